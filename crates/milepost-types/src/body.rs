@@ -1,0 +1,93 @@
+//! The codec of a commit's body. Pure: bytes in, value or error out.
+//!
+//! ```text
+//! u8        flags: 1 writer, 2 attempt, 4 idempotency key, 8 fences; the other bits are zero
+//! u8        stride: every 2^stride-th event has its offset in the table (0..=15)
+//! varint    number of events
+//! [writer]  varint length, UTF-8
+//! [attempt] varint
+//! [key]     varint length, UTF-8
+//! [fences]  varint count, then each: varint length, scope in UTF-8, varint token
+//! records   a scope record, or an event of the scope named last:
+//!   0x00 scope         varint shared, varint rest, the rest of the bytes     (shared with the scope before)
+//!   0x01 set           varint shared, varint rest, the rest of the key       (shared with the key before)
+//!                      [0x10: content type] [0x20: i64 expiry] varint length, value
+//!   0x02 delete        varint shared, varint rest, the rest of the key
+//!   0x03 clear
+//!   0x04 clear prefix  varint length, UTF-8
+//! table     u32 each: where the 2^stride-th, 2·2^stride-th … event begins; the first begins the table
+//! u32       where the table begins
+//! ```
+//!
+//! All integers are little-endian; a varint is LEB128 in its shortest form. A content type is one byte above 127 for
+//! a well-known one, else its length and its text. A scope is written once for the events that follow, and a key shares
+//! the bytes it begins with, so a batch of marks on files costs little more than what their paths don't share.
+//!
+//! Invariant: what [`Body::parse`] and [`Events`] accept can be encoded again by [`BodyEncoder`] and then says the same;
+//! anything else is a [`BodyError`] that names the offset, and never a panic or a large allocation.
+
+mod decode;
+mod encode;
+mod varint;
+
+pub use decode::{Body, Events, Positioned, SetAt, set_at};
+pub use encode::{BodyEncoder, EncodedBody};
+
+use thiserror::Error;
+
+pub(crate) const HAS_WRITER: u8 = 1;
+pub(crate) const HAS_ATTEMPT: u8 = 2;
+pub(crate) const HAS_IDEMPOTENCY_KEY: u8 = 4;
+pub(crate) const HAS_FENCES: u8 = 8;
+pub(crate) const FLAGS: u8 = HAS_WRITER | HAS_ATTEMPT | HAS_IDEMPOTENCY_KEY | HAS_FENCES;
+pub(crate) const STRIDE_MAX: u8 = 15;
+
+pub(crate) const SCOPE: u8 = 0x00;
+pub(crate) const SET: u8 = 0x01;
+pub(crate) const DELETE: u8 = 0x02;
+pub(crate) const CLEAR: u8 = 0x03;
+pub(crate) const CLEAR_PREFIX: u8 = 0x04;
+pub(crate) const KIND: u8 = 0x0f;
+pub(crate) const WITH_CONTENT_TYPE: u8 = 0x10;
+pub(crate) const WITH_EXPIRY: u8 = 0x20;
+
+/// Content types that take one byte, from 128 on. New ones go to the end.
+pub(crate) const WELL_KNOWN: [&str; 5] =
+    ["application/octet-stream", "text/plain", "application/json", "application/x-rkyv", "application/cbor"];
+
+/// Bytes that are no body.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{what} at byte {offset} of the commit's body")]
+pub struct BodyError {
+    /// Where in the body.
+    pub offset: usize,
+    /// What was found.
+    pub what: BodyFault,
+}
+
+/// What is wrong with the bytes of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BodyFault {
+    /// It ends inside a field.
+    #[error("body ends too early")]
+    Truncated,
+    /// A flag or kind of event that this version does not know: a newer version wrote it.
+    #[error("unknown kind of event or flag {0:#04x}, written by a newer version; upgrade to read it")]
+    Unknown(u8),
+    /// A varint that is too long, or not in its shortest form.
+    #[error("malformed varint")]
+    Varint,
+    /// A length beyond a limit or beyond the body.
+    #[error("length out of range")]
+    Length,
+    /// A name that is not UTF-8, or empty.
+    #[error("malformed name")]
+    Name,
+    /// A table of positions that does not lead to the events.
+    #[error("table of positions does not match the events")]
+    Table,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! [`Body`]: a body whose frame was checked, read in place. [`Events`] walks it.
+
+use super::{
+    BodyError, BodyFault, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY,
+    HAS_WRITER, KIND, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
+};
+use crate::{EventRef, Fence, Meta, Scope, Timestamp, Writer, limits};
+
+/// A body whose outer structure was checked. Its events are checked as they are walked.
+#[derive(Clone, Copy, Debug)]
+pub struct Body<'a> {
+    bytes: &'a [u8],
+    events: u32,
+    stride: u8,
+    flags: u8,
+    /// Where the meta fields begin, the records begin, and the table begins.
+    meta: usize,
+    records: usize,
+    table: usize,
+}
+
+/// An event with the place of its record in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Positioned<'a> {
+    /// The event.
+    pub event: EventRef<'a>,
+    /// Which event of the commit, from 0.
+    pub index: u32,
+    /// Where its record begins in the body: what [`set_at`] takes.
+    pub offset: u32,
+}
+
+/// A set's own fields, read at its offset without its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetAt<'a> {
+    /// The bytes.
+    pub value: &'a [u8],
+    /// What they are.
+    pub content_type: Option<&'a str>,
+    /// From when on the value counts as gone.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl<'a> Body<'a> {
+    /// Checks the outer structure of a body.
+    pub fn parse(bytes: &'a [u8]) -> Result<Body<'a>, BodyError> {
+        let mut cursor = Cursor { bytes, pos: 0, end: bytes.len() };
+        let flags = cursor.byte()?;
+        if flags & !FLAGS != 0 {
+            return Err(BodyError { offset: 0, what: BodyFault::Unknown(flags) });
+        }
+        if flags & HAS_ATTEMPT != 0 && flags & HAS_WRITER == 0 {
+            return Err(BodyError { offset: 0, what: BodyFault::Length });
+        }
+        let stride = cursor.byte()?;
+        if stride > STRIDE_MAX {
+            return Err(cursor.fault(BodyFault::Table));
+        }
+        let events = cursor.length(limits::COMMIT_EVENTS_MAX)?;
+        let entries = events.saturating_sub(1) >> stride;
+        let tail = 4 * entries + 4;
+        let table = bytes.len().checked_sub(tail).filter(|table| *table >= cursor.pos);
+        let table = table.ok_or_else(|| cursor.fault(BodyFault::Truncated))?;
+        if read_u32(bytes, bytes.len() - 4) as usize != table {
+            return Err(BodyError { offset: bytes.len() - 4, what: BodyFault::Table });
+        }
+        let meta = cursor.pos;
+        cursor.end = table;
+        cursor.skip_meta(flags)?;
+        Ok(Body { bytes, events: events as u32, stride, flags, meta, records: cursor.pos, table })
+    }
+
+    /// How many events it holds.
+    #[must_use]
+    pub fn event_count(&self) -> u32 {
+        self.events
+    }
+
+    /// The bytes of all records: the content by which a repeated request is told from another one. Which writer and
+    /// attempt sent it does not count.
+    #[must_use]
+    pub fn content(&self) -> &'a [u8] {
+        &self.bytes[self.records..self.table]
+    }
+
+    /// Writer, idempotency key and fences.
+    pub fn meta(&self) -> Result<Meta, BodyError> {
+        if self.flags == 0 {
+            return Ok(Meta::default());
+        }
+        let mut cursor = Cursor { bytes: self.bytes, pos: self.meta, end: self.records };
+        let mut meta = Meta::default();
+        if self.flags & HAS_WRITER != 0 {
+            let name = cursor.text(limits::WRITER_BYTES_MAX)?;
+            meta.writer = Some(Writer::new(name).map_err(|_| cursor.fault(BodyFault::Name))?);
+        }
+        if self.flags & HAS_ATTEMPT != 0 {
+            let attempt = u32::try_from(cursor.varint()?).map_err(|_| cursor.fault(BodyFault::Length))?;
+            meta.writer = meta.writer.map(|writer| writer.attempt(attempt));
+        }
+        if self.flags & HAS_IDEMPOTENCY_KEY != 0 {
+            meta.idempotency_key = Some(cursor.text(limits::IDEMPOTENCY_KEY_BYTES_MAX)?.to_owned());
+        }
+        if self.flags & HAS_FENCES != 0 {
+            for _ in 0..cursor.length(limits::FENCES_MAX)? {
+                let scope = cursor.text(limits::SCOPE_BYTES_MAX)?;
+                let scope = Scope::from_stored(scope).map_err(|_| cursor.fault(BodyFault::Name))?;
+                let token = cursor.varint()?;
+                if token > limits::FENCING_TOKEN_MAX {
+                    return Err(cursor.fault(BodyFault::Length));
+                }
+                meta.fences.push(Fence { scope, token });
+            }
+        }
+        Ok(meta)
+    }
+
+    /// Whether it carries an idempotency key or fences, which the engine folds beside the events.
+    #[must_use]
+    pub fn has_claims(&self) -> bool {
+        self.flags & (HAS_IDEMPOTENCY_KEY | HAS_FENCES) != 0
+    }
+
+    /// Walks the events in order.
+    #[must_use]
+    pub fn events(&self) -> Events<'a> {
+        Events {
+            cursor: Cursor { bytes: self.bytes, pos: self.records, end: self.table },
+            body: *self,
+            index: 0,
+            scope: Vec::new(),
+            key: Vec::new(),
+        }
+    }
+
+    /// Where the event at `index` is to begin, if the table has an entry for it.
+    fn table_entry(&self, index: u32) -> Option<u32> {
+        let stride = 1u32 << self.stride;
+        if index == 0 || index % stride != 0 {
+            return None;
+        }
+        Some(read_u32(self.bytes, self.table + 4 * (index / stride - 1) as usize))
+    }
+}
+
+/// A walk over the events of a body. Names are put together in buffers of the walk, so each event is borrowed from it
+/// and gone with the next step.
+#[derive(Debug)]
+pub struct Events<'a> {
+    body: Body<'a>,
+    cursor: Cursor<'a>,
+    index: u32,
+    scope: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Events<'_> {
+    /// The next event, `None` after the last, or what is wrong with the bytes there.
+    #[expect(clippy::should_implement_trait, reason = "an event borrows from the walk, which Iterator can't say")]
+    pub fn next(&mut self) -> Result<Option<Positioned<'_>>, BodyError> {
+        if self.index == self.body.events {
+            if self.cursor.pos != self.cursor.end {
+                return Err(self.cursor.fault(BodyFault::Length));
+            }
+            return Ok(None);
+        }
+        let mut offset = self.cursor.pos;
+        let mut tag = self.cursor.byte()?;
+        if tag == SCOPE {
+            self.cursor.name(&mut self.scope, limits::SCOPE_BYTES_MAX)?;
+            offset = self.cursor.pos;
+            tag = self.cursor.byte()?;
+        }
+        let offset = offset as u32;
+        if self.body.table_entry(self.index).is_some_and(|entry| entry != offset) {
+            return Err(self.cursor.fault(BodyFault::Table));
+        }
+        let index = self.index;
+        self.index += 1;
+        let event = self.event(tag)?;
+        Ok(Some(Positioned { event, index, offset }))
+    }
+
+    #[inline]
+    fn event(&mut self, tag: u8) -> Result<EventRef<'_>, BodyError> {
+        match tag & KIND {
+            SET if tag & !(KIND | WITH_CONTENT_TYPE | WITH_EXPIRY) == 0 => {
+                self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
+                let set = self.cursor.set_fields(tag)?;
+                Ok(EventRef::Set {
+                    scope: self.cursor.checked(&self.scope)?,
+                    key: self.cursor.checked(&self.key)?,
+                    value: set.value,
+                    content_type: set.content_type,
+                    expires_at: set.expires_at,
+                })
+            }
+            DELETE if tag == DELETE => {
+                self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
+                Ok(EventRef::Delete {
+                    scope: self.cursor.checked(&self.scope)?,
+                    key: self.cursor.checked(&self.key)?,
+                })
+            }
+            CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.cursor.checked(&self.scope)? }),
+            CLEAR_PREFIX if tag == CLEAR_PREFIX => {
+                let length = self.cursor.length(limits::SCOPE_BYTES_MAX)?;
+                let prefix = self.cursor.take(length)?;
+                let prefix = std::str::from_utf8(prefix).map_err(|_| self.cursor.fault(BodyFault::Name))?;
+                Ok(EventRef::ClearPrefix { prefix })
+            }
+            _ => Err(BodyError { offset: self.cursor.pos - 1, what: BodyFault::Unknown(tag) }),
+        }
+    }
+}
+
+/// Reads the set whose record begins at `offset` of `body`, without its names.
+#[inline]
+pub fn set_at(body: &[u8], offset: u32) -> Result<SetAt<'_>, BodyError> {
+    let mut cursor = Cursor { bytes: body, pos: offset as usize, end: body.len() };
+    let tag = cursor.byte()?;
+    if tag & KIND != SET || tag & !(KIND | WITH_CONTENT_TYPE | WITH_EXPIRY) != 0 {
+        return Err(BodyError { offset: offset as usize, what: BodyFault::Unknown(tag) });
+    }
+    cursor.length(limits::KEY_BYTES_MAX)?;
+    let rest = cursor.length(limits::KEY_BYTES_MAX)?;
+    cursor.take(rest)?;
+    cursor.set_fields(tag)
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    pos: usize,
+    end: usize,
+}
+
+impl<'a> Cursor<'a> {
+    #[cold]
+    fn fault(&self, what: BodyFault) -> BodyError {
+        BodyError { offset: self.pos, what }
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Result<u8, BodyError> {
+        Ok(self.take(1)?[0])
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<&'a [u8], BodyError> {
+        match self.bytes.get(self.pos..self.end).and_then(|rest| rest.get(..count)) {
+            Some(taken) => {
+                self.pos += count;
+                Ok(taken)
+            }
+            None => Err(self.fault(BodyFault::Truncated)),
+        }
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, BodyError> {
+        let rest = self.bytes.get(self.pos..self.end).unwrap_or_default();
+        match varint::get(rest) {
+            Ok((value, taken)) => {
+                self.pos += taken;
+                Ok(value)
+            }
+            Err(what) => Err(self.fault(what)),
+        }
+    }
+
+    #[inline]
+    fn length(&mut self, max: usize) -> Result<usize, BodyError> {
+        match usize::try_from(self.varint()?) {
+            Ok(length) if length <= max => Ok(length),
+            _ => Err(self.fault(BodyFault::Length)),
+        }
+    }
+
+    fn text(&mut self, max: usize) -> Result<&'a str, BodyError> {
+        let length = self.length(max)?;
+        let bytes = self.take(length)?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.fault(BodyFault::Name)),
+        }
+    }
+
+    /// Reads a name that shares its first bytes with the one in `buffer`, into `buffer`.
+    #[inline]
+    fn name(&mut self, buffer: &mut Vec<u8>, max: usize) -> Result<(), BodyError> {
+        let shared = self.length(max)?;
+        let rest = self.length(max)?;
+        if shared > buffer.len() || shared + rest > max || shared + rest == 0 {
+            return Err(self.fault(BodyFault::Length));
+        }
+        let bytes = self.take(rest)?;
+        buffer.truncate(shared);
+        buffer.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn checked<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
+        match std::str::from_utf8(name) {
+            Ok(text) if !text.is_empty() => Ok(text),
+            _ => Err(self.fault(BodyFault::Name)),
+        }
+    }
+
+    #[inline]
+    fn set_fields(&mut self, tag: u8) -> Result<SetAt<'a>, BodyError> {
+        let content_type = if tag & WITH_CONTENT_TYPE != 0 { Some(self.content_type()?) } else { None };
+        let expires_at = if tag & WITH_EXPIRY != 0 {
+            let bytes = self.take(8)?;
+            Some(Timestamp(i64::from_le_bytes(bytes.try_into().expect("took 8 bytes"))))
+        } else {
+            None
+        };
+        let length = self.length(limits::COMMIT_BYTES_MAX)?;
+        Ok(SetAt { value: self.take(length)?, content_type, expires_at })
+    }
+
+    fn content_type(&mut self) -> Result<&'a str, BodyError> {
+        let byte = self.byte()?;
+        if byte >= 0x80 {
+            let known = WELL_KNOWN.get(usize::from(byte & 0x7f)).copied();
+            return known.ok_or_else(|| self.fault(BodyFault::Unknown(byte)));
+        }
+        let bytes = self.take(usize::from(byte))?;
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.is_empty() && bytes.iter().all(|b| (0x20..0x7f).contains(b)) => Ok(text),
+            _ => Err(self.fault(BodyFault::Name)),
+        }
+    }
+
+    fn skip_meta(&mut self, flags: u8) -> Result<(), BodyError> {
+        if flags & HAS_WRITER != 0 {
+            self.text(limits::WRITER_BYTES_MAX)?;
+        }
+        if flags & HAS_ATTEMPT != 0 {
+            self.varint()?;
+        }
+        if flags & HAS_IDEMPOTENCY_KEY != 0 {
+            self.text(limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        }
+        if flags & HAS_FENCES != 0 {
+            for _ in 0..self.length(limits::FENCES_MAX)? {
+                self.text(limits::SCOPE_BYTES_MAX)?;
+                self.varint()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_u32(bytes: &[u8], offset: usize) -> u32 {
+    match bytes.get(offset..offset + 4) {
+        Some(found) => u32::from_le_bytes(found.try_into().expect("a range of 4 bytes")),
+        None => 0,
+    }
+}

@@ -1,0 +1,289 @@
+//! [`BodyEncoder`]: events in, the bytes of a body out.
+//!
+//! The caller's own thread does this; the leader only adds the frame's header in the room left free at the front.
+
+use super::{
+    CLEAR, CLEAR_PREFIX, DELETE, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, SCOPE, SET, WELL_KNOWN,
+    WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
+};
+use crate::{
+    ContentType, Event, EventRef, Key, Meta, Scope, ScopePrefix, Timestamp,
+    event::check_key,
+    limits::{self, LimitError},
+    scope::ScopeError,
+};
+
+/// Below this many bytes an event, on average, the table has an entry for every 16th only.
+const SPARSE_TABLE_BELOW_BYTES: usize = 64;
+const SPARSE_STRIDE: u8 = 4;
+
+/// Collects events and their encoding.
+#[derive(Debug)]
+pub struct BodyEncoder {
+    /// Encoded records, without meta and table.
+    records: Vec<u8>,
+    /// Where each event begins in `records`.
+    starts: Vec<u32>,
+    scope: String,
+    key: Vec<u8>,
+    value_bytes_max: usize,
+}
+
+/// A finished body, with room for a header in front of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedBody {
+    /// `headroom` bytes of zero, then the body.
+    pub bytes: Vec<u8>,
+    /// How many bytes are free at the front.
+    pub headroom: usize,
+    /// How many events the body has.
+    pub events: u32,
+}
+
+impl EncodedBody {
+    /// The body alone.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.headroom..]
+    }
+}
+
+impl Default for BodyEncoder {
+    fn default() -> BodyEncoder {
+        BodyEncoder::new(limits::VALUE_BYTES_MAX)
+    }
+}
+
+impl BodyEncoder {
+    /// An encoder that refuses values above `value_bytes_max`.
+    #[must_use]
+    pub fn new(value_bytes_max: usize) -> BodyEncoder {
+        BodyEncoder { records: Vec::new(), starts: Vec::new(), scope: String::new(), key: Vec::new(), value_bytes_max }
+    }
+
+    /// How many events were added.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// How many bytes the records take so far.
+    #[must_use]
+    pub fn record_bytes(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds a set. On an error nothing was added.
+    pub fn set(
+        &mut self,
+        scope: &Scope,
+        key: &str,
+        value: &[u8],
+        content_type: Option<&ContentType>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), ScopeError> {
+        self.set_raw(scope.as_str(), key, value, content_type.map(ContentType::as_str), expires_at)
+    }
+
+    fn set_raw(
+        &mut self,
+        scope: &str,
+        key: &str,
+        value: &[u8],
+        content_type: Option<&str>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), ScopeError> {
+        check_key(key)?;
+        limits::check("value", "bytes", value.len(), 0, self.value_bytes_max)?;
+        let tag = SET
+            | if content_type.is_some() { WITH_CONTENT_TYPE } else { 0 }
+            | if expires_at.is_some() { WITH_EXPIRY } else { 0 };
+        self.begin(scope, scope.len() + key.len() + value.len())?;
+        self.keyed(tag, key);
+        if let Some(text) = content_type {
+            match WELL_KNOWN.iter().position(|known| *known == text) {
+                Some(index) => self.records.push(0x80 | index as u8),
+                None => {
+                    self.records.push(text.len() as u8);
+                    self.records.extend_from_slice(text.as_bytes());
+                }
+            }
+        }
+        if let Some(at) = expires_at {
+            self.records.extend_from_slice(&at.0.to_le_bytes());
+        }
+        varint::put(&mut self.records, value.len() as u64);
+        self.records.extend_from_slice(value);
+        Ok(())
+    }
+
+    /// Adds a delete. On an error nothing was added.
+    pub fn delete(&mut self, scope: &Scope, key: &str) -> Result<(), ScopeError> {
+        self.delete_raw(scope.as_str(), key)
+    }
+
+    fn delete_raw(&mut self, scope: &str, key: &str) -> Result<(), ScopeError> {
+        check_key(key)?;
+        self.begin(scope, scope.len() + key.len())?;
+        self.keyed(DELETE, key);
+        Ok(())
+    }
+
+    /// Adds the clearing of a scope.
+    pub fn clear(&mut self, scope: &Scope) -> Result<(), ScopeError> {
+        self.clear_raw(scope.as_str())
+    }
+
+    fn clear_raw(&mut self, scope: &str) -> Result<(), ScopeError> {
+        self.begin(scope, scope.len())?;
+        self.start(CLEAR);
+        Ok(())
+    }
+
+    /// Adds the clearing of a scope prefix.
+    pub fn clear_prefix(&mut self, prefix: &ScopePrefix) -> Result<(), ScopeError> {
+        self.clear_prefix_raw(prefix.as_str())
+    }
+
+    fn clear_prefix_raw(&mut self, prefix: &str) -> Result<(), ScopeError> {
+        self.room(prefix.len())?;
+        self.start(CLEAR_PREFIX);
+        varint::put(&mut self.records, prefix.len() as u64);
+        self.records.extend_from_slice(prefix.as_bytes());
+        Ok(())
+    }
+
+    /// Adds an event of any kind.
+    pub fn event(&mut self, event: &Event) -> Result<(), ScopeError> {
+        match event {
+            Event::Set { scope, key, value, content_type, expires_at } => {
+                self.set(scope, Key::as_str(key), value, content_type.as_ref(), *expires_at)
+            }
+            Event::Delete { scope, key } => self.delete(scope, key.as_str()),
+            Event::Clear { scope } => self.clear(scope),
+            Event::ClearPrefix { prefix } => self.clear_prefix(prefix),
+        }
+    }
+
+    /// Adds an event that was read from another body, whose names were checked when it was written.
+    pub fn copy(&mut self, event: &EventRef<'_>) -> Result<(), ScopeError> {
+        match *event {
+            EventRef::Set { scope, key, value, content_type, expires_at } => {
+                self.set_raw(scope, key, value, content_type, expires_at)
+            }
+            EventRef::Delete { scope, key } => self.delete_raw(scope, key),
+            EventRef::Clear { scope } => self.clear_raw(scope),
+            EventRef::ClearPrefix { prefix } => self.clear_prefix_raw(prefix),
+        }
+    }
+
+    /// Closes the body, leaving `headroom` zero bytes in front of it.
+    ///
+    /// Refuses a body above [`limits::COMMIT_BYTES_MAX`]. A body without events is allowed here: it is what is left of
+    /// a commit whose deletes all met absent keys, and still keeps its idempotency key.
+    pub fn finish(self, meta: &Meta, headroom: usize) -> Result<EncodedBody, LimitError> {
+        let events = self.starts.len();
+        let sparse = self.records.len() < events * SPARSE_TABLE_BELOW_BYTES;
+        let stride = if sparse { SPARSE_STRIDE } else { 0 };
+        let entries = events.saturating_sub(1) >> stride;
+        let mut bytes = Vec::with_capacity(headroom + 64 + self.records.len() + 4 * entries + 4);
+        bytes.resize(headroom, 0);
+        put_meta(&mut bytes, meta, stride, events)?;
+        let base = (bytes.len() - headroom) as u32;
+        bytes.extend_from_slice(&self.records);
+        let table = (bytes.len() - headroom) as u32;
+        for index in 1..=entries {
+            bytes.extend_from_slice(&(base + self.starts[index << stride]).to_le_bytes());
+        }
+        bytes.extend_from_slice(&table.to_le_bytes());
+        limits::check("commit", "bytes", bytes.len() - headroom, 0, limits::COMMIT_BYTES_MAX)?;
+        Ok(EncodedBody { bytes, headroom, events: events as u32 })
+    }
+
+    /// Checks that one more event of about `bytes` fits, before anything is added.
+    fn room(&self, bytes: usize) -> Result<(), LimitError> {
+        limits::check("commit", "events", self.starts.len() + 1, 1, limits::COMMIT_EVENTS_MAX)?;
+        limits::check("commit", "bytes", self.records.len() + bytes, 0, limits::COMMIT_BYTES_MAX)
+    }
+
+    fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {
+        self.room(bytes)?;
+        if self.scope == scope {
+            return Ok(());
+        }
+        let shared = shared_bytes(self.scope.as_bytes(), scope.as_bytes());
+        self.records.push(SCOPE);
+        put_rest(&mut self.records, shared, scope.as_bytes());
+        self.scope.clear();
+        self.scope.push_str(scope);
+        Ok(())
+    }
+
+    fn start(&mut self, tag: u8) {
+        self.starts.push(self.records.len() as u32);
+        self.records.push(tag);
+    }
+
+    fn keyed(&mut self, tag: u8, key: &str) {
+        self.start(tag);
+        let shared = shared_bytes(&self.key, key.as_bytes());
+        put_rest(&mut self.records, shared, key.as_bytes());
+        self.key.truncate(shared);
+        self.key.extend_from_slice(&key.as_bytes()[shared..]);
+    }
+}
+
+fn put_meta(out: &mut Vec<u8>, meta: &Meta, stride: u8, events: usize) -> Result<(), LimitError> {
+    let attempt = meta.writer.as_ref().and_then(|w| w.attempt_number());
+    let flag = |on: bool, flag: u8| if on { flag } else { 0 };
+    out.push(
+        flag(meta.writer.is_some(), HAS_WRITER)
+            | flag(attempt.is_some(), HAS_ATTEMPT)
+            | flag(meta.idempotency_key.is_some(), HAS_IDEMPOTENCY_KEY)
+            | flag(!meta.fences.is_empty(), HAS_FENCES),
+    );
+    out.push(stride);
+    varint::put(out, events as u64);
+    if let Some(writer) = &meta.writer {
+        put_text(out, writer.name());
+    }
+    if let Some(attempt) = attempt {
+        varint::put(out, u64::from(attempt));
+    }
+    if let Some(key) = &meta.idempotency_key {
+        limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        put_text(out, key);
+    }
+    if !meta.fences.is_empty() {
+        limits::check("commit", "fences", meta.fences.len(), 0, limits::FENCES_MAX)?;
+        varint::put(out, meta.fences.len() as u64);
+        for fence in &meta.fences {
+            let token = usize::try_from(fence.token).unwrap_or(usize::MAX);
+            limits::check("fencing token", "as its number", token, 0, limits::FENCING_TOKEN_MAX as usize)?;
+            put_text(out, fence.scope.as_str());
+            varint::put(out, fence.token);
+        }
+    }
+    Ok(())
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    varint::put(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_rest(out: &mut Vec<u8>, shared: usize, name: &[u8]) {
+    varint::put(out, shared as u64);
+    varint::put(out, (name.len() - shared) as u64);
+    out.extend_from_slice(&name[shared..]);
+}
+
+fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
+    let most = a.len().min(b.len());
+    let whole = a
+        .chunks_exact(8)
+        .zip(b.chunks_exact(8))
+        .take_while(|(a, b)| a == b)
+        .count() * 8;
+    whole + a[whole..most].iter().zip(&b[whole..most]).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,173 @@
+//! One immutable mutation: [`Event`] owned, [`EventRef`] borrowed from an encoded body.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use crate::{
+    Scope, ScopePrefix, Timestamp,
+    limits::{self, LimitError},
+    scope::{ScopeError, escape, utf8},
+};
+
+/// The name of a value in its scope: UTF-8 of 1 to 1024 bytes, any character but NUL.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<str>);
+
+impl Key {
+    /// Checks a key.
+    pub fn parse(text: &str) -> Result<Key, ScopeError> {
+        check_key(text)?;
+        Ok(Key(text.into()))
+    }
+
+    /// Checks a key given as bytes, which must be UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Key, ScopeError> {
+        Key::parse(utf8("key", bytes)?)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Checks a key without making one.
+pub(crate) fn check_key(text: &str) -> Result<(), ScopeError> {
+    limits::check("key", "bytes", text.len(), 1, limits::KEY_BYTES_MAX)?;
+    if text.contains('\0') {
+        return Err(ScopeError::Nul { what: "key", text: text.to_owned() });
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+/// Escaped for a screen.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(&self.0, f)
+    }
+}
+
+/// What a value is, as a media type: visible ASCII of 1 to 127 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ContentType(Cow<'static, str>);
+
+impl ContentType {
+    /// Text.
+    pub const TEXT: ContentType = ContentType(Cow::Borrowed("text/plain"));
+    /// JSON.
+    pub const JSON: ContentType = ContentType(Cow::Borrowed("application/json"));
+    /// Bytes of no declared kind.
+    pub const BYTES: ContentType = ContentType(Cow::Borrowed("application/octet-stream"));
+
+    /// Checks a content type.
+    pub fn parse(text: &str) -> Result<ContentType, LimitError> {
+        limits::check("content type", "bytes", text.len(), 1, limits::CONTENT_TYPE_BYTES_MAX)?;
+        let foreign = text.bytes().filter(|b| !(0x20..0x7f).contains(b)).count();
+        limits::check("content type", "characters outside visible ASCII", foreign, 0, 0)?;
+        Ok(ContentType(Cow::Owned(text.to_owned())))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One mutation, owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A key gets a value.
+    Set {
+        /// Whose state.
+        scope: Scope,
+        /// Which key.
+        key: Key,
+        /// The bytes.
+        value: Vec<u8>,
+        /// What the bytes are.
+        content_type: Option<ContentType>,
+        /// From when on the value counts as gone.
+        expires_at: Option<Timestamp>,
+    },
+    /// A key loses its value.
+    Delete {
+        /// Whose state.
+        scope: Scope,
+        /// Which key.
+        key: Key,
+    },
+    /// A scope loses all its keys.
+    Clear {
+        /// Which scope.
+        scope: Scope,
+    },
+    /// A scope and all below it lose their keys.
+    ClearPrefix {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+    },
+}
+
+/// One mutation, borrowed from an encoded body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EventRef<'a> {
+    /// A key gets a value.
+    Set {
+        /// Whose state.
+        scope: &'a str,
+        /// Which key.
+        key: &'a str,
+        /// The bytes.
+        value: &'a [u8],
+        /// What the bytes are.
+        content_type: Option<&'a str>,
+        /// From when on the value counts as gone.
+        expires_at: Option<Timestamp>,
+    },
+    /// A key loses its value.
+    Delete {
+        /// Whose state.
+        scope: &'a str,
+        /// Which key.
+        key: &'a str,
+    },
+    /// A scope loses all its keys.
+    Clear {
+        /// Which scope.
+        scope: &'a str,
+    },
+    /// A scope and all below it lose their keys.
+    ClearPrefix {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+    },
+}
+
+impl EventRef<'_> {
+    /// An owned copy. Fails on names that no checked writer would have written.
+    pub fn to_event(&self) -> Result<Event, ScopeError> {
+        Ok(match *self {
+            EventRef::Set { scope, key, value, content_type, expires_at } => Event::Set {
+                scope: Scope::from_stored(scope)?,
+                key: Key::parse(key)?,
+                value: value.to_vec(),
+                content_type: content_type.map(ContentType::parse).transpose()?,
+                expires_at,
+            },
+            EventRef::Delete { scope, key } => {
+                Event::Delete { scope: Scope::from_stored(scope)?, key: Key::parse(key)? }
+            }
+            EventRef::Clear { scope } => Event::Clear { scope: Scope::from_stored(scope)? },
+            EventRef::ClearPrefix { prefix } => Event::ClearPrefix { prefix: ScopePrefix::parse(prefix)? },
+        })
+    }
+}
