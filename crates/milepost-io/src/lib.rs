@@ -1,1 +1,87 @@
+//! Everything that Milepost takes from outside: the disk, the clock and randomness, each real and simulated.
+//!
+//! Invariant: no other crate touches a file, a clock or a source of randomness but through these traits, so that every
+//! crash and every fault can be simulated from a seed.
+//!
+//! Knows nothing of frames, segments or state.
 
+use std::{fmt, io, path::Path};
+
+use milepost_types::Timestamp;
+
+/// How to open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// For reading. The file must exist.
+    Read,
+    /// For reading and writing. The file must exist.
+    Write,
+    /// For reading and writing. The file must not exist; it is created empty, and its name is durable only after
+    /// [`Disk::sync_dir`].
+    CreateNew,
+}
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DirEntry {
+    /// The name, without its directory.
+    pub name: String,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// A file system, as far as a store needs one.
+///
+/// Names (create, rename, remove) are durable only after [`Disk::sync_dir`] of their directory.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>>;
+    /// Creates a directory and those above it that are missing. One that exists is no error.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// The names in a directory, sorted. Names that are not UTF-8 are left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
+    /// Renames a file, replacing `to` if it exists.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a directory durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Bytes that can still be written below a directory.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    /// Locks a directory for one writer among all processes, by a lock that goes with its holder and not with a file:
+    /// removing files does not free it. `None` if it is held already.
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>>;
+}
+
+/// An open file. All calls may be made from several threads.
+pub trait DiskFile: fmt::Debug + Send + Sync {
+    /// Reads at an offset; less than asked for at the end of the file, or whenever the system likes.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes at an offset, growing the file where needed; may write less than asked for.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+    /// Makes what was written durable, with the size that reading it back needs (fdatasync).
+    ///
+    /// Never retry it after an error: the kernel may have dropped the pages, and the next call may say OK.
+    fn sync(&self) -> io::Result<()>;
+    /// The size in bytes.
+    fn bytes(&self) -> io::Result<u64>;
+    /// Cuts the file, or grows it with zeros.
+    fn set_bytes(&self, bytes: u64) -> io::Result<()>;
+    /// Maps the whole file for reading. Only for files that nobody changes any more (decision record 1).
+    fn map(&self) -> io::Result<Map>;
+}
+
+/// A held lock; dropping it frees the directory.
+pub trait DirLock: fmt::Debug + Send + Sync {}
+
+/// The wall clock.
+pub trait Clock: fmt::Debug + Send + Sync {
+    /// What the wall clock says now. It may jump, stand still or run backwards.
+    fn now(&self) -> Timestamp;
+}
+
+/// A source of randomness, for identities and salts; not for secrets.
+pub trait Entropy: fmt::Debug + Send + Sync {
+    /// Fills a buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
