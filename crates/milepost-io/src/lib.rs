@@ -5,9 +5,13 @@
 //!
 //! Knows nothing of frames, segments or state.
 
+mod map;
+
 use std::{fmt, io, path::Path};
 
 use milepost_types::Timestamp;
+
+pub use map::Map;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
