@@ -1,0 +1,159 @@
+//! The reference: what a store must answer, said with maps and a list.
+//!
+//! Invariant: no cleverness. The truth is a list of commits; every question folds that list from its beginning. When
+//! the engine and this file disagree, this file is meant to be the one that a reader can check by eye.
+//!
+//! Must not know: the engine, the log, files. It is built on the nouns alone, so that no mistake can be shared.
+
+mod judge;
+mod state;
+
+use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp, limits};
+
+pub use judge::{Outcome, Refused};
+pub use state::{Change, ChangeKind, Query, State, Version};
+
+/// A commit as it was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// Writer, idempotency key and fences.
+    pub meta: Meta,
+    /// What has to hold.
+    pub require: Vec<Precondition>,
+    /// The events, in order.
+    pub events: Vec<Event>,
+}
+
+impl Ask {
+    /// Whether both ask for the same, as far as an idempotency key cares: who asks and what for.
+    #[must_use]
+    pub fn same_content(&self, other: &Ask) -> bool {
+        self.meta == other.meta && self.events == other.events
+    }
+}
+
+/// A commit that is there, and how it was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What was appended.
+    pub commit: Commit,
+    /// What was asked for: with the deletes that met nothing.
+    pub ask: Ask,
+}
+
+/// A moment to read at: a place in the list, and the time that decides what has expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The last commit that is seen.
+    pub seq: Seq,
+    /// What counts as now.
+    pub now: Timestamp,
+}
+
+/// The whole store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Model {
+    kept: Vec<Kept>,
+}
+
+impl Model {
+    /// All commits in order.
+    #[must_use]
+    pub fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
+    /// How many commits there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Whether nothing was ever committed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// The commit at a position.
+    #[must_use]
+    pub fn commit(&self, seq: Seq) -> Option<&Commit> {
+        let index = usize::try_from(seq.0.checked_sub(1)?).ok()?;
+        self.kept.get(index).map(|kept| &kept.commit)
+    }
+
+    /// Where the last commit stands; before the first one, at the beginning of time.
+    #[must_use]
+    pub fn last(&self) -> Receipt {
+        match self.kept.last() {
+            Some(kept) => Receipt { seq: kept.commit.seq, at: kept.commit.at },
+            None => Receipt { seq: Seq::ZERO, at: Timestamp::MIN },
+        }
+    }
+
+    /// Judges a request as the next one in the order, and appends it if that is the outcome.
+    pub fn commit_next(&mut self, ask: &Ask, wall: Timestamp) -> Outcome {
+        let outcome = self.judge(ask, wall);
+        if let Outcome::Appended(commit) = &outcome {
+            self.kept.push(Kept { commit: commit.clone(), ask: ask.clone() });
+        }
+        outcome
+    }
+
+    /// Drops all commits after a position.
+    pub fn cut_after(&mut self, seq: Seq) {
+        self.kept.truncate(usize::try_from(seq.0).unwrap_or(usize::MAX));
+    }
+
+    /// The moment that a read means, when the wall clock says `wall`; `None` if it is not there yet.
+    #[must_use]
+    pub fn moment(&self, at: At, wall: Timestamp) -> Option<Moment> {
+        let last = self.last();
+        match at {
+            At::Latest => Some(Moment { seq: last.seq, now: Timestamp(wall.0.max(last.at.0)) }),
+            At::Seq(seq) if seq > last.seq => None,
+            At::Seq(seq) => {
+                let now = self.commit(seq).map_or(Timestamp::MIN, |commit| commit.at);
+                Some(Moment { seq, now })
+            }
+            At::Time(time) => {
+                let seq = self.kept.iter().rev().find(|kept| kept.commit.at <= time);
+                Some(Moment { seq: seq.map_or(Seq::ZERO, |kept| kept.commit.seq), now: time })
+            }
+            _ => None,
+        }
+    }
+
+    /// The state after the commit at a position.
+    #[must_use]
+    pub fn state(&self, seq: Seq) -> State<'_> {
+        let mut state = State::default();
+        for kept in self.kept.iter().filter(|kept| kept.commit.seq <= seq) {
+            state.apply(&kept.commit);
+        }
+        state
+    }
+
+    /// What changed, as far as the query asks for it.
+    #[must_use]
+    pub fn history(&self, query: &Query) -> Vec<Change> {
+        let mut state = State::default();
+        let mut changes = Vec::new();
+        for kept in &self.kept {
+            changes.extend(state.apply_telling(&kept.commit).into_iter().filter(|change| query.wants(change)));
+        }
+        if query.newest_first {
+            changes.reverse();
+        }
+        changes
+    }
+
+    /// Whether the wall clock is so far ahead of the last commit that it can't be right.
+    fn clock_jumped(&self, wall: Timestamp) -> bool {
+        let last = self.last();
+        last.seq > Seq::ZERO && wall.0.saturating_sub(last.at.0) > limits::CLOCK_JUMP_MAX_US
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What becomes of a request at its place in the order.
+//!
+//! Invariant: the order of the questions is fixed. A repeated idempotency key is answered first, whatever has changed
+//! since; then the clock, the fences, the preconditions; only then is anything decided about the events.
+
+use milepost_types::{Commit, Event, Precondition, Receipt, Scope, Seq, Timestamp, Writer};
+
+use super::{Ask, Kept, Model, State};
+
+/// The outcome of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It became this commit.
+    Appended(Commit),
+    /// It changed nothing and left no trace; the receipt is that of the commit before.
+    Nothing(Receipt),
+    /// It is a repetition; the receipt is that of the first time.
+    Repeated(Receipt),
+    /// It was refused.
+    Refused(Refused),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It asks for nothing.
+    Empty,
+    /// A condition does not hold; the version that is there.
+    Precondition(Precondition, Option<Seq>),
+    /// A claim that is not the highest: scope, token, highest token and its writer.
+    Fenced(Scope, u64, u64, Option<Writer>),
+    /// The idempotency key was used for something else, by this commit.
+    Conflict(Seq),
+    /// The wall clock can't be right.
+    ClockJump,
+    /// No position or stamp is left.
+    Exhausted,
+}
+
+impl Model {
+    /// What becomes of a request if it is the next one in the order.
+    #[must_use]
+    pub fn judge(&self, ask: &Ask, wall: Timestamp) -> Outcome {
+        let keyed = ask.meta.idempotency_key.is_some() || !ask.meta.fences.is_empty();
+        if ask.events.is_empty() && !keyed {
+            return Outcome::Refused(Refused::Empty);
+        }
+        if let Some(first) = self.first_use(ask) {
+            let receipt = Receipt { seq: first.commit.seq, at: first.commit.at };
+            return match first.ask.same_content(ask) {
+                true => Outcome::Repeated(receipt),
+                false => Outcome::Refused(Refused::Conflict(receipt.seq)),
+            };
+        }
+        if self.clock_jumped(wall) {
+            return Outcome::Refused(Refused::ClockJump);
+        }
+        let last = self.last();
+        let (Some(seq), Some(at)) = (last.seq.next(), last.at.stamp_after(wall)) else {
+            return Outcome::Refused(Refused::Exhausted);
+        };
+        if let Some(refused) = self.fenced(ask) {
+            return Outcome::Refused(refused);
+        }
+        let state = self.state(last.seq);
+        for condition in &ask.require {
+            if let Some(actual) = state.contradicts(condition, at) {
+                return Outcome::Refused(Refused::Precondition(condition.clone(), actual));
+            }
+        }
+        let events = effective(&state, &ask.events, seq, at);
+        if events.is_empty() && !keyed {
+            return Outcome::Nothing(last);
+        }
+        Outcome::Appended(Commit { seq, at, meta: ask.meta.clone(), events })
+    }
+
+    fn first_use(&self, ask: &Ask) -> Option<&Kept> {
+        let key = ask.meta.idempotency_key.as_ref()?;
+        self.kept.iter().find(|kept| kept.commit.meta.idempotency_key.as_ref() == Some(key))
+    }
+
+    /// The highest token seen for a scope, and who brought it first.
+    #[must_use]
+    pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
+        let mut highest: Option<(u64, Option<&Writer>)> = None;
+        for kept in &self.kept {
+            for fence in kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope) {
+                if highest.is_none_or(|(token, _)| fence.token > token) {
+                    highest = Some((fence.token, kept.commit.meta.writer.as_ref()));
+                }
+            }
+        }
+        highest
+    }
+
+    fn fenced(&self, ask: &Ask) -> Option<Refused> {
+        let name = |writer: Option<&Writer>| writer.map(|writer| writer.name().to_owned());
+        for fence in &ask.meta.fences {
+            let Some((highest, holder)) = self.highest_token(&fence.scope) else { continue };
+            let other = name(holder) != name(ask.meta.writer.as_ref());
+            if fence.token < highest || (fence.token == highest && other) {
+                return Some(Refused::Fenced(fence.scope.clone(), fence.token, highest, holder.cloned()));
+            }
+        }
+        None
+    }
+}
+
+/// The events that change something, in the order they were asked for, each judged after those before it.
+fn effective(state: &State<'_>, events: &[Event], seq: Seq, at: Timestamp) -> Vec<Event> {
+    let mut state = state.clone();
+    let mut kept = Vec::new();
+    for event in events {
+        let changes = match event {
+            Event::Set { .. } => true,
+            Event::Delete { scope, key } => state.get(scope.as_str(), key.as_str(), at).is_some(),
+            Event::Clear { scope } => !state.scan(scope.as_str(), "", at).is_empty(),
+            Event::ClearPrefix { prefix } => !state.scopes(prefix, at).is_empty(),
+            _ => false,
+        };
+        if changes {
+            state.apply_event(event, seq, at);
+            kept.push(event.clone());
+        }
+    }
+    kept
+}

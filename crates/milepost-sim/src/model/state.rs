@@ -1,0 +1,230 @@
+//! The state after some commit: a map of maps, folded from events.
+//!
+//! Invariant: a version stays in the map after it has expired; every question filters by the time it is asked for.
+
+use std::collections::BTreeMap;
+
+use milepost_types::{Commit, ContentType, Event, Precondition, ScopePrefix, Seq, Timestamp, Writer};
+
+/// One version of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version<'a> {
+    /// The commit that set it.
+    pub seq: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// The bytes.
+    pub value: &'a [u8],
+    /// What the bytes are.
+    pub content_type: Option<&'a str>,
+    /// From when on it is gone.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Version<'_> {
+    fn lives(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+/// What a commit did to a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It got a value.
+    Set,
+    /// It lost its value.
+    Delete,
+    /// It lost its value with its whole scope.
+    Clear,
+}
+
+/// One change of one key, with the value before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The commit.
+    pub seq: Seq,
+    /// Its stamp.
+    pub at: Timestamp,
+    /// Who.
+    pub writer: Option<Writer>,
+    /// Whose state.
+    pub scope: String,
+    /// Which key.
+    pub key: String,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// The value before: where it was set, and its bytes.
+    pub old: Option<(Seq, Vec<u8>)>,
+    /// The value after.
+    pub new: Option<(Seq, Vec<u8>)>,
+}
+
+/// Which changes are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Of which scopes.
+    pub prefix: ScopePrefix,
+    /// Of which key.
+    pub key: Option<String>,
+    /// From this commit on.
+    pub since: Option<Seq>,
+    /// Up to this commit.
+    pub until: Option<Seq>,
+    /// From this time on.
+    pub since_time: Option<Timestamp>,
+    /// Up to this time.
+    pub until_time: Option<Timestamp>,
+    /// By whom.
+    pub writer: Option<String>,
+    /// The last change first.
+    pub newest_first: bool,
+}
+
+impl Query {
+    pub(super) fn wants(&self, change: &Change) -> bool {
+        self.prefix.holds(&change.scope)
+            && self.key.as_ref().is_none_or(|key| *key == change.key)
+            && self.since.is_none_or(|since| change.seq >= since)
+            && self.until.is_none_or(|until| change.seq <= until)
+            && self.since_time.is_none_or(|since| change.at >= since)
+            && self.until_time.is_none_or(|until| change.at <= until)
+            && self.writer.as_deref().is_none_or(|name| change.writer.as_ref().is_some_and(|w| w.name() == name))
+    }
+}
+
+/// Every scope with its keys, and the last commit that touched it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State<'a> {
+    scopes: BTreeMap<&'a str, BTreeMap<&'a str, Version<'a>>>,
+    touched: BTreeMap<&'a str, Seq>,
+}
+
+impl<'a> State<'a> {
+    /// The version of a key that lives at a time.
+    #[must_use]
+    pub fn get(&self, scope: &str, key: &str, now: Timestamp) -> Option<Version<'a>> {
+        self.scopes.get(scope)?.get(key).copied().filter(|version| version.lives(now))
+    }
+
+    /// The keys of a scope that begin with a prefix and live at a time, in order.
+    #[must_use]
+    pub fn scan(&self, scope: &str, key_prefix: &str, now: Timestamp) -> Vec<(&'a str, Version<'a>)> {
+        let Some(keys) = self.scopes.get(scope) else { return Vec::new() };
+        keys.iter()
+            .filter(|(key, version)| key.starts_with(key_prefix) && version.lives(now))
+            .map(|(key, version)| (*key, *version))
+            .collect()
+    }
+
+    /// The scopes within a prefix that hold a key at a time, in order.
+    #[must_use]
+    pub fn scopes(&self, prefix: &ScopePrefix, now: Timestamp) -> Vec<&'a str> {
+        let holds = |keys: &BTreeMap<&str, Version<'_>>| keys.values().any(|version| version.lives(now));
+        self.scopes.iter().filter(|(scope, keys)| prefix.holds(scope) && holds(keys)).map(|(scope, _)| *scope).collect()
+    }
+
+    /// The last commit that touched a scope.
+    #[must_use]
+    pub fn scope_version(&self, scope: &str) -> Seq {
+        self.touched.get(scope).copied().unwrap_or(Seq::ZERO)
+    }
+
+    /// Applies the events of a commit.
+    pub fn apply(&mut self, commit: &'a Commit) {
+        for event in &commit.events {
+            self.apply_event(event, commit.seq, commit.at);
+        }
+    }
+
+    pub(super) fn apply_event(&mut self, event: &'a Event, seq: Seq, at: Timestamp) {
+        match event {
+            Event::Set { scope, key, value, content_type, expires_at } => {
+                let content_type = content_type.as_ref().map(ContentType::as_str);
+                let version = Version { seq, at, value, content_type, expires_at: *expires_at };
+                self.scopes.entry(scope.as_str()).or_default().insert(key.as_str(), version);
+                self.touched.insert(scope.as_str(), seq);
+            }
+            Event::Delete { scope, key } => {
+                if let Some(keys) = self.scopes.get_mut(scope.as_str()) {
+                    keys.remove(key.as_str());
+                }
+                self.touched.insert(scope.as_str(), seq);
+            }
+            Event::Clear { scope } => {
+                self.scopes.remove(scope.as_str());
+                self.touched.insert(scope.as_str(), seq);
+            }
+            Event::ClearPrefix { prefix } => {
+                for scope in self.scopes(prefix, at) {
+                    self.touched.insert(scope, seq);
+                }
+                self.scopes.retain(|scope, _| !prefix.holds(scope));
+            }
+            _ => {}
+        }
+    }
+
+    /// Applies a commit and says what it changed, key by key, in the order of its events.
+    pub(super) fn apply_telling(&mut self, commit: &'a Commit) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for event in &commit.events {
+            let lost: Vec<(String, String, ChangeKind)> = match event {
+                Event::Set { scope, key, .. } => vec![(scope.as_str().into(), key.as_str().into(), ChangeKind::Set)],
+                Event::Delete { scope, key } => {
+                    vec![(scope.as_str().into(), key.as_str().into(), ChangeKind::Delete)]
+                }
+                Event::Clear { scope } => self.cleared(scope.as_str(), commit.at),
+                Event::ClearPrefix { prefix } => {
+                    let scopes = self.scopes(prefix, commit.at);
+                    scopes.into_iter().flat_map(|scope| self.cleared(scope, commit.at)).collect()
+                }
+                _ => Vec::new(),
+            };
+            let value = |scope: &str, key: &str| {
+                self.get(scope, key, commit.at).map(|version| (version.seq, version.value.to_vec()))
+            };
+            let olds: Vec<_> = lost.iter().map(|(scope, key, _)| value(scope, key)).collect();
+            self.apply_event(event, commit.seq, commit.at);
+            for ((scope, key, kind), old) in lost.into_iter().zip(olds) {
+                let new = match event {
+                    Event::Set { value, .. } => Some((commit.seq, value.clone())),
+                    _ => None,
+                };
+                let writer = commit.meta.writer.clone();
+                changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, key, kind, old, new });
+            }
+        }
+        changes
+    }
+
+    fn cleared(&self, scope: &str, now: Timestamp) -> Vec<(String, String, ChangeKind)> {
+        let keys = self.scan(scope, "", now);
+        keys.into_iter().map(|(key, _)| (scope.to_owned(), key.to_owned(), ChangeKind::Clear)).collect()
+    }
+
+    /// `Some` with the version that is there if a condition does not hold.
+    pub(super) fn contradicts(&self, condition: &Precondition, now: Timestamp) -> Option<Option<Seq>> {
+        let version = |scope: &str, key: &str| self.get(scope, key, now);
+        let (holds, actual) = match condition {
+            Precondition::KeyAbsent { scope, key } => {
+                let found = version(scope.as_str(), key.as_str());
+                (found.is_none(), found.map(|version| version.seq))
+            }
+            Precondition::KeyAt { scope, key, seq } => {
+                let found = version(scope.as_str(), key.as_str()).map(|version| version.seq);
+                (found == Some(*seq), found)
+            }
+            Precondition::ScopeAt { scope, seq } => {
+                let found = self.scope_version(scope.as_str());
+                (found == *seq, (found > Seq::ZERO).then_some(found))
+            }
+            Precondition::ValueBelow { scope, key, bound } => {
+                let found = version(scope.as_str(), key.as_str());
+                let below = found.is_none_or(|version| version.value < bound.as_slice());
+                (below, found.map(|version| version.seq))
+            }
+            _ => (false, None),
+        };
+        (!holds).then_some(actual)
+    }
+}
