@@ -1,0 +1,290 @@
+//! One command: start it, collect its outputs, wait for its end. All on the thread that asks.
+//!
+//! Invariant: a command has ended when its process has; one that leaves a background process holding its outputs open
+//! does not hold its item up. The process is signalled only while it has not been reaped, so that a number that was
+//! given to another process is never hit.
+//!
+//! The way is kept short, because a job may be a million commands of a millisecond: no `pre_exec` and no search of PATH,
+//! so that the standard library takes `posix_spawn` and not a fork; stdin is inherited and is `/dev/null` already.
+//!
+//! Knows nothing of items, marks and stores.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::process::{CommandExt, ExitStatusExt},
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
+};
+
+use super::mark::{Ending, Kept};
+
+/// A place for one running command at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Slot {
+    /// Locked only for the moment of signalling, of starting and of letting go.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The process group that runs here, as long as its leader has not been reaped. Changed by the running thread only.
+    group: Option<Pid>,
+    /// What was last asked for; a command that was just being started gets it as well.
+    signal: Option<Signal>,
+}
+
+impl Slot {
+    /// Sends a signal to the command that runs here and to its children, if one does.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let mut state = self.state.lock();
+        state.signal = Some(signal);
+        state.deliver();
+    }
+
+    /// Runs a command to its end, its outputs going to `outputs`.
+    pub(crate) fn run(&self, command: &mut Command, outputs: &mut Outputs) -> io::Result<Ended> {
+        outputs.clear();
+        let begun = Instant::now();
+        // A group of its own: a Ctrl-C at the terminal is for milepost, which lets the running commands finish.
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).spawn()?;
+        let pid = Pid::from_child(&child);
+        {
+            let mut state = self.state.lock();
+            state.group = Some(pid);
+            state.deliver();
+        }
+        let collected = collect(&mut child, pid, outputs);
+        // Not reaped yet: whoever signals now still means this process.
+        let waited = wait_unreaped(pid);
+        self.state.lock().group = None;
+        let status = child.wait()?;
+        collected.and(waited)?;
+        Ok(Ended { ending: ending(status), took: begun.elapsed() })
+    }
+}
+
+impl State {
+    fn deliver(&self) {
+        if let (Some(group), Some(signal)) = (self.group, self.signal) {
+            // It may have ended by itself, unreaped: nothing to do then.
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Its end.
+    pub(crate) ending: Ending,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exit(byte(code)),
+        (None, signal) => Ending::Signal(signal.map_or(u8::MAX, byte)),
+    }
+}
+
+/// Reads both outputs until they are closed or the process has ended, whichever comes first.
+fn collect(child: &mut Child, pid: Pid, outputs: &mut Outputs) -> io::Result<()> {
+    let mut stdout = child.stdout.take();
+    let mut stderr = child.stderr.take();
+    // Without one (a kernel before 5.3) the end of both outputs is waited for.
+    let ended = pidfd_open(pid, PidfdFlags::empty()).ok();
+    loop {
+        if stdout.is_none() && stderr.is_none() {
+            return Ok(());
+        }
+        let ready = wait_ready(
+            stdout.as_ref().map(AsFd::as_fd),
+            stderr.as_ref().map(AsFd::as_fd),
+            ended.as_ref().map(AsFd::as_fd),
+            None,
+        )?;
+        if ready.stdout {
+            read_once(&mut stdout, &mut outputs.stdout, &mut outputs.buffer)?;
+        }
+        if ready.stderr {
+            read_once(&mut stderr, &mut outputs.stderr, &mut outputs.buffer)?;
+        }
+        if ready.ended {
+            return drain(&mut stdout, &mut stderr, outputs);
+        }
+    }
+}
+
+/// Reads what an ended process has left in its pipes, and waits for nothing more.
+fn drain(
+    stdout: &mut Option<impl Read + AsFd>,
+    stderr: &mut Option<impl Read + AsFd>,
+    outputs: &mut Outputs,
+) -> io::Result<()> {
+    // A process left behind may write on and on: what it says after the end is not the command's.
+    for _ in 0..DRAIN_READS_MAX {
+        let ready =
+            wait_ready(stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd), None, Some(Duration::ZERO))?;
+        if !ready.stdout && !ready.stderr {
+            return Ok(());
+        }
+        if ready.stdout {
+            read_once(stdout, &mut outputs.stdout, &mut outputs.buffer)?;
+        }
+        if ready.stderr {
+            read_once(stderr, &mut outputs.stderr, &mut outputs.buffer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Enough for the largest pipe a user may set (1 MiB) read by halves of a page.
+const DRAIN_READS_MAX: usize = 512;
+
+#[derive(Default)]
+struct Ready {
+    stdout: bool,
+    stderr: bool,
+    ended: bool,
+}
+
+fn wait_ready(
+    stdout: Option<BorrowedFd<'_>>,
+    stderr: Option<BorrowedFd<'_>>,
+    ended: Option<BorrowedFd<'_>>,
+    timeout: Option<Duration>,
+) -> io::Result<Ready> {
+    let sources = [stdout, stderr, ended];
+    let mut at = [usize::MAX; 3];
+    let mut fds: [Option<PollFd<'_>>; 3] = [None, None, None];
+    let mut count = 0;
+    for (source, at) in sources.iter().zip(&mut at) {
+        if let Some(fd) = source {
+            fds[count] = Some(PollFd::from_borrowed_fd(*fd, PollFlags::IN));
+            *at = count;
+            count += 1;
+        }
+    }
+    let mut fds: Vec<PollFd<'_>> = fds.into_iter().flatten().collect();
+    let timeout = timeout.map(|t| Timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
+    loop {
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let is_ready = |at: usize| fds.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    Ok(Ready { stdout: is_ready(at[0]), stderr: is_ready(at[1]), ended: is_ready(at[2]) })
+}
+
+/// Reads once from a pipe that is ready; closes it at its end.
+fn read_once(pipe: &mut Option<impl Read>, to: &mut Output, buffer: &mut [u8]) -> io::Result<()> {
+    let Some(from) = pipe else { return Ok(()) };
+    match from.read(buffer) {
+        Ok(0) => *pipe = None,
+        Ok(bytes) => to.take(&buffer[..bytes])?,
+        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+        Err(e) => return Err(e),
+    }
+    Ok(())
+}
+
+fn wait_unreaped(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// What the commands of one slot say, one after the other; the memory is used again.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) stdout: Output,
+    pub(crate) stderr: Output,
+    buffer: Box<[u8]>,
+}
+
+impl Outputs {
+    /// Outputs of which the first `kept_bytes_max` are kept each; the rest is put aside whole if `whole`, else counted.
+    pub(crate) fn new(kept_bytes_max: usize, rest: Rest) -> Outputs {
+        let output = || Output { kept: Vec::new(), kept_bytes_max, total_bytes: 0, rest, aside: None };
+        Outputs { stdout: output(), stderr: output(), buffer: vec![0; 64 << 10].into_boxed_slice() }
+    }
+
+    fn clear(&mut self) {
+        for output in [&mut self.stdout, &mut self.stderr] {
+            output.kept.clear();
+            output.total_bytes = 0;
+            output.aside = None;
+        }
+    }
+}
+
+/// What becomes of an output beyond what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// It is counted and dropped.
+    Dropped,
+    /// It goes to a nameless file until the command has ended, to be printed.
+    PutAside,
+}
+
+/// One output of a command.
+#[derive(Debug)]
+pub(crate) struct Output {
+    kept: Vec<u8>,
+    kept_bytes_max: usize,
+    total_bytes: u64,
+    rest: Rest,
+    aside: Option<File>,
+}
+
+impl Output {
+    /// What is kept of it.
+    pub(crate) fn kept(&self) -> Kept<'_> {
+        Kept { bytes: &self.kept, total_bytes: self.total_bytes }
+    }
+
+    /// Writes all of it, as far as it was not dropped.
+    pub(crate) fn copy_to(&mut self, to: &mut dyn Write) -> io::Result<()> {
+        to.write_all(&self.kept)?;
+        if let Some(aside) = &mut self.aside {
+            io::Seek::rewind(aside)?;
+            io::copy(aside, to)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.total_bytes += bytes.len() as u64;
+        let room = self.kept_bytes_max.saturating_sub(self.kept.len()).min(bytes.len());
+        self.kept.extend_from_slice(&bytes[..room]);
+        if self.rest == Rest::PutAside && room < bytes.len() {
+            let aside = match &mut self.aside {
+                Some(aside) => aside,
+                none => none.insert(tempfile::tempfile()?),
+            };
+            aside.write_all(&bytes[room..])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
