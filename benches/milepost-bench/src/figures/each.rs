@@ -1,0 +1,85 @@
+//! A command per item, remembered durably, against `xargs` that remembers nothing.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::{Command, Stdio},
+    thread,
+    time::Instant,
+};
+
+use crate::{
+    bench::Bench,
+    figure::{Aim, Figure, Row, Sample, Unit},
+};
+
+const NAMES: [&str; 1] = ["cli::each/items=2000"];
+const COMMAND: &str = "/bin/true";
+const ITEMS: u64 = 2000;
+
+/// `milepost each -j2` against `xargs -P2 -n1`.
+pub(crate) const EACH: Figure = Figure { names: &NAMES, run };
+
+fn run(bench: &Bench) -> io::Result<Vec<Row>> {
+    if !bench.milepost.is_file() {
+        eprintln!(
+            "  left out: {} is not there; build it with cargo build --release -p milepost-cli",
+            bench.milepost.display()
+        );
+        return Ok(Vec::new());
+    }
+    let items: String = (0..bench.amount(ITEMS)).map(|item| format!("item-{item:06}\n")).collect();
+    let mut jobs = 0;
+    let turns = bench.take_turns(&mut [
+        Box::new(|| {
+            jobs += 1;
+            let store = bench.path(&format!("each-{jobs}"));
+            let took = time(each(&bench.milepost, &store, &bench.dir), &items)?;
+            std::fs::remove_dir_all(&store)?;
+            Ok(took)
+        }),
+        Box::new(|| time(xargs(&bench.dir), &items)),
+    ])?;
+    Ok(vec![Row {
+        name: NAMES[0],
+        unit: Unit::Seconds,
+        aim: Aim { ratio_at_most: Some(1.1), ..Aim::default() },
+        measured: turns.samples[0],
+        baseline: Some(("xargs -P2 -n1".to_owned(), turns.samples[1])),
+        sync_p50_us: turns.sync_p50_us,
+    }])
+}
+
+/// A job that never ran before, in a store of its own.
+fn each(milepost: &Path, store: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(milepost);
+    command.arg("--store").arg(store).args(["each", "--job", "bench", "-j", "2", "--", COMMAND, "{}"]);
+    command.current_dir(dir);
+    command
+}
+
+fn xargs(dir: &Path) -> Command {
+    let mut command = Command::new("xargs");
+    command.args(["-P2", "-n1", COMMAND]).current_dir(dir);
+    command
+}
+
+/// Seconds from the start to the end of a command that reads the items.
+fn time(mut command: Command, items: &str) -> io::Result<Sample> {
+    let started = Instant::now();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let stdin = child.stdin.take();
+    let output = thread::scope(|scope| {
+        // A thread of its own, because the command may fill its standard error before it has read all items.
+        let feeder = scope.spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(items.as_bytes())));
+        let output = child.wait_with_output();
+        let fed = feeder.join().unwrap_or_else(|_| Err(io::Error::other("the feeding thread panicked")));
+        output.and_then(|output| fed.map(|()| output))
+    })?;
+    let took = started.elapsed();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(io::Error::other(format!("{command:?} ended with {}: {}", output.status, said.trim())));
+    }
+    Ok(Sample::value(took.as_secs_f64()))
+}

@@ -1,0 +1,80 @@
+//! [`run`]: threads that do one thing over and over until the time is up, each act timed.
+//!
+//! Invariant: all threads start together, and only acts that ended within the time are counted.
+
+use std::{
+    io,
+    sync::Barrier,
+    thread,
+    time::{Duration, Instant},
+};
+
+use hdrhistogram::Histogram;
+
+/// What the threads did.
+pub(crate) struct Load {
+    /// Acts that ended in time.
+    pub(crate) acts: u64,
+    /// How long it really took.
+    pub(crate) elapsed: Duration,
+    /// Nanoseconds per act, of all threads.
+    pub(crate) latency: Histogram<u64>,
+}
+
+impl Load {
+    /// Acts per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.acts as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency in microseconds at a quantile of 0..1.
+    pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
+        self.latency.value_at_quantile(quantile) as f64 / 1000.0
+    }
+}
+
+/// Threads number their events from different starts, so that all keys are new.
+pub(crate) const NUMBERS_PER_THREAD: u64 = 1_000_000_000;
+
+/// A histogram of nanoseconds up to a minute.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(100, 60_000_000_000, 3).expect("the bounds are valid")
+}
+
+/// Runs `threads` threads for `time`. `make` gives each thread, by its index, what it does over and over.
+pub(crate) fn run<A>(threads: usize, time: Duration, make: impl Fn(usize) -> A + Sync) -> io::Result<Load>
+where
+    A: FnMut() -> io::Result<()>,
+{
+    let barrier = Barrier::new(threads + 1);
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads)
+            .map(|index| {
+                let (barrier, make) = (&barrier, &make);
+                scope.spawn(move || {
+                    let mut act = make(index);
+                    let mut latency = histogram();
+                    barrier.wait();
+                    let started = Instant::now();
+                    let mut before = started;
+                    while before - started < time {
+                        act()?;
+                        let now = Instant::now();
+                        latency.saturating_record((now - before).as_nanos() as u64);
+                        before = now;
+                    }
+                    Ok(latency)
+                })
+            })
+            .collect();
+        barrier.wait();
+        let started = Instant::now();
+        let mut latency = histogram();
+        for worker in workers {
+            let of_worker: io::Result<Histogram<u64>> =
+                worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the load panicked")));
+            latency.add(of_worker?).map_err(io::Error::other)?;
+        }
+        Ok(Load { acts: latency.len(), elapsed: started.elapsed(), latency })
+    })
+}

@@ -1,0 +1,29 @@
+//! Numbers as people read them.
+
+use crate::figure::Unit;
+
+/// A number of a unit, with three or more digits that count.
+pub(crate) fn show(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::PerSecond => match value {
+            _ if value >= 1e6 => format!("{:.2} M/s", value / 1e6),
+            _ if value >= 1e3 => format!("{:.1} k/s", value / 1e3),
+            _ => format!("{value:.0} /s"),
+        },
+        Unit::Bytes => format!("{value:.2} B"),
+        Unit::Seconds => format!("{value:.3} s"),
+        Unit::Percent => format!("{value:.1} %"),
+    }
+}
+
+impl Unit {
+    /// Its name in JSON.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Unit::PerSecond => "per_second",
+            Unit::Bytes => "bytes",
+            Unit::Seconds => "seconds",
+            Unit::Percent => "percent",
+        }
+    }
+}
