@@ -227,6 +227,13 @@ impl Outputs {
         Outputs { stdout: output(), stderr: output(), buffer: vec![0; 64 << 10].into_boxed_slice() }
     }
 
+    /// Puts `why` in the place of what a command that was not started would have said.
+    pub(crate) fn not_started(&mut self, why: &str) {
+        self.clear();
+        self.stderr.kept.extend_from_slice(why.as_bytes());
+        self.stderr.total_bytes = why.len() as u64;
+    }
+
     fn clear(&mut self) {
         for output in [&mut self.stdout, &mut self.stderr] {
             output.kept.clear();

@@ -1,0 +1,192 @@
+//! `milepost each`: runs a command per item and remembers durably what is done. `milepost results`: what became of them.
+//!
+//! Invariant: nothing runs and nothing is written before the command line was understood, its program found and the store
+//! opened. Standard output has nothing but what `--print` asks for.
+//!
+//! Knows the command line; the rest of the house is below: `items` and `command` say what is run, `child` runs it, `mark`
+//! says how it ended, `marks`, `handover` and `job` keep that, `run` puts them together.
+
+mod child;
+mod command;
+mod error;
+mod handover;
+mod items;
+mod job;
+mod mark;
+mod marks;
+mod progress;
+mod run;
+mod text;
+
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{self, IsTerminal, Write},
+    os::fd::AsFd,
+    path::PathBuf,
+    process::ExitCode,
+    thread,
+};
+
+use milepost::{Store, Writer};
+
+pub(crate) use self::error::EachError;
+use self::{
+    command::Template,
+    items::Separator,
+    job::{Job, OnChange},
+    run::{FailedBefore, Input, OnFailure, Plan, Print, RunEnding},
+};
+
+/// Some items failed or were refused.
+const EXIT_FAILED: u8 = 1;
+/// A signal asked for the end.
+const EXIT_INTERRUPTED: u8 = 130;
+/// Of an output, kept if nothing else is said.
+const KEPT_BYTES: usize = 64 << 10;
+/// Of an output, at most: both fit into one value, beside what else is in it.
+const KEPT_BYTES_MAX: usize = 7 << 20;
+const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_MAX);
+
+/// Run a command once per item, and remember durably what is done.
+///
+/// Items are read from standard input, one a line. `{}` in the command stands for the item; without any, the item comes
+/// last. No shell is in between. Killed at any moment and started again, it goes on with what is left.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {}
+  find . -name '*.png' -print0 | milepost each -0 --job thumbs -j 8 -- convert {} -resize 200x {}.thumb.png
+  milepost each --job load --items files.txt --retries 2 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
+  milepost results --job checksum --failed
+
+The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its
+command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most
+the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second
+ends that, the third kills it.
+
+Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 interrupted.")]
+pub(crate) struct EachArgs {
+    /// Name of the job: what is done is remembered under it.
+    #[arg(long, value_name = "NAME")]
+    job: String,
+    /// Commands at a time [default: the number of processors].
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    parallel: Option<u16>,
+    /// Read the items from a file instead of standard input.
+    #[arg(long, value_name = "FILE")]
+    items: Option<PathBuf>,
+    /// Items end with a NUL instead of a line's end, as `find -print0` writes them.
+    #[arg(short = '0', long)]
+    null: bool,
+    /// Run items again that failed in an earlier run.
+    #[arg(long)]
+    retry_failed: bool,
+    /// Run a failing item up to N times more, at once.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+    /// Start nothing more once an item has failed.
+    #[arg(long)]
+    stop_on_failure: bool,
+    /// Bytes to keep of each item's output and of its error output.
+    #[arg(long, value_name = "BYTES", default_value_t = KEPT_BYTES as u32, value_parser = clap::value_parser!(u32).range(..=KEPT_BYTES_MAX as i64))]
+    keep_output: u32,
+    /// Print what each command says as it ends, whole and never mixed.
+    #[arg(long)]
+    print: bool,
+    /// Print each line after its item's name.
+    #[arg(long, requires = "print")]
+    prefix: bool,
+    /// Go on with what is done although the command is another one.
+    #[arg(long, conflicts_with = "restart")]
+    same_job: bool,
+    /// Forget what is done and start over.
+    #[arg(long)]
+    restart: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// Runs a job.
+pub(crate) fn each<E: From<EachError>>(
+    args: EachArgs,
+    open: impl FnOnce() -> Result<Store, E>,
+    writer: &Writer,
+) -> Result<ExitCode, E> {
+    job::scopes(&args.job)?;
+    let words = words(&args.command)?;
+    let template = Template::new(&words).map_err(EachError::from)?;
+    let input = args.input()?;
+    let on_change = match (args.same_job, args.restart) {
+        (_, true) => OnChange::Restart,
+        (true, false) => OnChange::Keep,
+        (false, false) => OnChange::Refuse,
+    };
+    let (job, handover) = Job::begin(open()?, &args.job, &words, on_change, writer)?;
+    let finished = run::run(job, handover, args.plan(template), input)?;
+    // That it may not be heard is no reason to fail.
+    let _ = writeln!(io::stderr().lock(), "{}", finished.summary);
+    match finished.ending {
+        RunEnding::Done => Ok(ExitCode::SUCCESS),
+        RunEnding::SomeFailed => Ok(ExitCode::from(EXIT_FAILED)),
+        RunEnding::Interrupted => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        RunEnding::Stopped(error) => Err(error.into()),
+    }
+}
+
+impl EachArgs {
+    fn plan(self, template: Template) -> Plan {
+        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        Plan {
+            job: self.job,
+            template,
+            slots: self.parallel.map_or_else(processors, usize::from),
+            kept_bytes_max: self.keep_output as usize,
+            retries: self.retries,
+            failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
+            on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::GoOn },
+            print: match (self.print, self.prefix) {
+                (true, true) => Print::Prefixed,
+                (true, false) => Print::Outputs,
+                (false, _) => Print::Nothing,
+            },
+        }
+    }
+
+    /// Where the items come from. Our own standard input becomes `/dev/null`, which every command then inherits.
+    fn input(&self) -> Result<Input, EachError> {
+        let system = |action| move |source| EachError::System { action, source };
+        let separator = if self.null { Separator::Nul } else { Separator::Newline };
+        let (file, name) = match &self.items {
+            Some(path) => {
+                let name = path.display().to_string();
+                match File::open(path) {
+                    Ok(file) => (file, name),
+                    Err(source) => return Err(EachError::Items { from: name, source }),
+                }
+            }
+            None => {
+                if io::stdin().is_terminal() {
+                    let _ = writeln!(
+                        io::stderr().lock(),
+                        "milepost: reading items from the terminal, one a line; Ctrl-D ends them"
+                    );
+                }
+                let copy = io::stdin().as_fd().try_clone_to_owned().map_err(system("read standard input"))?;
+                (File::from(copy), "standard input".to_owned())
+            }
+        };
+        let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
+        rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
+        Ok(Input { file, name, separator })
+    }
+}
+
+/// The words of the command as text, which is how they are kept.
+fn words(command: &[OsString]) -> Result<Vec<String>, EachError> {
+    let text = |(index, word): (usize, &OsString)| {
+        word.to_str().map(str::to_owned).ok_or(EachError::CommandText { index: index + 1 })
+    };
+    command.iter().enumerate().map(text).collect()
+}

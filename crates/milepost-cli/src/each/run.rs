@@ -1,0 +1,379 @@
+//! A run: items are read, their commands run on so many threads at a time, their marks go to the log.
+//!
+//! Threads: one reads and leaves out what is done; each slot has one that starts a command, collects what it says, waits
+//! for it and hands its mark over; one makes marks durable; the caller's waits for the end, for signals and for errors,
+//! and draws the bar. So nothing stands between the end of a command and the start of the next but one look-up in a queue
+//! and one plain write.
+//!
+//! Invariant: a run ends only when all its commands have, and says that something is durable only when it is. However it
+//! ends, running it again goes on.
+//!
+//! Knows nothing of command lines and of what is asked there.
+
+mod print;
+mod slot;
+
+use std::{
+    convert::Infallible,
+    fs::File,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Instant,
+};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use rustix::process::Signal;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+pub(super) use self::print::Print;
+use super::{
+    child::Slot,
+    command::Template,
+    error::EachError,
+    handover::Handover,
+    items::{self, Items, Separator},
+    job::{Job, Known},
+    marks::Marks,
+    progress::{Bar, Counters, DRAW_EVERY, add},
+    text::{Escaped, count},
+};
+
+/// Items that are read ahead: 32 MiB of them at their longest, 2 MiB as they usually are.
+const READ_AHEAD_ITEMS: usize = 32 << 10;
+
+/// What a run is to do.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) job: String,
+    pub(super) template: Template,
+    pub(super) slots: usize,
+    pub(super) kept_bytes_max: usize,
+    pub(super) retries: u32,
+    pub(super) failed_before: FailedBefore,
+    pub(super) on_failure: OnFailure,
+    pub(super) print: Print,
+}
+
+/// What to do with an item that failed in an earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FailedBefore {
+    /// Count it.
+    Skip,
+    /// Run it again.
+    Retry,
+}
+
+/// What to do when an item fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OnFailure {
+    /// Go on with the others.
+    GoOn,
+    /// Start no other.
+    Stop,
+}
+
+/// Where the items come from.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) file: File,
+    /// Its name, for an error.
+    pub(super) name: String,
+    pub(super) separator: Separator,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) ending: RunEnding,
+    /// The closing words.
+    pub(super) summary: String,
+}
+
+#[derive(Debug)]
+pub(super) enum RunEnding {
+    /// Every item was run or left out, and is done.
+    Done,
+    /// Some items failed or were refused.
+    SomeFailed,
+    /// A signal asked for the end.
+    Interrupted,
+    /// An error made the end.
+    Stopped(EachError),
+}
+
+struct Item {
+    text: Arc<str>,
+    /// Attempts so far, in earlier runs.
+    attempts: u32,
+}
+
+enum Event {
+    /// SIGINT or SIGTERM.
+    Signal,
+    /// A slot has ended, because all is done or because of a stop.
+    SlotEnded,
+    /// Start nothing more.
+    Stop,
+    /// The same, because of an error.
+    Failed(EachError),
+}
+
+/// What the threads of a run share.
+struct Shared {
+    job: Job,
+    plan: Plan,
+    marks: Marks,
+    counters: Counters,
+    bar: Bar,
+    slots: Vec<Slot>,
+    events: Sender<Event>,
+    /// Nothing more is started. Set once by the waiting thread.
+    is_stopping: AtomicBool,
+    /// Running commands are being ended: how they end says nothing about their items. Set before the first is signalled.
+    is_killing: AtomicBool,
+}
+
+/// Runs a job's items to their end.
+pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Result<Finished, EachError> {
+    let (events, happened) = unbounded();
+    let (queue, items) = bounded(READ_AHEAD_ITEMS);
+    let (stop, stopped) = bounded(0);
+    let shared = Arc::new(Shared {
+        bar: Bar::new(&plan.job),
+        slots: (0..plan.slots).map(|_| Slot::default()).collect(),
+        job,
+        plan,
+        marks: Marks::new(handover),
+        counters: Counters::new(),
+        events,
+        is_stopping: AtomicBool::new(false),
+        is_killing: AtomicBool::new(false),
+    });
+    listen(&shared)?;
+    let committer = spawn("marks", &shared, |shared| {
+        if let Err(error) = shared.marks.commit_all(&shared.job) {
+            shared.tell(Event::Failed(error));
+        }
+    })?;
+    let mut slots = Vec::new();
+    for index in 0..shared.slots.len() {
+        let (items, stopped) = (items.clone(), stopped.clone());
+        slots.push(spawn("slot", &shared, move |shared| {
+            let _ended = TellEnded(shared);
+            slot::work(shared, &shared.slots[index], &items, &stopped);
+        })?);
+    }
+    drop((items, stopped));
+    // Never joined: it may wait for input that never comes.
+    spawn("items", &shared, move |shared| {
+        if let Err(error) = shared.feed(input, &queue) {
+            shared.tell(Event::Failed(error));
+        }
+    })?;
+    let (was_interrupted, mut failure) = shared.wait(&happened, stop);
+    for slot in slots {
+        join(slot);
+    }
+    shared.marks.close();
+    join(committer);
+    // What went wrong while the last marks were written.
+    for event in happened.try_iter() {
+        if let Event::Failed(error) = event {
+            failure.get_or_insert(error);
+        }
+    }
+    shared.bar.finish();
+    Ok(shared.finish(was_interrupted, failure))
+}
+
+impl Shared {
+    fn tell(&self, event: Event) {
+        // The waiting thread hears until the last slot has ended; what is told later is of no use to it.
+        let _ = self.events.send(event);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every slot has ended; whether a signal was the reason, and the first error.
+    fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (bool, Option<EachError>) {
+        let mut stop = Some(stop);
+        let (mut ended, mut signals, mut failure) = (0, 0, None);
+        let mut drawn = Instant::now();
+        while ended < self.slots.len() {
+            if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
+                self.bar.draw(&self.counters);
+                drawn = Instant::now();
+            }
+            let event = match self.bar.is_shown() {
+                true => happened.recv_timeout(DRAW_EVERY),
+                false => happened.recv().map_err(RecvTimeoutError::from),
+            };
+            let Ok(event) = event else { continue };
+            let must_stop = !matches!(event, Event::SlotEnded);
+            match event {
+                Event::SlotEnded => ended += 1,
+                Event::Stop => {}
+                Event::Failed(error) => _ = failure.get_or_insert(error),
+                Event::Signal => {
+                    signals += 1;
+                    self.interrupt(signals);
+                }
+            }
+            if must_stop {
+                self.is_stopping.store(true, Ordering::Relaxed);
+                // Wakes the slots that wait for an item.
+                stop = None;
+            }
+        }
+        drop(stop);
+        (signals > 0, failure)
+    }
+
+    /// The first signal lets running commands finish, the second ends them, any further kills them.
+    fn interrupt(&self, signals: u32) {
+        let signal = match signals {
+            1 => {
+                self.bar.say("milepost: starting nothing more; waiting for the running commands (again to end them)");
+                return;
+            }
+            2 => {
+                self.bar.say("milepost: ending the running commands (again to kill them)");
+                Signal::TERM
+            }
+            _ => Signal::KILL,
+        };
+        self.is_killing.store(true, Ordering::SeqCst);
+        for slot in &self.slots {
+            slot.signal(signal);
+        }
+    }
+
+    /// Reads the items and hands on those that are to be run.
+    fn feed(&self, input: Input, queue: &Sender<Item>) -> Result<(), EachError> {
+        let failed = |source| EachError::Items { from: input.name.clone(), source };
+        if self.bar.is_shown() {
+            self.count_ahead(&input);
+        }
+        let mut items = Items::new(&input.file, input.separator);
+        let mut read = 0;
+        while let Some(found) = items.next().map_err(failed)? {
+            if self.is_stopping() {
+                return Ok(());
+            }
+            read += 1;
+            let item = match found.item {
+                Ok(item) => item,
+                Err(error) => {
+                    add(&self.counters.refused);
+                    self.bar.say(&format!("milepost: line {} is no item: {error}", found.line));
+                    continue;
+                }
+            };
+            if let Some(item) = self.choose(item)?
+                && queue.send(item).is_err()
+            {
+                return Ok(());
+            }
+        }
+        self.counters.set_total(read);
+        Ok(())
+    }
+
+    /// Decides whether an item is to be run, and takes it in hand if so.
+    fn choose(&self, text: &str) -> Result<Option<Item>, EachError> {
+        let text: Arc<str> = text.into();
+        // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
+        if !self.marks.take(&text) {
+            add(&self.counters.repeated);
+            return Ok(None);
+        }
+        let known = self.job.look_up(&text)?;
+        let counter = match known {
+            Some(known) if self.job.is_of_this_run(&known) => &self.counters.repeated,
+            Some(Known { done: true, .. }) => &self.counters.skipped,
+            Some(_) if self.plan.failed_before == FailedBefore::Skip => &self.counters.failed_before,
+            Some(Known { attempt, .. }) => return Ok(Some(Item { text, attempts: attempt })),
+            None => return Ok(Some(Item { text, attempts: 0 })),
+        };
+        add(counter);
+        self.marks.let_go(&text);
+        Ok(None)
+    }
+
+    /// Counts the items of a plain file beforehand, so that the end can be foretold. Reads it once more, at its own place.
+    fn count_ahead(&self, input: &Input) {
+        let at = io::Seek::stream_position(&mut &input.file);
+        if let Some(total) = at.ok().and_then(|at| items::count(&input.file, at, input.separator)) {
+            self.counters.set_total(total);
+        }
+    }
+
+    fn finish(&self, was_interrupted: bool, failure: Option<EachError>) -> Finished {
+        let (durable, last) = self.marks.durable();
+        let marked = match last {
+            Some(receipt) => format!("{} marks durable at seq {}", count(durable), receipt.seq),
+            None => "nothing new to mark".to_owned(),
+        };
+        let mut summary = self.counters.summary(&self.plan.job, &marked);
+        let ending = match failure {
+            Some(error) => RunEnding::Stopped(error),
+            None => match self.job.end() {
+                Err(error) => RunEnding::Stopped(error),
+                Ok(()) if was_interrupted => RunEnding::Interrupted,
+                Ok(()) if self.counters.has_failures() => RunEnding::SomeFailed,
+                Ok(()) => RunEnding::Done,
+            },
+        };
+        if was_interrupted {
+            summary.push_str(&format!(
+                "\ninterrupted: run the same command again, and job {} goes on",
+                Escaped(&self.plan.job)
+            ));
+        }
+        Finished { ending, summary }
+    }
+}
+
+/// Tells that a slot has ended, even if it panicked, so that nobody waits for it forever.
+struct TellEnded<'a>(&'a Shared);
+
+impl Drop for TellEnded<'_> {
+    fn drop(&mut self) {
+        self.0.tell(Event::SlotEnded);
+    }
+}
+
+fn listen(shared: &Arc<Shared>) -> Result<(), EachError> {
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
+        .map_err(|source| EachError::System { action: "listen for signals", source })?;
+    spawn("signals", shared, move |shared| {
+        for _ in signals.forever() {
+            shared.tell(Event::Signal);
+        }
+    })?;
+    Ok(())
+}
+
+fn spawn(
+    name: &str,
+    shared: &Arc<Shared>,
+    act: impl FnOnce(&Shared) + Send + 'static,
+) -> Result<JoinHandle<()>, EachError> {
+    let shared = Arc::clone(shared);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || act(&shared))
+        .map_err(|source| EachError::System { action: "start a thread", source })
+}
+
+fn join(thread: JoinHandle<()>) {
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}

@@ -1,0 +1,109 @@
+//! One slot: takes an item, runs its command, hands its mark over, takes the next.
+//!
+//! Invariant: an item is marked exactly if its command ended by itself. What was ended because the run was, or could not
+//! be started for a reason that is not the item's, is left as it was.
+
+use std::{convert::Infallible, io, process::Command, time::Duration};
+
+use crossbeam::channel::{Receiver, select};
+
+use super::{Event, Item, OnFailure, Shared};
+use crate::each::{
+    child::{Ended, Outputs, Slot},
+    error::EachError,
+    mark::{Ending, Mark},
+    progress::add,
+};
+use std::sync::atomic::Ordering;
+
+/// Runs items until there are no more, or until a stop.
+pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped: &Receiver<Infallible>) {
+    let mut outputs = Outputs::new(shared.plan.kept_bytes_max, shared.plan.print.rest());
+    while !shared.is_stopping() {
+        let item = select! {
+            recv(items) -> item => item.ok(),
+            recv(stopped) -> _ => None,
+        };
+        let Some(item) = item else { return };
+        match run_item(shared, slot, item, &mut outputs) {
+            Ok(Some(ending)) if !ending.is_ok() && shared.plan.on_failure == OnFailure::Stop => {
+                shared.tell(Event::Stop)
+            }
+            Ok(_) => {}
+            Err(error) => {
+                shared.tell(Event::Failed(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Runs an item's command, again if it fails and may; how it ended, or `None` if the run's end ended it.
+fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> Result<Option<Ending>, EachError> {
+    let mut attempt = item.attempts.saturating_add(1);
+    let mut tries_left = shared.plan.retries;
+    let ended = loop {
+        let ended = match start(shared, slot, &item, attempt, outputs) {
+            Ok(ended) => ended,
+            Err(source) => {
+                shared.marks.let_go(&item.text);
+                return Err(EachError::Start { item: item.text.to_string(), source });
+            }
+        };
+        if ended.ending.is_ok() {
+            break ended;
+        }
+        if shared.is_killing.load(Ordering::SeqCst) {
+            shared.marks.let_go(&item.text);
+            return Ok(None);
+        }
+        if tries_left == 0 || shared.is_stopping() {
+            break ended;
+        }
+        tries_left -= 1;
+        attempt = attempt.saturating_add(1);
+    };
+    let mut mark = Vec::new();
+    Mark {
+        ending: ended.ending,
+        micros: u64::try_from(ended.took.as_micros()).unwrap_or(u64::MAX),
+        attempt,
+        stdout: outputs.stdout.kept(),
+        stderr: outputs.stderr.kept(),
+    }
+    .encode(&mut mark);
+    if ended.ending.is_ok() {
+        add(&shared.counters.done);
+    } else {
+        shared.counters.fail(&item.text, ended.ending, outputs.stderr.kept().bytes);
+    }
+    shared.marks.push(item.text.clone(), mark);
+    shared.plan.print.print(&item.text, outputs, &shared.bar).map_err(EachError::Print)?;
+    Ok(Some(ended.ending))
+}
+
+fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut Outputs) -> io::Result<Ended> {
+    let template = &shared.plan.template;
+    let mut command: Command = template.command(&item.text);
+    command
+        .env("MILEPOST_ITEM", &*item.text)
+        .env("MILEPOST_JOB", &shared.plan.job)
+        .env("MILEPOST_ATTEMPT", attempt.to_string());
+    match slot.run(&mut command, outputs) {
+        Err(error) if template.program_depends_on_item() && is_about_the_program(&error) => {
+            outputs.not_started(&format!("{}: {error}", command.get_program().display()));
+            Ok(Ended { ending: Ending::NotStarted, took: Duration::ZERO })
+        }
+        other => other,
+    }
+}
+
+/// Whether another program would have started.
+fn is_about_the_program(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::NotFound | Kind::PermissionDenied | Kind::NotADirectory | Kind::IsADirectory | Kind::InvalidInput
+    ) || error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error())
+        || error.raw_os_error() == Some(rustix::io::Errno::NAMETOOLONG.raw_os_error())
+}

@@ -1,0 +1,59 @@
+use std::time::Duration;
+
+use super::{Escaped, command_line, count, duration, last_line};
+
+#[test]
+fn names_are_shown_escaped() {
+    let rows = [
+        ("plain/path.txt", "plain/path.txt"),
+        ("", r#""""#),
+        ("a b", r#""a b""#),
+        ("it's", "it's"),
+        ("a\"b", r#""a\"b""#),
+        ("a\nb", r#""a\nb""#),
+        ("\x1b[31mred", r#""\u{1b}[31mred""#),
+        ("\u{202e}evil", r#""\u{202e}evil""#),
+        ("ünï", "ünï"),
+    ];
+    for (text, shown) in rows {
+        assert_eq!(Escaped(text).to_string(), shown);
+    }
+}
+
+#[test]
+fn command_lines_can_be_pasted() {
+    let line = |words: &[&str]| command_line(&words.iter().map(|&w| w.to_owned()).collect::<Vec<_>>());
+    assert_eq!(line(&["sha256sum", "{}"]), "sha256sum {}");
+    assert_eq!(line(&["sh", "-c", "echo \"$1\"", "", "it's"]), r#"sh -c 'echo "$1"' '' 'it'\''s'"#);
+    assert_eq!(line(&["a\n\x1b"]), r"$'a\n\u{1b}'");
+}
+
+#[test]
+fn last_lines_say_why() {
+    let rows: [(&[u8], Option<&str>); 6] = [
+        (b"", None),
+        (b" \n\t\n", None),
+        (b"one", Some("one")),
+        (b"one\n  two \n\n", Some("two")),
+        (b"bad \xff\x1b[0m", Some("bad \u{fffd}\\u{1b}[0m")),
+        (b"say \"it\"", Some("say \"it\"")),
+    ];
+    for (output, line) in rows {
+        assert_eq!(last_line(output).as_deref(), line, "{}", output.escape_ascii());
+    }
+    assert_eq!(last_line(&[b'x'; 1000]).unwrap().chars().count(), 161);
+}
+
+#[test]
+fn numbers_are_readable() {
+    for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567")] {
+        assert_eq!(count(number), text);
+    }
+    let rows =
+        [(0, "0µs"), (523, "523µs"), (1_500, "1.5ms"), (25_400, "25ms"), (1_520_000, "1.52s"), (12_340_000, "12.3s")];
+    for (micros, text) in rows {
+        assert_eq!(duration(Duration::from_micros(micros)), text);
+    }
+    assert_eq!(duration(Duration::from_secs(247)), "4m 07s");
+    assert_eq!(duration(Duration::from_secs(7_512)), "2h 05m");
+}
