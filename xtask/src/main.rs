@@ -1,1 +1,53 @@
-fn main() {}
+//! The chores of the house: `tidy` says what is out of order, `fingerprint` renews the marks in `docs/format.md`.
+//!
+//! Invariant: `tidy` only reads; its exit code is 0 exactly when it printed no finding.
+//!
+//! Knows nothing of what the crates do, only of their files.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that answers on its output")]
+
+mod fingerprint;
+mod source;
+mod tidy;
+mod tree;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use tree::Tree;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let outcome = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("tidy"), None) => tidy(&root()),
+        (Some("fingerprint"), None) => fingerprint::renew(&root()),
+        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tidy(root: &Path) -> Result<(), String> {
+    let tree = Tree::read(root)?;
+    let findings = tidy::findings(&tree);
+    for finding in &findings {
+        println!("{finding}");
+    }
+    if findings.is_empty() {
+        println!("tidy: {} files in order", tree.files().count());
+        return Ok(());
+    }
+    Err(format!("tidy: {} findings", findings.len()))
+}
+
+/// The folder above the one this package was built from.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
