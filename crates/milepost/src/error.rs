@@ -1,0 +1,211 @@
+//! [`Error`]: what went wrong, in words; [`ErrorKind`]: what the caller can do about it.
+//!
+//! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
+//! where, what was found and what to do next; the inner error is kept as the source's chain.
+
+use milepost_engine::{CommitError, OpenError, ReadError, Refusal};
+use milepost_types::{LimitError, ScopeError, body::BodyError};
+use thiserror::Error as Derive;
+
+use crate::json::JsonError;
+
+/// What the functions of this crate return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a caller can do about an [`Error`]. Kinds exist only where the answer differs.
+///
+/// ```
+/// use milepost::{ErrorKind, Scope, Store};
+/// # let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path())?;
+/// let scope = Scope::parse("asset/orders")?;
+/// let lock = || store.commit().require_absent(&scope, "owner").set(&scope, "owner", b"me").durable();
+/// lock()?;
+/// match lock() {
+///     Err(error) if error.kind() == ErrorKind::Conflict => {} // somebody was first: read again, decide again
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A name, size, setting or line of input is not allowed: fix it. Nothing was written.
+    Invalid,
+    /// There is no store: name another place, or create one.
+    Missing,
+    /// The directory is something else than a store: name another place.
+    NotAStore,
+    /// A precondition does not hold, or the idempotency key stands for other content: read again, decide again.
+    Conflict,
+    /// A newer attempt has taken the scope over: stop.
+    Fenced,
+    /// Another process writes to the store: wait for it, or read beside it.
+    InUse,
+    /// No room; nothing was appended: make room, then try again. No restart is needed.
+    DiskFull,
+    /// Too much waits already; nothing was appended: try again.
+    Busy,
+    /// The store takes no more commits since an earlier failure; reads go on: open it again.
+    Stopped,
+    /// The commit may be durable or not: open the store again and look, or repeat it with an idempotency key.
+    OutcomeUnknown,
+    /// A read of a commit that is not there yet: wait for it.
+    NotYet,
+    /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
+    Corrupt,
+    /// A newer version wrote it: upgrade.
+    NewerFormat,
+    /// Not allowed by the system: run as the owner, or open read-only.
+    Permission,
+    /// The handle reads only: open it for writing.
+    ReadOnly,
+    /// The handle was closed: open the store again.
+    Closed,
+    /// The handle was opened before a fork: open the store in this process.
+    Forked,
+    /// The machine's clock is off: set it right, then try again.
+    Clock,
+    /// Any other IO error, named with its file.
+    Io,
+}
+
+/// An error with its kind, its message and its source.
+///
+/// ```
+/// use milepost::{ErrorKind, Store};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let error = Store::read_only(dir.path().join("nowhere")).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Missing);
+/// assert!(error.to_string().contains("nowhere"));
+/// ```
+#[derive(Debug, Derive)]
+#[error(transparent)]
+pub struct Error(Inner);
+
+#[derive(Debug, Derive)]
+enum Inner {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Name(#[from] ScopeError),
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl Error {
+    /// What the caller can do about it.
+    ///
+    /// ```
+    /// use milepost::{Error, ErrorKind, Scope};
+    /// let error = Error::from(Scope::parse("a//b").unwrap_err());
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// ```
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match &self.0 {
+            Inner::Open(error) => open_kind(error),
+            Inner::Commit(error) => commit_kind(error),
+            Inner::Read(error) => read_kind(error),
+            Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
+            Inner::Body(_) => ErrorKind::Corrupt,
+        }
+    }
+
+    /// Why the commit was judged and refused, where it was.
+    ///
+    /// ```
+    /// use milepost::{Refusal, Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let scope = Scope::parse("asset/orders")?;
+    /// store.set(&scope, "owner", b"me")?;
+    /// let error = store.commit().require_absent(&scope, "owner").set(&scope, "owner", b"you").durable().unwrap_err();
+    /// assert!(matches!(error.refusal(), Some(Refusal::Precondition { actual: Some(Seq(1)), .. })));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match &self.0 {
+            Inner::Commit(CommitError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($inner:ty),*) => {$(
+        impl From<$inner> for Error {
+            fn from(error: $inner) -> Error {
+                Error(error.into())
+            }
+        }
+    )*};
+}
+
+from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+
+fn open_kind(error: &OpenError) -> ErrorKind {
+    match error {
+        OpenError::Missing { .. } => ErrorKind::Missing,
+        OpenError::NotAStore { .. } => ErrorKind::NotAStore,
+        OpenError::ManifestMissing { .. } | OpenError::Corrupt(_) => ErrorKind::Corrupt,
+        OpenError::NewerFormat { .. } => ErrorKind::NewerFormat,
+        OpenError::InUse { .. } => ErrorKind::InUse,
+        OpenError::Permission { .. } => ErrorKind::Permission,
+        OpenError::DiskFull { .. } => ErrorKind::DiskFull,
+        OpenError::Limit(_) => ErrorKind::Invalid,
+        OpenError::Stopped(_) => ErrorKind::Stopped,
+        OpenError::Io { .. } => ErrorKind::Io,
+        // The engine's enums are open; the test of kinds walks all that exist, so that a new one is thought about.
+        _ => ErrorKind::Io,
+    }
+}
+
+fn commit_kind(error: &CommitError) -> ErrorKind {
+    match error {
+        CommitError::Name(_) | CommitError::Limit(_) | CommitError::Empty => ErrorKind::Invalid,
+        CommitError::Refused(refusal) => refusal_kind(refusal),
+        CommitError::DiskFull { .. } => ErrorKind::DiskFull,
+        CommitError::Write(_) => ErrorKind::Io,
+        CommitError::QueueFull { .. } => ErrorKind::Busy,
+        CommitError::OutcomeUnknown(_) => ErrorKind::OutcomeUnknown,
+        CommitError::Stopped(_) => ErrorKind::Stopped,
+        CommitError::ReadOnly => ErrorKind::ReadOnly,
+        CommitError::Closed => ErrorKind::Closed,
+        CommitError::Forked => ErrorKind::Forked,
+        CommitError::Corrupt(_) => ErrorKind::Corrupt,
+        _ => ErrorKind::Io,
+    }
+}
+
+fn refusal_kind(refusal: &Refusal) -> ErrorKind {
+    match refusal {
+        Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Fenced { .. } => ErrorKind::Fenced,
+        Refusal::ClockJump { .. } => ErrorKind::Clock,
+        Refusal::Exhausted => ErrorKind::Stopped,
+        _ => ErrorKind::Conflict,
+    }
+}
+
+fn read_kind(error: &ReadError) -> ErrorKind {
+    match error {
+        ReadError::Corrupt(_) => ErrorKind::Corrupt,
+        ReadError::Future { .. } => ErrorKind::NotYet,
+        ReadError::Forked => ErrorKind::Forked,
+        ReadError::Io { .. } => ErrorKind::Io,
+        _ => ErrorKind::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! Every error of the engine and its kind, as a table.
+
+use std::{io, path::PathBuf};
+
+use milepost_types::{Corruption, Precondition, Scope, Seq, Timestamp};
+
+use super::{CommitError, Error, ErrorKind, OpenError, ReadError, Refusal};
+
+fn place() -> PathBuf {
+    PathBuf::from("here")
+}
+
+fn damage() -> Corruption {
+    Corruption { file: place(), offset: 7, seq: Some(Seq(3)), what: "checksum is 1, expected 2".into() }
+}
+
+fn refused(refusal: Refusal) -> CommitError {
+    CommitError::Refused(Box::new(refusal))
+}
+
+fn check(error: impl Into<Error>, kind: ErrorKind, says: &str) {
+    let error: Error = error.into();
+    assert_eq!(error.kind(), kind, "{error}");
+    let text = error.to_string();
+    assert!(text.contains(says), "{text:?} does not say {says:?}");
+    assert!(!text.ends_with('.'), "{text:?} ends with a full stop");
+}
+
+#[test]
+fn opening() {
+    let io = || io::Error::other("because");
+    let io_error = OpenError::Io { action: "read", path: place(), source: io() };
+    check(OpenError::Missing { dir: place() }, ErrorKind::Missing, "no store at here");
+    check(OpenError::NotAStore { dir: place(), found: "x".into() }, ErrorKind::NotAStore, "not a store");
+    check(OpenError::ManifestMissing { dir: place() }, ErrorKind::Corrupt, "MANIFEST");
+    check(OpenError::NewerFormat { file: place(), found: 9, supported: 1 }, ErrorKind::NewerFormat, "version 9");
+    check(OpenError::InUse { dir: place(), holder: None }, ErrorKind::InUse, "held by another process");
+    check(OpenError::Permission { path: place(), source: io() }, ErrorKind::Permission, "because");
+    check(OpenError::DiskFull { dir: place(), need: 5, free: 4 }, ErrorKind::DiskFull, "5 bytes are needed");
+    check(OpenError::Corrupt(damage()), ErrorKind::Corrupt, "here at byte 7 (seq 3)");
+    check(io_error, ErrorKind::Io, "can't read here: because");
+}
+
+#[test]
+fn committing() {
+    let scope = || Scope::parse("a/b").unwrap();
+    check(CommitError::Empty, ErrorKind::Invalid, "at least one event");
+    check(CommitError::DiskFull { need: 5, free: 4 }, ErrorKind::DiskFull, "4 are free");
+    check(CommitError::QueueFull { commits: 1, bytes: 2 }, ErrorKind::Busy, "try again");
+    check(CommitError::ReadOnly, ErrorKind::ReadOnly, "read-only");
+    check(CommitError::Closed, ErrorKind::Closed, "closed");
+    check(CommitError::Forked, ErrorKind::Forked, "fork");
+    check(CommitError::Corrupt(damage()), ErrorKind::Corrupt, "damaged");
+    let failed = Precondition::ScopeAt { scope: scope(), seq: Seq(4) };
+    let refusal = Refusal::Precondition { failed, actual: Some(Seq(5)) };
+    check(refused(refusal), ErrorKind::Conflict, "its version is 5");
+    let refusal = Refusal::Fenced { scope: scope(), token: 1, highest: 2, holder: None };
+    check(refused(refusal), ErrorKind::Fenced, "token 1 for scope a/b");
+    let refusal = Refusal::IdempotencyConflict { key: "k".into(), first: Seq(9) };
+    check(refused(refusal), ErrorKind::Conflict, "used by commit 9");
+    let refusal = Refusal::ClockJump { last: Timestamp(1), wall: Timestamp(2) };
+    check(refused(refusal), ErrorKind::Clock, "clock");
+    check(refused(Refusal::Exhausted), ErrorKind::Stopped, "no sequence number");
+}
+
+#[test]
+fn reading() {
+    check(ReadError::Corrupt(damage()), ErrorKind::Corrupt, "other reads go on");
+    check(ReadError::Future { asked: Seq(5), last: Seq(4) }, ErrorKind::NotYet, "no commit 5 yet");
+    check(ReadError::Forked, ErrorKind::Forked, "fork");
+    check(ReadError::Io { path: place(), message: "because".into() }, ErrorKind::Io, "because");
+}
+
+#[test]
+fn input() {
+    check(Scope::parse("a/../b").unwrap_err(), ErrorKind::Invalid, "segment 1");
+    check(crate::json::parse_commit(b"{").unwrap_err(), ErrorKind::Invalid, "EOF");
+}

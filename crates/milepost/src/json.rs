@@ -1,0 +1,156 @@
+//! The canonical JSON of commits, of state and of changes: what is exported, imported and printed, one object a line.
+//!
+//! ```text
+//! commit   {"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"worker-7","attempt":3,"idempotency_key":"k",
+//!           "fences":[{"scope":"a/b","token":3}],"events":[event, ..]}
+//! event    {"event":"set","scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":".."}
+//!          {"event":"delete","scope":"a/b","key":"k"}
+//!          {"event":"clear","scope":"a/b"}
+//!          {"event":"clear_prefix","prefix":"a"}
+//! entry    {"scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":"..","seq":7,"at":".."}
+//! change   {"seq":7,"at":"..","writer":"..","attempt":3,"change":"set","scope":"a/b","key":"k","old":"..","new":".."}
+//! ```
+//!
+//! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that are
+//! UTF-8 stand as a string; others in base64, in a field of the same name with `_base64` behind it. Times are RFC 3339
+//! with microseconds in UTC, or a number of microseconds since 1970 where that format has no year for them.
+//!
+//! A commit to be appended is the same object. It may also have `"require"`: a list of
+//! `{"condition":"key_absent","scope":..,"key":..}`, `{"condition":"key_at","scope":..,"key":..,"seq":..}`,
+//! `{"condition":"scope_at","scope":..,"seq":..}` and
+//! `{"condition":"value_below","scope":..,"key":..,"bound":..}`. A `seq` and an `at` are accepted, so that an exported
+//! line can be appended elsewhere, and not kept: the store that takes the commit gives its own.
+//!
+//! Invariant: what is written here is read here as the same commit. Anything else is refused: unknown fields, fields
+//! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a
+//! small factor.
+
+mod read;
+mod write;
+
+use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
+use thiserror::Error;
+
+pub use read::{parse_commit, parse_time};
+pub use write::{time_text, write_change, write_commit, write_entry};
+
+use crate::CommitBuilder;
+
+/// A commit as a line of JSON says it, every name and size checked.
+///
+/// ```
+/// use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path())?;
+/// let line = br#"{"writer":"import","events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#;
+/// json::parse_commit(line)?.add_to(store.commit()).durable()?;
+/// assert_eq!(store.get(&Scope::parse("a")?, "k")?.as_deref(), Some(&b"1"[..]));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommitLine {
+    /// Writer, idempotency key and fences.
+    pub meta: Meta,
+    /// What must hold.
+    pub require: Vec<Precondition>,
+    /// The events in order.
+    pub events: Vec<Event>,
+}
+
+impl CommitLine {
+    /// Adds all of it to a commit.
+    ///
+    /// ```
+    /// # use milepost::{Store, json};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path())?;
+    /// let line = json::parse_commit(br#"{"events":[{"event":"clear","scope":"a"}]}"#)?;
+    /// assert_eq!(line.add_to(store.commit()).event_count(), 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn add_to(&self, mut commit: CommitBuilder) -> CommitBuilder {
+        if let Some(writer) = &self.meta.writer {
+            commit = commit.writer(writer.clone());
+        }
+        if let Some(key) = &self.meta.idempotency_key {
+            commit = commit.idempotency_key(key);
+        }
+        let commit = self.meta.fences.iter().fold(commit, |commit, fence| commit.fence(&fence.scope, fence.token));
+        let commit = self.require.iter().fold(commit, |commit, required| commit.require(required.clone()));
+        self.events.iter().fold(commit, CommitBuilder::event)
+    }
+
+    /// Whether the store may refuse it for what it finds: it has preconditions, fences or an idempotency key.
+    ///
+    /// ```
+    /// let line = milepost::json::parse_commit(br#"{"events":[{"event":"clear","scope":"a"}]}"#)?;
+    /// assert!(!line.is_judged());
+    /// # Ok::<(), milepost::json::JsonError>(())
+    /// ```
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        !self.require.is_empty() || !self.meta.fences.is_empty() || self.meta.idempotency_key.is_some()
+    }
+}
+
+/// Why a line is no commit.
+///
+/// ```
+/// let error = milepost::json::parse_commit(br#"{"evnts":[]}"#).unwrap_err();
+/// assert!(error.to_string().starts_with("unknown field `evnts`"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// Not the JSON expected.
+    #[error("{what}, at column {column}")]
+    Syntax {
+        /// Where in the line, from 1.
+        column: usize,
+        /// What was found, and what was expected.
+        what: String,
+    },
+    /// A field that an event or condition needs, or must not have.
+    #[error("{place}: {what}")]
+    Field {
+        /// Which event or condition.
+        place: String,
+        /// What is wrong with which field.
+        what: String,
+    },
+    /// A name that is not allowed.
+    #[error("{place}: {error}")]
+    Name {
+        /// Which event or condition.
+        place: String,
+        /// Why not.
+        error: ScopeError,
+    },
+    /// A size that is not allowed.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A time that is not one.
+    #[error("{text:?} is no time; write RFC 3339, as in 2026-11-24T03:12:00Z")]
+    Time {
+        /// What was given.
+        text: String,
+    },
+    /// A kind of event that this version can't write as JSON.
+    #[error("this version has no JSON for an event of the commit; upgrade to export it")]
+    UnknownEvent,
+}
+
+/// A time as it stands in JSON, whole range.
+enum TimeOrMicros {
+    Text(String),
+    Micros(i64),
+}
+
+impl From<Timestamp> for TimeOrMicros {
+    fn from(at: Timestamp) -> TimeOrMicros {
+        time_text(at).map_or(TimeOrMicros::Micros(at.0), TimeOrMicros::Text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! Commits, entries and changes as canonical JSON: the order of the fields of the structs here is the format.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::fmt::temporal::DateTimePrinter;
+use milepost_engine::{Change, ChangeKind, Entry};
+use milepost_types::{Commit, ContentType, Event, Scope, Timestamp, Writer};
+use serde::{Serialize, Serializer};
+
+use super::{JsonError, TimeOrMicros};
+
+#[derive(Serialize)]
+struct CommitOut<'a> {
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fences: Vec<FenceOut<'a>>,
+    events: Vec<EventOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct FenceOut<'a> {
+    scope: &'a str,
+    token: u64,
+}
+
+#[derive(Default, Serialize)]
+struct EventOut<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(flatten)]
+    value: Option<ValueOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<TimeOrMicros>,
+}
+
+/// Bytes as text or in base64.
+#[derive(Serialize)]
+enum ValueOut<'a> {
+    #[serde(rename = "value")]
+    Text(&'a str),
+    #[serde(rename = "value_base64")]
+    Base64(String),
+}
+
+#[derive(Serialize)]
+struct EntryOut<'a> {
+    scope: &'a str,
+    key: &'a str,
+    #[serde(flatten)]
+    value: ValueOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<TimeOrMicros>,
+    seq: u64,
+    at: TimeOrMicros,
+}
+
+#[derive(Serialize)]
+struct ChangeOut<'a> {
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    change: &'static str,
+    scope: &'a str,
+    key: &'a str,
+    #[serde(flatten)]
+    old: Option<OldOut<'a>>,
+    #[serde(flatten)]
+    new: Option<NewOut<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OldOut<'a> {
+    Old(&'a str),
+    OldBase64(String),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum NewOut<'a> {
+    New(&'a str),
+    NewBase64(String),
+}
+
+/// Writes a commit, without a line end.
+///
+/// ```
+/// use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path())?;
+/// let receipt = store.set(&Scope::parse("a")?, "k", b"1")?;
+/// let mut line = Vec::new();
+/// json::write_commit(&mut line, &store.commit_at(receipt.seq)?.unwrap())?;
+/// assert!(line.starts_with(br#"{"seq":1,"at":""#));
+/// assert!(line.ends_with(br#""events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError> {
+    let writer = commit.meta.writer.as_ref();
+    put(
+        out,
+        &CommitOut {
+            seq: commit.seq.0,
+            at: commit.at.into(),
+            writer: writer.map(Writer::name),
+            attempt: writer.and_then(Writer::attempt_number),
+            idempotency_key: commit.meta.idempotency_key.as_deref(),
+            fences: commit.meta.fences.iter().map(|f| FenceOut { scope: f.scope.as_str(), token: f.token }).collect(),
+            events: commit.events.iter().map(event).collect::<Result<_, _>>()?,
+        },
+    );
+    Ok(())
+}
+
+/// Writes a key with its value, without a line end.
+///
+/// ```
+/// use milepost::{At, Scope, Store, json};
+/// # let dir = tempfile::tempdir()?;
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.set(&scope, "k", &[0xff])?;
+/// let mut line = Vec::new();
+/// let entry = store.view(At::Latest)?.scan(&scope, "").next().unwrap()?;
+/// json::write_entry(&mut line, &scope, &entry);
+/// assert!(line.starts_with(br#"{"scope":"a","key":"k","value_base64":"/w==","seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
+    let value = &entry.value;
+    put(
+        out,
+        &EntryOut {
+            scope: scope.as_str(),
+            key: entry.key.as_str(),
+            value: value_out(value),
+            content_type: value.content_type(),
+            expires_at: value.expires_at().map(Into::into),
+            seq: value.seq().0,
+            at: value.at().into(),
+        },
+    );
+}
+
+/// Writes a change of history, without a line end.
+///
+/// ```
+/// use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir()?;
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.set(&scope, "k", b"1")?;
+/// let mut line = Vec::new();
+/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?);
+/// assert!(line.ends_with(br#""change":"set","scope":"a","key":"k","new":"1"}"#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_change(out: &mut Vec<u8>, change: &Change) {
+    put(
+        out,
+        &ChangeOut {
+            seq: change.seq.0,
+            at: change.at.into(),
+            writer: change.writer.as_ref().map(Writer::name),
+            attempt: change.writer.as_ref().and_then(Writer::attempt_number),
+            change: match change.kind {
+                ChangeKind::Set => "set",
+                ChangeKind::Delete => "delete",
+                ChangeKind::Clear => "clear",
+            },
+            scope: change.scope.as_str(),
+            key: change.key.as_str(),
+            old: change.old.as_deref().map(|value| match text_of(value) {
+                Ok(text) => OldOut::Old(text),
+                Err(base64) => OldOut::OldBase64(base64),
+            }),
+            new: change.new.as_deref().map(|value| match text_of(value) {
+                Ok(text) => NewOut::New(text),
+                Err(base64) => NewOut::NewBase64(base64),
+            }),
+        },
+    );
+}
+
+/// A time as RFC 3339 in UTC with microseconds; `None` beyond the years that format has.
+///
+/// ```
+/// use milepost::{Timestamp, json};
+/// assert_eq!(json::time_text(Timestamp(1)).as_deref(), Some("1970-01-01T00:00:00.000001Z"));
+/// assert_eq!(json::time_text(Timestamp::MAX), None);
+/// ```
+#[must_use]
+pub fn time_text(at: Timestamp) -> Option<String> {
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
+    let time = jiff::Timestamp::from_microsecond(at.0).ok()?;
+    // RFC 3339 has the years 0 to 9999.
+    (time >= YEAR_ZERO).then(|| PRINTER.timestamp_to_string(&time))
+}
+
+/// 0000-01-01T00:00:00Z.
+const YEAR_ZERO: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
+
+fn event(event: &Event) -> Result<EventOut<'_>, JsonError> {
+    Ok(match event {
+        Event::Set { scope, key, value, content_type, expires_at } => EventOut {
+            event: "set",
+            scope: Some(scope.as_str()),
+            key: Some(key.as_str()),
+            value: Some(value_out(value)),
+            content_type: content_type.as_ref().map(ContentType::as_str),
+            expires_at: expires_at.map(Into::into),
+            ..EventOut::default()
+        },
+        Event::Delete { scope, key } => {
+            EventOut { event: "delete", scope: Some(scope.as_str()), key: Some(key.as_str()), ..EventOut::default() }
+        }
+        Event::Clear { scope } => EventOut { event: "clear", scope: Some(scope.as_str()), ..EventOut::default() },
+        Event::ClearPrefix { prefix } => {
+            EventOut { event: "clear_prefix", prefix: Some(prefix.as_str()), ..EventOut::default() }
+        }
+        _ => return Err(JsonError::UnknownEvent),
+    })
+}
+
+fn value_out(bytes: &[u8]) -> ValueOut<'_> {
+    match text_of(bytes) {
+        Ok(text) => ValueOut::Text(text),
+        Err(base64) => ValueOut::Base64(base64),
+    }
+}
+
+/// The text that bytes are, or else their base64.
+fn text_of(bytes: &[u8]) -> Result<&str, String> {
+    str::from_utf8(bytes).map_err(|_| STANDARD.encode(bytes))
+}
+
+fn put(out: &mut Vec<u8>, line: &impl Serialize) {
+    serde_json::to_writer(out, line).expect("strings and numbers go to memory without fail");
+}
+
+impl Serialize for TimeOrMicros {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            TimeOrMicros::Text(text) => serializer.serialize_str(text),
+            TimeOrMicros::Micros(micros) => serializer.serialize_i64(*micros),
+        }
+    }
+}

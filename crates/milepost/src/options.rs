@@ -1,0 +1,109 @@
+//! [`Options`]: how a store is opened, as given. They become the engine's settings when it is opened.
+//!
+//! Invariant: values only. No file is touched before [`Options::open`].
+
+use std::{fmt, path::Path};
+
+use milepost_engine::{Create, Engine, Parts, Settings, Threads};
+
+use crate::{Result, Store};
+
+/// Called with the bytes read so far and the bytes in all.
+type Progress = Box<dyn FnMut(u64, u64) + Send>;
+
+/// How to open a store for writing; made by [`Store::options`].
+///
+/// ```
+/// use milepost::{Create, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("state");
+/// let store = Store::options().segment_bytes(8 << 20).value_bytes_max(1 << 20).open(&path)?;
+/// # drop(store);
+/// let again = Store::options().create(Create::Never).open(&path)?;
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Default)]
+#[must_use = "options do nothing until `open` is called"]
+pub struct Options {
+    settings: Settings,
+    progress: Option<Progress>,
+}
+
+impl Options {
+    /// What to do where there is no store yet; made if nothing is said.
+    ///
+    /// ```
+    /// use milepost::{Create, ErrorKind, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let error = Store::options().create(Create::Never).open(dir.path().join("typo")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Missing);
+    /// ```
+    pub fn create(mut self, create: Create) -> Options {
+        self.settings.create = create;
+        self
+    }
+
+    /// Bytes at which a segment of the log is sealed, 64 MiB if nothing is said.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let error = Store::options().segment_bytes(1).open(dir.path()).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// ```
+    pub fn segment_bytes(mut self, bytes: u32) -> Options {
+        self.settings.segment_bytes = bytes;
+        self
+    }
+
+    /// The largest value that this handle takes, 16 MiB if nothing is said.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::options().value_bytes_max(3).open(dir.path())?;
+    /// let error = store.set(&Scope::parse("a")?, "k", b"four").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn value_bytes_max(mut self, bytes: usize) -> Options {
+        self.settings.value_bytes_max = bytes;
+        self
+    }
+
+    /// Tells how far opening has come, in bytes of the log: a long one replays for a while.
+    ///
+    /// ```
+    /// use milepost::Store;
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::options().on_progress(|done, all| println!("{done} of {all} bytes")).open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn on_progress(mut self, progress: impl FnMut(u64, u64) + Send + 'static) -> Options {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Opens the store for writing.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = milepost::Store::options().open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn open(self, dir: impl AsRef<Path>) -> Result<Store> {
+        let dir = dir.as_ref();
+        let settings = Settings { threads: Threads::Spawned, ..self.settings };
+        let engine = match self.progress {
+            Some(mut progress) => Engine::open_with_progress(Parts::real(), dir, settings, &mut *progress)?,
+            None => Engine::open(Parts::real(), dir, settings)?,
+        };
+        Ok(Store::local(engine))
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

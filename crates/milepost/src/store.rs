@@ -1,0 +1,347 @@
+//! [`Store`]: a store held open, local for now.
+//!
+//! Invariant: a clone is the same store. Reads see durable commits only, and one that follows an acknowledgement sees it.
+
+use std::path::Path;
+
+use milepost_engine::{Engine, Parts};
+use milepost_types::{At, Commit, Receipt, Scope, Seq};
+
+use crate::{CommitBuilder, Failure, HistoryBuilder, Options, Replay, Result, Stats, Value, View, Watch};
+
+/// A store held open. Cheap to clone, to share between threads and to send to one.
+///
+/// ```
+/// use milepost::{Scope, Store};
+/// # let dir = tempfile::tempdir()?;
+/// let store = Store::open(dir.path())?;
+/// let scope = Scope::parse("asset/orders")?;
+/// let handle = store.clone();
+/// std::thread::scope(|s| s.spawn(|| handle.set(&scope, "rows", b"12").map(drop)).join().unwrap())?;
+/// assert_eq!(store.get(&scope, "rows")?.as_deref(), Some(&b"12"[..]));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Store(Place);
+
+/// Where the store is. A closed choice: what is built on it works with each.
+#[derive(Clone)]
+enum Place {
+    /// In this process.
+    Local(Engine),
+}
+
+impl Store {
+    /// Opens the store in a directory for writing, and makes one if there is none.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// // One writer at a time; the error names the process that holds it.
+    /// assert_eq!(Store::open(dir.path()).unwrap_err().kind(), ErrorKind::InUse);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn open(dir: impl AsRef<Path>) -> Result<Store> {
+        Options::default().open(dir)
+    }
+
+    /// How to open a store, to be said before [`Options::open`].
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = milepost::Store::options().segment_bytes(1 << 20).open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// Opens a store for reading, also beside a process that writes to it. Never writes a byte.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (writer, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// writer.set(&scope, "k", b"1")?;
+    /// let reader = Store::read_only(dir.path())?;
+    /// assert_eq!(reader.get(&scope, "k")?.as_deref(), Some(&b"1"[..]));
+    /// assert_eq!(reader.set(&scope, "k", b"2").unwrap_err().kind(), ErrorKind::ReadOnly);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn read_only(dir: impl AsRef<Path>) -> Result<Store> {
+        Ok(Store::local(Engine::open_read_only(Parts::real(), dir.as_ref())?))
+    }
+
+    /// Begins a commit: one or more events, all or none.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let (from, to) = (Scope::parse("account/a")?, Scope::parse("account/b")?);
+    /// store.commit().set(&from, "balance", b"0").set(&to, "balance", b"10").durable()?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn commit(&self) -> CommitBuilder {
+        CommitBuilder::new(self.engine().clone())
+    }
+
+    /// Sets a key, durably on return.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let store = Store::open(dir.path())?;
+    /// let receipt = store.set(&Scope::parse("a/b")?, "k", b"1")?;
+    /// assert_eq!(receipt.seq.0, 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn set(&self, scope: &Scope, key: &str, value: &[u8]) -> Result<Receipt> {
+        self.commit().set(scope, key, value).durable()
+    }
+
+    /// Deletes a key, durably on return. One that is absent is left alone, and nothing is appended.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// store.delete(&scope, "k")?;
+    /// assert_eq!(store.get(&scope, "k")?, None);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn delete(&self, scope: &Scope, key: &str) -> Result<Receipt> {
+        self.commit().delete(scope, key).durable()
+    }
+
+    /// Deletes all keys of a scope, durably on return. Scopes below it keep theirs: see [`CommitBuilder::clear_prefix`].
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().set(&scope, "k", b"1").set(&scope, "l", b"2").durable()?;
+    /// store.clear(&scope)?;
+    /// assert_eq!(store.view(milepost::At::Latest)?.scan(&scope, "").count(), 0);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn clear(&self, scope: &Scope) -> Result<Receipt> {
+        self.commit().clear(scope).durable()
+    }
+
+    /// The value a key has now.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.set(&scope, "k", b"1")?;
+    /// let value = store.get(&scope, "k")?.expect("it was just set");
+    /// assert_eq!((&*value, value.seq()), (&b"1"[..], receipt.seq));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn get(&self, scope: &Scope, key: &str) -> Result<Option<Value>> {
+        Ok(self.engine().get(scope.as_str(), key)?)
+    }
+
+    /// The state as of a moment: [`At::Latest`], a [`Seq`] or a [`crate::Timestamp`]. It never changes while it is held.
+    ///
+    /// ```
+    /// use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let first = store.set(&scope, "k", b"1")?;
+    /// let now = store.view(At::Latest)?;
+    /// store.set(&scope, "k", b"2")?;
+    /// assert_eq!(now.get(&scope, "k")?.as_deref(), Some(&b"1"[..]));
+    /// assert_eq!(store.view(first.at)?.seq(), first.seq);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn view(&self, at: impl Into<At>) -> Result<View> {
+        Ok(View(self.engine().view(at.into())?))
+    }
+
+    /// What happened to the keys of a scope, or of all scopes below a prefix.
+    ///
+    /// ```
+    /// use milepost::{Scope, ScopePrefix, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// store.set(&scope, "k", b"2")?;
+    /// assert_eq!(store.history(&scope).iter().count(), 2);
+    /// assert_eq!(store.history(ScopePrefix::parse("a")?).key("other").iter().count(), 0);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn history(&self, within: impl Into<milepost_types::ScopePrefix>) -> HistoryBuilder {
+        HistoryBuilder::new(self.engine().clone(), within.into())
+    }
+
+    /// Every durable commit from a position on, once and in order, up to the last one now.
+    ///
+    /// ```
+    /// use milepost::{Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// for commit in store.replay(Seq::FIRST) {
+    ///     assert_eq!(commit?.events.len(), 1);
+    /// }
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn replay(&self, from: Seq) -> Replay {
+        Replay::new(self.engine().replay(from))
+    }
+
+    /// The same, and then every commit as it becomes durable.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use milepost::{Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let mut watch = store.watch(Seq::FIRST);
+    /// assert!(watch.try_next()?.is_none());
+    /// store.set(&scope, "k", b"1")?;
+    /// assert_eq!(watch.next_timeout(Duration::from_secs(9))?.map(|commit| commit.seq), Some(Seq(1)));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn watch(&self, from: Seq) -> Watch {
+        Watch::new(self.engine().watch(from))
+    }
+
+    /// One commit by its position, or `None` if it is not there yet.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.set(&scope, "k", b"1")?;
+    /// let commit = store.commit_at(receipt.seq)?.expect("it is durable");
+    /// assert_eq!(commit.at, receipt.at);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn commit_at(&self, seq: Seq) -> Result<Option<Commit>> {
+        Ok(self.engine().commit_at(seq)?)
+    }
+
+    /// Where the last durable commit stands; [`Seq::ZERO`] for an empty store.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// assert_eq!(store.last().seq, Seq::ZERO);
+    /// assert_eq!(store.set(&scope, "k", b"1")?, store.last());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn last(&self) -> Receipt {
+        self.engine().last()
+    }
+
+    /// Moves a read-only handle on to what the writer has made durable since; a writing handle is always there.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (writer, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let reader = Store::read_only(dir.path())?;
+    /// let receipt = writer.set(&scope, "k", b"1")?;
+    /// assert_eq!(reader.refresh()?, receipt);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn refresh(&self) -> Result<Receipt> {
+        Ok(self.engine().refresh()?)
+    }
+
+    /// How large the store is and what it has done.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.stats().keys, 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine().stats()
+    }
+
+    /// Why the store takes no more commits, if it stopped.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// assert!(store.failure().is_none());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.engine().failure()
+    }
+
+    /// Whether the handle only reads.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// assert!(!store.is_read_only());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.engine().is_read_only()
+    }
+
+    /// The directory of the store.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// assert_eq!(store.dir(), dir.path());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.engine().dir()
+    }
+
+    /// Waits for what is queued, marks the store as closed cleanly and frees it, for every clone of this handle. Dropping
+    /// the last clone does the same, but can't say what went wrong.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.close()?;
+    /// assert_eq!(store.set(&scope, "k", b"1").unwrap_err().kind(), ErrorKind::Closed);
+    /// Store::open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn close(&self) -> Result<()> {
+        Ok(self.engine().close()?)
+    }
+
+    pub(crate) fn local(engine: Engine) -> Store {
+        Store(Place::Local(engine))
+    }
+
+    fn engine(&self) -> &Engine {
+        match &self.0 {
+            Place::Local(engine) => engine,
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("dir", &self.dir()).field("last", &self.last().seq).finish()
+    }
+}

@@ -1,0 +1,164 @@
+//! [`View`]: the state as of one moment, held open; [`Scan`]: the keys of a scope in order.
+//!
+//! Invariant: a view answers the same for as long as it is held.
+
+use milepost_engine::Entry;
+use milepost_types::{Scope, ScopePrefix, Seq, Timestamp};
+
+use crate::{Result, Value};
+
+/// The state as of one moment. Cheap to clone; commits that follow don't change it.
+///
+/// ```
+/// use milepost::{At, Scope, Store};
+/// # let dir = tempfile::tempdir()?;
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+/// store.set(&scope, "k", b"1")?;
+/// let view = store.view(At::Latest)?;
+/// store.delete(&scope, "k")?;
+/// assert_eq!(view.get(&scope, "k")?.as_deref(), Some(&b"1"[..]));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct View(pub(crate) milepost_engine::View);
+
+impl View {
+    /// The last commit it shows; [`Seq::ZERO`] before the first.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.view(At::Latest)?.seq(), receipt.seq);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.0.seq()
+    }
+
+    /// Its moment, by which values have expired or not.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.view(receipt.seq)?.at(), receipt.at);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.0.at()
+    }
+
+    /// The value of a key.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.view(Seq::ZERO)?.get(&scope, "k")?, None);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn get(&self, scope: &Scope, key: &str) -> Result<Option<Value>> {
+        Ok(self.0.get(scope.as_str(), key)?)
+    }
+
+    /// The keys of a scope that begin with `key_prefix`, in the order of their bytes.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().set(&scope, "x/2", b"").set(&scope, "x/1", b"").set(&scope, "y", b"").durable()?;
+    /// let keys: Vec<_> = store.view(At::Latest)?.scan(&scope, "x/").map(|entry| Ok(entry?.key)).collect::<Result<_, milepost::Error>>()?;
+    /// assert_eq!(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["x/1", "x/2"]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn scan(&self, scope: &Scope, key_prefix: &str) -> Scan {
+        Scan(self.0.scan(scope.as_str(), key_prefix))
+    }
+
+    /// The same, from after a key on: the next page of a listing.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().set(&scope, "1", b"").set(&scope, "2", b"").durable()?;
+    /// assert_eq!(store.view(At::Latest)?.scan_after(&scope, "", "1").count(), 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn scan_after(&self, scope: &Scope, key_prefix: &str, after: &str) -> Scan {
+        Scan(self.0.scan_from(scope.as_str(), key_prefix, Some(after)))
+    }
+
+    /// The scopes below a prefix that hold at least one key, in order.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, ScopePrefix, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.view(At::Latest)?.scopes(&ScopePrefix::root())?, [scope]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>> {
+        Ok(self.0.scopes(prefix)?)
+    }
+
+    /// The last commit that touched a scope: what [`crate::Precondition::ScopeAt`] compares with.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Seq, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// assert_eq!(store.view(At::Latest)?.scope_version(&scope), Seq::ZERO);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn scope_version(&self, scope: &Scope) -> Seq {
+        self.0.scope_version(scope.as_str())
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View").field("seq", &self.seq()).field("at", &self.at()).finish()
+    }
+}
+
+/// The keys of a scope in order, as [`View::scan`] finds them.
+///
+/// ```
+/// # use milepost::{At, Scope, Store};
+/// # let dir = tempfile::tempdir()?;
+/// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+/// store.set(&scope, "k", b"1")?;
+/// for entry in store.view(At::Latest)?.scan(&scope, "") {
+///     let entry = entry?;
+///     println!("{} = {:?}", entry.key, &*entry.value);
+/// }
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[must_use = "a scan reads nothing until it is iterated"]
+pub struct Scan(milepost_engine::Scan);
+
+impl Iterator for Scan {
+    type Item = Result<Entry>;
+
+    fn next(&mut self) -> Option<Result<Entry>> {
+        Some(self.0.next()?.map_err(Into::into))
+    }
+}
+
+impl std::fmt::Debug for Scan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scan")
+    }
+}
