@@ -1,6 +1,6 @@
 //! [`Source`]: one Rust file, parsed once for all rules.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -32,11 +32,30 @@ impl Source {
         self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
     }
 
+    /// The lines on which a literal stands: a text or number that the formatter can't break.
+    pub(crate) fn lines_of_literals(&self) -> BTreeSet<usize> {
+        let mut lines = BTreeSet::new();
+        if let Ok(stream) = self.text.parse::<TokenStream>() {
+            walk(stream, &mut |token| {
+                // Documentation is a literal, too, with the span of its comment.
+                let span = token.span();
+                if matches!(token, TokenTree::Literal(_)) && !span.source_text().is_some_and(|t| t.starts_with("//")) {
+                    lines.extend(span.start().line..=span.end().line);
+                }
+            });
+        }
+        lines
+    }
+
     /// Every identifier, in order.
     pub(crate) fn names(&self) -> Vec<Name> {
         let mut names = Vec::new();
         if let Ok(stream) = self.text.parse::<TokenStream>() {
-            collect(stream, &mut names);
+            walk(stream, &mut |token| {
+                if let TokenTree::Ident(ident) = token {
+                    names.push(Name { text: ident.to_string(), line: ident.span().start().line });
+                }
+            });
         }
         names
     }
@@ -48,14 +67,12 @@ impl fmt::Debug for Source {
     }
 }
 
-fn collect(stream: TokenStream, names: &mut Vec<Name>) {
+/// Visits every token but the brackets.
+fn walk(stream: TokenStream, visit: &mut impl FnMut(&TokenTree)) {
     for token in stream {
         match token {
-            TokenTree::Ident(ident) => {
-                names.push(Name { text: ident.to_string(), line: ident.span().start().line });
-            }
-            TokenTree::Group(group) => collect(group.stream(), names),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            TokenTree::Group(group) => walk(group.stream(), visit),
+            token => visit(&token),
         }
     }
 }

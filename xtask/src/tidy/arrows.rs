@@ -1,7 +1,7 @@
 //! Which crate may depend on which.
 //!
-//! Invariant: an arrow points down, so what stands above a crate can be replaced without touching it. `docs/architecture.md`
-//! draws the same in words.
+//! Invariant: an arrow points down, so what stands above a crate can be replaced without touching it.
+//! `docs/architecture.md` draws the same in words.
 
 use toml::Table;
 

@@ -41,9 +41,17 @@ fn a_line_is_counted_in_characters() {
 }
 
 #[test]
-fn a_long_address_can_not_be_broken() {
-    let line = format!("// https://example.org/{}\n", "a".repeat(120));
-    assert_eq!(found(lengths::lines, &[("a.rs", &line)]), "");
+fn a_line_with_a_literal_may_be_long() {
+    let text = "a".repeat(120);
+    for (line, findings) in [
+        (format!("const A: &str = \"{text}\";"), 0),
+        (format!("const A: &str = r#\"\n{text}\"#;"), 0),
+        (format!("/// {text}\nfn f() {{}}"), 1),
+        (format!("//! {text}"), 1),
+        (format!("const A: u8 = 1; // \n//{text}"), 1),
+    ] {
+        assert_eq!(lengths::lines(&tree(&[("a.rs", &line)])).len(), findings, "{line}");
+    }
 }
 
 #[test]
