@@ -1,0 +1,123 @@
+//! Beginning a segment: a file gets its header, then its name, both durable before the first frame.
+//!
+//! Until its name is durable nothing refers to the file, so that an error leaves the log as it was. What each step's
+//! error means:
+//!
+//! | step | no room | any other error |
+//! | --- | --- | --- |
+//! | open, write the header | refused: disk full | refused: write failed |
+//! | sync the file | the log stops | the log stops |
+//! | rename | refused: disk full | the log stops: the name may be there or not |
+//! | sync the directory | the log stops | the log stops |
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use milepost_io::{Disk, DiskFile, Entropy, Failure, Latch, LatchedFile, OpenMode, write_all_at};
+
+use crate::{
+    AppendError,
+    error::is_no_room,
+    format::header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+    names,
+    prefill::Spare,
+};
+
+/// Salts for new segments: a stream that begins at random, so that it needs no source of randomness later.
+#[derive(Debug)]
+pub(crate) struct Salts(u64);
+
+impl Salts {
+    pub(crate) fn new(entropy: &dyn Entropy) -> Salts {
+        let mut seed = [0; 8];
+        entropy.fill(&mut seed);
+        Salts(u64::from_le_bytes(seed))
+    }
+
+    /// The next salt (splitmix64).
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+/// A segment that was just begun.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) file: LatchedFile,
+    pub(crate) path: PathBuf,
+    /// Size of the file: what was prefilled, or the header.
+    pub(crate) file_bytes: u64,
+}
+
+/// Begins a segment, in a prefilled file if there is one.
+pub(crate) fn begin_segment(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    latch: &Latch,
+    header: &SegmentHeader,
+    spare: Option<Spare>,
+) -> Result<Begun, AppendError> {
+    let path = names::segment(log_dir, header.id);
+    let refused = |from: &Path, operation, error: &io::Error| {
+        // What is left of it is junk that the next opening removes, if this does not.
+        let _ = disk.remove(from);
+        refusal(disk, log_dir, from, operation, error)
+    };
+    let (from, file, file_bytes) = match spare {
+        Some(Spare { path, file, bytes }) => (path, file, bytes),
+        None => {
+            let from = names::new_segment(log_dir, header.id);
+            let file = create(disk, &from).map_err(|error| refusal(disk, log_dir, &from, "create", &error))?;
+            (from, file, SEGMENT_HEADER_BYTES as u64)
+        }
+    };
+    let file = LatchedFile::new(file, &path, latch);
+    write_all_at(&file, &header.encode(), 0).map_err(|short| refused(&from, "write", &short.error))?;
+    file.sync().map_err(|error| stopped(latch, &path, "sync", &error))?;
+    if let Err(error) = disk.rename(&from, &path) {
+        if is_no_room(&error) {
+            return Err(refused(&from, "rename", &error));
+        }
+        return Err(stopped(latch, &path, "rename", &error));
+    }
+    disk.sync_dir(log_dir).map_err(|error| stopped(latch, log_dir, "sync", &error))?;
+    Ok(Begun { file, path, file_bytes })
+}
+
+/// Creates a file, in place of one that an attempt which failed has left.
+fn create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+    match disk.open(path, OpenMode::CreateNew) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(path)?;
+            disk.open(path, OpenMode::CreateNew)
+        }
+        opened => opened,
+    }
+}
+
+/// The error of something that was refused and changed nothing.
+pub(crate) fn refusal(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    file: &Path,
+    operation: &'static str,
+    error: &io::Error,
+) -> AppendError {
+    if is_no_room(error) {
+        let free = disk.free_bytes(log_dir).unwrap_or(0);
+        return AppendError::DiskFull { need: SEGMENT_HEADER_BYTES as u64, free };
+    }
+    AppendError::Write(Failure::new(file, operation, &error.to_string()))
+}
+
+/// The error of something that leaves the log in doubt: it stops.
+pub(crate) fn stopped(latch: &Latch, file: &Path, operation: &'static str, error: &io::Error) -> AppendError {
+    latch.trip(file, operation, error);
+    AppendError::Stopped(latch.failure().unwrap_or_else(|| Failure::new(file, operation, &error.to_string())))
+}

@@ -1,0 +1,173 @@
+//! The footer of a sealed segment: where each of its frames begins, and the range of its times.
+//!
+//! ```text
+//! footer   at the end of the last frame, an offset divisible by 8
+//!   archive     rkyv archive (little-endian) of `Footer`, its root at its end
+//! trailer  the last 24 bytes of the file
+//!    0  archive bytes      u32
+//!    4  archive crc        u32  over the segment's salt and the archive
+//!    8  segment header crc u32  the crc at byte 60 of the file: binds the footer to its segment
+//!   12  trailer crc        u32  over bytes 0 to 11
+//!   16  magic              8  "MPSTFTR\0"
+//! ```
+//!
+//! Invariant: offsets increase, are divisible by 8, begin at 64 and end before the footer; there is one for every `Seq`
+//! from the first to the last. [`FooterView`] exists only after that was checked, and then finds an offset without
+//! reading the archive again.
+
+use milepost_types::{Seq, Timestamp};
+use rkyv::{Archive, Serialize, rancor, util::AlignedVec};
+use thiserror::Error;
+
+use super::{ALIGN_BYTES, Seed, header::SEGMENT_HEADER_BYTES, u32_at};
+
+/// Bytes of the trailer, the last of a sealed file.
+pub const TRAILER_BYTES: usize = 24;
+
+const MAGIC: [u8; 8] = *b"MPSTFTR\0";
+
+/// What a footer says.
+#[derive(Archive, Serialize, Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    /// `Seq` of the first frame.
+    pub first_seq: u64,
+    /// `Seq` of the last frame.
+    pub last_seq: u64,
+    /// Timestamp of the first frame.
+    pub first_at: i64,
+    /// Timestamp of the last frame.
+    pub last_at: i64,
+    /// Header checksum of the last frame.
+    pub last_crc: u32,
+    /// Where each frame begins.
+    pub offsets: Vec<u32>,
+}
+
+/// Bytes that are no footer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum FooterFault {
+    /// The file does not end with a trailer.
+    #[error("the file does not end with a footer")]
+    Missing,
+    /// A trailer whose checksum is wrong, or of another segment.
+    #[error("footer trailer checksum mismatch")]
+    Trailer,
+    /// The archive's checksum is wrong.
+    #[error("footer checksum mismatch")]
+    Crc,
+    /// The checksum is right, but what it says can't be.
+    #[error("the footer's offsets do not fit the segment")]
+    Content,
+}
+
+/// A checked footer: its numbers, and where in the file its table of offsets lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FooterView {
+    /// Where the footer begins: the end of the last frame.
+    pub begins_at: usize,
+    /// `Seq` of the first frame.
+    pub first_seq: Seq,
+    /// `Seq` of the last frame.
+    pub last_seq: Seq,
+    /// Timestamp of the first frame.
+    pub first_at: Timestamp,
+    /// Timestamp of the last frame.
+    pub last_at: Timestamp,
+    /// Header checksum of the last frame.
+    pub last_crc: u32,
+    /// Checksum of the archive.
+    pub archive_crc: u32,
+    table_at: usize,
+    frames: usize,
+}
+
+/// The bytes of footer and trailer, and the checksum of the archive.
+#[must_use]
+pub fn encode(footer: &Footer, segment_crc: u32, seed: Seed) -> (Vec<u8>, u32) {
+    let archive = rkyv::to_bytes::<rancor::Error>(footer).expect("an archive in memory can only fail to allocate");
+    let archive_crc = seed.crc(&archive);
+    let mut bytes = Vec::with_capacity(archive.len() + TRAILER_BYTES);
+    bytes.extend_from_slice(&archive);
+    let archive_bytes = u32::try_from(archive.len()).expect("a segment holds fewer than 2^30 / 8 frames");
+    let mut trailer = [0; TRAILER_BYTES];
+    trailer[..4].copy_from_slice(&archive_bytes.to_le_bytes());
+    trailer[4..8].copy_from_slice(&archive_crc.to_le_bytes());
+    trailer[8..12].copy_from_slice(&segment_crc.to_le_bytes());
+    let trailer_crc = crc32fast::hash(&trailer[..12]);
+    trailer[12..16].copy_from_slice(&trailer_crc.to_le_bytes());
+    trailer[16..].copy_from_slice(&MAGIC);
+    bytes.extend_from_slice(&trailer);
+    (bytes, archive_crc)
+}
+
+/// Whether the last bytes of a file look like a trailer: worth mapping the file and reading the footer.
+#[must_use]
+pub fn ends_with_trailer(tail: &[u8]) -> bool {
+    tail.len() >= TRAILER_BYTES && tail.ends_with(&MAGIC)
+}
+
+/// Reads and checks the footer of a whole segment file.
+pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
+    let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or(FooterFault::Missing)?;
+    let trailer = &file[trailer_at..];
+    if trailer[16..] != MAGIC {
+        return Err(FooterFault::Missing);
+    }
+    if crc32fast::hash(&trailer[..12]) != u32_at(trailer, 12) || u32_at(trailer, 8) != segment_crc {
+        return Err(FooterFault::Trailer);
+    }
+    let begins_at = trailer_at.checked_sub(u32_at(trailer, 0) as usize).ok_or(FooterFault::Trailer)?;
+    if begins_at < SEGMENT_HEADER_BYTES || !begins_at.is_multiple_of(ALIGN_BYTES) {
+        return Err(FooterFault::Content);
+    }
+    let archive = &file[begins_at..trailer_at];
+    let archive_crc = u32_at(trailer, 4);
+    if seed.crc(archive) != archive_crc {
+        return Err(FooterFault::Crc);
+    }
+    read_archive(archive, begins_at, archive_crc)
+}
+
+/// Validates the archive in an aligned copy, and notes where its table of offsets lies.
+fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<FooterView, FooterFault> {
+    let mut copy = AlignedVec::<16>::with_capacity(archive.len());
+    copy.extend_from_slice(archive);
+    let footer = rkyv::access::<ArchivedFooter, rancor::Error>(&copy).map_err(|_| FooterFault::Content)?;
+    let table_at = footer.offsets.as_ptr().addr() - copy.as_ptr().addr();
+    let view = FooterView {
+        begins_at,
+        first_seq: Seq(footer.first_seq.to_native()),
+        last_seq: Seq(footer.last_seq.to_native()),
+        first_at: Timestamp(footer.first_at.to_native()),
+        last_at: Timestamp(footer.last_at.to_native()),
+        last_crc: footer.last_crc.to_native(),
+        archive_crc,
+        table_at: begins_at + table_at,
+        frames: footer.offsets.len(),
+    };
+    let frames = view.last_seq.0.checked_sub(view.first_seq.0).and_then(|count| count.checked_add(1));
+    let counted = frames == Some(view.frames as u64) && view.first_seq > Seq::ZERO && view.first_at <= view.last_at;
+    let mut end = SEGMENT_HEADER_BYTES;
+    let mut ordered = footer.offsets.first().is_some_and(|first| first.to_native() as usize == end);
+    for offset in footer.offsets.iter() {
+        let offset = offset.to_native() as usize;
+        ordered &= offset >= end && offset.is_multiple_of(ALIGN_BYTES);
+        end = offset + super::frame::FRAME_HEADER_BYTES;
+    }
+    if counted && ordered && end <= begins_at { Ok(view) } else { Err(FooterFault::Content) }
+}
+
+impl FooterView {
+    /// How many frames the segment has.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Where the frame with this index begins; `file` is the file that the footer was read from.
+    #[must_use]
+    pub fn offset(&self, file: &[u8], index: usize) -> u32 {
+        assert!(index < self.frames, "frame {index} of {}", self.frames);
+        u32_at(file, self.table_at + 4 * index)
+    }
+}

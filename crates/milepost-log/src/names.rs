@@ -1,0 +1,90 @@
+//! The names of the log's files.
+//!
+//! ```text
+//! log/0000000017.seg                 segment 17
+//! log/new-0000000018.tmp             a segment being created
+//! log/spare-3.tmp                    a prefilled file, to become a segment
+//! quarantine/0000000017-4096-9.bytes what recovery cut from segment 17 at byte 4096, in epoch 9
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use crate::SegmentId;
+
+/// What a name in the log's directory stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogName {
+    Segment(SegmentId),
+    /// A file that never became a segment: nothing in it is needed.
+    Unfinished,
+    /// Not a name of the log's.
+    Stray,
+}
+
+pub(crate) fn log_dir(dir: &Path) -> PathBuf {
+    dir.join("log")
+}
+
+pub(crate) fn quarantine_dir(dir: &Path) -> PathBuf {
+    dir.join("quarantine")
+}
+
+pub(crate) fn segment(log_dir: &Path, id: SegmentId) -> PathBuf {
+    log_dir.join(format!("{id}.seg"))
+}
+
+pub(crate) fn new_segment(log_dir: &Path, id: SegmentId) -> PathBuf {
+    log_dir.join(format!("new-{id}.tmp"))
+}
+
+pub(crate) fn spare(log_dir: &Path, number: u64) -> PathBuf {
+    log_dir.join(format!("spare-{number}.tmp"))
+}
+
+pub(crate) fn quarantined(dir: &Path, id: SegmentId, offset: u64, epoch: u32) -> PathBuf {
+    quarantine_dir(dir).join(format!("{id}-{offset}-{epoch}.bytes"))
+}
+
+/// Reads a name. Only the exact spelling counts, so that no two names mean the same segment.
+pub(crate) fn parse(name: &str) -> LogName {
+    if let Some(number) = name.strip_suffix(".seg")
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && let Ok(id) = number.parse().map(SegmentId)
+        && id >= SegmentId::FIRST
+        && id.to_string() == number
+    {
+        return LogName::Segment(id);
+    }
+    let unfinished = name
+        .strip_suffix(".tmp")
+        .and_then(|stem| stem.strip_prefix("new-").or_else(|| stem.strip_prefix("spare-")))
+        .is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
+    if unfinished { LogName::Unfinished } else { LogName::Stray }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_names_are_the_logs() {
+        for (name, expected) in [
+            ("0000000017.seg", LogName::Segment(SegmentId(17))),
+            ("12345678901.seg", LogName::Segment(SegmentId(12_345_678_901))),
+            ("0000000000.seg", LogName::Stray),
+            ("17.seg", LogName::Stray),
+            ("00000000017.seg", LogName::Stray),
+            ("+000000017.seg", LogName::Stray),
+            ("99999999999999999999999.seg", LogName::Stray),
+            ("0000000017.seg.bak", LogName::Stray),
+            ("new-0000000018.tmp", LogName::Unfinished),
+            ("spare-3.tmp", LogName::Unfinished),
+            ("spare-.tmp", LogName::Stray),
+            ("spare-x.tmp", LogName::Stray),
+            ("notes.tmp", LogName::Stray),
+            ("", LogName::Stray),
+        ] {
+            assert_eq!(parse(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! [`LogReader`]: frames by `Seq`, from any thread, without a lock.
+//!
+//! Invariant: what it returns was checked. It shows every frame that was appended, also one that is not durable yet:
+//! whoever publishes commits bounds the reads by what was synced.
+//!
+//! Knows nothing of who writes the log.
+
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use milepost_types::{Corruption, Seq, Timestamp};
+
+use crate::{FrameRef, FrameView, SegmentId, segment::Part};
+
+/// Reads frames. Cheap to clone; a clone sees what the original sees.
+#[derive(Clone, Debug)]
+pub struct LogReader {
+    /// The segments, in order; the last one grows. Replaced as a whole by the one who writes or follows the log.
+    shape: Arc<ArcSwap<Shape>>,
+}
+
+/// The segments at one moment, in order of `Seq`. Never empty, and without a gap.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What `stats` shows of a segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentStats {
+    /// Its number.
+    pub id: SegmentId,
+    /// Its file.
+    pub file: PathBuf,
+    /// `Seq` of its first frame.
+    pub first_seq: Seq,
+    /// How many frames it holds.
+    pub frames: u64,
+    /// Bytes from the first frame to the end of the last.
+    pub frame_bytes: u64,
+    /// Whether it is sealed: can't change any more.
+    pub sealed: bool,
+}
+
+impl Shape {
+    /// Index of the part that holds `seq`, or would.
+    fn part_of(&self, seq: Seq) -> Option<usize> {
+        self.parts.partition_point(|part| part.first_seq() <= seq).checked_sub(1)
+    }
+
+    /// `Seq` of the last frame; that before the first part if there is none.
+    fn last_seq(&self) -> Seq {
+        let last = self.parts.last().expect("a log has a segment");
+        Seq(last.first_seq().0 - 1 + last.frames() as u64)
+    }
+}
+
+impl LogReader {
+    pub(crate) fn new(parts: Vec<Part>) -> LogReader {
+        LogReader { shape: Arc::new(ArcSwap::from_pointee(Shape { parts })) }
+    }
+
+    pub(crate) fn shape(&self) -> Arc<Shape> {
+        self.shape.load_full()
+    }
+
+    /// Shows other segments from now on. Only the one who writes or follows the log calls it.
+    pub(crate) fn replace(&self, parts: Vec<Part>) {
+        self.shape.store(Arc::new(Shape { parts }));
+    }
+
+    /// The first `Seq` that is still there, or will be the first.
+    #[must_use]
+    pub fn first_seq(&self) -> Seq {
+        self.shape.load().parts.first().expect("a log has a segment").first_seq()
+    }
+
+    /// `Seq` of the last frame appended; durable or not.
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.shape.load().last_seq()
+    }
+
+    /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
+    pub fn frame(&self, seq: Seq) -> Result<Option<FrameRef>, Corruption> {
+        let shape = self.shape.load();
+        let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else {
+            return Ok(None);
+        };
+        match usize::try_from(seq.0 - part.first_seq().0) {
+            Ok(index) => part.frame(index),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The frames from one `Seq` to another, both included, as far as they are there.
+    ///
+    /// After damage the iterator goes on with the next frame.
+    pub fn frames(&self, from: Seq, to: Seq) -> impl Iterator<Item = Result<FrameRef, Corruption>> + use<> {
+        let shape = self.shape();
+        let from = from.max(shape.parts.first().map_or(Seq::FIRST, Part::first_seq));
+        let part = shape.part_of(from).unwrap_or(0);
+        Frames { shape, part, next: from, to }
+    }
+
+    /// Calls `visit` for the frames from one `Seq` to another, both included, as far as they are there: the fastest way
+    /// to read them all. Ends early when `visit` breaks.
+    pub fn for_each_frame(
+        &self,
+        from: Seq,
+        to: Seq,
+        visit: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Corruption> {
+        let shape = self.shape();
+        for part in &shape.parts[shape.part_of(from).unwrap_or(0)..] {
+            let first = part.first_seq().0;
+            let begin = from.0.saturating_sub(first);
+            // One past the last to visit; `to` below the part leaves nothing.
+            let end = (to.0.saturating_add(1)).saturating_sub(first).min(part.frames() as u64);
+            for index in begin..end {
+                let view = part.view(index as usize)?.expect("a frame that was counted is there");
+                if visit(view).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `Seq` of the last commit stamped at or before a moment; [`Seq::ZERO`], or the one before the first that is still
+    /// there, if all are later.
+    pub fn seq_at(&self, at: Timestamp) -> Result<Seq, Corruption> {
+        let shape = self.shape();
+        let later = shape.parts.partition_point(|part| part.first_at().is_some_and(|first| first <= at));
+        let Some(part) = later.checked_sub(1).map(|index| &shape.parts[index]) else {
+            return Ok(shape.parts.first().map_or(Seq::ZERO, |part| part.first_seq().prev()));
+        };
+        // The first frame is not later; find the first that is.
+        let (mut low, mut high) = (0, part.frames());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let view = part.view(middle)?.expect("a frame that was counted is there");
+            if view.at <= at { low = middle + 1 } else { high = middle }
+        }
+        Ok(Seq(part.first_seq().0 + low as u64 - 1))
+    }
+
+    /// One line per segment.
+    #[must_use]
+    pub fn segment_stats(&self) -> Vec<SegmentStats> {
+        self.shape().parts.iter().map(stats).collect()
+    }
+}
+
+fn stats(part: &Part) -> SegmentStats {
+    let (frame_bytes, sealed) = match part {
+        Part::Sealed(sealed) => (sealed.frame_bytes(), true),
+        Part::Heap(heap) => (heap.frame_bytes(), false),
+    };
+    SegmentStats {
+        id: part.id(),
+        file: part.path().to_owned(),
+        first_seq: part.first_seq(),
+        frames: part.frames() as u64,
+        frame_bytes,
+        sealed,
+    }
+}
+
+struct Frames {
+    shape: Arc<Shape>,
+    part: usize,
+    next: Seq,
+    to: Seq,
+}
+
+impl Iterator for Frames {
+    type Item = Result<FrameRef, Corruption>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let part = self.shape.parts.get(self.part).filter(|_| self.next <= self.to)?;
+            let index = self.next.0.checked_sub(part.first_seq().0)?;
+            match part.frame(usize::try_from(index).ok()?) {
+                Ok(None) => self.part += 1,
+                found => {
+                    self.next = self.next.next()?;
+                    return found.transpose();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! [`find`]: reads a log from its first frame to its end, without changing anything.
+//!
+//! May run beside a process that writes the log: what is read of the open segment is synced here before it is shown, and
+//! a place that looks damaged is read again, because a read beside a write may see a later page before an earlier one.
+
+use std::{
+    io,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use milepost_io::{Disk, DiskFile, Map, OpenMode, read_some_at};
+use milepost_types::{Corruption, Seq, Timestamp};
+
+use super::{
+    FoundLog, FoundOpen, Tail, Unsealed, Visit,
+    listing::{self, Listing},
+    scan::{Expected, Position, Stop, walk},
+};
+use crate::{
+    CleanMark, FrameBytes, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, StoreId,
+    chain::Chain,
+    format::{
+        footer::{self, FooterView, TRAILER_BYTES},
+        frame::{FRAME_HEADER_BYTES, Frame},
+        header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
+    },
+    names,
+    segment::{Heap, Offsets, Part, Sealed},
+};
+
+/// How often a place that looks damaged is read again.
+const REREADS_MAX: usize = 3;
+
+/// Walks every frame in order, calling `visit`, and finds where the log ends. Reads only.
+///
+/// `dir` is the store's directory. An error names the damage or the missing file; then nothing of the log is returned, but
+/// `visit` was called for the frames before it.
+pub fn find(disk: Arc<dyn Disk>, dir: &Path, known: &Known<'_>, visit: &mut Visit<'_>) -> Result<FoundLog, LogError> {
+    let listing = listing::list(&*disk, dir)?;
+    let ids = planned(&listing, dir, known)?;
+    let mut finder = Finder { disk: &*disk, dir, known, ids, chain: None, parts: Vec::new(), unsealed: Vec::new() };
+    let mut index = 0;
+    let (open, tail) = loop {
+        match finder.segment(index, visit)? {
+            Walked::Closed => index += 1,
+            Walked::Open(open, tail) => break (open, tail),
+        }
+        if index == finder.ids.len() {
+            finder.expect_another()?;
+        }
+    };
+    finder.check_nothing_beyond(&listing, &open)?;
+    let last_seq = open.chain.next_seq.prev();
+    let closed_cleanly = known.clean.is_some_and(|mark| mark.last_seq == last_seq);
+    let (retired, mut strays) = finder.leftovers(&listing);
+    strays.extend(listing.strays);
+    strays.sort_unstable();
+    let Finder { parts, unsealed, .. } = finder;
+    Ok(FoundLog {
+        dir: dir.to_owned(),
+        store: known.store,
+        parts,
+        unsealed,
+        open,
+        tail,
+        closed_cleanly,
+        unfinished: listing.unfinished.iter().map(|name| names::log_dir(dir).join(name)).collect(),
+        retired,
+        strays,
+        disk,
+    })
+}
+
+/// The segments to walk: those that the manifest lists, and those begun since.
+fn planned(listing: &Listing, dir: &Path, known: &Known<'_>) -> Result<Vec<SegmentId>, LogError> {
+    let log_dir = names::log_dir(dir);
+    let mut ids: Vec<SegmentId> = known.segments.iter().map(|segment| segment.id).collect();
+    for (index, segment) in known.segments.iter().enumerate() {
+        if !listing.segments.contains(&segment.id) {
+            let next = known.segments.get(index + 1).map(|next| next.first_seq.prev());
+            return Err(LogError::MissingSegment {
+                file: names::segment(&log_dir, segment.id),
+                first: segment.first_seq,
+                last: segment.sealed.map(|facts| facts.last_seq).or(next),
+            });
+        }
+    }
+    if ids.is_empty() {
+        let first = listing.segments.first().ok_or_else(|| LogError::NoLog { dir: dir.to_owned() })?;
+        ids.push(*first);
+    }
+    while let Some(next) = ids.last().map(|last| SegmentId(last.0 + 1)).filter(|id| listing.segments.contains(id)) {
+        ids.push(next);
+    }
+    Ok(ids)
+}
+
+struct Finder<'a> {
+    disk: &'a dyn Disk,
+    dir: &'a Path,
+    known: &'a Known<'a>,
+    ids: Vec<SegmentId>,
+    /// The state after the last frame of the segments walked so far.
+    chain: Option<Chain>,
+    parts: Vec<Part>,
+    unsealed: Vec<Unsealed>,
+}
+
+/// What a walk over one segment came to.
+enum Walked {
+    /// It is followed by another one.
+    Closed,
+    /// It is the one that is appended to.
+    Open(FoundOpen, Tail),
+}
+
+/// One segment on its way through a walk.
+struct Segment {
+    header: SegmentHeader,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    expected: Expected,
+    position: Position,
+}
+
+impl Finder<'_> {
+    /// Walks the segment with this index.
+    fn segment(&mut self, index: usize, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
+        let segment = self.begin(index)?;
+        let facts = self.known_segment(segment.header.id).and_then(|known| known.sealed);
+        match sealed_content(&segment, facts)? {
+            Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
+            None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),
+            None => self.walk_open(segment, visit),
+        }
+    }
+
+    /// Opens a segment, checks its header against all that is known, and says what to expect in it.
+    fn begin(&self, index: usize) -> Result<Segment, LogError> {
+        let (id, store) = (self.ids[index], self.known.store);
+        let path = names::segment(&names::log_dir(self.dir), id);
+        let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
+        let header = read_header(&*file, &path, id, store)?;
+        let corrupt = |what: String| {
+            LogError::Corrupt(Corruption { file: path.clone(), offset: 0, seq: Some(header.first_seq), what })
+        };
+        let first_expected = match self.chain {
+            Some(chain) => Some(chain.next_seq),
+            None => self.known_segment(id).map(|known| known.first_seq),
+        };
+        if first_expected.is_some_and(|first| first != header.first_seq) {
+            let expected = first_expected.unwrap_or_default();
+            return Err(corrupt(format!("the segment begins with seq {}, expected was {expected}", header.first_seq)));
+        }
+        if self.chain.is_some_and(|chain| chain.epoch > header.epoch) {
+            return Err(corrupt("the segment is of an earlier epoch than the one before it".to_owned()));
+        }
+        let next_first = match self.ids.get(index + 1) {
+            Some(next) => {
+                let path = names::segment(&names::log_dir(self.dir), *next);
+                let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
+                Some(read_header(&*file, &path, *next, store)?.first_seq)
+            }
+            None => None,
+        };
+        if next_first.is_some_and(|next| next <= header.first_seq) {
+            return Err(corrupt("the next segment begins with the same seq or an earlier one".to_owned()));
+        }
+        let last_at = self.chain.map_or(Timestamp::MIN, |chain| chain.last_at);
+        let expected = Expected { next_first, promised: self.promised(id), footer: None };
+        let position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, last_at) };
+        Ok(Segment { header, path, file, expected, position })
+    }
+
+    fn known_segment(&self, id: SegmentId) -> Option<&KnownSegment> {
+        self.known.segments.iter().find(|segment| segment.id == id)
+    }
+
+    /// Up to which commit the manifest promises that all is there.
+    fn promised(&self, id: SegmentId) -> (Seq, &'static str) {
+        let sealed = self.known_segment(id).and_then(|known| known.sealed).map_or(Seq::ZERO, |facts| facts.last_seq);
+        let closed = self.known.clean.map_or(Seq::ZERO, |mark| mark.last_seq);
+        if sealed >= closed {
+            (sealed, "the manifest says that the segment was sealed with it")
+        } else {
+            (closed, "the manifest says that the log was closed after it")
+        }
+    }
+
+    fn walk_sealed(
+        &mut self,
+        mut segment: Segment,
+        map: Map,
+        footer: FooterView,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LogError> {
+        let (header, path) = (segment.header, segment.path.clone());
+        segment.expected.footer = Some(footer);
+        segment.expected.promised = (segment.expected.promised.0.max(footer.last_seq), "the footer lists it");
+        let offsets = Offsets::Footer(footer);
+        let sealed = Sealed::new(&header, path, map.clone(), offsets, footer.first_at, footer.begins_at);
+        let mut index = 0;
+        let mut misplaced = false;
+        let stop = segment.walk(&map, self.known.clean, &mut |frame, at| {
+            misplaced |= index >= footer.frames() || footer.offset(&map, index) as usize != at;
+            if !misplaced {
+                sealed.set_checked(index);
+            }
+            index += 1;
+            visit(view(frame, header.id, at))
+        })?;
+        let chain = segment.position.chain;
+        let first_at = if index == 0 { None } else { sealed.view(0).ok().map(|first| first.at) };
+        let agrees = !misplaced
+            && stop == Stop::Sealed
+            && footer.first_seq == header.first_seq
+            && first_at == Some(footer.first_at)
+            && chain.last_at == footer.last_at
+            && chain.prev_crc == footer.last_crc;
+        if !agrees {
+            let what = "the footer does not say what the frames say".to_owned();
+            return Err(segment.corrupt(footer.begins_at, what));
+        }
+        self.parts.push(Part::Sealed(Arc::new(sealed)));
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    /// A segment that is followed by another one and has no footer yet: its frames are kept in memory.
+    fn walk_unsealed(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
+        let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
+        let heap = segment.heap();
+        let id = segment.header.id;
+        segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&heap, frame, id, &bytes, at, visit))?;
+        let Position { at, chain } = segment.position;
+        let unsealed =
+            Unsealed { index: self.parts.len(), header: segment.header, last_crc: chain.prev_crc, end: at as u64 };
+        self.unsealed.push(unsealed);
+        self.parts.push(Part::Heap(Arc::new(heap)));
+        self.chain = Some(chain);
+        Ok(Walked::Closed)
+    }
+
+    fn walk_open(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
+        let heap = segment.heap();
+        let id = segment.header.id;
+        let mut rereads = 0;
+        let stop = loop {
+            let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
+            // What is in the cache may not be on the disk yet, and only durable commits are shown.
+            segment.file.sync().map_err(LogError::io("sync", &segment.path))?;
+            let stop =
+                segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&heap, frame, id, &bytes, at, visit));
+            match stop {
+                Err(LogError::Corrupt(_)) if rereads < REREADS_MAX => rereads += 1,
+                stop => break stop?,
+            }
+        };
+        let Position { at, chain } = segment.position;
+        let tail = match stop {
+            Stop::Torn(bytes) => Tail::Torn { file: segment.path.clone(), offset: at as u64, bytes: bytes as u64 },
+            _ if chain.next_seq == Seq::FIRST => Tail::Empty,
+            _ => Tail::Clean,
+        };
+        let Segment { header, file, .. } = segment;
+        Ok(Walked::Open(FoundOpen { header, file, heap: Arc::new(heap), chain, end: at as u64 }, tail))
+    }
+
+    /// The last segment was sealed: so another one had been begun. A writer may have begun it a moment ago.
+    fn expect_another(&mut self) -> Result<(), LogError> {
+        let last = self.ids.last().expect("a segment was walked");
+        let next = SegmentId(last.0 + 1);
+        if listing::list(self.disk, self.dir)?.segments.contains(&next) {
+            self.ids.push(next);
+            return Ok(());
+        }
+        Err(self.missing(next, None))
+    }
+
+    fn missing(&self, id: SegmentId, last: Option<Seq>) -> LogError {
+        let file = names::segment(&names::log_dir(self.dir), id);
+        LogError::MissingSegment { file, first: self.chain.map_or(Seq::FIRST, |chain| chain.next_seq), last }
+    }
+
+    /// A segment behind the last one, or the one in which the log was closed, proves that some are missing.
+    fn check_nothing_beyond(&mut self, listing: &Listing, open: &FoundOpen) -> Result<(), LogError> {
+        self.chain = Some(open.chain);
+        let last = open.header.id;
+        if listing.segments.last().is_some_and(|found| *found > last) {
+            return Err(self.missing(SegmentId(last.0 + 1), None));
+        }
+        match self.known.clean {
+            Some(mark) if mark.segment > last => Err(self.missing(mark.segment, Some(mark.last_seq))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Segments that are on the disk but not in the log: those of this store from before its first, which compaction has
+    /// dropped, and strays.
+    fn leftovers(&self, listing: &Listing) -> (Vec<PathBuf>, Vec<String>) {
+        let log_dir = names::log_dir(self.dir);
+        let (mut retired, mut strays) = (Vec::new(), Vec::new());
+        for id in listing.segments.iter().filter(|id| !self.ids.contains(id)) {
+            let path = names::segment(&log_dir, *id);
+            let header = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path));
+            let ours = header.and_then(|file| read_header(&*file, &path, *id, self.known.store)).is_ok();
+            if ours && self.ids.first().is_some_and(|first| id < first) {
+                retired.push(path);
+            } else {
+                strays.push(format!("{id}.seg"));
+            }
+        }
+        (retired, strays)
+    }
+}
+
+impl Segment {
+    /// Walks on from where the last walk stopped, checking that the log was closed where the mark says.
+    fn walk(
+        &mut self,
+        bytes: &[u8],
+        clean: Option<CleanMark>,
+        visit: &mut dyn FnMut(&Frame<'_>, usize) -> ControlFlow<()>,
+    ) -> Result<Stop, LogError> {
+        let id = self.header.id;
+        let mut misplaced = None;
+        let stop = walk(bytes, self.header.seed(), &mut self.position, &self.expected, &mut |frame, at| {
+            let end = (at + frame.header.frame_bytes()) as u64;
+            if clean.is_some_and(|mark| mark.last_seq == frame.header.seq && !ends_at(mark, id, end)) {
+                misplaced = Some(at);
+                return ControlFlow::Break(());
+            }
+            visit(frame, at)
+        });
+        match (stop, misplaced) {
+            (_, Some(at)) => {
+                Err(self
+                    .corrupt(at, "the manifest says that the last commit before closing ended elsewhere".to_owned()))
+            }
+            (Stop::Interrupted, None) => Err(LogError::Interrupted { seq: self.position.chain.next_seq }),
+            (Stop::Corrupt(what), None) => Err(self.corrupt(self.position.at, what)),
+            (stop @ (Stop::End | Stop::Torn(_) | Stop::Sealed | Stop::UnfinishedSeal), None) => Ok(stop),
+        }
+    }
+
+    fn corrupt(&self, at: usize, what: String) -> LogError {
+        let seq = Some(self.position.chain.next_seq);
+        LogError::Corrupt(Corruption { file: self.path.clone(), offset: at as u64, seq, what })
+    }
+
+    fn heap(&self) -> Heap {
+        Heap::new(self.header.id, self.path.clone(), self.header.first_seq)
+    }
+}
+
+/// Whether the mark fits a last frame that ends here: the log was closed right there, or in an empty segment after it.
+fn ends_at(mark: CleanMark, id: SegmentId, end: u64) -> bool {
+    (mark.segment == id && mark.end == end) || (mark.segment > id && mark.end == SEGMENT_HEADER_BYTES as u64)
+}
+
+fn view<'a>(frame: &Frame<'a>, segment: SegmentId, at: usize) -> FrameView<'a> {
+    FrameView {
+        seq: frame.header.seq,
+        at: frame.header.at,
+        batch_first: frame.header.batch_first(),
+        body: frame.body,
+        segment,
+        offset: at as u64,
+    }
+}
+
+/// Shows a frame and keeps a copy of it.
+fn keep(
+    heap: &Heap,
+    frame: &Frame<'_>,
+    id: SegmentId,
+    bytes: &[u8],
+    at: usize,
+    visit: &mut Visit<'_>,
+) -> ControlFlow<()> {
+    heap.push(Arc::new(copied(frame, bytes, at)), at as u32);
+    visit(view(frame, id, at))
+}
+
+/// A frame of its own, copied out of the bytes it was decoded from.
+pub(crate) fn copied(frame: &Frame<'_>, bytes: &[u8], at: usize) -> FrameBytes {
+    FrameBytes {
+        bytes: bytes[at..at + FRAME_HEADER_BYTES + frame.body.len()].to_vec(),
+        body_crc: frame.header.body_crc,
+        seq: frame.header.seq,
+        at: frame.header.at,
+    }
+}
+
+/// The map and the footer of a sealed segment; `None` if it has none and the manifest does not say that it was sealed.
+fn sealed_content(segment: &Segment, facts: Option<SealedFacts>) -> Result<Option<(Map, FooterView)>, LogError> {
+    let path = &segment.path;
+    let bytes = segment.file.bytes().map_err(LogError::io("read the size of", path))?;
+    let mut tail = [0; TRAILER_BYTES];
+    let tail_at = bytes.saturating_sub(TRAILER_BYTES as u64);
+    let read = read_some_at(&*segment.file, &mut tail, tail_at).map_err(LogError::io("read", path))?;
+    let ends_with_trailer = footer::ends_with_trailer(&tail[..read]);
+    let damaged = |offset, what| {
+        Err(LogError::Corrupt(Corruption { file: path.clone(), offset, seq: Some(segment.header.first_seq), what }))
+    };
+    if let Some(facts) = facts
+        && facts.bytes != bytes
+    {
+        return damaged(bytes, format!("the sealed segment has {bytes} bytes, expected were {}", facts.bytes));
+    }
+    if !ends_with_trailer && facts.is_none() {
+        return Ok(None);
+    }
+    // If the system can't give a map, the bytes are read.
+    let map = segment.file.map().or_else(|_| read_to_end(&*segment.file, 0).map(Map::of_bytes));
+    let map = map.map_err(LogError::io("read", path))?;
+    match footer::decode(&map, segment.header.crc(), segment.header.seed()) {
+        Ok(footer)
+            if facts.is_none_or(|facts| (facts.crc, facts.last_seq) == (footer.archive_crc, footer.last_seq)) =>
+        {
+            Ok(Some((map, footer)))
+        }
+        Ok(_) => damaged(tail_at, "the footer is not the one that the manifest lists".to_owned()),
+        Err(fault) if facts.is_some() => damaged(tail_at, fault.to_string()),
+        // Not known to be sealed: frames that end like a footer, or a seal that was not finished.
+        Err(_) => Ok(None),
+    }
+}
+
+/// Reads and checks the header of a segment's file.
+pub(crate) fn read_header(
+    file: &dyn DiskFile,
+    path: &Path,
+    id: SegmentId,
+    store: StoreId,
+) -> Result<SegmentHeader, LogError> {
+    let mut bytes = [0; SEGMENT_HEADER_BYTES];
+    let read = read_some_at(file, &mut bytes, 0).map_err(LogError::io("read", path))?;
+    let header = SegmentHeader::decode(&bytes[..read]).map_err(|fault| match fault {
+        HeaderFault::Newer { found } => LogError::NewerFormat {
+            file: path.to_owned(),
+            found: u32::from(found),
+            supported: u32::from(FORMAT_VERSION),
+        },
+        HeaderFault::Short | HeaderFault::Magic | HeaderFault::Crc | HeaderFault::Content => {
+            LogError::Corrupt(Corruption { file: path.to_owned(), offset: 0, seq: None, what: fault.to_string() })
+        }
+    })?;
+    if header.store != store {
+        return Err(LogError::OtherStore { file: path.to_owned(), expected: store, found: header.store });
+    }
+    if header.id != id {
+        return Err(LogError::Misnamed { file: path.to_owned(), found: header.id });
+    }
+    Ok(header)
+}
+
+/// Reads a file from an offset to its end.
+pub(crate) fn read_to_end(file: &dyn DiskFile, offset: u64) -> io::Result<Vec<u8>> {
+    let bytes = usize::try_from(file.bytes()?.saturating_sub(offset)).map_err(io::Error::other)?;
+    let mut buffer = vec![0; bytes];
+    let read = read_some_at(file, &mut buffer, offset)?;
+    buffer.truncate(read);
+    Ok(buffer)
+}

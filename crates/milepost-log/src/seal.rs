@@ -1,0 +1,74 @@
+//! Sealing a segment: the file is cut where its last frame ends, gets its footer, and is synced. From then on it can't
+//! change, and is read through a map.
+//!
+//! Invariant: a segment is sealed only after the one that follows it has a durable name. So the footer and the cut may be
+//! lost in a crash, in part or in whole: the segment that follows says up to which `Seq` this one must hold frames, and
+//! whatever stands behind them is the rest of a seal.
+//!
+//! When there is no room for the footer the segment stays without it: its frames are whole, the offsets are in memory,
+//! and the next repair tries again.
+
+use std::{io, sync::Arc};
+
+use milepost_io::{DiskFile as _, LatchedFile, Map, write_all_at};
+use milepost_types::Timestamp;
+
+use crate::{
+    error::is_no_room,
+    format::{
+        footer::{self, Footer},
+        header::SegmentHeader,
+    },
+    recover::read_to_end,
+    segment::{Heap, Offsets, Part, Sealed},
+};
+
+/// Seals the segment whose frames are in `heap` and end at `end`, and returns it as it is read from now on.
+///
+/// On an error the file's latch is tripped if its content is in doubt; the frames themselves are untouched.
+pub(crate) fn seal(
+    file: &LatchedFile,
+    header: &SegmentHeader,
+    heap: &Arc<Heap>,
+    (last_crc, last_at): (u32, Timestamp),
+    end: u64,
+) -> io::Result<Part> {
+    let first_at = heap.get(0).expect("only a segment with a frame is sealed").bytes.at;
+    let (footer, _) = footer::encode(
+        &Footer {
+            first_seq: header.first_seq.0,
+            last_seq: header.first_seq.0 + heap.frames() as u64 - 1,
+            first_at: first_at.0,
+            last_at: last_at.0,
+            last_crc,
+            offsets: heap.offsets(),
+        },
+        header.crc(),
+        header.seed(),
+    );
+    let bytes = end + footer.len() as u64;
+    let written = write_all_at(file, &footer, end).map_err(|short| short.error).and_then(|()| file.set_bytes(bytes));
+    if let Err(error) = written {
+        if !is_no_room(&error) {
+            return Err(error);
+        }
+        file.set_bytes(end)?;
+    }
+    file.sync()?;
+    Ok(mapped(file, header, heap, first_at, end))
+}
+
+/// The sealed segment through a map; through its memory if the system gives no map or the file does not say what was
+/// written: then the next opening finds out.
+fn mapped(file: &LatchedFile, header: &SegmentHeader, heap: &Arc<Heap>, first_at: Timestamp, end: u64) -> Part {
+    let Ok(map) = file.map().or_else(|_| read_to_end(file, 0).map(Map::of_bytes)) else {
+        return Part::Heap(Arc::clone(heap));
+    };
+    let offsets = match footer::decode(&map, header.crc(), header.seed()) {
+        Ok(view) if view.begins_at as u64 == end => Offsets::Footer(view),
+        _ if map.len() as u64 == end => Offsets::Memory(heap.offsets()),
+        _ => return Part::Heap(Arc::clone(heap)),
+    };
+    let path = heap.path().to_owned();
+    Part::Sealed(Arc::new(Sealed::new(header, path, map, offsets, first_at, end as usize)))
+}

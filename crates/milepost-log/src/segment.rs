@@ -1,0 +1,93 @@
+//! One segment as it is read: [`Sealed`], through a map, or [`Heap`], in memory.
+//!
+//! Invariant: a frame that comes out of here has had its checksums checked since it was last read from the disk, and
+//! stands at the `Seq` it was asked for.
+//!
+//! Knows nothing of other segments.
+
+mod heap;
+mod sealed;
+
+use std::{path::Path, sync::Arc};
+
+use milepost_types::{Corruption, Seq, Timestamp};
+
+pub(crate) use heap::Heap;
+pub(crate) use sealed::{Offsets, Sealed};
+
+use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
+
+/// A segment, sealed or in memory.
+#[derive(Clone, Debug)]
+pub(crate) enum Part {
+    Sealed(Arc<Sealed>),
+    Heap(Arc<Heap>),
+}
+
+impl Part {
+    pub(crate) fn id(&self) -> SegmentId {
+        match self {
+            Part::Sealed(sealed) => sealed.id(),
+            Part::Heap(heap) => heap.id(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Part::Sealed(sealed) => sealed.path(),
+            Part::Heap(heap) => heap.path(),
+        }
+    }
+
+    pub(crate) fn first_seq(&self) -> Seq {
+        match self {
+            Part::Sealed(sealed) => sealed.first_seq(),
+            Part::Heap(heap) => heap.first_seq(),
+        }
+    }
+
+    /// How many frames there are now.
+    pub(crate) fn frames(&self) -> usize {
+        match self {
+            Part::Sealed(sealed) => sealed.frames(),
+            Part::Heap(heap) => heap.frames(),
+        }
+    }
+
+    /// When its first frame was stamped.
+    pub(crate) fn first_at(&self) -> Option<Timestamp> {
+        match self {
+            Part::Sealed(sealed) => Some(sealed.first_at()),
+            Part::Heap(heap) => heap.get(0).map(|frame| frame.bytes.at),
+        }
+    }
+
+    pub(crate) fn known(&self) -> KnownSegment {
+        match self {
+            Part::Sealed(sealed) => {
+                KnownSegment { id: sealed.id(), first_seq: sealed.first_seq(), sealed: sealed.facts() }
+            }
+            Part::Heap(heap) => KnownSegment { id: heap.id(), first_seq: heap.first_seq(), sealed: None },
+        }
+    }
+
+    /// The frame with this index, to keep.
+    pub(crate) fn frame(&self, index: usize) -> Result<Option<FrameRef>, Corruption> {
+        match self {
+            Part::Sealed(sealed) if index < sealed.frames() => {
+                sealed.view(index).map(|view| Some(FrameRef::of_map(sealed, &view)))
+            }
+            Part::Sealed(_) => Ok(None),
+            Part::Heap(heap) => Ok(heap.get(index).map(|frame| FrameRef::of_heap(Arc::clone(&frame.bytes)))),
+        }
+    }
+
+    /// The frame with this index, to look at.
+    pub(crate) fn view(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
+        match self {
+            Part::Sealed(sealed) if index < sealed.frames() => sealed.view(index).map(Some),
+            Part::Sealed(_) => Ok(None),
+            Part::Heap(heap) => Ok(heap.view(index)),
+        }
+    }
+}

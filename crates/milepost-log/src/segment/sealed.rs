@@ -1,0 +1,155 @@
+//! [`Sealed`]: a segment that can't change any more, read through a map.
+//!
+//! Invariant: a frame is checked (header, body, padding, `Seq`) the first time it is read from the map. A bit remembers
+//! that it was; so later reads cost no checksum, and a flipped bit is met by the first read.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use milepost_io::Map;
+use milepost_types::{Corruption, Seq, Timestamp};
+
+use crate::{
+    FrameView, SealedFacts, SegmentId,
+    format::{
+        Seed,
+        footer::FooterView,
+        frame::{FRAME_HEADER_BYTES, Frame},
+        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        u32_at, u64_at,
+    },
+};
+
+/// Where each frame begins.
+pub(crate) enum Offsets {
+    /// In the footer, in the map.
+    Footer(FooterView),
+    /// In memory: there was no room for a footer.
+    Memory(Vec<u32>),
+}
+
+/// A sealed segment.
+pub(crate) struct Sealed {
+    id: SegmentId,
+    path: PathBuf,
+    map: Map,
+    seed: Seed,
+    first_seq: Seq,
+    frames: usize,
+    first_at: Timestamp,
+    /// Where the last frame ends.
+    end: usize,
+    offsets: Offsets,
+    /// One bit per frame: whether it was checked since the map was made. Set by any reader, never cleared. The map does
+    /// not change, so the order in which threads see the bits does not matter: relaxed.
+    checked: Box<[AtomicU64]>,
+}
+
+impl Sealed {
+    /// A sealed segment whose first frame is stamped `first_at` and whose last frame ends at `end`.
+    pub(crate) fn new(
+        header: &SegmentHeader,
+        path: PathBuf,
+        map: Map,
+        offsets: Offsets,
+        first_at: Timestamp,
+        end: usize,
+    ) -> Sealed {
+        let frames = match &offsets {
+            Offsets::Footer(view) => view.frames(),
+            Offsets::Memory(offsets) => offsets.len(),
+        };
+        let checked = (0..frames.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let (id, seed, first_seq) = (header.id, header.seed(), header.first_seq);
+        Sealed { id, path, map, seed, first_seq, frames, first_at, end, offsets, checked }
+    }
+
+    pub(crate) fn id(&self) -> SegmentId {
+        self.id
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    pub(crate) fn first_seq(&self) -> Seq {
+        self.first_seq
+    }
+
+    pub(crate) fn first_at(&self) -> Timestamp {
+        self.first_at
+    }
+
+    pub(crate) fn frames(&self) -> usize {
+        self.frames
+    }
+
+    /// Bytes from the first frame to the end of the last.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        (self.end - SEGMENT_HEADER_BYTES) as u64
+    }
+
+    /// What identifies its content; `None` if it has no footer.
+    pub(crate) fn facts(&self) -> Option<SealedFacts> {
+        match &self.offsets {
+            Offsets::Footer(view) => {
+                Some(SealedFacts { last_seq: view.last_seq, bytes: self.map.len() as u64, crc: view.archive_crc })
+            }
+            Offsets::Memory(_) => None,
+        }
+    }
+
+    /// Notes that a walk has checked the frame with this index.
+    pub(crate) fn set_checked(&self, index: usize) {
+        self.checked[index / 64].fetch_or(1 << (index % 64), Ordering::Relaxed);
+    }
+
+    /// The frame with this index, checked.
+    pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
+        let offset = match &self.offsets {
+            Offsets::Footer(view) => view.offset(&self.map, index),
+            Offsets::Memory(offsets) => offsets[index],
+        };
+        let seq = Seq(self.first_seq.0 + index as u64);
+        let corrupt = |what| Corruption { file: self.path.clone(), offset: u64::from(offset), seq: Some(seq), what };
+        // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
+        let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();
+        if self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) == 0 {
+            self.check(bytes, seq).map_err(corrupt)?;
+            self.set_checked(index);
+        }
+        let body = bytes
+            .get(FRAME_HEADER_BYTES..)
+            .and_then(|rest| rest.get(..u32_at(bytes, 0) as usize))
+            .ok_or_else(|| corrupt("the frame changed since it was checked".to_owned()))?;
+        Ok(FrameView {
+            seq,
+            at: Timestamp(u64_at(bytes, 24).cast_signed()),
+            batch_first: Seq(seq.0.saturating_sub(u64::from(u32_at(bytes, 32)))),
+            body,
+            segment: self.id,
+            offset: u64::from(offset),
+        })
+    }
+
+    fn check(&self, bytes: &[u8], seq: Seq) -> Result<(), String> {
+        let frame = Frame::decode(bytes, self.seed).map_err(|fault| fault.to_string())?;
+        if frame.header.seq != seq {
+            return Err(format!("the frame of seq {} stands here, expected was seq {seq}", frame.header.seq));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed(segment {}, {} frames from seq {})", self.id, self.frames, self.first_seq)
+    }
+}
