@@ -1,0 +1,182 @@
+//! The corpus to begin with: small, valid, one file for each thing that a decoder tells apart.
+//!
+//! Invariant: the same on every machine. A test demands that `fuzz/seeds` holds these bytes, so a change of encoding is
+//! seen: then write them anew with `cargo run -p milepost-fuzz-targets --example seeds`, and `docs/format.md` with them.
+
+use milepost_log::{
+    SegmentId, StoreId,
+    format::{
+        Seed,
+        footer::{self, Footer},
+        frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
+        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+    },
+};
+use milepost_types::{ContentType, Event, Fence, Key, Meta, Scope, ScopePrefix, Seq, Timestamp, Writer};
+
+use crate::body;
+
+/// A file of the corpus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeedFile {
+    /// Whose folder it lies in.
+    pub target: &'static str,
+    /// What it shows.
+    pub name: &'static str,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+const SALT: u64 = 0x0123_4567_89ab_cdef;
+
+/// The whole corpus.
+#[must_use]
+pub fn all() -> Vec<SeedFile> {
+    let mut files = vec![SeedFile { target: "canary", name: "must-fail", bytes: b"milepost".to_vec() }];
+    let mut add = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
+        files.extend(seeds.into_iter().map(|(name, bytes)| SeedFile { target, name, bytes }));
+    };
+    add("body", bodies());
+    add("footer", footers());
+    add("frame", frames());
+    add("names", names());
+    add("segment_header", segment_headers());
+    files
+}
+
+fn scope(text: &str) -> Scope {
+    Scope::parse(text).unwrap()
+}
+
+fn set(of: &str, key: &str, value: &[u8], content_type: Option<ContentType>, expires_at: Option<i64>) -> Event {
+    let (scope, key) = (scope(of), Key::parse(key).unwrap());
+    Event::Set { scope, key, value: value.to_vec(), content_type, expires_at: expires_at.map(Timestamp) }
+}
+
+fn bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let none = Meta::default();
+    let full = Meta {
+        writer: Some(Writer::new("worker-7").unwrap().attempt(3)),
+        idempotency_key: Some("load-2026-11-24".to_owned()),
+        fences: vec![Fence { scope: scope("task/etl/0"), token: 3 }],
+    };
+    let own_type = ContentType::parse("image/png").unwrap();
+    let kinds = [
+        set("task/etl/0", "cursor", b"42", Some(ContentType::TEXT), None),
+        set("task/etl/0", "cursor/next", b"\x00\xff", Some(own_type), Some(1_764_000_000_000_000)),
+        Event::Delete { scope: scope("task/etl/1"), key: Key::parse("cursor").unwrap() },
+        Event::Clear { scope: scope("asset/a") },
+        Event::ClearPrefix { prefix: ScopePrefix::root() },
+        Event::ClearPrefix { prefix: ScopePrefix::parse("task/etl").unwrap() },
+    ];
+    let marks: Vec<Event> = (0..40)
+        .map(|file| set("job/checksum", &format!("/usr/share/doc/package/file-{file:02}"), b"1", None, None))
+        .collect();
+    let wide: Vec<Event> =
+        (0..3).map(|key| set("a", &format!("{key}"), &[key; 100], None, Some(i64::from(key)))).collect();
+    vec![
+        ("empty", body::encode(&none, &[])),
+        ("one", body::encode(&none, &[set("a", "k", b"v", None, None)])),
+        ("kinds", body::encode(&full, &kinds)),
+        ("marks", body::encode(&Meta { writer: Some(Writer::new("w").unwrap()), ..none.clone() }, &marks)),
+        ("wide", body::encode(&none, &wide)),
+        ("claims-only", body::encode(&full, &[])),
+    ]
+}
+
+fn frame(body: &[u8], seq: u64, batch_offset: u32, prev_crc: u32) -> (Vec<u8>, u32) {
+    let header = FrameHeader {
+        body_bytes: body.len() as u32,
+        body_crc: crc32fast::hash(body),
+        prev_crc,
+        epoch: 2,
+        seq: Seq(seq),
+        at: Timestamp(1_764_000_000_000_000 + seq as i64),
+        batch_offset,
+    };
+    let (mut bytes, crc) = {
+        let (head, crc) = header.encode(Seed::of_salt(SALT));
+        (head.to_vec(), crc)
+    };
+    bytes.extend_from_slice(body);
+    bytes.resize(frame_bytes(body.len()), 0);
+    (bytes, crc)
+}
+
+fn salted(bytes: &[u8]) -> Vec<u8> {
+    [&SALT.to_le_bytes(), bytes].concat()
+}
+
+fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let body = body::encode(&Meta::default(), &[set("a", "k", b"v", None, None)]);
+    let (whole, _) = frame(&body, 7, 2, 0x1234_5678);
+    let unpadded = &whole[..FRAME_HEADER_BYTES + body.len()];
+    vec![
+        ("whole", salted(&whole)),
+        ("no-padding-at-the-end", salted(unpadded)),
+        ("no-body", salted(&frame(b"", 1, 0, 0).0)),
+        ("zeros-behind", salted(&[&whole[..], &[0; 64]].concat())),
+        ("zeros", salted(&[0; 64])),
+        ("cut", salted(&whole[..FRAME_HEADER_BYTES + 3])),
+    ]
+}
+
+fn segment_header() -> SegmentHeader {
+    SegmentHeader { id: SegmentId(17), store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
+}
+
+fn segment_headers() -> Vec<(&'static str, Vec<u8>)> {
+    let head = segment_header().encode();
+    let mut newer = head;
+    newer[8] = 2;
+    vec![
+        ("whole", head.to_vec()),
+        ("newer", newer.to_vec()),
+        ("cut", head[..40].to_vec()),
+        ("with-frames", [&head[..], &[0; 64]].concat()),
+    ]
+}
+
+fn footers() -> Vec<(&'static str, Vec<u8>)> {
+    vec![("one-frame", sealed(1)), ("three-frames", sealed(3))]
+}
+
+/// A sealed segment with so many frames, behind its salt and its header's checksum.
+fn sealed(count: u64) -> Vec<u8> {
+    let header = segment_header();
+    let mut file = header.encode().to_vec();
+    let (mut crc, mut offsets) = (header.crc(), Vec::new());
+    for seq in 5..5 + count {
+        offsets.push(file.len() as u32);
+        let (bytes, own) = frame(format!("body {seq}").as_bytes(), seq, 0, crc);
+        file.extend_from_slice(&bytes);
+        crc = own;
+    }
+    debug_assert_eq!(offsets[0] as usize, SEGMENT_HEADER_BYTES);
+    let at = |seq: u64| 1_764_000_000_000_000 + seq as i64;
+    let last = 4 + count;
+    let said = Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets };
+    let (bytes, _) = footer::encode(&said, header.crc(), header.seed());
+    file.extend_from_slice(&bytes);
+    [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
+}
+
+fn names() -> Vec<(&'static str, Vec<u8>)> {
+    let text = |name, text: &str| (name, text.as_bytes().to_vec());
+    vec![
+        text("scope", "task/etl/2026-11-24/load/0"),
+        text("slash-at-the-end", "task/etl/"),
+        text("two-slashes", "a//b"),
+        text("dots", "a/../b"),
+        text("reserved", "$/policy"),
+        text("escape", "a/\u{1b}[31mred"),
+        text("right-to-left", "a/\u{202e}cba"),
+        text("newline", "a/b\nc"),
+        text("accents", "a/e\u{301}/\u{e9}"),
+        text("percent", "a/%2F"),
+        text("nul", "a/\0"),
+        ("not-utf8", b"a/\xff".to_vec()),
+        ("too-long", vec![b'a'; 1025]),
+        ("longest", vec![b'a'; 1024]),
+    ]
+}
