@@ -5,13 +5,25 @@
 //!
 //! Knows nothing of frames, segments or state.
 
+mod fork;
+mod latch;
 mod map;
+mod os;
+mod signal;
+mod thread;
+mod whole;
 
 use std::{fmt, io, path::Path};
 
 use milepost_types::Timestamp;
 
+pub use fork::ForkGuard;
+pub use latch::{Failure, Latch, LatchedFile};
 pub use map::Map;
+pub use os::{OsClock, OsDisk, OsEntropy, host_name};
+pub use signal::ignore_file_size_signal;
+pub use thread::spawn;
+pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,175 @@
+//! The real disk, clock and randomness of this machine.
+//!
+//! Invariant: an interrupted or momentarily impossible call is tried again, a sync never: whatever it says is final.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::{FileExt, OpenOptionsExt},
+    },
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use milepost_types::Timestamp;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+
+use crate::{Clock, DirEntry, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd};
+
+/// How often a call that the system says to try again is tried again.
+const TRIES_MAX: usize = 1000;
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsDisk;
+
+/// A file of this machine.
+#[derive(Debug)]
+struct OsFile(File);
+
+/// A directory locked with flock on a descriptor of its own: it goes with the holder, and not with any file.
+#[derive(Debug)]
+struct OsDirLock(#[expect(dead_code, reason = "held, not read: dropping it frees the lock")] LockFd);
+
+impl DirLock for OsDirLock {}
+
+impl Disk for OsDisk {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).custom_flags(OFlags::CLOEXEC.bits() as i32);
+        match mode {
+            OpenMode::Read => &mut options,
+            OpenMode::Write => options.write(true),
+            OpenMode::CreateNew => options.write(true).create_new(true),
+        };
+        Ok(Box::new(OsFile(again(|| options.open(path))?)))
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        again(|| fs::create_dir_all(path))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in again(|| fs::read_dir(dir))? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                entries.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
+            }
+        }
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        again(|| fs::rename(from, to))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        again(|| fs::remove_file(path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        Ok(rustix::fs::fsync(open_dir(dir)?)?)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let stat = again(|| Ok(rustix::fs::statvfs(dir)?))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        let fd = open_dir(dir)?;
+        let locked = again(|| match rustix::fs::flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        })?;
+        Ok(locked.then(|| Box::new(OsDirLock(LockFd::new(fd))) as Box<dyn DirLock>))
+    }
+}
+
+impl DiskFile for OsFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        again(|| FileExt::read_at(&self.0, buffer, offset))
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        again(|| FileExt::write_at(&self.0, bytes, offset))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+
+    fn bytes(&self) -> io::Result<u64> {
+        Ok(again(|| self.0.metadata())?.len())
+    }
+
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        again(|| self.0.set_len(bytes))
+    }
+
+    fn map(&self) -> io::Result<Map> {
+        Map::of_file(&self.0)
+    }
+}
+
+fn open_dir(dir: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    again(|| Ok(rustix::fs::open(dir, flags, Mode::empty())?))
+}
+
+/// Calls again for as long as the call was only interrupted, or could not be made at the moment.
+fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut tries = 0;
+    loop {
+        match call() {
+            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) && tries < TRIES_MAX => {
+                tries += 1;
+                std::thread::yield_now();
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The wall clock of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsClock;
+
+impl Clock for OsClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = match since {
+            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
+        };
+        Timestamp(micros)
+    }
+}
+
+/// The randomness of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match rustix::rand::getrandom(&mut buffer[filled..], rustix::rand::GetRandomFlags::empty()) {
+                Ok(count) => filled += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => panic!("the system gives no randomness: {errno}"),
+            }
+        }
+    }
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

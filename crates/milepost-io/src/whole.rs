@@ -1,0 +1,93 @@
+//! Whole reads and writes over calls that may do less than they were asked for.
+
+use std::{
+    fmt,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+};
+
+use crate::{Disk, DiskFile, OpenMode};
+
+/// A write that came to an end early: `written` bytes are there, in what state is unknown beyond them.
+#[derive(Debug)]
+pub struct ShortWrite {
+    /// Bytes that were written before the error.
+    pub written: usize,
+    /// What ended it.
+    pub error: io::Error,
+}
+
+impl fmt::Display for ShortWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (after {} bytes)", self.error, self.written)
+    }
+}
+
+impl std::error::Error for ShortWrite {}
+
+/// Fills the buffer from `offset` on; an end of file inside it is an error.
+pub fn read_exact_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    let read = read_some_at(file, buffer, offset)?;
+    if read < buffer.len() {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, format!("file ends at byte {}", offset + read as u64)));
+    }
+    Ok(())
+}
+
+/// Fills the buffer from `offset` on as far as the file goes; how many bytes it went.
+pub fn read_some_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], offset + read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    Ok(read)
+}
+
+/// Writes all bytes at `offset`, going on after short writes.
+pub fn write_all_at(file: &dyn DiskFile, bytes: &[u8], offset: u64) -> Result<(), ShortWrite> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write_at(&bytes[written..], offset + written as u64) {
+            Ok(0) => {
+                let error = io::Error::new(ErrorKind::WriteZero, "the system wrote nothing");
+                return Err(ShortWrite { written, error });
+            }
+            Ok(count) => written += count,
+            Err(error) => return Err(ShortWrite { written, error }),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a whole file.
+pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
+    let file = disk.open(path, OpenMode::Read)?;
+    let bytes = usize::try_from(file.bytes()?).map_err(|_| io::Error::from(ErrorKind::FileTooLarge))?;
+    let mut buffer = vec![0; bytes];
+    let read = read_some_at(&*file, &mut buffer, 0)?;
+    buffer.truncate(read);
+    Ok(buffer)
+}
+
+/// Replaces a file as a whole, durably: written under another name, synced, renamed, and the directory synced. After a
+/// crash at any moment the old file is there or the new one.
+pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".tmp");
+    let next = PathBuf::from(next);
+    match disk.remove(&next) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = disk.open(&next, OpenMode::CreateNew)?;
+    write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
+    file.sync()?;
+    disk.rename(&next, path)?;
+    match path.parent() {
+        Some(dir) => disk.sync_dir(dir),
+        None => Ok(()),
+    }
+}
