@@ -20,7 +20,7 @@ use crate::{Error, Result};
 ///
 /// ```
 /// use milepost::{Scope, Store, Writer};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
 /// let receipt = store
 ///     .commit()
@@ -45,12 +45,12 @@ pub struct CommitBuilder {
 ///
 /// ```
 /// use milepost::{At, ContentType, Scope, SetOptions, Store, Timestamp};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("asset/orders")?);
 /// let long_ago = Timestamp(0);
 /// let options = SetOptions { content_type: Some(ContentType::JSON), expires_at: Some(long_ago) };
 /// store.commit().set_with(&scope, "schema", b"{}", &options).durable()?;
-/// assert_eq!(store.get(&scope, "schema")?, None);
+/// assert!(store.get(&scope, "schema")?.is_none());
 /// # Ok::<(), milepost::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store, Writer};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let writer = Writer::new("backfill")?.attempt(2);
     /// let receipt = store.commit().writer(writer.clone()).set(&scope, "k", b"1").durable()?;
@@ -87,7 +87,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let pay = |amount: &[u8]| store.commit().idempotency_key("invoice-7").set(&scope, "paid", amount).durable();
     /// assert_eq!(pay(b"10")?, pay(b"10")?);
@@ -104,7 +104,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// store.commit().fence(&scope, 2).set(&scope, "k", b"second attempt").durable()?;
     /// let zombie = store.commit().fence(&scope, 1).set(&scope, "k", b"first attempt").durable();
@@ -120,7 +120,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{ErrorKind, Precondition, Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let untouched = Precondition::ScopeAt { scope: scope.clone(), seq: Seq::ZERO };
     /// store.commit().require(untouched.clone()).set(&scope, "k", b"1").durable()?;
@@ -137,7 +137,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let claim = |who: &[u8]| store.commit().require_absent(&scope, "owner").set(&scope, "owner", who).durable();
     /// assert!(claim(b"me").is_ok() && claim(b"you").is_err());
@@ -151,7 +151,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let version = store.set(&scope, "count", b"1")?.seq;
     /// let bump = || store.commit().require_version(&scope, "count", version).set(&scope, "count", b"2").durable();
@@ -166,7 +166,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let advance = |to: &[u8]| store.commit().require_below(&scope, "day", to).set(&scope, "day", to).durable();
     /// assert!(advance(b"2026-11-24").is_ok());
@@ -181,7 +181,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// store.commit().set(&scope, "k", b"1").set(&scope, "l", b"2").durable()?;
     /// # Ok::<(), milepost::Error>(())
@@ -194,7 +194,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{ContentType, Scope, SetOptions, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let json = SetOptions { content_type: Some(ContentType::JSON), ..SetOptions::default() };
     /// store.commit().set_with(&scope, "k", b"{}", &json).durable()?;
@@ -209,7 +209,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// store.commit().delete(&scope, "never-set").durable()?;
     /// assert_eq!(store.last().seq, Seq::ZERO);
@@ -223,11 +223,11 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// store.set(&scope, "old", b"1")?;
     /// store.commit().clear(&scope).set(&scope, "new", b"2").durable()?;
-    /// assert_eq!(store.get(&scope, "old")?, None);
+    /// assert!(store.get(&scope, "old")?.is_none());
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn clear(self, scope: &Scope) -> CommitBuilder {
@@ -238,7 +238,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, ScopePrefix, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = Store::open(dir.path())?;
     /// let (inside, outside) = (Scope::parse("a/b/c")?, Scope::parse("a/bc")?);
     /// store.commit().set(&inside, "k", b"1").set(&outside, "k", b"2").durable()?;
@@ -254,7 +254,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Seq, Store};
-    /// # let (dir, other) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    /// # let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// store.set(&scope, "k", b"1")?;
     /// let copy = Store::open(other.path())?;
@@ -272,7 +272,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// assert_eq!(store.commit().set(&scope, "k", b"1").event_count(), 1);
     /// # Ok::<(), milepost::Error>(())
@@ -286,11 +286,11 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let error = store.commit().set(&scope, "", b"1").set(&scope, "k", b"2").durable().unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Invalid);
-    /// assert_eq!(store.get(&scope, "k")?, None);
+    /// assert!(store.get(&scope, "k")?.is_none());
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn durable(self) -> Result<Receipt> {
@@ -302,7 +302,7 @@ impl CommitBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let tickets: Vec<_> = (0..64u8)
     ///     .map(|i| store.commit().set(&scope, &i.to_string(), &[i]).submit())
@@ -352,7 +352,7 @@ impl std::fmt::Debug for CommitBuilder {
 ///
 /// ```
 /// use milepost::{Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let receipt = store.commit().set(&scope, "k", b"1").submit()?.await?;
@@ -369,7 +369,7 @@ impl Ticket {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let ticket = store.commit().set(&scope, "k", b"1").submit()?;
     /// assert_eq!(ticket.wait()?, store.last());
@@ -383,7 +383,7 @@ impl Ticket {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// let ticket = store.commit().set(&scope, "k", b"1").submit()?;
     /// store.close()?; // waits for what is queued

@@ -16,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// ```
 /// use milepost::{ErrorKind, Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let store = Store::open(dir.path())?;
 /// let scope = Scope::parse("asset/orders")?;
 /// let lock = || store.commit().require_absent(&scope, "owner").set(&scope, "owner", b"me").durable();
@@ -124,7 +124,7 @@ impl Error {
     ///
     /// ```
     /// use milepost::{Refusal, Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::open(dir.path())?;
     /// let scope = Scope::parse("asset/orders")?;
     /// store.set(&scope, "owner", b"me")?;

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 ///
 /// ```
 /// use milepost::{At, Scope, Seq, Store, Writer};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// let writer = || Writer::new("worker-7");
 /// store.commit().writer(writer()?).set(&scope, "cursor", b"1").durable()?;
@@ -38,7 +38,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "k", b"1").set(&scope, "l", b"2").durable()?;
     /// assert_eq!(store.history(&scope).key("k").iter().count(), 1);
@@ -53,7 +53,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.history(&scope).since(Seq(2)).iter().count(), 0);
@@ -73,7 +73,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let first = store.set(&scope, "k", b"1")?;
     /// store.set(&scope, "k", b"2")?;
@@ -93,7 +93,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.history(&scope).writer("somebody").iter().count(), 0);
@@ -108,7 +108,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// let last = store.set(&scope, "k", b"2")?;
@@ -125,7 +125,7 @@ impl HistoryBuilder {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let error = store.history(&scope).key("").iter().next().expect("the step's error");
     /// assert!(error.is_err());
@@ -147,7 +147,7 @@ impl std::fmt::Debug for HistoryBuilder {
 ///
 /// ```
 /// # use milepost::{Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// store.set(&scope, "k", b"1")?;
 /// for change in store.history(&scope).iter() {

@@ -40,7 +40,7 @@ use crate::CommitBuilder;
 ///
 /// ```
 /// use milepost::{Scope, Store, json};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let store = Store::open(dir.path())?;
 /// let line = br#"{"writer":"import","events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#;
 /// json::parse_commit(line)?.add_to(store.commit()).durable()?;
@@ -62,7 +62,7 @@ impl CommitLine {
     ///
     /// ```
     /// # use milepost::{Store, json};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = Store::open(dir.path())?;
     /// let line = json::parse_commit(br#"{"events":[{"event":"clear","scope":"a"}]}"#)?;
     /// assert_eq!(line.add_to(store.commit()).event_count(), 1);

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use milepost::{At, Scope, Store, Writer};
-//! # let dir = tempfile::tempdir()?;
+//! # let dir = tempfile::tempdir().unwrap();
 //! # let path = dir.path().join("state");
 //! let store = Store::open(&path)?;
 //! let scope = Scope::parse("task/etl/2026-11-24/load/0")?;

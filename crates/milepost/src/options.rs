@@ -15,7 +15,7 @@ type Progress = Box<dyn FnMut(u64, u64) + Send>;
 ///
 /// ```
 /// use milepost::{Create, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// # let path = dir.path().join("state");
 /// let store = Store::options().segment_bytes(8 << 20).value_bytes_max(1 << 20).open(&path)?;
 /// # drop(store);
@@ -60,7 +60,7 @@ impl Options {
     ///
     /// ```
     /// use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::options().value_bytes_max(3).open(dir.path())?;
     /// let error = store.set(&Scope::parse("a")?, "k", b"four").unwrap_err();
     /// assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -75,7 +75,7 @@ impl Options {
     ///
     /// ```
     /// use milepost::Store;
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::options().on_progress(|done, all| println!("{done} of {all} bytes")).open(dir.path())?;
     /// # Ok::<(), milepost::Error>(())
     /// ```
@@ -87,7 +87,7 @@ impl Options {
     /// Opens the store for writing.
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = milepost::Store::options().open(dir.path())?;
     /// # Ok::<(), milepost::Error>(())
     /// ```

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 ///
 /// ```
 /// use milepost::{Scope, Seq, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// store.set(&scope, "k", b"1")?;
 /// store.set(&scope, "k", b"2")?;
@@ -37,7 +37,7 @@ impl Replay {
     ///
     /// ```
     /// use milepost::{Scope, ScopePrefix, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = Store::open(dir.path())?;
     /// let (a, b) = (Scope::parse("a/1")?, Scope::parse("b/1")?);
     /// store.commit().set(&a, "k", b"1").set(&b, "k", b"2").durable()?;
@@ -56,7 +56,7 @@ impl Replay {
     /// ```
     /// use std::ops::ControlFlow;
     /// use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "k", b"1").set(&scope, "l", b"2").durable()?;
     /// let mut events = 0;
@@ -105,7 +105,7 @@ impl std::fmt::Debug for Replay {
 /// ```
 /// use std::time::Duration;
 /// use milepost::{Scope, Seq, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// let mut watch = store.watch(Seq::FIRST);
 /// store.set(&scope, "k", b"1")?;
@@ -127,7 +127,7 @@ impl Watch {
     ///
     /// ```
     /// use milepost::{Scope, ScopePrefix, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let mut watch = store.watch(Seq::FIRST).within(ScopePrefix::parse("other")?);
     /// store.set(&scope, "k", b"1")?;
@@ -144,7 +144,7 @@ impl Watch {
     ///
     /// ```
     /// # use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// let mut watch = store.watch(Seq::FIRST);
@@ -165,7 +165,7 @@ impl Watch {
     /// ```
     /// # use std::time::Duration;
     /// # use milepost::{Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = Store::open(dir.path())?;
     /// assert!(store.watch(Seq::FIRST).next_timeout(Duration::from_millis(1))?.is_none());
     /// # Ok::<(), milepost::Error>(())

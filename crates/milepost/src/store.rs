@@ -13,7 +13,7 @@ use crate::{CommitBuilder, Failure, HistoryBuilder, Options, Replay, Result, Sta
 ///
 /// ```
 /// use milepost::{Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let store = Store::open(dir.path())?;
 /// let scope = Scope::parse("asset/orders")?;
 /// let handle = store.clone();
@@ -36,7 +36,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{ErrorKind, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::open(dir.path())?;
     /// // One writer at a time; the error names the process that holds it.
     /// assert_eq!(Store::open(dir.path()).unwrap_err().kind(), ErrorKind::InUse);
@@ -49,7 +49,7 @@ impl Store {
     /// How to open a store, to be said before [`Options::open`].
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = milepost::Store::options().segment_bytes(1 << 20).open(dir.path())?;
     /// # Ok::<(), milepost::Error>(())
     /// ```
@@ -61,7 +61,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (writer, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
     /// writer.set(&scope, "k", b"1")?;
     /// let reader = Store::read_only(dir.path())?;
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::open(dir.path())?;
     /// let (from, to) = (Scope::parse("account/a")?, Scope::parse("account/b")?);
     /// store.commit().set(&from, "balance", b"0").set(&to, "balance", b"10").durable()?;
@@ -91,7 +91,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let store = Store::open(dir.path())?;
     /// let receipt = store.set(&Scope::parse("a/b")?, "k", b"1")?;
     /// assert_eq!(receipt.seq.0, 1);
@@ -105,11 +105,11 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// store.delete(&scope, "k")?;
-    /// assert_eq!(store.get(&scope, "k")?, None);
+    /// assert!(store.get(&scope, "k")?.is_none());
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn delete(&self, scope: &Scope, key: &str) -> Result<Receipt> {
@@ -120,7 +120,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "k", b"1").set(&scope, "l", b"2").durable()?;
     /// store.clear(&scope)?;
@@ -135,7 +135,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let receipt = store.set(&scope, "k", b"1")?;
     /// let value = store.get(&scope, "k")?.expect("it was just set");
@@ -150,7 +150,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{At, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let first = store.set(&scope, "k", b"1")?;
     /// let now = store.view(At::Latest)?;
@@ -167,7 +167,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{Scope, ScopePrefix, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// store.set(&scope, "k", b"2")?;
@@ -183,7 +183,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// for commit in store.replay(Seq::FIRST) {
@@ -201,7 +201,7 @@ impl Store {
     /// ```
     /// use std::time::Duration;
     /// use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let mut watch = store.watch(Seq::FIRST);
     /// assert!(watch.try_next()?.is_none());
@@ -218,7 +218,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let receipt = store.set(&scope, "k", b"1")?;
     /// let commit = store.commit_at(receipt.seq)?.expect("it is durable");
@@ -233,7 +233,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// assert_eq!(store.last().seq, Seq::ZERO);
     /// assert_eq!(store.set(&scope, "k", b"1")?, store.last());
@@ -248,7 +248,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (writer, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let reader = Store::read_only(dir.path())?;
     /// let receipt = writer.set(&scope, "k", b"1")?;
@@ -263,7 +263,7 @@ impl Store {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.stats().keys, 1);
@@ -277,7 +277,7 @@ impl Store {
     /// Why the store takes no more commits, if it stopped.
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = milepost::Store::open(dir.path())?;
     /// assert!(store.failure().is_none());
     /// # Ok::<(), milepost::Error>(())
@@ -290,7 +290,7 @@ impl Store {
     /// Whether the handle only reads.
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = milepost::Store::open(dir.path())?;
     /// assert!(!store.is_read_only());
     /// # Ok::<(), milepost::Error>(())
@@ -303,7 +303,7 @@ impl Store {
     /// The directory of the store.
     ///
     /// ```
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = milepost::Store::open(dir.path())?;
     /// assert_eq!(store.dir(), dir.path());
     /// # Ok::<(), milepost::Error>(())
@@ -318,7 +318,7 @@ impl Store {
     ///
     /// ```
     /// use milepost::{ErrorKind, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.close()?;
     /// assert_eq!(store.set(&scope, "k", b"1").unwrap_err().kind(), ErrorKind::Closed);

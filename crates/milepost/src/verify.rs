@@ -11,7 +11,7 @@ use crate::Result;
 ///
 /// ```
 /// use milepost::{Scope, Store, Verdict};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let store = Store::open(dir.path())?;
 /// store.set(&Scope::parse("a")?, "k", b"1")?;
 /// store.close()?;

@@ -11,7 +11,7 @@ use crate::{Result, Value};
 ///
 /// ```
 /// use milepost::{At, Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// store.set(&scope, "k", b"1")?;
 /// let view = store.view(At::Latest)?;
@@ -27,7 +27,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let receipt = store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.view(At::Latest)?.seq(), receipt.seq);
@@ -42,7 +42,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let receipt = store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.view(receipt.seq)?.at(), receipt.at);
@@ -57,10 +57,10 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
-    /// assert_eq!(store.view(Seq::ZERO)?.get(&scope, "k")?, None);
+    /// assert!(store.view(Seq::ZERO)?.get(&scope, "k")?.is_none());
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn get(&self, scope: &Scope, key: &str) -> Result<Option<Value>> {
@@ -71,7 +71,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "x/2", b"").set(&scope, "x/1", b"").set(&scope, "y", b"").durable()?;
     /// let keys: Vec<_> = store.view(At::Latest)?.scan(&scope, "x/").map(|entry| Ok(entry?.key)).collect::<Result<_, milepost::Error>>()?;
@@ -87,7 +87,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "1", b"").set(&scope, "2", b"").durable()?;
     /// assert_eq!(store.view(At::Latest)?.scan_after(&scope, "", "1").count(), 1);
@@ -102,7 +102,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, ScopePrefix, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
     /// assert_eq!(store.view(At::Latest)?.scopes(&ScopePrefix::root())?, [scope]);
@@ -116,7 +116,7 @@ impl View {
     ///
     /// ```
     /// # use milepost::{At, Scope, Seq, Store};
-    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// assert_eq!(store.view(At::Latest)?.scope_version(&scope), Seq::ZERO);
     /// # Ok::<(), milepost::Error>(())
@@ -137,7 +137,7 @@ impl std::fmt::Debug for View {
 ///
 /// ```
 /// # use milepost::{At, Scope, Store};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
 /// store.set(&scope, "k", b"1")?;
 /// for entry in store.view(At::Latest)?.scan(&scope, "") {

@@ -104,7 +104,7 @@ enum NewOut<'a> {
 ///
 /// ```
 /// use milepost::{Scope, Store, json};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let store = Store::open(dir.path())?;
 /// let receipt = store.set(&Scope::parse("a")?, "k", b"1")?;
 /// let mut line = Vec::new();
@@ -134,7 +134,7 @@ pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError>
 ///
 /// ```
 /// use milepost::{At, Scope, Store, json};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
 /// store.set(&scope, "k", &[0xff])?;
 /// let mut line = Vec::new();
@@ -163,15 +163,15 @@ pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
 ///
 /// ```
 /// use milepost::{Scope, Store, json};
-/// # let dir = tempfile::tempdir()?;
+/// # let dir = tempfile::tempdir().unwrap();
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
 /// store.set(&scope, "k", b"1")?;
 /// let mut line = Vec::new();
-/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?);
+/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?)?;
 /// assert!(line.ends_with(br#""change":"set","scope":"a","key":"k","new":"1"}"#));
 /// # Ok::<(), milepost::Error>(())
 /// ```
-pub fn write_change(out: &mut Vec<u8>, change: &Change) {
+pub fn write_change(out: &mut Vec<u8>, change: &Change) -> Result<(), JsonError> {
     put(
         out,
         &ChangeOut {
@@ -183,6 +183,7 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) {
                 ChangeKind::Set => "set",
                 ChangeKind::Delete => "delete",
                 ChangeKind::Clear => "clear",
+                _ => return Err(JsonError::UnknownEvent),
             },
             scope: change.scope.as_str(),
             key: change.key.as_str(),
@@ -196,6 +197,7 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) {
             }),
         },
     );
+    Ok(())
 }
 
 /// A time as RFC 3339 in UTC with microseconds; `None` beyond the years that format has.
