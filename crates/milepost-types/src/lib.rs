@@ -11,7 +11,7 @@ mod corruption;
 mod event;
 pub mod limits;
 mod point;
-mod scope;
+pub mod scope;
 mod seq;
 
 pub use commit::{Commit, Fence, Meta, Precondition, Receipt, Writer};

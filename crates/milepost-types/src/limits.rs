@@ -72,13 +72,7 @@ pub struct LimitError {
 }
 
 /// Checks `actual` against `min..=max`.
-pub fn check(
-    what: &'static str,
-    unit: &'static str,
-    actual: usize,
-    min: usize,
-    max: usize,
-) -> Result<(), LimitError> {
+pub fn check(what: &'static str, unit: &'static str, actual: usize, min: usize, max: usize) -> Result<(), LimitError> {
     if (min..=max).contains(&actual) {
         return Ok(());
     }

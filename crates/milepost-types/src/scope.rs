@@ -19,7 +19,9 @@ pub enum ScopeError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// Two slashes in a row, or one at an end.
-    #[error("segment {index} of scope {text:?} is empty; write segments separated by single slashes, as in task/etl/load")]
+    #[error(
+        "segment {index} of scope {text:?} is empty; write segments separated by single slashes, as in task/etl/load"
+    )]
     EmptySegment {
         /// The text given.
         text: String,
@@ -51,7 +53,9 @@ pub enum ScopeError {
         segment: String,
     },
     /// The reserved root, which the store keeps for itself.
-    #[error("scope {text:?} is below the reserved root $, which the store keeps for itself; choose another first segment")]
+    #[error(
+        "scope {text:?} is below the reserved root $, which the store keeps for itself; choose another first segment"
+    )]
     Reserved {
         /// The text given.
         text: String,

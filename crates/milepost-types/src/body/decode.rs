@@ -1,8 +1,8 @@
 //! [`Body`]: a body whose frame was checked, read in place. [`Events`] walks it.
 
 use super::{
-    BodyError, BodyFault, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY,
-    HAS_WRITER, KIND, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
+    BodyError, BodyFault, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER,
+    KIND, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
 };
 use crate::{EventRef, Fence, Meta, Scope, Timestamp, Writer, limits};
 
@@ -136,7 +136,7 @@ impl<'a> Body<'a> {
     /// Where the event at `index` is to begin, if the table has an entry for it.
     fn table_entry(&self, index: u32) -> Option<u32> {
         let stride = 1u32 << self.stride;
-        if index == 0 || index % stride != 0 {
+        if index == 0 || !index.is_multiple_of(stride) {
             return None;
         }
         Some(read_u32(self.bytes, self.table + 4 * (index / stride - 1) as usize))
@@ -197,10 +197,7 @@ impl Events<'_> {
             }
             DELETE if tag == DELETE => {
                 self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
-                Ok(EventRef::Delete {
-                    scope: self.cursor.checked(&self.scope)?,
-                    key: self.cursor.checked(&self.key)?,
-                })
+                Ok(EventRef::Delete { scope: self.cursor.checked(&self.scope)?, key: self.cursor.checked(&self.key)? })
             }
             CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.cursor.checked(&self.scope)? }),
             CLEAR_PREFIX if tag == CLEAR_PREFIX => {

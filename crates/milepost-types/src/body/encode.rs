@@ -280,10 +280,6 @@ fn put_rest(out: &mut Vec<u8>, shared: usize, name: &[u8]) {
 
 fn shared_bytes(a: &[u8], b: &[u8]) -> usize {
     let most = a.len().min(b.len());
-    let whole = a
-        .chunks_exact(8)
-        .zip(b.chunks_exact(8))
-        .take_while(|(a, b)| a == b)
-        .count() * 8;
+    let whole = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(a, b)| a == b).count() * 8;
     whole + a[whole..most].iter().zip(&b[whole..most]).take_while(|(a, b)| a == b).count()
 }

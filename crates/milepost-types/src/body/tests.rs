@@ -116,7 +116,8 @@ proptest! {
 #[test]
 fn a_batch_of_file_marks_is_small() {
     let scope = Scope::parse("each/checksum").unwrap();
-    let paths: Vec<String> = (0..1000).map(|i| format!("/usr/share/doc/package-{:03}/file-{i:06}.txt", i / 8)).collect();
+    let paths: Vec<String> =
+        (0..1000).map(|i| format!("/usr/share/doc/package-{:03}/file-{i:06}.txt", i / 8)).collect();
     let mut encoder = BodyEncoder::default();
     let mut unshared = 0;
     let mut before = "";

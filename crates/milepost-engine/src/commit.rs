@@ -1,0 +1,12 @@
+//! The way of a write: [`Request`] → queue → leader (judge, stamp, write, sync, publish) → [`Ticket`].
+
+pub(crate) mod judge;
+pub(crate) mod leader;
+pub(crate) mod queue;
+mod request;
+mod ticket;
+
+pub(crate) use queue::{Outcome, Queue};
+pub use request::Request;
+pub(crate) use request::Sealed;
+pub use ticket::Ticket;

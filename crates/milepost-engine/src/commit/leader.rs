@@ -1,0 +1,247 @@
+//! [`Leader`]: takes what waits, judges and stamps it in order, writes it with one write and one sync, publishes it.
+//!
+//! Invariant: a generation is told its outcome exactly once, after the sync that covers it and after readers can see it;
+//! when anything fails, before any later commit gets the same `Seq`. A leader that panics fails its callers instead of
+//! leaving them asleep, and the store takes no more commits.
+//!
+//! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
+
+use std::sync::Arc;
+
+use milepost_io::Failure;
+use milepost_log::{AppendError, FrameBytes, LogWriter};
+use milepost_types::{
+    Receipt, Seq, Timestamp,
+    body::{Body, BodyError},
+    limits::CLOCK_JUMP_MAX_US,
+};
+
+use super::{
+    Outcome, Sealed,
+    judge::{Bodies, Judge, Verdict, unreachable_body},
+    queue::Generation,
+};
+use crate::{CommitError, Refusal, engine::Shared};
+
+/// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
+const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
+
+/// How many bytes are written between two looks of the prefilling thread.
+const PREFILL_LOOK_BYTES: usize = 64 << 10;
+
+/// What only the one who leads may touch.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    pub(crate) writer: LogWriter,
+    /// Set when a roll was refused for lack of room and the manifest does not list the newest segment yet.
+    pub(crate) manifest_behind: bool,
+    pub(crate) batches: u64,
+    /// Bytes written since the prefilling thread was last told to look for work.
+    pub(crate) unseen_bytes: usize,
+}
+
+/// A batch being put together.
+struct Batch<'a> {
+    shared: &'a Shared,
+    frames: Vec<FrameBytes>,
+    outcomes: Vec<Planned>,
+    first: Seq,
+    last: Receipt,
+}
+
+/// What becomes of a commit if the batch becomes durable.
+enum Planned {
+    Receipt(Receipt),
+    Error(CommitError),
+}
+
+impl Leader {
+    /// Leads one generation to its end.
+    pub(crate) fn lead(&mut self, shared: &Arc<Shared>, generation: Generation) {
+        let mut guard =
+            Unfinished { shared, generation: &generation.fate, count: generation.commits.len(), armed: true };
+        let outcomes = self.outcomes(shared, generation.commits);
+        guard.armed = false;
+        generation.fate.complete(outcomes);
+        if self.unseen_bytes >= PREFILL_LOOK_BYTES {
+            self.unseen_bytes = 0;
+            shared.wake_prefill();
+        }
+    }
+
+    fn outcomes(&mut self, shared: &Shared, commits: Vec<Sealed>) -> Vec<Outcome> {
+        let count = commits.len();
+        if let Some(failure) = shared.latch.failure() {
+            return vec![Err(CommitError::Stopped(failure)); count];
+        }
+        let bytes = commits.iter().map(|commit| commit.bytes.len() + 8).sum();
+        if let Err(error) = self.make_room(shared, bytes) {
+            return vec![Err(error); count];
+        }
+        let durable = Receipt { seq: self.writer.next_seq().prev(), at: self.writer.last_at() };
+        let mut batch = Batch {
+            shared,
+            frames: Vec::with_capacity(count),
+            outcomes: Vec::with_capacity(count),
+            first: self.writer.next_seq(),
+            last: durable,
+        };
+        let wall = shared.parts.clock.now();
+        for commit in commits {
+            let planned = batch.plan(commit, wall);
+            batch.outcomes.push(planned.unwrap_or_else(Planned::Error));
+        }
+        let Batch { frames, outcomes, last, .. } = batch;
+        match self.write(shared, frames, durable.seq) {
+            Ok(wrote) => {
+                if wrote {
+                    shared.publish(last);
+                    self.batches += 1;
+                    self.unseen_bytes += bytes;
+                }
+                outcomes.into_iter().map(Planned::outcome).collect()
+            }
+            Err(error) => outcomes.into_iter().map(|planned| planned.failed(&error)).collect(),
+        }
+    }
+
+    /// Rolls to a new segment where this one is full, or slower than one that is ready.
+    fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
+        if self.writer.needs_roll(bytes) {
+            self.writer.roll().map_err(append_error)?;
+            self.manifest_behind = true;
+        } else if self.writer.wants_roll() {
+            // Not needed: a disk too full for it is no reason to refuse a commit.
+            match self.writer.roll() {
+                Ok(()) => self.manifest_behind = true,
+                Err(AppendError::DiskFull { .. }) => {}
+                Err(error) => return Err(append_error(error)),
+            }
+        }
+        if self.manifest_behind {
+            shared.write_manifest(&self.writer, None)?;
+            self.manifest_behind = false;
+        }
+        Ok(())
+    }
+
+    /// Writes and syncs. On an error no version above `durable` is left in the memtable, unless the store has stopped.
+    fn write(&mut self, shared: &Shared, frames: Vec<FrameBytes>, durable: Seq) -> Result<bool, CommitError> {
+        if frames.is_empty() {
+            return Ok(false);
+        }
+        if let Err((error, frames)) = self.writer.append(frames) {
+            for frame in &frames {
+                let forgotten = Body::parse(frame.body()).and_then(|body| shared.memtable.forget(durable, &body));
+                forgotten.map_err(|error| unreachable_body(durable, &error))?;
+            }
+            return Err(append_error(error));
+        }
+        self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
+        Ok(true)
+    }
+}
+
+impl Batch<'_> {
+    fn plan(&mut self, commit: Sealed, wall: Timestamp) -> Result<Planned, CommitError> {
+        let shared = self.shared;
+        let exhausted = || CommitError::Refused(Box::new(Refusal::Exhausted));
+        let seq = self.last.seq.next().ok_or_else(exhausted)?;
+        let at = self.last.at.stamp_after(wall).ok_or_else(exhausted)?;
+        let last = self.last.at;
+        if last >= CLOCKS_ARE_RIGHT_SINCE && at.0.saturating_sub(last.0) > CLOCK_JUMP_MAX_US {
+            return Err(CommitError::Refused(Box::new(Refusal::ClockJump { last, wall })));
+        }
+        let commit = if commit.needs_judging() {
+            let judge = Judge { memtable: &shared.memtable, bodies: &*self, last: self.last.seq, now: at };
+            match judge.judge(commit)? {
+                Verdict::Append(commit) => commit,
+                Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
+                Verdict::Repeats(receipt) => return Ok(Planned::Receipt(receipt)),
+            }
+        } else {
+            commit
+        };
+        let frame = FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq, at };
+        let inserted = Body::parse(frame.body()).and_then(|body| shared.memtable.insert(seq, &body));
+        inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
+        self.frames.push(frame);
+        self.last = Receipt { seq, at };
+        Ok(Planned::Receipt(self.last))
+    }
+}
+
+impl Bodies for Batch<'_> {
+    fn with_body<T>(
+        &self,
+        seq: Seq,
+        read: impl FnOnce(Receipt, &[u8]) -> Result<T, BodyError>,
+    ) -> Result<T, CommitError> {
+        if seq >= self.first {
+            let frame = &self.frames[(seq.0 - self.first.0) as usize];
+            let receipt = Receipt { seq, at: frame.at };
+            return read(receipt, frame.body()).map_err(|error| unreachable_body(seq, &error));
+        }
+        let corrupt = |what: &str| CommitError::Corrupt(self.shared.corruption(seq, what));
+        match self.shared.reader.frame(seq) {
+            Ok(Some(frame)) => {
+                read(Receipt { seq, at: frame.at() }, frame.body()).map_err(|error| corrupt(&error.to_string()))
+            }
+            Ok(None) => Err(corrupt("no frame where one must be")),
+            Err(corruption) => Err(CommitError::Corrupt(corruption)),
+        }
+    }
+}
+
+impl Sealed {
+    /// Whether its outcome depends on the state.
+    fn needs_judging(&self) -> bool {
+        self.takes_away
+            || !self.preconditions.is_empty()
+            || self.meta.idempotency_key.is_some()
+            || !self.meta.fences.is_empty()
+    }
+}
+
+impl Planned {
+    fn outcome(self) -> Outcome {
+        match self {
+            Planned::Receipt(receipt) => Ok(receipt),
+            Planned::Error(error) => Err(error),
+        }
+    }
+
+    /// The batch was not written. A refusal may have been judged against a commit that is now gone, so it says the same.
+    fn failed(self, error: &CommitError) -> Outcome {
+        Err(error.clone())
+    }
+}
+
+fn append_error(error: AppendError) -> CommitError {
+    match error {
+        AppendError::DiskFull { need, free } => CommitError::DiskFull { need, free },
+        AppendError::Write(failure) => CommitError::Write(failure),
+        AppendError::Stopped(failure) => CommitError::Stopped(failure),
+        // The enum may grow: what is unknown is told, and nothing was appended.
+        other => CommitError::Write(Failure::new("log".as_ref(), "append", &other.to_string())),
+    }
+}
+
+/// Fails a generation whose leader did not come to its end.
+struct Unfinished<'a> {
+    shared: &'a Shared,
+    generation: &'a super::queue::Fate,
+    count: usize,
+    armed: bool,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if !self.armed {
+            return;
+        }
+        let failure = Failure::new(&self.shared.dir, "lead a batch", "the leading thread panicked");
+        self.shared.latch.trip_with(failure.clone());
+        self.generation.complete(vec![Err(CommitError::OutcomeUnknown(failure)); self.count]);
+    }
+}

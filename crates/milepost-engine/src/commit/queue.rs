@@ -1,0 +1,146 @@
+//! [`Queue`]: what waits for a leader; [`Generation`]: what one leader takes at once, and how its callers learn the
+//! outcome.
+//!
+//! Invariant: a generation's outcomes are written once, before `done` is set; a caller that sees `done` sees them. All
+//! callers of a generation are woken by one system call. The queue is bounded: what does not fit is refused, and one
+//! commit always fits.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    task::Waker,
+};
+
+use milepost_types::{Receipt, limits};
+use parking_lot::Mutex;
+
+use super::Sealed;
+use crate::CommitError;
+
+/// What became of one commit.
+pub(crate) type Outcome = Result<Receipt, CommitError>;
+
+/// How the callers of one generation learn what became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    /// 0 until the outcomes are there, then 1. Paired with `sleepers`: both are SeqCst, so that either the leader sees a
+    /// sleeper or the sleeper sees `done`.
+    done: AtomicU32,
+    sleepers: AtomicU32,
+    outcomes: OnceLock<Vec<Outcome>>,
+    /// By the commit's index; one for each ticket that was polled.
+    wakers: Mutex<Vec<Option<Waker>>>,
+}
+
+impl Fate {
+    pub(crate) fn is_done(&self) -> bool {
+        self.done.load(Ordering::SeqCst) == 1
+    }
+
+    /// The outcome of the commit at `index`, once it is there.
+    pub(crate) fn outcome(&self, index: u32) -> Option<Outcome> {
+        if !self.is_done() {
+            return None;
+        }
+        self.outcomes.get().and_then(|outcomes| outcomes.get(index as usize)).cloned()
+    }
+
+    /// Sleeps until the outcomes are there.
+    pub(crate) fn wait(&self) {
+        if self.is_done() {
+            return;
+        }
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        while !self.is_done() {
+            atomic_wait::wait(&self.done, 0);
+        }
+    }
+
+    /// Wakes `waker` when the outcomes are there; `true` if they are there already.
+    pub(crate) fn wake_later(&self, index: u32, waker: &Waker) -> bool {
+        let mut wakers = self.wakers.lock();
+        if self.is_done() {
+            return true;
+        }
+        let index = index as usize;
+        if wakers.len() <= index {
+            wakers.resize(index + 1, None);
+        }
+        wakers[index] = Some(waker.clone());
+        false
+    }
+
+    /// Says what became of every commit, once.
+    pub(crate) fn complete(&self, outcomes: Vec<Outcome>) {
+        if self.outcomes.set(outcomes).is_err() {
+            return;
+        }
+        self.done.store(1, Ordering::SeqCst);
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            atomic_wait::wake_all(&self.done);
+        }
+        // No lock is held across a wake-up.
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// What one leader takes at once.
+#[derive(Debug, Default)]
+pub(crate) struct Generation {
+    pub(crate) commits: Vec<Sealed>,
+    pub(crate) bytes: usize,
+    pub(crate) fate: Arc<Fate>,
+}
+
+/// What waits for a leader.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    generations: VecDeque<Generation>,
+    commits: usize,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Adds a commit: whose fate it shares, and which of its outcomes is this commit's.
+    pub(crate) fn push(&self, commit: Sealed) -> Result<(Arc<Fate>, u32), CommitError> {
+        let bytes = commit.bytes.len();
+        let mut waiting = self.waiting.lock();
+        if waiting.commits >= limits::QUEUE_COMMITS_MAX
+            || (waiting.commits > 0 && waiting.bytes + bytes > limits::QUEUE_BYTES_MAX)
+        {
+            return Err(CommitError::QueueFull { commits: waiting.commits, bytes: waiting.bytes });
+        }
+        waiting.commits += 1;
+        waiting.bytes += bytes;
+        if !waiting.generations.back().is_some_and(|last| last.bytes + bytes <= limits::BATCH_BYTES_MAX) {
+            waiting.generations.push_back(Generation::default());
+        }
+        let generation = waiting.generations.back_mut().expect("pushed just above if there was none");
+        let index = generation.commits.len() as u32;
+        generation.commits.push(commit);
+        generation.bytes += bytes;
+        Ok((Arc::clone(&generation.fate), index))
+    }
+
+    /// Takes the oldest generation.
+    pub(crate) fn take(&self) -> Option<Generation> {
+        let mut waiting = self.waiting.lock();
+        let generation = waiting.generations.pop_front()?;
+        waiting.commits -= generation.commits.len();
+        waiting.bytes -= generation.bytes;
+        Some(generation)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.lock().generations.is_empty()
+    }
+}

@@ -1,0 +1,182 @@
+//! [`Request`]: a commit being put together, validated and encoded by the caller's own thread.
+
+use milepost_log::FRAME_HEADER_BYTES;
+use milepost_types::{
+    ContentType, Event, Fence, Meta, Precondition, Scope, ScopePrefix, Timestamp, Writer, body::BodyEncoder, limits,
+};
+
+use crate::CommitError;
+
+/// A commit being put together: events, who writes, and under which conditions. Nothing of it is stored before it is
+/// committed; an event that is refused leaves the request as it was.
+#[derive(Debug)]
+#[must_use = "a request does nothing until it is committed or submitted"]
+pub struct Request {
+    encoder: BodyEncoder,
+    meta: Meta,
+    preconditions: Vec<Precondition>,
+    takes_away: bool,
+}
+
+/// A request encoded for the queue.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    /// Room for a frame's header, then the body.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) body_crc: u32,
+    pub(crate) preconditions: Vec<Precondition>,
+    pub(crate) meta: Meta,
+    /// Whether it deletes or clears, so that the leader has to look for what is absent already.
+    pub(crate) takes_away: bool,
+}
+
+impl Request {
+    pub(crate) fn new(value_bytes_max: usize) -> Request {
+        Request {
+            encoder: BodyEncoder::new(value_bytes_max),
+            meta: Meta::default(),
+            preconditions: Vec::new(),
+            takes_away: false,
+        }
+    }
+
+    /// Says who writes.
+    pub fn writer(mut self, writer: Writer) -> Request {
+        self.meta.writer = Some(writer);
+        self
+    }
+
+    /// Makes a repetition of this request answer with the first outcome.
+    pub fn idempotency_key(mut self, key: &str) -> Result<Request, CommitError> {
+        limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        self.meta.idempotency_key = Some(key.to_owned());
+        Ok(self)
+    }
+
+    /// Claims a scope: commits that claim it with a lower token, or with an equal one under another writer's name, are
+    /// refused from then on.
+    pub fn fence(mut self, scope: &Scope, token: u64) -> Result<Request, CommitError> {
+        let number = usize::try_from(token).unwrap_or(usize::MAX);
+        limits::check("fencing token", "as its number", number, 0, limits::FENCING_TOKEN_MAX as usize)?;
+        limits::check("commit", "fences", self.meta.fences.len() + 1, 0, limits::FENCES_MAX)?;
+        self.meta.fences.push(Fence { scope: scope.clone(), token });
+        Ok(self)
+    }
+
+    /// Adds a precondition. All must hold at the commit's place in the order.
+    pub fn require(mut self, precondition: Precondition) -> Request {
+        self.preconditions.push(precondition);
+        self
+    }
+
+    /// Adds a set.
+    pub fn set(self, scope: &Scope, key: &str, value: &[u8]) -> Result<Request, CommitError> {
+        self.set_with(scope, key, value, None, None)
+    }
+
+    /// Adds a set with a content type and an expiry.
+    pub fn set_with(
+        mut self,
+        scope: &Scope,
+        key: &str,
+        value: &[u8],
+        content_type: Option<&ContentType>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Request, CommitError> {
+        self.add_set_with(scope, key, value, content_type, expires_at)?;
+        Ok(self)
+    }
+
+    /// Adds a delete.
+    pub fn delete(mut self, scope: &Scope, key: &str) -> Result<Request, CommitError> {
+        self.add_delete(scope, key)?;
+        Ok(self)
+    }
+
+    /// Adds the clearing of a scope.
+    pub fn clear(mut self, scope: &Scope) -> Result<Request, CommitError> {
+        self.add_clear(scope)?;
+        Ok(self)
+    }
+
+    /// Adds the clearing of a scope and all below it.
+    pub fn clear_prefix(mut self, prefix: &ScopePrefix) -> Result<Request, CommitError> {
+        self.add_clear_prefix(prefix)?;
+        Ok(self)
+    }
+
+    /// Adds an event of any kind.
+    pub fn event(mut self, event: &Event) -> Result<Request, CommitError> {
+        self.add_event(event)?;
+        Ok(self)
+    }
+
+    /// Adds a set, in place.
+    pub fn add_set(&mut self, scope: &Scope, key: &str, value: &[u8]) -> Result<(), CommitError> {
+        self.add_set_with(scope, key, value, None, None)
+    }
+
+    /// Adds a set with a content type and an expiry, in place.
+    pub fn add_set_with(
+        &mut self,
+        scope: &Scope,
+        key: &str,
+        value: &[u8],
+        content_type: Option<&ContentType>,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), CommitError> {
+        Ok(self.encoder.set(scope, key, value, content_type, expires_at)?)
+    }
+
+    /// Adds a delete, in place.
+    pub fn add_delete(&mut self, scope: &Scope, key: &str) -> Result<(), CommitError> {
+        self.takes_away = true;
+        Ok(self.encoder.delete(scope, key)?)
+    }
+
+    /// Adds the clearing of a scope, in place.
+    pub fn add_clear(&mut self, scope: &Scope) -> Result<(), CommitError> {
+        self.takes_away = true;
+        Ok(self.encoder.clear(scope)?)
+    }
+
+    /// Adds the clearing of a scope and all below it, in place.
+    pub fn add_clear_prefix(&mut self, prefix: &ScopePrefix) -> Result<(), CommitError> {
+        self.takes_away = true;
+        Ok(self.encoder.clear_prefix(prefix)?)
+    }
+
+    /// Adds an event of any kind, in place.
+    pub fn add_event(&mut self, event: &Event) -> Result<(), CommitError> {
+        self.takes_away |= !matches!(event, Event::Set { .. });
+        Ok(self.encoder.event(event)?)
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn events(&self) -> usize {
+        self.encoder.events()
+    }
+
+    /// About how many bytes it will take in the log.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.encoder.record_bytes() + FRAME_HEADER_BYTES
+    }
+
+    pub(crate) fn seal(self) -> Result<Sealed, CommitError> {
+        if self.encoder.events() == 0 && self.meta.fences.is_empty() {
+            return Err(CommitError::Empty);
+        }
+        limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
+        let encoded = self.encoder.finish(&self.meta, FRAME_HEADER_BYTES)?;
+        let body_crc = crc32fast::hash(encoded.body());
+        Ok(Sealed {
+            bytes: encoded.bytes,
+            body_crc,
+            preconditions: self.preconditions,
+            meta: self.meta,
+            takes_away: self.takes_away,
+        })
+    }
+}

@@ -1,0 +1,463 @@
+//! [`Engine`]: the parts of an open store and its life.
+//!
+//! Order of locks, outermost first; nobody takes an outer one while holding an inner one:
+//!
+//! 1. `leader`: who leads. Held across IO; no reader takes it.
+//! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the state
+//!    takes them.
+//! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
+//! 4. inside the memtable: a scope's members, then a shard, then a scope's clears. Held for one look-up or insertion.
+//!
+//! Invariant: `published_seq` only grows, and only after the sync that covers it.
+
+mod read;
+mod threads;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence},
+    },
+};
+
+use milepost_io::{DirLock, Failure, ForkGuard, Latch};
+use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
+use milepost_types::{Receipt, Seq, Timestamp};
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
+    commit::{Outcome, Queue, Sealed, leader::Leader, queue::Fate},
+    manifest,
+    memtable::Memtable,
+    open,
+};
+use threads::Workers;
+
+/// An open store. Clones are the same store; it closes when the last clone and the last ticket are gone.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    handle: Arc<Handle>,
+}
+
+/// Closes the store when the last clone goes.
+#[derive(Debug)]
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What all users of an open store share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
+    pub(crate) parts: Parts,
+    pub(crate) settings: Settings,
+    pub(crate) store: StoreId,
+    pub(crate) epoch: u32,
+    pub(crate) latch: Latch,
+    pub(crate) reader: LogReader,
+    pub(crate) memtable: Memtable,
+    pub(crate) queue: Queue,
+    /// `None` for a store opened read-only, and after closing.
+    pub(crate) leader: Mutex<Option<Leader>>,
+    pub(crate) prefiller: Mutex<Option<Prefiller>>,
+    pub(crate) follower: Mutex<Option<Follower>>,
+    dir_lock: Mutex<Option<Box<dyn DirLock>>>,
+    /// The last commit that reads may see. `published_at` is stored first, so it is never older than `published_seq`.
+    published_seq: AtomicU64,
+    published_at: AtomicI64,
+    /// Those who wait for the next commit, and what wakes them.
+    watch_gate: Mutex<u32>,
+    watch_bell: Condvar,
+    closed: AtomicBool,
+    read_only: bool,
+    fork: ForkGuard,
+    workers: Workers,
+    pub(crate) torn_bytes: u64,
+}
+
+/// What a call of [`Engine::step_leader`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Led {
+    /// How many commits were told their outcome.
+    pub commits: usize,
+}
+
+/// Sizes and counts of an open store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The store's identity, in hexadecimal.
+    pub store: String,
+    /// How often it was opened for writing.
+    pub epoch: u32,
+    /// The last durable commit.
+    pub last: Receipt,
+    /// Scopes that were ever written to.
+    pub scopes: u64,
+    /// Keys that were ever set.
+    pub keys: u64,
+    /// Versions kept.
+    pub versions: u64,
+    /// Bytes of memory that keys and versions take.
+    pub memtable_bytes: u64,
+    /// Segments of the log.
+    pub segments: u64,
+    /// Bytes of frames in the log.
+    pub log_bytes: u64,
+    /// Batches written since this opening, each with one sync.
+    pub batches: u64,
+    /// Bytes of a torn tail that this opening moved to quarantine.
+    pub torn_bytes: u64,
+}
+
+/// What opening found, to make a [`Shared`] of.
+pub(crate) struct Found {
+    pub(crate) dir: PathBuf,
+    pub(crate) store: StoreId,
+    pub(crate) epoch: u32,
+    pub(crate) latch: Latch,
+    pub(crate) reader: LogReader,
+    pub(crate) memtable: Memtable,
+    pub(crate) last: Receipt,
+    pub(crate) writer: Option<LogWriter>,
+    pub(crate) prefiller: Option<Prefiller>,
+    pub(crate) follower: Option<Follower>,
+    pub(crate) dir_lock: Option<Box<dyn DirLock>>,
+    pub(crate) torn_bytes: u64,
+}
+
+impl Engine {
+    /// Opens a store for writing, and makes one where there is none if the settings say so.
+    pub fn open(parts: Parts, dir: &Path, settings: Settings) -> Result<Engine, OpenError> {
+        Engine::open_with_progress(parts, dir, settings, &mut |_, _| {})
+    }
+
+    /// Opens a store for writing, calling `progress` with the bytes of the log replayed and the bytes in all.
+    pub fn open_with_progress(
+        parts: Parts,
+        dir: &Path,
+        settings: Settings,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Engine, OpenError> {
+        let found = open::for_writing(&parts, dir, &settings, progress)?;
+        Ok(Engine::of(found, parts, settings))
+    }
+
+    /// Opens a store for reading only, beside a writer or without one. Nothing is written.
+    pub fn open_read_only(parts: Parts, dir: &Path) -> Result<Engine, OpenError> {
+        let found = open::for_reading(&parts, dir)?;
+        Ok(Engine::of(found, parts, Settings::default()))
+    }
+
+    fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
+        let read_only = found.writer.is_none();
+        let leader = found.writer.map(|writer| Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0 });
+        let shared = Shared {
+            dir: found.dir,
+            parts,
+            settings,
+            store: found.store,
+            epoch: found.epoch,
+            latch: found.latch,
+            reader: found.reader,
+            memtable: found.memtable,
+            queue: Queue::default(),
+            leader: Mutex::new(leader),
+            prefiller: Mutex::new(found.prefiller),
+            follower: Mutex::new(found.follower),
+            dir_lock: Mutex::new(found.dir_lock),
+            published_seq: AtomicU64::new(found.last.seq.0),
+            published_at: AtomicI64::new(found.last.at.0),
+            watch_gate: Mutex::new(0),
+            watch_bell: Condvar::new(),
+            closed: AtomicBool::new(false),
+            read_only,
+            fork: ForkGuard::new(),
+            workers: Workers::default(),
+            torn_bytes: found.torn_bytes,
+        };
+        Engine { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// A new, empty request under this store's limits.
+    pub fn request(&self) -> Request {
+        Request::new(self.shared().settings.value_bytes_max)
+    }
+
+    /// Commits: durable when it returns. Leads the batch itself where nobody else does.
+    pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
+        let (fate, index) = self.shared().enqueue(request)?;
+        self.shared().help(&fate);
+        fate.wait();
+        outcome(&fate, index)
+    }
+
+    /// Puts a commit into the queue. Its ticket says when it is durable; many may be in flight.
+    pub fn submit(&self, request: Request) -> Result<Ticket, CommitError> {
+        let shared = self.shared();
+        let (fate, index) = shared.enqueue(request)?;
+        // Pairs with the fence in `lead_some`: either whoever leads now sees the commit, or we see that nobody leads.
+        fence(Ordering::SeqCst);
+        if shared.settings.threads == Threads::Spawned && !shared.leader.is_locked() {
+            shared.workers.wake_leader(shared);
+        }
+        Ok(Ticket { fate, index, shared: Arc::clone(shared) })
+    }
+
+    /// Leads one generation of commits, if any waits: for [`Threads::Stepped`].
+    pub fn step_leader(&self) -> Led {
+        let shared = self.shared();
+        let mut leader = shared.leader.lock();
+        let commits = match (leader.as_mut(), shared.queue.take()) {
+            (Some(leader), Some(generation)) => {
+                let commits = generation.commits.len();
+                leader.lead(shared, generation);
+                commits
+            }
+            _ => 0,
+        };
+        Led { commits }
+    }
+
+    /// Does a bounded piece of preparing the next segment; whether there was anything to do.
+    pub fn step_prefill(&self) -> bool {
+        self.shared().step_prefill()
+    }
+
+    /// Why the store takes no more commits, if it does not.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        self.shared().latch.failure()
+    }
+
+    /// Whether it was opened read-only.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.shared().read_only
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.shared().dir
+    }
+
+    /// Sizes and counts.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let shared = self.shared();
+        let sizes = shared.memtable.sizes();
+        let log = shared.reader.segment_stats();
+        Stats {
+            store: shared.store.to_string(),
+            epoch: shared.epoch,
+            last: self.last(),
+            scopes: sizes.scopes,
+            keys: sizes.keys,
+            versions: sizes.versions,
+            memtable_bytes: sizes.bytes,
+            segments: log.len() as u64,
+            log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
+            batches: shared.leader.lock().as_ref().map_or(0, |leader| leader.batches),
+            torn_bytes: shared.torn_bytes,
+        }
+    }
+
+    /// Waits for what was submitted, writes down where the log ends so that the next opening has nothing to look for, and
+    /// frees the store for the next writer. Commits are refused from then on; views go on.
+    pub fn close(&self) -> Result<(), CommitError> {
+        self.shared().close()
+    }
+}
+
+impl Shared {
+    /// Encodes a request and lets it wait for a leader.
+    fn enqueue(&self, request: Request) -> Result<(Arc<Fate>, u32), CommitError> {
+        self.may_commit()?;
+        let sealed: Sealed = request.seal()?;
+        self.queue.push(sealed)
+    }
+
+    fn may_commit(&self) -> Result<(), CommitError> {
+        if self.fork.is_child() {
+            return Err(CommitError::Forked);
+        }
+        if self.read_only {
+            return Err(CommitError::ReadOnly);
+        }
+        if self.closed.load(Ordering::Acquire) {
+            return Err(CommitError::Closed);
+        }
+        if let Some(failure) = self.latch.failure() {
+            return Err(CommitError::Stopped(failure));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_child(&self) -> bool {
+        self.fork.is_child()
+    }
+
+    /// Leads, where nobody else does, until `fate` is done.
+    pub(crate) fn help(self: &Arc<Shared>, fate: &Fate) {
+        if fate.is_done() || self.fork.is_child() {
+            return;
+        }
+        // Pairs with the fence in `lead_some`.
+        fence(Ordering::SeqCst);
+        self.lead_some(|| !fate.is_done());
+        // Before closing everything that waits is led; what came in too late to be led must not sleep for good.
+        if !fate.is_done() && self.leader.try_lock().is_some_and(|leader| leader.is_none()) {
+            self.refuse_waiting();
+        }
+    }
+
+    /// Leads generations for as long as some wait and `more` says so. Does nothing where somebody leads already: they
+    /// look at the queue again after letting go, so nothing that waits is forgotten.
+    pub(crate) fn lead_some(self: &Arc<Shared>, more: impl Fn() -> bool) {
+        let Some(mut guard) = self.leader.try_lock() else { return };
+        let relay = Relay { shared: self };
+        if let Some(leader) = guard.as_mut() {
+            while more() {
+                let Some(generation) = self.queue.take() else { break };
+                leader.lead(self, generation);
+            }
+        }
+        drop(guard);
+        drop(relay);
+    }
+
+    /// Shows a durable commit, and all before it, to readers.
+    pub(crate) fn publish(&self, last: Receipt) {
+        self.published_at.store(last.at.0, Ordering::Release);
+        self.published_seq.store(last.seq.0, Ordering::SeqCst);
+        let watchers = *self.watch_gate.lock();
+        if watchers > 0 {
+            self.watch_bell.notify_all();
+        }
+    }
+
+    pub(crate) fn published(&self) -> Seq {
+        Seq(self.published_seq.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn published_at(&self) -> Timestamp {
+        Timestamp(self.published_at.load(Ordering::Acquire))
+    }
+
+    /// Writes down what the log consists of.
+    pub(crate) fn write_manifest(
+        &self,
+        writer: &LogWriter,
+        clean: Option<manifest::CleanRow>,
+    ) -> Result<(), CommitError> {
+        let rows = manifest::rows(&writer.segments());
+        let next = manifest::Manifest { store: self.store.0, epoch: self.epoch, segments: rows, clean };
+        manifest::write(&*self.parts.disk, &self.dir, &next, &self.latch).map_err(|error| match error {
+            OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
+            OpenError::Stopped(failure) => CommitError::Stopped(failure),
+            other => CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &other.to_string())),
+        })
+    }
+
+    pub(crate) fn step_prefill(&self) -> bool {
+        if self.latch.failure().is_some() {
+            return false;
+        }
+        match self.prefiller.lock().as_mut() {
+            Some(prefiller) => match prefiller.step() {
+                Prefilled::Nothing | Prefilled::NoRoom | Prefilled::GaveUp => false,
+                _ => true,
+            },
+            None => false,
+        }
+    }
+
+    pub(crate) fn wake_prefill(self: &Arc<Shared>) {
+        if self.settings.threads == Threads::Spawned {
+            self.workers.wake_prefill(self);
+        }
+    }
+
+    fn close(self: &Arc<Shared>) -> Result<(), CommitError> {
+        if self.fork.is_child() {
+            return Err(CommitError::Forked);
+        }
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.workers.stop();
+        let mut guard = self.leader.lock();
+        let Some(mut leader) = guard.take() else { return Ok(()) };
+        while let Some(generation) = self.queue.take() {
+            leader.lead(self, generation);
+        }
+        drop(guard);
+        self.refuse_waiting();
+        if let Some(mut prefiller) = self.prefiller.lock().take() {
+            prefiller.discard();
+        }
+        let closed = if self.latch.failure().is_none() {
+            let clean = manifest::clean_row(&leader.writer.clean_mark());
+            self.write_manifest(&leader.writer, Some(clean))
+        } else {
+            Ok(())
+        };
+        *self.dir_lock.lock() = None;
+        self.watch_bell.notify_all();
+        closed
+    }
+
+    /// Tells what waits, after the leader has gone, that the store is closed.
+    fn refuse_waiting(&self) {
+        while let Some(generation) = self.queue.take() {
+            let outcomes: Vec<Outcome> = vec![Err(CommitError::Closed); generation.commits.len()];
+            generation.fate.complete(outcomes);
+        }
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+fn outcome(fate: &Fate, index: u32) -> Outcome {
+    fate.outcome(index).expect("waited until it was there")
+}
+
+/// Hands the lead on when whoever led lets go, by returning or by panicking, while something still waits.
+struct Relay<'a> {
+    shared: &'a Arc<Shared>,
+}
+
+impl Drop for Relay<'_> {
+    fn drop(&mut self) {
+        // Pairs with the fences in `help` and `submit`: either they saw the lead free, or we see their commit.
+        fence(Ordering::SeqCst);
+        if !self.shared.queue.is_empty() && self.shared.settings.threads == Threads::Spawned {
+            self.shared.workers.wake_leader(self.shared);
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.shared.fork.is_child() {
+            self.shared.workers.forget();
+            return;
+        }
+        if let Err(error) = self.shared.close() {
+            tracing::warn!(dir = %self.shared.dir.display(), %error, "store not closed cleanly");
+        }
+    }
+}

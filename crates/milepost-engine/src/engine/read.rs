@@ -1,0 +1,179 @@
+//! The reading side of [`Engine`]: moments, the newest commit, and moving on.
+
+use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
+
+use milepost_log::FrameRef;
+use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
+
+use super::{Engine, Shared};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open};
+
+impl Engine {
+    /// The last durable commit; [`Seq::ZERO`] for an empty store.
+    #[must_use]
+    pub fn last(&self) -> Receipt {
+        let seq = self.shared().published();
+        match self.shared().frame(seq) {
+            Ok(frame) => Receipt { seq, at: frame.at() },
+            Err(_) => Receipt { seq, ..open::NOTHING },
+        }
+    }
+
+    /// The state at a moment.
+    pub fn view(&self, at: At) -> Result<View, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        let last = shared.published();
+        let (seq, at) = match at {
+            At::Latest => (last, shared.now()),
+            At::Seq(Seq::ZERO) => (Seq::ZERO, Timestamp::MIN),
+            At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
+            At::Seq(seq) => (seq, shared.frame(seq)?.at()),
+            At::Time(time) => (shared.reader.seq_at(time)?.min(last), time),
+            other => unreachable!("no such moment yet: {other:?}"),
+        };
+        Ok(View { shared: Arc::clone(shared), seq, at })
+    }
+
+    /// The newest value of a key.
+    pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        match shared.memtable.find(scope, key, shared.published()) {
+            Some(version) => shared.value(version, shared.now()),
+            None => Ok(None),
+        }
+    }
+
+    /// Who changed what, when, from what to what.
+    pub fn history(&self, query: HistoryQuery) -> Result<History, ReadError> {
+        self.shared().may_read()?;
+        History::new(Arc::clone(self.shared()), query)
+    }
+
+    /// Every durable commit from `from` on, in order, up to the last one there is now.
+    #[must_use]
+    pub fn replay(&self, from: Seq) -> Replay {
+        Replay::new(Arc::clone(self.shared()), from, self.shared().published())
+    }
+
+    /// Every durable commit from `from` on, in order, those to come included.
+    #[must_use]
+    pub fn watch(&self, from: Seq) -> Watch {
+        Watch::new(Arc::clone(self.shared()), from)
+    }
+
+    /// The commit at a position; `None` if there is none yet.
+    pub fn commit_at(&self, seq: Seq) -> Result<Option<Commit>, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        if seq == Seq::ZERO || seq > shared.published() {
+            return Ok(None);
+        }
+        shared.commit(&shared.frame(seq)?).map(Some)
+    }
+
+    /// Moves a read-only store on to the newest durable commit. A store opened for writing is always there.
+    pub fn refresh(&self) -> Result<Receipt, ReadError> {
+        self.shared().refresh()?;
+        Ok(self.last())
+    }
+}
+
+impl Shared {
+    /// The time that a read of the newest state takes place at: never before the last commit, so that a clock that runs
+    /// backwards brings nothing back that had expired.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.parts.clock.now().max(self.published_at())
+    }
+
+    /// The frame of a durable commit.
+    #[inline]
+    pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
+        match self.reader.frame(seq) {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, "no frame where one must be"))),
+            Err(corruption) => Err(ReadError::Corrupt(corruption)),
+        }
+    }
+
+    /// A commit as its owner would see it.
+    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Commit, ReadError> {
+        let fault = |what: String| ReadError::Corrupt(self.corruption(frame.seq(), &what));
+        let body = Body::parse(frame.body()).map_err(|error| fault(error.to_string()))?;
+        let meta = body.meta().map_err(|error| fault(error.to_string()))?;
+        let mut owned = Vec::with_capacity(body.event_count() as usize);
+        let mut events = body.events();
+        while let Some(found) = events.next().map_err(|error| fault(error.to_string()))? {
+            owned.push(found.event.to_event().map_err(|error| fault(error.to_string()))?);
+        }
+        Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
+    }
+
+    pub(crate) fn meta(&self, frame: &FrameRef) -> Result<Meta, ReadError> {
+        let meta = Body::parse(frame.body()).and_then(|body| body.meta());
+        meta.map_err(|error| ReadError::Corrupt(self.corruption(frame.seq(), &error.to_string())))
+    }
+
+    /// Damage inside the body of a commit.
+    pub(crate) fn corruption(&self, seq: Seq, what: &str) -> Corruption {
+        let (file, offset) = self.place_of(seq);
+        Corruption { file, offset, seq: Some(seq), what: what.to_owned() }
+    }
+
+    /// The file and the offset of a frame, as far as they can be found.
+    fn place_of(&self, seq: Seq) -> (PathBuf, u64) {
+        let log = self.dir.join(open::LOG);
+        let mut place = None;
+        let walked = self.reader.for_each_frame(seq, seq, &mut |frame| {
+            place = Some((log.join(format!("{}.seg", frame.segment)), frame.offset));
+            ControlFlow::Break(())
+        });
+        match walked {
+            Ok(()) => place.unwrap_or((log, 0)),
+            Err(corruption) => (corruption.file, corruption.offset),
+        }
+    }
+
+    pub(crate) fn refresh(&self) -> Result<(), ReadError> {
+        self.may_read()?;
+        let mut guard = self.follower.lock();
+        let Some(follower) = guard.as_mut() else { return Ok(()) };
+        let mut last = Receipt { seq: self.published(), at: self.published_at() };
+        let mut fault: Option<Corruption> = None;
+        let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
+            .and_then(|body| self.memtable.insert(frame.seq, &body))
+        {
+            Ok(()) => {
+                last = Receipt { seq: frame.seq, at: frame.at };
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                fault = Some(open::body_corruption(&self.dir, &frame, &error));
+                ControlFlow::Break(())
+            }
+        });
+        if let Some(corruption) = fault {
+            return Err(ReadError::Corrupt(corruption));
+        }
+        walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
+            crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
+            other => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
+        })?;
+        if last.seq > self.published() {
+            self.publish(last);
+        }
+        Ok(())
+    }
+
+    /// Waits until a commit at `seq` is durable, at most for `timeout`; whether it is.
+    pub(crate) fn wait_for(&self, seq: Seq, timeout: Duration) -> bool {
+        let mut watchers = self.watch_gate.lock();
+        *watchers += 1;
+        let missing = |_: &mut u32| self.published() < seq && !self.is_closed();
+        let _ = self.watch_bell.wait_while_for(&mut watchers, missing, timeout);
+        *watchers -= 1;
+        drop(watchers);
+        self.published() >= seq
+    }
+}

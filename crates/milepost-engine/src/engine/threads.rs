@@ -1,0 +1,116 @@
+//! [`Workers`]: the threads that call the engine's steps. They start when there is first something for them to do, so
+//! that a process of one commit has none.
+//!
+//! Knows nothing of what a step does.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use crossbeam::sync::{Parker, Unparker};
+use parking_lot::Mutex;
+
+use super::Shared;
+
+/// The engine's threads.
+#[derive(Debug, Default)]
+pub(super) struct Workers {
+    leader: Worker,
+    prefill: Worker,
+    stopping: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    /// `None` until the thread is first needed.
+    running: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    unparker: Unparker,
+    thread: JoinHandle<()>,
+}
+
+impl Workers {
+    /// Has the leading thread look at the queue.
+    pub(super) fn wake_leader(&self, shared: &Arc<Shared>) {
+        self.leader.wake("milepost-leader", &self.stopping, shared, |shared| {
+            shared.lead_some(|| true);
+            !shared.queue.is_empty()
+        });
+    }
+
+    /// Has the prefilling thread look for work.
+    pub(super) fn wake_prefill(&self, shared: &Arc<Shared>) {
+        self.prefill.wake("milepost-prefill", &self.stopping, shared, |shared| shared.step_prefill());
+    }
+
+    /// Ends the threads and waits for them.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        for worker in [&self.leader, &self.prefill] {
+            let running = worker.running.lock().take();
+            if let Some(running) = running {
+                running.unparker.unpark();
+                // The last handle may go in a ticket dropped by one of these threads, which can't wait for itself.
+                if running.thread.thread().id() != std::thread::current().id() {
+                    let _ = running.thread.join();
+                }
+            }
+        }
+    }
+
+    /// In a forked child: the threads are not there, so there is nothing to wait for.
+    pub(super) fn forget(&self) {
+        for worker in [&self.leader, &self.prefill] {
+            std::mem::forget(worker.running.try_lock().and_then(|mut running| running.take()));
+        }
+    }
+}
+
+impl Worker {
+    fn wake(&self, name: &str, stopping: &Arc<AtomicBool>, shared: &Arc<Shared>, step: fn(&Arc<Shared>) -> bool) {
+        let mut running = self.running.lock();
+        if let Some(running) = running.as_ref() {
+            running.unparker.unpark();
+            return;
+        }
+        if stopping.load(Ordering::Acquire) {
+            return;
+        }
+        let parker = Parker::new();
+        let unparker = parker.unparker().clone();
+        let (stopping, weak) = (Arc::clone(stopping), Arc::downgrade(shared));
+        match milepost_io::spawn(name, move || run(&parker, &stopping, &weak, step)) {
+            Ok(thread) => {
+                unparker.unpark();
+                *running = Some(Running { unparker, thread });
+            }
+            // Without a thread the callers lead for themselves when they wait.
+            Err(error) => tracing::warn!(%error, name, "no thread for background work"),
+        }
+    }
+}
+
+/// Steps for as long as a step says there is more, then sleeps until woken. A panic of a step is caught: the step's own
+/// guard has told its callers, and those that still wait must be told too.
+fn run(parker: &Parker, stopping: &AtomicBool, shared: &Weak<Shared>, step: fn(&Arc<Shared>) -> bool) {
+    loop {
+        parker.park();
+        loop {
+            if stopping.load(Ordering::Acquire) {
+                return;
+            }
+            let Some(shared) = shared.upgrade() else { return };
+            if !catch_unwind(AssertUnwindSafe(|| step(&shared))).unwrap_or(true) {
+                break;
+            }
+        }
+    }
+}

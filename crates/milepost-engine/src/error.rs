@@ -1,0 +1,336 @@
+//! What can go wrong, with its place. Inner errors get their place here, once; no arm is a catch-all.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+
+use milepost_io::{Disk, Failure};
+use milepost_log::LogError;
+use milepost_types::{Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer};
+use thiserror::Error;
+
+/// Who holds a store, as its LOCK file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Host name.
+    pub host: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} on host {}", self.pid, self.host.escape_default())
+    }
+}
+
+/// Why a store could not be opened. Nothing was changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Nothing is there.
+    #[error("there is no store at {dir}; commit something there to create one, or name another directory", dir = .dir.display())]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// A directory with other things in it.
+    #[error("{dir} is not a store: it has no MANIFEST but holds {found:?}; name a store, or an empty directory for a new one", dir = .dir.display())]
+    NotAStore {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the names found there.
+        found: String,
+    },
+    /// A log without its MANIFEST.
+    #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]
+    ManifestMissing {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Written by a newer version.
+    #[error("{file} has format version {found}, this program reads up to {supported}; upgrade to open it (nothing was changed)", file = .file.display())]
+    NewerFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version known here.
+        supported: u32,
+    },
+    /// Another process writes to it.
+    #[error("the store at {dir} is held by {}; wait for it to end, or read beside it with a read-only open", holder_text(.holder), dir = .dir.display())]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// Who, if its LOCK file says.
+        holder: Option<Holder>,
+    },
+    /// Not allowed.
+    #[error("no permission for {path} ({source}); run as the store's owner, or open it read-only", path = .path.display())]
+    Permission {
+        /// What could not be opened.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No room for the files that opening needs.
+    #[error("the disk of {dir} is full: {need} bytes are needed, {free} are free; make room, or open read-only", dir = .dir.display())]
+    DiskFull {
+        /// The directory.
+        dir: PathBuf,
+        /// Bytes needed.
+        need: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// Damage.
+    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage")]
+    Corrupt(#[from] Corruption),
+    /// A setting out of its range.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// An IO error.
+    #[error("can't {action} {path}: {source}", path = .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A sync failed while opening.
+    #[error("the store could not be made durable while opening: {0}")]
+    Stopped(Failure),
+}
+
+fn holder_text(holder: &Option<Holder>) -> String {
+    holder.as_ref().map_or_else(|| "another process".to_owned(), Holder::to_string)
+}
+
+/// Why a commit was refused at its place in the order. Nothing was appended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A precondition does not hold.
+    Precondition {
+        /// Which.
+        failed: Precondition,
+        /// The version that is there: of the key, or of the scope; `None` if it has none.
+        actual: Option<Seq>,
+    },
+    /// A higher fencing token was seen, or an equal one from another writer.
+    Fenced {
+        /// On which scope.
+        scope: Scope,
+        /// The token offered.
+        token: u64,
+        /// The highest token seen.
+        highest: u64,
+        /// Who holds it.
+        holder: Option<Writer>,
+    },
+    /// The idempotency key was used for other content.
+    IdempotencyConflict {
+        /// The key.
+        key: String,
+        /// The commit that used it first.
+        first: Seq,
+    },
+    /// The wall clock is further ahead of the last commit than is plausible.
+    ClockJump {
+        /// The stamp of the last commit.
+        last: Timestamp,
+        /// What the clock says.
+        wall: Timestamp,
+    },
+    /// No sequence number or timestamp is left.
+    Exhausted,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Precondition { failed, actual } => {
+                precondition_text(failed, f)?;
+                match actual {
+                    Some(seq) => write!(f, "; its version is {seq}"),
+                    None => f.write_str("; it has no version"),
+                }
+            }
+            Refusal::Fenced { scope, token, highest, holder } => {
+                write!(f, "fencing token {token} for scope {scope} is not the highest: {highest} was seen")?;
+                if let Some(writer) = holder {
+                    write!(f, " from writer {writer}")?;
+                }
+                f.write_str("; a newer attempt has taken over")
+            }
+            Refusal::IdempotencyConflict { key, first } => write!(
+                f,
+                "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
+                key.escape_debug()
+            ),
+            Refusal::ClockJump { last, wall } => write!(
+                f,
+                "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
+            ),
+            Refusal::Exhausted => f.write_str("no sequence number is left in this store"),
+        }
+    }
+}
+
+fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match failed {
+        Precondition::KeyAbsent { scope, key } => write!(f, "key {key} of scope {scope} was required to be absent"),
+        Precondition::KeyAt { scope, key, seq } => {
+            write!(f, "key {key} of scope {scope} was required to be at version {seq}")
+        }
+        Precondition::ScopeAt { scope, seq } => write!(f, "scope {scope} was required to be at version {seq}"),
+        Precondition::ValueBelow { scope, key, .. } => {
+            write!(f, "the value of key {key} of scope {scope} was required to be below the new one")
+        }
+        other => write!(f, "{other:?} was required"),
+    }
+}
+
+/// Why a commit was not made durable.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// A name or a size is not allowed. Nothing was appended.
+    #[error(transparent)]
+    Name(#[from] ScopeError),
+    /// A size is not allowed. Nothing was appended.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// No event at all. Nothing was appended.
+    #[error("a commit needs at least one event")]
+    Empty,
+    /// Judged and refused. Nothing was appended.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// No room. Nothing was appended; the same commit can be tried again when there is room.
+    #[error(
+        "the disk is full: {need} bytes are needed, {free} are free; nothing was written, try again when there is room"
+    )]
+    DiskFull {
+        /// Bytes needed.
+        need: u64,
+        /// Bytes free.
+        free: u64,
+    },
+    /// A write failed and was taken back. Nothing was appended.
+    #[error("the commit could not be written: {0}; nothing was appended")]
+    Write(Failure),
+    /// Too much waits already. Nothing was appended; try again.
+    #[error("{commits} commits of {bytes} bytes wait for the disk already; try again")]
+    QueueFull {
+        /// Commits waiting.
+        commits: usize,
+        /// Bytes waiting.
+        bytes: usize,
+    },
+    /// Durability of this very commit is unknown: its sync failed. The store takes no more commits; reads go on.
+    #[error("whether the commit is durable is unknown: {0}; open the store again to see what is there")]
+    OutcomeUnknown(Failure),
+    /// The store takes no more commits since an earlier failure. Nothing was appended.
+    #[error("the store takes no more commits since {0}; reads go on; open it again")]
+    Stopped(Failure),
+    /// The store was opened read-only. Nothing was appended.
+    #[error("the store was opened read-only")]
+    ReadOnly,
+    /// The store was closed. Nothing was appended.
+    #[error("the store was closed")]
+    Closed,
+    /// The handle was opened in the parent of this process. Nothing was appended.
+    #[error("this handle was opened before a fork; open the store in the child")]
+    Forked,
+    /// Damage met while judging. Nothing was appended.
+    #[error("the store is damaged: {0}")]
+    Corrupt(Corruption),
+}
+
+/// Why a read failed.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Damage, named; other reads go on.
+    #[error("the store is damaged: {0}; other reads go on")]
+    Corrupt(#[from] Corruption),
+    /// A position that is not there yet.
+    #[error("there is no commit {asked} yet, the last one is {last}")]
+    Future {
+        /// The position asked for.
+        asked: Seq,
+        /// The last commit.
+        last: Seq,
+    },
+    /// The handle was opened in the parent of this process.
+    #[error("this handle was opened before a fork; open the store in the child")]
+    Forked,
+    /// An IO error while moving on to the newest commits.
+    #[error("can't read {path}: {message}", path = .path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        message: String,
+    },
+}
+
+impl OpenError {
+    /// An IO error with its place.
+    pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> OpenError {
+        if source.kind() == io::ErrorKind::PermissionDenied || source.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            return OpenError::Permission { path: path.to_owned(), source };
+        }
+        OpenError::Io { action, path: path.to_owned(), source }
+    }
+
+    /// The same, where no room means that it can be tried again.
+    pub(crate) fn no_room_or_io(
+        disk: &dyn Disk,
+        dir: &Path,
+        need: u64,
+        action: &'static str,
+        path: &Path,
+        source: io::Error,
+    ) -> OpenError {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+            let free = disk.free_bytes(dir).unwrap_or(0);
+            return OpenError::DiskFull { dir: dir.to_owned(), need, free };
+        }
+        OpenError::io(action, path, source)
+    }
+
+    /// What the log found, under the names of the store.
+    pub(crate) fn of_log(dir: &Path, error: LogError) -> OpenError {
+        let named = |file: PathBuf, what: String| Corruption { file, offset: 0, seq: None, what };
+        match error {
+            LogError::Corrupt(corruption) => OpenError::Corrupt(corruption),
+            LogError::NewerFormat { file, found, supported } => OpenError::NewerFormat { file, found, supported },
+            LogError::MissingSegment { ref file, first, .. } => {
+                let (file, what) = (file.clone(), error.to_string());
+                OpenError::Corrupt(Corruption { file, offset: 0, seq: Some(first), what })
+            }
+            LogError::OtherStore { ref file, .. }
+            | LogError::Misnamed { ref file, .. }
+            | LogError::NotEmpty { ref file } => OpenError::Corrupt(named(file.clone(), error.to_string())),
+            LogError::NoLog { ref dir } => OpenError::Corrupt(named(dir.clone(), error.to_string())),
+            LogError::EpochNotRaised { .. } => OpenError::Corrupt(named(dir.join("MANIFEST"), error.to_string())),
+            LogError::Interrupted { seq } => {
+                let what = "replay was stopped".to_owned();
+                OpenError::Corrupt(Corruption { file: dir.join("log"), offset: 0, seq: Some(seq), what })
+            }
+            LogError::DiskFull { need, free } => OpenError::DiskFull { dir: dir.to_owned(), need, free },
+            LogError::Stopped(failure) => OpenError::Stopped(failure),
+            LogError::Io { action, path, source } => OpenError::io(action, &path, source),
+            other => OpenError::Corrupt(named(dir.join("log"), other.to_string())),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! MANIFEST on disk: read, and replaced atomically.
+//!
+//! Invariant: at any moment, and after a crash at any moment, MANIFEST is one whole manifest, the old one or the new one.
+//! It may lag behind the log by the newest segment, and never runs ahead of it.
+
+mod format;
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use milepost_io::{Disk, Latch, OpenMode};
+use milepost_log::{CleanMark, KnownSegment, SealedFacts, SegmentId};
+use milepost_types::{Corruption, Seq};
+
+use crate::OpenError;
+pub(crate) use format::{CleanRow, Manifest};
+use format::{FORMAT_VERSION, Fault, SealedRow, SegmentRow};
+
+/// Its name in the store's directory.
+pub(crate) const MANIFEST: &str = "MANIFEST";
+/// Its successor, before it takes the name.
+pub(crate) const MANIFEST_NEXT: &str = "MANIFEST.tmp";
+
+/// Reads the manifest; `None` if there is none.
+pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>, OpenError> {
+    let path = dir.join(MANIFEST);
+    let bytes = match milepost_io::read_file(disk, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(OpenError::io("read", &path, error)),
+    };
+    decode(&path, &bytes).map(Some)
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<Manifest, OpenError> {
+    format::decode(bytes).map_err(|fault| match fault {
+        Fault::Corrupt { offset, what } => {
+            OpenError::Corrupt(Corruption { file: path.to_owned(), offset, seq: None, what })
+        }
+        Fault::NewerFormat { found } => {
+            OpenError::NewerFormat { file: path.to_owned(), found, supported: FORMAT_VERSION }
+        }
+    })
+}
+
+/// Replaces the manifest. A failed sync trips the latch: which of the two is there is then unknown. Any other failure
+/// leaves the old one in force.
+pub(crate) fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest, latch: &Latch) -> Result<(), OpenError> {
+    let (path, next) = (dir.join(MANIFEST), dir.join(MANIFEST_NEXT));
+    if let Some(failure) = latch.failure() {
+        return Err(OpenError::Stopped(failure));
+    }
+    let bytes = format::encode(manifest);
+    let full = |error, action| OpenError::no_room_or_io(disk, dir, bytes.len() as u64, action, &next, error);
+    remove_if_there(disk, &next).map_err(|error| OpenError::io("remove", &next, error))?;
+    let file = disk.open(&next, OpenMode::CreateNew).map_err(|error| full(error, "create"))?;
+    milepost_io::write_all_at(&*file, &bytes, 0).map_err(|short| full(short.error, "write"))?;
+    let stop = |path: &PathBuf, what: &str, error| {
+        latch.trip(path, what, &error);
+        OpenError::Stopped(latch.failure().expect("tripped just now"))
+    };
+    file.sync().map_err(|error| stop(&next, "sync", error))?;
+    disk.rename(&next, &path).map_err(|error| stop(&next, "rename", error))?;
+    disk.sync_dir(dir).map_err(|error| stop(&dir.to_owned(), "sync the directory", error))
+}
+
+fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    match disk.remove(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// What the log knows of its segments, as the manifest keeps it.
+pub(crate) fn rows(segments: &[KnownSegment]) -> Vec<SegmentRow> {
+    segments
+        .iter()
+        .map(|known| SegmentRow {
+            id: known.id.0,
+            first_seq: known.first_seq.0,
+            sealed: known.sealed.map(|facts| SealedRow {
+                last_seq: facts.last_seq.0,
+                bytes: facts.bytes,
+                crc: facts.crc,
+            }),
+        })
+        .collect()
+}
+
+/// The other way.
+pub(crate) fn known_segments(manifest: &Manifest) -> Vec<KnownSegment> {
+    let facts = |row: &SealedRow| SealedFacts { last_seq: Seq(row.last_seq), bytes: row.bytes, crc: row.crc };
+    manifest
+        .segments
+        .iter()
+        .map(|row| KnownSegment {
+            id: SegmentId(row.id),
+            first_seq: Seq(row.first_seq),
+            sealed: row.sealed.as_ref().map(facts),
+        })
+        .collect()
+}
+
+/// Where the log ended at a clean close, as the manifest keeps it.
+pub(crate) fn clean_row(mark: &CleanMark) -> CleanRow {
+    CleanRow { segment: mark.segment.0, end: mark.end, last_seq: mark.last_seq.0 }
+}
+
+/// The other way.
+pub(crate) fn clean_mark(row: &CleanRow) -> CleanMark {
+    CleanMark { segment: SegmentId(row.segment), end: row.end, last_seq: Seq(row.last_seq) }
+}

@@ -1,0 +1,42 @@
+use super::*;
+
+fn sample() -> Manifest {
+    Manifest {
+        store: *b"0123456789abcdef",
+        epoch: 7,
+        segments: vec![
+            SegmentRow { id: 1, first_seq: 1, sealed: Some(SealedRow { last_seq: 9, bytes: 4096, crc: 0xdead_beef }) },
+            SegmentRow { id: 2, first_seq: 10, sealed: None },
+        ],
+        clean: Some(CleanRow { segment: 2, end: 640, last_seq: 12 }),
+    }
+}
+
+#[test]
+fn what_goes_in_comes_out() {
+    assert_eq!(decode(&encode(&sample())).unwrap(), sample());
+}
+
+/// FAULTS D1, D2: every bit and every length.
+#[test]
+fn every_flipped_bit_and_every_truncation_is_named() {
+    let bytes = encode(&sample());
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(decode(&flipped).is_err(), "bit {bit}");
+    }
+    for length in 0..bytes.len() {
+        assert!(decode(&bytes[..length]).is_err(), "length {length}");
+    }
+}
+
+/// FAULTS E1: a newer version is told apart from damage.
+#[test]
+fn a_newer_format_is_refused_by_name() {
+    let mut bytes = encode(&sample());
+    bytes[8] = 9;
+    let crc = crc32fast::hash(&bytes[..20]);
+    bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(decode(&bytes), Err(Fault::NewerFormat { found: 9 }));
+}

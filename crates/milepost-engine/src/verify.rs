@@ -1,0 +1,150 @@
+//! [`verify`]: reads every byte of a store and says what state it is in. Changes nothing.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use milepost_io::Disk;
+use milepost_log::Tail;
+use milepost_types::{Corruption, Seq, Timestamp, body::Body};
+
+use crate::{Holder, OpenError, manifest, open};
+
+/// What state a store is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Whole.
+    Clean,
+    /// Whole, with the remains of a batch that was never acknowledged behind it: the next opening for writing moves them
+    /// to quarantine.
+    TornTail {
+        /// The file.
+        file: PathBuf,
+        /// Where they begin.
+        offset: u64,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Damaged.
+    Corrupt(Vec<Corruption>),
+}
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The state.
+    pub verdict: Verdict,
+    /// Whole commits, up to the damage if there is any.
+    pub commits: u64,
+    /// Their events.
+    pub events: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Bytes of the commits' bodies.
+    pub bytes: u64,
+    /// The first commit.
+    pub first: Seq,
+    /// The last commit.
+    pub last: Seq,
+    /// When it was stamped.
+    pub last_at: Timestamp,
+    /// Files that belong to no store; they are left alone.
+    pub strays: Vec<String>,
+    /// Who holds the store at this moment, if anybody does: then a batch may be on its way.
+    pub held: Option<Holder>,
+}
+
+/// How often a store that is held is looked at again: what looks torn may be a batch being written.
+const LOOKS_MAX: usize = 3;
+
+/// Reads every byte of a store, calling `progress` with the bytes read and the bytes in all.
+pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
+    let held = if open::is_held(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let mut report = look(disk, dir, progress)?;
+        if held.is_some() && !matches!(report.verdict, Verdict::Clean) && looks < LOOKS_MAX {
+            continue;
+        }
+        if held.is_some() && matches!(report.verdict, Verdict::TornTail { .. }) {
+            report.verdict = Verdict::Clean;
+        }
+        report.held = held.flatten();
+        return Ok(report);
+    }
+}
+
+fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
+    let mut report = Report {
+        verdict: Verdict::Clean,
+        commits: 0,
+        events: 0,
+        segments: 0,
+        bytes: 0,
+        first: Seq::ZERO,
+        last: Seq::ZERO,
+        last_at: Timestamp::MIN,
+        strays: Vec::new(),
+        held: None,
+    };
+    let manifest = match manifest::read(&**disk, dir) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Err(open::no_manifest(&**disk, dir)?),
+        Err(OpenError::Corrupt(corruption)) => {
+            report.verdict = Verdict::Corrupt(vec![corruption]);
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
+    let total = open::log_bytes(&**disk, &dir.join(open::LOG));
+    let mut bodies = Vec::new();
+    let found = open::find(disk, dir, &manifest, &mut |frame| {
+        match events_of(frame.body) {
+            Ok(events) => report.events += events,
+            Err(error) => bodies.push(open::body_corruption(dir, &frame, &error)),
+        }
+        if report.commits == 0 {
+            report.first = frame.seq;
+        }
+        report.commits += 1;
+        report.bytes += frame.body.len() as u64;
+        (report.last, report.last_at) = (frame.seq, frame.at);
+        if report.commits.is_multiple_of(1024) {
+            progress(report.bytes, total);
+        }
+        ControlFlow::Continue(())
+    });
+    match found {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            report.segments = found.segments().len() as u64;
+            report.strays = found.strays().to_vec();
+            if let Tail::Torn { file, offset, bytes } = found.tail() {
+                report.verdict = Verdict::TornTail { file, offset, bytes };
+            }
+        }
+        Err(OpenError::Corrupt(corruption)) => bodies.push(corruption),
+        Err(error) => return Err(error),
+    }
+    if !bodies.is_empty() {
+        report.verdict = Verdict::Corrupt(bodies);
+    }
+    progress(total, total);
+    Ok(report)
+}
+
+/// Walks a body to its end.
+fn events_of(body: &[u8]) -> Result<u64, milepost_types::body::BodyError> {
+    let body = Body::parse(body)?;
+    body.meta()?;
+    let mut events = body.events();
+    let mut count = 0;
+    while events.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,125 @@
+use milepost_engine::{ChangeKind, Engine, HistoryQuery, OpenError, Parts, Settings};
+use milepost_types::{At, Key, ScopePrefix, Seq, Timestamp, Writer};
+
+use crate::{open, scope};
+
+#[test]
+fn what_is_committed_is_read_now_and_as_of_any_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (scope("task/a"), scope("task/b"));
+    for round in 0..3 {
+        let store = open(dir.path());
+        if round == 0 {
+            let one = store.commit(store.request().set(&a, "k", b"1").unwrap()).unwrap();
+            let two = store.commit(store.request().set(&a, "k", b"2").unwrap().set(&b, "x", b"").unwrap()).unwrap();
+            let three = store.commit(store.request().delete(&a, "k").unwrap()).unwrap();
+            assert_eq!([one.seq, two.seq, three.seq], [Seq(1), Seq(2), Seq(3)]);
+            assert!(one.at < two.at && two.at < three.at);
+        }
+        assert_eq!(store.last().seq, Seq(3));
+        let at = |seq| store.view(At::Seq(Seq(seq))).unwrap();
+        assert_eq!(at(0).get("task/a", "k").unwrap().map(|value| value.to_vec()), None);
+        assert_eq!(at(1).get("task/a", "k").unwrap().map(|value| value.to_vec()), Some(b"1".to_vec()));
+        assert_eq!(at(2).get("task/a", "k").unwrap().map(|value| value.to_vec()), Some(b"2".to_vec()));
+        assert_eq!(at(3).get("task/a", "k").unwrap().map(|value| value.to_vec()), None);
+        assert_eq!(store.get("task/b", "x").unwrap().unwrap().seq(), Seq(2));
+        assert!(store.view(At::Seq(Seq(4))).is_err(), "the future");
+        let second = store.commit_at(Seq(2)).unwrap().unwrap().at;
+        assert_eq!(store.view(At::Time(second)).unwrap().seq(), Seq(2));
+        assert_eq!(store.view(At::Time(Timestamp(second.0 - 1))).unwrap().seq(), Seq(1));
+        let scopes = store.view(At::Latest).unwrap().scopes(&ScopePrefix::root()).unwrap();
+        assert_eq!(scopes, [b.clone()]);
+        assert_eq!(at(1).scopes(&ScopePrefix::root()).unwrap(), [a.clone()]);
+    }
+}
+
+#[test]
+fn a_scan_is_in_order_and_ends_with_its_prefix() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s");
+    for key in ["b/2", "a", "b/1", "c", "b"] {
+        store.commit(store.request().set(&s, key, key.as_bytes()).unwrap()).unwrap();
+    }
+    let keys = |prefix: &str, after: Option<&str>| -> Vec<String> {
+        let view = store.view(At::Latest).unwrap();
+        view.scan_from("s", prefix, after).map(|entry| entry.unwrap().key.as_str().to_owned()).collect()
+    };
+    assert_eq!(keys("", None), ["a", "b", "b/1", "b/2", "c"]);
+    assert_eq!(keys("b/", None), ["b/1", "b/2"]);
+    assert_eq!(keys("b", Some("b/1")), ["b/2"]);
+    store.commit(store.request().set(&s, "b/0", b"").unwrap().delete(&s, "c").unwrap()).unwrap();
+    assert_eq!(keys("", None), ["a", "b", "b/0", "b/1", "b/2"]);
+    store.commit(store.request().clear(&s).unwrap().set(&s, "z", b"").unwrap()).unwrap();
+    assert_eq!(keys("", None), ["z"]);
+}
+
+#[test]
+fn history_says_from_what_to_what() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s/t");
+    let writer = Writer::new("w").unwrap().attempt(2);
+    store.commit(store.request().writer(writer.clone()).set(&s, "k", b"1").unwrap()).unwrap();
+    store.commit(store.request().set(&s, "k", b"2").unwrap().set(&s, "other", b"o").unwrap()).unwrap();
+    store.commit(store.request().clear_prefix(&ScopePrefix::parse("s").unwrap()).unwrap()).unwrap();
+    let key = Some(Key::parse("k").unwrap());
+    let query = HistoryQuery { key, prefix: ScopePrefix::parse("s").unwrap(), ..HistoryQuery::default() };
+    let changes: Vec<_> = store
+        .history(query.clone())
+        .unwrap()
+        .map(|change| change.unwrap())
+        .map(|c| (c.seq.0, c.kind, c.old.map(|v| v.to_vec()), c.new.map(|v| v.to_vec()), c.writer))
+        .collect();
+    assert_eq!(
+        changes,
+        [
+            (1, ChangeKind::Set, None, Some(b"1".to_vec()), Some(writer)),
+            (2, ChangeKind::Set, Some(b"1".to_vec()), Some(b"2".to_vec()), None),
+            (3, ChangeKind::Clear, Some(b"2".to_vec()), None, None),
+        ]
+    );
+    let newest = HistoryQuery { newest_first: true, since: Some(Seq(2)), ..query.clone() };
+    let seqs: Vec<u64> = store.history(newest).unwrap().map(|change| change.unwrap().seq.0).collect();
+    assert_eq!(seqs, [3, 2]);
+    let by = HistoryQuery { writer: Some("w".to_owned()), ..query };
+    assert_eq!(store.history(by).unwrap().count(), 1);
+}
+
+#[test]
+fn replay_and_watch_show_every_commit_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s");
+    for n in 0..10u8 {
+        store.commit(store.request().set(&s, "k", &[n]).unwrap()).unwrap();
+    }
+    let seqs: Vec<u64> = store.replay(Seq(4)).into_iter().map(|commit| commit.unwrap().seq.0).collect();
+    assert_eq!(seqs, (4..=10).collect::<Vec<u64>>());
+    let mut watch = store.watch(Seq(10));
+    assert_eq!(watch.try_next().unwrap().unwrap().seq, Seq(10));
+    assert!(watch.try_next().unwrap().is_none());
+    let writer = store.engine.clone();
+    let thread = milepost_io::spawn("test-writer", move || {
+        writer.commit(writer.request().set(&scope("s"), "k", b"live").unwrap()).unwrap();
+    });
+    let live = watch.next_timeout(std::time::Duration::from_secs(30)).unwrap().unwrap();
+    assert_eq!(live.seq, Seq(11));
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_second_writer_is_told_who_holds_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    match Engine::open(Parts::real(), dir.path(), Settings::default()) {
+        Err(OpenError::InUse { holder: Some(holder), .. }) => assert_eq!(holder.pid, std::process::id()),
+        other => panic!("{other:?}"),
+    }
+    // FAULTS F1: removing the LOCK file does not free the store.
+    std::fs::remove_file(dir.path().join("LOCK")).unwrap();
+    let again = Engine::open(Parts::real(), dir.path(), Settings::default());
+    assert!(matches!(again, Err(OpenError::InUse { holder: None, .. })));
+    store.close().unwrap();
+    drop(open(dir.path()));
+}

@@ -1,0 +1,111 @@
+use milepost_engine::{CommitError, Refusal};
+use milepost_types::{Key, Precondition, Seq, Timestamp, Writer};
+
+use crate::{Checked, open, scope};
+
+fn refusal(error: CommitError) -> Refusal {
+    match error {
+        CommitError::Refused(refusal) => *refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn set(store: &Checked, key: &str, value: &[u8]) -> Seq {
+    store.commit(store.request().set(&scope("s"), key, value).unwrap()).unwrap().seq
+}
+
+#[test]
+fn a_failed_precondition_names_itself_and_the_version_and_appends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (s, key) = (scope("s"), Key::parse("k").unwrap());
+    let at = |seq| Precondition::KeyAt { scope: s.clone(), key: key.clone(), seq };
+    let absent = Precondition::KeyAbsent { scope: s.clone(), key: key.clone() };
+    let below = |bound: &[u8]| Precondition::ValueBelow { scope: s.clone(), key: key.clone(), bound: bound.to_vec() };
+    let try_with = |p: Precondition| store.commit(store.request().require(p).set(&s, "k", b"5").unwrap());
+    assert_eq!(refusal(try_with(at(Seq(1))).unwrap_err()), Refusal::Precondition { failed: at(Seq(1)), actual: None });
+    assert_eq!(try_with(absent.clone()).unwrap().seq, Seq(1));
+    let refused = refusal(try_with(absent.clone()).unwrap_err());
+    assert_eq!(refused, Refusal::Precondition { failed: absent, actual: Some(Seq(1)) });
+    assert_eq!(refused.to_string(), "key k of scope s was required to be absent; its version is 1");
+    assert_eq!(try_with(at(Seq(1))).unwrap().seq, Seq(2));
+    assert!(try_with(below(b"5")).is_err());
+    assert_eq!(try_with(below(b"6")).unwrap().seq, Seq(3));
+    let scope_at = |seq| Precondition::ScopeAt { scope: s.clone(), seq };
+    assert!(try_with(scope_at(Seq(2))).is_err());
+    assert_eq!(try_with(scope_at(Seq(3))).unwrap().seq, Seq(4));
+}
+
+#[test]
+fn deletes_of_what_is_absent_are_no_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s");
+    let nothing = store.commit(store.request().delete(&s, "k").unwrap()).unwrap();
+    assert_eq!((nothing.seq, store.last().seq), (Seq::ZERO, Seq::ZERO));
+    set(&store, "k", b"1");
+    let mixed = store.request().delete(&s, "absent").unwrap().delete(&s, "k").unwrap().delete(&s, "k").unwrap();
+    assert_eq!(store.commit(mixed).unwrap().seq, Seq(2));
+    assert_eq!(store.commit_at(Seq(2)).unwrap().unwrap().events.len(), 1);
+    assert_eq!(store.commit(store.request().clear(&s).unwrap()).unwrap().seq, Seq(2));
+    // Set and taken away in one commit: both are events, for history's sake.
+    let both = store.request().set(&s, "t", b"").unwrap().delete(&s, "t").unwrap().clear(&s).unwrap();
+    assert_eq!(store.commit(both).unwrap().seq, Seq(3));
+    assert_eq!(store.commit_at(Seq(3)).unwrap().unwrap().events.len(), 2);
+}
+
+#[test]
+fn an_idempotency_key_answers_with_the_first_outcome_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..2 {
+        let store = open(dir.path());
+        let request =
+            |value: &[u8]| store.request().idempotency_key("once").unwrap().set(&scope("s"), "k", value).unwrap();
+        assert_eq!(store.commit(request(b"1")).unwrap().seq, Seq(1), "round {round}");
+        assert_eq!(store.commit(request(b"1")).unwrap().seq, Seq(1));
+        let conflict = refusal(store.commit(request(b"2")).unwrap_err());
+        assert_eq!(conflict, Refusal::IdempotencyConflict { key: "once".to_owned(), first: Seq(1) });
+        assert_eq!(store.last().seq, Seq(1));
+    }
+}
+
+#[test]
+fn a_lower_fencing_token_is_refused_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let s = scope("task/t");
+    for round in 0..2 {
+        let store = open(dir.path());
+        let claim = |name: &str, token: u64| {
+            let request = store.request().writer(Writer::new(name).unwrap()).fence(&s, token).unwrap();
+            store.commit(request.set(&s, "k", name.as_bytes()).unwrap())
+        };
+        if round == 0 {
+            claim("a", 1).unwrap();
+            claim("b", 2).unwrap();
+        }
+        claim("b", 2).unwrap();
+        for (name, token) in [("a", 1), ("a", 2)] {
+            match refusal(claim(name, token).unwrap_err()) {
+                Refusal::Fenced { highest: 2, holder: Some(holder), .. } => assert_eq!(holder.name(), "b"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_expired_value_is_gone_from_its_time_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s");
+    let first = store.commit(store.request().set(&s, "a", b"").unwrap()).unwrap();
+    let soon = Timestamp(first.at.0 + 1);
+    let request = store.request().set_with(&s, "k", b"v", None, Some(soon)).unwrap();
+    store.commit(request).unwrap();
+    assert!(store.get("s", "k").unwrap().is_none(), "expired already");
+    let never = store.request().set_with(&s, "k", b"v", None, Some(Timestamp::MAX)).unwrap();
+    store.commit(never).unwrap();
+    assert!(store.get("s", "k").unwrap().is_some());
+    let view = store.view(milepost_types::At::Time(Timestamp::MAX)).unwrap();
+    assert!(view.get("s", "k").unwrap().is_none());
+}

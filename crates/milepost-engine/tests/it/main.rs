@@ -1,0 +1,49 @@
+//! The engine from outside, on real files.
+//!
+//! * `basics`: what is committed is read, after reopening too
+//! * `judged`: preconditions, fences, idempotency, deletes of what is absent
+//! * `tickets`: waiting, awaiting, many threads
+//! * `beside`: readers beside a writer
+
+mod basics;
+mod beside;
+mod judged;
+mod tickets;
+
+use std::path::Path;
+
+use milepost_engine::{Engine, Parts, Settings};
+use milepost_types::Scope;
+
+/// Opens the store and, when the test ends, checks all of it.
+struct Checked {
+    engine: Engine,
+}
+
+impl std::ops::Deref for Checked {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.engine
+    }
+}
+
+impl Drop for Checked {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let _ = self.engine.close();
+        let report = milepost_engine::verify(&Parts::real().disk, self.engine.dir(), &mut |_, _| {}).unwrap();
+        assert_eq!(report.verdict, milepost_engine::Verdict::Clean);
+        assert_eq!(report.last, self.engine.last().seq);
+    }
+}
+
+fn open(dir: &Path) -> Checked {
+    Checked { engine: Engine::open(Parts::real(), dir, Settings::default()).unwrap() }
+}
+
+fn scope(text: &str) -> Scope {
+    Scope::parse(text).unwrap()
+}
