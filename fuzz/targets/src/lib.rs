@@ -14,6 +14,7 @@ pub mod body;
 pub mod canary;
 pub mod footer;
 pub mod frame;
+pub mod json_line;
 pub mod names;
 pub mod seeds;
 pub mod segment_header;
@@ -26,6 +27,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("body", body::check),
     ("footer", footer::check),
     ("frame", frame::check),
+    ("json_line", json_line::check),
     ("names", names::check),
     ("segment_header", segment_header::check),
 ];

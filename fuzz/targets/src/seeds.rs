@@ -39,6 +39,7 @@ pub fn all() -> Vec<SeedFile> {
     add("body", bodies());
     add("footer", footers());
     add("frame", frames());
+    add("json_line", json_lines());
     add("names", names());
     add("segment_header", segment_headers());
     files
@@ -159,6 +160,29 @@ fn sealed(count: u64) -> Vec<u8> {
     let (bytes, _) = footer::encode(&said, header.crc(), header.seed());
     file.extend_from_slice(&bytes);
     [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
+}
+
+fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
+    let line = |name, text: &str| (name, [&1_764_000_000_000_000_i64.to_le_bytes()[..], text.as_bytes()].concat());
+    vec![
+        line("set", r#"{"events":[{"event":"set","scope":"a/b","key":"k","value":"text"}]}"#),
+        line(
+            "all-of-a-set",
+            r#"{"events":[{"event":"set","scope":"a","key":"\u001b","value_base64":"AP8=","content_type":"image/png","expires_at":"2026-11-24T03:12:00.5+01:00"}]}"#,
+        ),
+        line(
+            "every-kind",
+            r#"{"seq":7,"at":-62135596800000001,"writer":"w","attempt":3,"idempotency_key":"i","fences":[{"scope":"a","token":3}],"events":[{"event":"delete","scope":"a","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""}]}"#,
+        ),
+        line(
+            "require",
+            r#"{"require":[{"condition":"key_absent","scope":"a","key":"k"},{"condition":"key_at","scope":"a","key":"k","seq":7},{"condition":"scope_at","scope":"a","seq":0},{"condition":"value_below","scope":"a","key":"k","bound":"9"}],"events":[]}"#,
+        ),
+        line("unknown-field", r#"{"evnts":[]}"#),
+        line("twice", r#"{"events":[],"events":[]}"#),
+        line("deep", &"[".repeat(300)),
+        line("time", "2026-11-24T03:12:00.123456789Z"),
+    ]
 }
 
 fn names() -> Vec<(&'static str, Vec<u8>)> {
