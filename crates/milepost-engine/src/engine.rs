@@ -371,10 +371,7 @@ impl Shared {
             return false;
         }
         match self.prefiller.lock().as_mut() {
-            Some(prefiller) => match prefiller.step() {
-                Prefilled::Nothing | Prefilled::NoRoom | Prefilled::GaveUp => false,
-                _ => true,
-            },
+            Some(prefiller) => !matches!(prefiller.step(), Prefilled::Nothing | Prefilled::NoRoom | Prefilled::GaveUp),
             None => false,
         }
     }

@@ -260,7 +260,7 @@ impl Memtable {
 
     /// The state of a scope, looked up once for a run of events of the same scope.
     fn scope_of<'c>(&self, current: &'c mut Option<Arc<ScopeState>>, scope: &str) -> &'c Arc<ScopeState> {
-        if !current.as_ref().is_some_and(|state| &*state.name == scope) {
+        if current.as_ref().is_none_or(|state| &*state.name != scope) {
             *current = None;
         }
         current.get_or_insert_with(|| self.scopes.get_or_insert(scope))

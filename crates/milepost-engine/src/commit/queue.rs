@@ -121,7 +121,7 @@ impl Queue {
         }
         waiting.commits += 1;
         waiting.bytes += bytes;
-        if !waiting.generations.back().is_some_and(|last| last.bytes + bytes <= limits::BATCH_BYTES_MAX) {
+        if waiting.generations.back().is_none_or(|last| last.bytes + bytes > limits::BATCH_BYTES_MAX) {
             waiting.generations.push_back(Generation::default());
         }
         let generation = waiting.generations.back_mut().expect("pushed just above if there was none");

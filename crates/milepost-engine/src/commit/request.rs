@@ -125,31 +125,42 @@ impl Request {
         content_type: Option<&ContentType>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
         Ok(self.encoder.set(scope, key, value, content_type, expires_at)?)
     }
 
     /// Adds a delete, in place.
     pub fn add_delete(&mut self, scope: &Scope, key: &str) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.delete(scope, key)?)
     }
 
     /// Adds the clearing of a scope, in place.
     pub fn add_clear(&mut self, scope: &Scope) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.clear(scope)?)
     }
 
     /// Adds the clearing of a scope and all below it, in place.
     pub fn add_clear_prefix(&mut self, prefix: &ScopePrefix) -> Result<(), CommitError> {
+        not_reserved(prefix.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.clear_prefix(prefix)?)
     }
 
     /// Adds an event of any kind, in place.
     pub fn add_event(&mut self, event: &Event) -> Result<(), CommitError> {
-        self.takes_away |= !matches!(event, Event::Set { .. });
-        Ok(self.encoder.event(event)?)
+        match event {
+            Event::Set { scope, key, value, content_type, expires_at } => {
+                self.add_set_with(scope, key.as_str(), value, content_type.as_ref(), *expires_at)
+            }
+            Event::Delete { scope, key } => self.add_delete(scope, key.as_str()),
+            Event::Clear { scope } => self.add_clear(scope),
+            Event::ClearPrefix { prefix } => self.add_clear_prefix(prefix),
+            other => unreachable!("no such event yet: {other:?}"),
+        }
     }
 
     /// How many events it has.
@@ -179,4 +190,9 @@ impl Request {
             takes_away: self.takes_away,
         })
     }
+}
+
+/// What the store keeps for itself is not for writers: a clear of `$` would take every fence away.
+fn not_reserved(scope: &str) -> Result<(), ScopeError> {
+    if is_reserved(scope) { Err(ScopeError::Reserved { text: scope.to_owned() }) } else { Ok(()) }
 }

@@ -28,8 +28,8 @@ fn what_is_committed_is_read_now_and_as_of_any_commit() {
         assert_eq!(store.view(At::Time(second)).unwrap().seq(), Seq(2));
         assert_eq!(store.view(At::Time(Timestamp(second.0 - 1))).unwrap().seq(), Seq(1));
         let scopes = store.view(At::Latest).unwrap().scopes(&ScopePrefix::root()).unwrap();
-        assert_eq!(scopes, [b.clone()]);
-        assert_eq!(at(1).scopes(&ScopePrefix::root()).unwrap(), [a.clone()]);
+        assert_eq!(scopes, std::slice::from_ref(&b));
+        assert_eq!(at(1).scopes(&ScopePrefix::root()).unwrap(), std::slice::from_ref(&a));
     }
 }
 

@@ -1,5 +1,5 @@
 use milepost_engine::{CommitError, Refusal};
-use milepost_types::{Key, Precondition, Seq, Timestamp, Writer};
+use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
 
 use crate::{Checked, open, scope};
 
@@ -108,4 +108,20 @@ fn an_expired_value_is_gone_from_its_time_on() {
     assert!(store.get("s", "k").unwrap().is_some());
     let view = store.view(milepost_types::At::Time(Timestamp::MAX)).unwrap();
     assert!(view.get("s", "k").unwrap().is_none());
+}
+
+/// A clear of the reserved root once took every fence away, and a zombie attempt could commit again.
+#[test]
+fn what_the_store_keeps_for_itself_can_not_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for reserved in ["$", "$/fence", "$/idempotency"] {
+        let prefix = ScopePrefix::parse(reserved).unwrap();
+        let stored = Scope::from_stored(reserved).unwrap();
+        assert!(store.request().clear_prefix(&prefix).is_err());
+        assert!(store.request().event(&Event::ClearPrefix { prefix }).is_err());
+        assert!(store.request().set(&stored, "k", b"").is_err());
+        assert!(store.request().delete(&stored, "k").is_err());
+        assert!(store.request().clear(&stored).is_err());
+    }
 }

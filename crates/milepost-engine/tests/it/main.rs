@@ -5,6 +5,12 @@
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that fails should panic, and breaks files by hand"
+)]
+
 mod basics;
 mod beside;
 mod judged;
