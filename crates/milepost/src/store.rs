@@ -191,7 +191,6 @@ impl Store {
     /// }
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
     pub fn replay(&self, from: Seq) -> Replay {
         Replay::new(self.engine().replay(from))
     }

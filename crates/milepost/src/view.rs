@@ -78,7 +78,6 @@ impl View {
     /// assert_eq!(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["x/1", "x/2"]);
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
     pub fn scan(&self, scope: &Scope, key_prefix: &str) -> Scan {
         Scan(self.0.scan(scope.as_str(), key_prefix))
     }
@@ -93,7 +92,6 @@ impl View {
     /// assert_eq!(store.view(At::Latest)?.scan_after(&scope, "", "1").count(), 1);
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
     pub fn scan_after(&self, scope: &Scope, key_prefix: &str, after: &str) -> Scan {
         Scan(self.0.scan_from(scope.as_str(), key_prefix, Some(after)))
     }

@@ -1,0 +1,108 @@
+//! The command line as given: which command, and what they all share. Nothing is opened or judged here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    command::{append, clear, delete, export, get, log, manual, replay, scan, set, verify, watch},
+    each,
+    error::exit,
+};
+
+/// State of long-running work, kept as a log.
+///
+/// Every change of state is an event in a log, durable before it is acknowledged. Any past moment can be read, compared
+/// and replayed, and a job that was killed goes on with what is left.
+#[derive(Debug, Parser)]
+#[command(name = "milepost", version, max_term_width = 100, disable_help_subcommand = true, after_long_help = help())]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Directory of the store [default: .milepost here or in a directory above].
+    #[arg(long, global = true, env = "MILEPOST_STORE", value_name = "DIR", hide_env_values = true)]
+    pub(crate) store: Option<PathBuf>,
+    /// How to write the answer.
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people: columns, names escaped, long values cut on a terminal.
+    Table,
+    /// For programs: one JSON object a line, nothing cut.
+    Jsonl,
+    /// For spreadsheets: quoted, with cells that look like formulas made harmless.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Each(each::EachArgs),
+    Set(set::SetArgs),
+    Get(get::GetArgs),
+    Delete(delete::DeleteArgs),
+    Clear(clear::ClearArgs),
+    Scan(scan::ScanArgs),
+    Log(log::LogArgs),
+    Replay(replay::ReplayArgs),
+    Watch(watch::WatchArgs),
+    Append(append::AppendArgs),
+    Export(export::ExportArgs),
+    Verify(verify::VerifyArgs),
+    /// Say how large the store is and what it holds.
+    #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
+    Stats,
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
+}
+
+/// Who writes, and under which conditions.
+#[derive(Debug, Args)]
+pub(crate) struct WriteArgs {
+    /// Who writes [default: user@host of this process].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) writer: Option<String>,
+    /// Which attempt of its task the writer is.
+    #[arg(long, value_name = "N")]
+    pub(crate) attempt: Option<u32>,
+    /// Make a repeat of this very request answer with the first outcome.
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Claim the scope: from now on, lower tokens are refused.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) fence: Option<u64>,
+}
+
+fn help() -> String {
+    format!(
+        "\
+A first minute:
+  milepost set task/etl/load cursor 41
+  milepost set task/etl/load cursor 42
+  milepost get task/etl/load cursor
+  milepost get task/etl/load cursor --at 1
+  milepost log task
+  find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {{}}
+
+Names: a scope is a path of segments (task/etl/load), a key is any text of up to 1024 bytes. Put -- before a name or value
+that begins with a dash.
+
+Moments (--at, --since, --until, --from): a seq (17), a time (2026-11-24T03:12:00Z, \"2026-11-24 03:12\", 03:12,
+\"yesterday 03:12\"; local without an offset), how long ago (\"10 minutes ago\"), or now.
+
+Reading commands work beside a process that writes. One process writes at a time.
+
+{}",
+        exit::HELP
+    )
+}

@@ -1,0 +1,134 @@
+//! The commands, one file each, and what they share: the store they mean, the names they were given, who writes.
+
+pub(crate) mod append;
+pub(crate) mod clear;
+pub(crate) mod delete;
+pub(crate) mod export;
+pub(crate) mod get;
+pub(crate) mod log;
+pub(crate) mod manual;
+pub(crate) mod receipt;
+pub(crate) mod replay;
+pub(crate) mod scan;
+pub(crate) mod set;
+pub(crate) mod stats;
+pub(crate) mod verify;
+pub(crate) mod watch;
+
+use std::{env, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+
+use jiff::ZonedDateTime;
+use milepost::{At, CommitBuilder, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits};
+
+use crate::{
+    args::{Format, WriteArgs},
+    error::{CliError, say},
+    place,
+    progress::Bytes,
+    time,
+};
+
+/// What every command is given.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// The store named on the command line or in the environment.
+    pub(crate) store: Option<PathBuf>,
+    /// How to write the answer.
+    pub(crate) format: Format,
+}
+
+impl Context {
+    /// Opens the store for writing, and makes one where there is none.
+    pub(crate) fn open(&self) -> Result<Store, CliError> {
+        let dir = place::for_writing(self.store.as_deref())?;
+        let is_new = !dir.exists();
+        let mut bar = Bytes::new("opening");
+        let store = Store::options().on_progress(move |done, all| bar.at(done, all)).open(&dir)?;
+        if is_new {
+            say(&format!("made a new store at {}", dir.display()));
+        }
+        Ok(store)
+    }
+
+    /// Opens the store for reading, also beside a process that writes.
+    pub(crate) fn open_read_only(&self) -> Result<Store, CliError> {
+        Ok(Store::read_only(self.dir()?)?)
+    }
+
+    /// The directory of the store to read.
+    pub(crate) fn dir(&self) -> Result<PathBuf, CliError> {
+        place::existing(self.store.as_deref())
+    }
+}
+
+/// Who writes if nothing is said: the user and host of this process.
+pub(crate) fn default_writer() -> Result<Writer, CliError> {
+    let named = |name| env::var(name).ok().filter(|name: &String| !name.is_empty());
+    let user = named("USER").or_else(|| named("LOGNAME"));
+    let user = user.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let name = format!("{user}@{host}");
+    let most = name.floor_char_boundary(limits::WRITER_BYTES_MAX);
+    Ok(Writer::new(&name[..most]).map_err(milepost::Error::from)?)
+}
+
+/// Adds who writes and what must hold to a commit. A token claims `scope`.
+fn signed(commit: CommitBuilder, args: &WriteArgs, scope: Option<&Scope>) -> Result<CommitBuilder, CliError> {
+    let writer = match &args.writer {
+        Some(name) => Writer::new(name).map_err(argument("--writer"))?,
+        None => default_writer()?,
+    };
+    let mut commit = commit.writer(args.attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt)));
+    if let Some(key) = &args.idempotency_key {
+        commit = commit.idempotency_key(key);
+    }
+    match (args.fence, scope) {
+        (Some(token), Some(scope)) => Ok(commit.fence(scope, token)),
+        (Some(_), None) => Err(CliError::Argument {
+            what: "--fence",
+            why: "a token claims one scope, not all below a prefix; leave it out, or clear scope by scope".into(),
+        }),
+        (None, _) => Ok(commit),
+    }
+}
+
+fn scope(given: &OsStr) -> Result<Scope, CliError> {
+    Scope::from_bytes(given.as_bytes()).map_err(argument("SCOPE"))
+}
+
+fn key(given: &OsStr) -> Result<Key, CliError> {
+    Key::from_bytes(given.as_bytes()).map_err(argument("KEY"))
+}
+
+fn prefix(given: Option<&OsStr>) -> Result<ScopePrefix, CliError> {
+    let Some(given) = given else { return Ok(ScopePrefix::root()) };
+    let text = given
+        .to_str()
+        .ok_or_else(|| CliError::Argument { what: "PREFIX", why: "it is not UTF-8; names are UTF-8 text".into() })?;
+    ScopePrefix::parse(text).map_err(argument("PREFIX"))
+}
+
+fn argument<E: std::error::Error>(what: &'static str) -> impl FnOnce(E) -> CliError {
+    move |error| CliError::Argument { what, why: error.to_string() }
+}
+
+fn at(what: &'static str, given: Option<&str>) -> Result<At, CliError> {
+    match given {
+        Some(text) => time::parse_at(text, &ZonedDateTime::now()).map_err(|error| CliError::Time { what, error }),
+        None => Ok(At::Latest),
+    }
+}
+
+fn view(store: &Store, given: Option<&str>) -> Result<View, CliError> {
+    Ok(store.view(at("--at", given)?)?)
+}
+
+/// The first commit at a moment or after it; after the last one for "now".
+fn seq_from(store: &Store, what: &'static str, given: &str) -> Result<Seq, CliError> {
+    let before = match at(what, Some(given))? {
+        At::Seq(seq) => return Ok(seq.max(Seq::FIRST)),
+        At::Time(time) => store.view(At::Time(Timestamp(time.0.saturating_sub(1))))?.seq(),
+        _ => store.last().seq,
+    };
+    Ok(before.next().unwrap_or(Seq::MAX))
+}

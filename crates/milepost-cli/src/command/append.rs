@@ -1,0 +1,214 @@
+//! `milepost append`: commits as JSON lines in, a `Seq` per durable commit out.
+//!
+//! Invariant: a receipt is written and flushed only after its commit is durable, in the order of the lines. A line that
+//! the store may refuse for what it finds is waited for before the next is sent, so that "stops at the first bad line"
+//! is exact; all others are sent ahead, so that many share a sync.
+
+mod lines;
+
+use std::{io, process::ExitCode};
+
+use milepost::{ErrorKind, Store, Ticket, json};
+
+use self::lines::{Line, Lines};
+use super::{Context, default_writer, receipt};
+use crate::{
+    args::Format,
+    error::{CliError, say},
+    output::Out,
+};
+
+/// Commits on their way to the disk at a time.
+const UNDER_WAY_MAX: usize = 1024;
+/// Bytes of lines on their way to the disk at a time, unless a single line has more.
+const UNDER_WAY_BYTES_MAX: usize = 64 << 20;
+
+/// Read commits from standard input, one JSON object a line, and print the seq of each once it is durable.
+///
+/// Each line of the output is flushed: what was printed is on the disk. At the first line that is refused it stops and
+/// says which; what was printed before stays.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  echo '{\"events\":[{\"event\":\"set\",\"scope\":\"a/b\",\"key\":\"k\",\"value\":\"1\"}]}' | milepost append
+  milepost export | milepost append --store copy
+
+A commit has \"events\", a list of
+  {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}   or \"value_base64\"; also \"content_type\", \"expires_at\"
+  {\"event\":\"delete\",\"scope\":..,\"key\":..}
+  {\"event\":\"clear\",\"scope\":..}
+  {\"event\":\"clear_prefix\",\"prefix\":..}
+and may have \"writer\", \"attempt\", \"idempotency_key\", \"fences\": [{\"scope\":..,\"token\":..}] and \"require\": a list of
+  {\"condition\":\"key_absent\",\"scope\":..,\"key\":..}
+  {\"condition\":\"key_at\",\"scope\":..,\"key\":..,\"seq\":..}
+  {\"condition\":\"scope_at\",\"scope\":..,\"seq\":..}
+  {\"condition\":\"value_below\",\"scope\":..,\"key\":..,\"bound\":..}
+\"seq\" and \"at\" of an exported line are accepted and not kept: this store gives its own.")]
+pub(crate) struct AppendArgs {
+    /// Go on after a line that is refused; say which, and exit with the code of the first at the end.
+    #[arg(long)]
+    keep_going: bool,
+}
+
+pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let store = context.open()?;
+    receipt::write_header(out, context.format)?;
+    out.flush()?;
+    let mut append = Append {
+        store,
+        out,
+        format: context.format,
+        keep_going: args.keep_going,
+        under_way: Default::default(),
+        under_way_bytes: 0,
+        durable: 0,
+        refused: 0,
+        first_code: 0,
+    };
+    let mut lines = Lines::of(io::stdin());
+    let read = append.take_all(&mut lines);
+    // Whatever ended it, what was sent is waited for and told.
+    let told = append.settle(0);
+    read.and(told)?;
+    append.store.close()?;
+    if append.refused > 0 {
+        let all = append.refused + append.durable;
+        return Err(CliError::Lines { failed: append.refused, all, code: append.first_code });
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Append<'o> {
+    store: Store,
+    out: &'o mut Out,
+    format: Format,
+    keep_going: bool,
+    /// In the order of the lines: which line, its bytes, its ticket.
+    under_way: std::collections::VecDeque<(u64, usize, Ticket)>,
+    under_way_bytes: usize,
+    durable: u64,
+    refused: u64,
+    first_code: u8,
+}
+
+impl Append<'_> {
+    fn take_all(&mut self, lines: &mut Lines) -> Result<(), CliError> {
+        loop {
+            // What is done already is told before waiting for input that may not come soon.
+            self.tell_done()?;
+            if !lines.has_more_buffered() {
+                self.settle(0)?;
+            }
+            match lines.next().map_err(CliError::Input)? {
+                None => return Ok(()),
+                Some(Line::TooLong { number }) => {
+                    self.refuse(CliError::LongLine { line: number, max: lines::LINE_BYTES_MAX })?;
+                }
+                Some(Line::Whole { number, bytes }) => self.take(number, bytes)?,
+            }
+        }
+    }
+
+    fn take(&mut self, number: u64, bytes: &[u8]) -> Result<(), CliError> {
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(());
+        }
+        let bytes_count = bytes.len();
+        while self.under_way.len() >= UNDER_WAY_MAX
+            || (self.under_way_bytes + bytes_count > UNDER_WAY_BYTES_MAX && !self.under_way.is_empty())
+        {
+            self.settle(self.under_way.len() - 1)?;
+        }
+        let line = |error| CliError::Line { line: number, error };
+        let mut commit = match json::parse_commit(bytes) {
+            Ok(commit) => commit,
+            Err(error) => return self.refuse(line(error.into())),
+        };
+        if commit.meta.writer.is_none() {
+            commit.meta.writer = Some(default_writer()?);
+        }
+        let is_judged = commit.is_judged();
+        if is_judged && !self.keep_going {
+            self.settle(0)?;
+        }
+        match commit.add_to(self.store.commit()).submit() {
+            Ok(ticket) => {
+                self.under_way.push_back((number, bytes_count, ticket));
+                self.under_way_bytes += bytes_count;
+            }
+            Err(error) => return self.refuse(line(error)),
+        }
+        if is_judged && !self.keep_going { self.settle(0) } else { Ok(()) }
+    }
+
+    /// Tells what is done without waiting.
+    fn tell_done(&mut self) -> Result<(), CliError> {
+        let mut told = false;
+        while self.under_way.front().is_some_and(|(_, _, ticket)| ticket.is_done()) {
+            self.tell_first()?;
+            told = true;
+        }
+        if told { self.flush() } else { Ok(()) }
+    }
+
+    /// Waits until at most `most` are under way, and tells each.
+    fn settle(&mut self, most: usize) -> Result<(), CliError> {
+        let mut result = Ok(());
+        while self.under_way.len() > most {
+            let told = self.tell_first();
+            // The others are waited for all the same: they may be durable, and are told if standard output is there.
+            result = result.and(told);
+            if result.is_err() && matches!(result, Err(CliError::Untold { .. })) {
+                break;
+            }
+            if !self.under_way.front().is_some_and(|(_, _, ticket)| ticket.is_done()) {
+                result = result.and(self.flush());
+            }
+        }
+        result.and(self.flush())
+    }
+
+    fn tell_first(&mut self) -> Result<(), CliError> {
+        let Some((number, bytes, ticket)) = self.under_way.pop_front() else { return Ok(()) };
+        self.under_way_bytes -= bytes;
+        match ticket.wait() {
+            Ok(receipt) => {
+                self.durable += 1;
+                let written = receipt::write(self.out, self.format, receipt);
+                written.map_err(|error| untold(error, self.durable))
+            }
+            Err(error) => self.refuse(CliError::Line { line: number, error }),
+        }
+    }
+
+    /// Ends with the error, or says it and goes on if that was asked for and can help.
+    fn refuse(&mut self, error: CliError) -> Result<(), CliError> {
+        if !self.keep_going || ends_all(&error) {
+            return Err(error);
+        }
+        say(&error.to_string());
+        self.refused += 1;
+        if self.first_code == 0 {
+            self.first_code = error.code();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), CliError> {
+        self.out.flush().map_err(|error| untold(error, self.durable))
+    }
+}
+
+/// Whether the lines after it would fail as well.
+fn ends_all(error: &CliError) -> bool {
+    let CliError::Line { error, .. } = error else { return false };
+    !matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Fenced)
+}
+
+/// That nobody reads is no quiet end here: there were receipts to tell.
+fn untold(error: CliError, durable: u64) -> CliError {
+    match error {
+        CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => CliError::Untold { durable },
+        other => other,
+    }
+}

@@ -1,0 +1,55 @@
+//! `milepost get`: the bytes of a value.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use milepost::{Entry, Key, Scope, Value};
+
+use super::{Context, key, scan::EntryRow, scope, view};
+use crate::{args::Format, error::CliError, escape, output::Out, render::Rows};
+
+/// Print a key's value, to the byte; exit 1 if it has none.
+///
+/// On a terminal, control characters in it are shown escaped, and a line end is added where there is none.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost get task/etl/load cursor
+  milepost get task/etl/load cursor --at 'yesterday 03:12'
+  milepost get task/etl/load cursor -o jsonl")]
+pub(crate) struct GetArgs {
+    /// Whose state.
+    scope: OsString,
+    /// Which key.
+    key: OsString,
+    /// As of which moment [default: now].
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<String>,
+}
+
+pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let (scope, key) = (scope(&args.scope)?, key(&args.key)?);
+    let store = context.open_read_only()?;
+    let view = view(&store, args.at.as_deref())?;
+    let Some(value) = view.get(&scope, key.as_str())? else {
+        let moment = if args.at.is_some() { format!(" as of seq {}", view.seq()) } else { String::new() };
+        return Err(CliError::NotFound(format!("key {key} of scope {scope} has no value{moment}")));
+    };
+    match context.format {
+        Format::Table => print(out, &value)?,
+        format => push(out, format, scope, key, value)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(out: &mut Out, value: &Value) -> Result<(), CliError> {
+    if !out.is_terminal() {
+        return out.raw(value);
+    }
+    out.line(escape::lines(String::from_utf8_lossy(value).trim_end_matches('\n')).as_bytes())
+}
+
+fn push(out: &mut Out, format: Format, scope: Scope, key: Key, value: Value) -> Result<(), CliError> {
+    let mut rows = Rows::new(out, format)?;
+    rows.push(&EntryRow { scope, entry: Entry { key, value } })?;
+    rows.flush()
+}

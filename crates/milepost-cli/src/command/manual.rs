@@ -1,0 +1,65 @@
+//! `milepost completions` and `milepost man`: the command line, described for shells and for `man`.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::{args::Cli, error::CliError, output::Out};
+
+/// Print a completion script for a shell.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  source <(milepost completions bash)
+  milepost completions zsh > ~/.zfunc/_milepost
+  milepost completions fish > ~/.config/fish/completions/milepost.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Which shell.
+    shell: Shell,
+}
+
+/// Print the manual page, or write one page per command into a directory.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost man | man -l -
+  milepost man /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Where to write the pages; it must exist.
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn completions(args: &CompletionsArgs, out: &mut Out) -> Result<ExitCode, CliError> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "milepost", &mut script);
+    out.raw(&script)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn man(args: &ManArgs, out: &mut Out) -> Result<ExitCode, CliError> {
+    let mut command = Cli::command();
+    command.build();
+    let Some(dir) = &args.dir else {
+        out.raw(&page(command)?)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let subcommands: Vec<_> = command.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    let mut pages = vec![("milepost.1".to_owned(), page(command)?)];
+    for subcommand in subcommands {
+        let name = format!("milepost-{}.1", subcommand.get_name());
+        pages.push((name, page(subcommand)?));
+    }
+    for (name, page) in pages {
+        let path = dir.join(name);
+        let said = path.display().to_string();
+        fs::write(&path, page).map_err(|source| CliError::File { path: said, source })?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn page(command: clap::Command) -> Result<Vec<u8>, CliError> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page).map_err(CliError::Output)?;
+    Ok(page)
+}

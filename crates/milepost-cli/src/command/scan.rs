@@ -1,0 +1,130 @@
+//! `milepost scan`: the keys of a scope, or the scopes of a store.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use milepost::{Entry, Scope, ScopePrefix, View};
+
+use super::{Context, argument, scope, view};
+use crate::{
+    error::CliError,
+    escape,
+    output::Out,
+    render::{Row, Rows, Screen, csv_value},
+    time::{local_text, utc_text},
+};
+
+/// List the keys of a scope with their values, or the scopes that hold any.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost scan                                   (the scopes)
+  milepost scan task/etl/load
+  milepost scan task/etl/load part-00 -o jsonl
+  milepost scan task/etl/load --at '10 minutes ago'")]
+pub(crate) struct ScanArgs {
+    /// Whose state; without it, the scopes are listed.
+    scope: Option<OsString>,
+    /// Only keys that begin with this.
+    prefix: Option<String>,
+    /// As of which moment [default: now].
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<String>,
+}
+
+/// A key with its value.
+pub(crate) struct EntryRow {
+    pub(crate) scope: Scope,
+    pub(crate) entry: Entry,
+}
+
+/// A scope and what it holds.
+struct ScopeRow {
+    scope: Scope,
+    keys: u64,
+    seq: u64,
+}
+
+pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let given = args.scope.as_deref().map(scope).transpose()?;
+    let store = context.open_read_only()?;
+    let view = view(&store, args.at.as_deref())?;
+    match given {
+        None => scopes(&view, context, out)?,
+        Some(scope) => {
+            let mut rows = Rows::new(out, context.format)?;
+            for entry in view.scan(&scope, args.prefix.as_deref().unwrap_or_default()) {
+                rows.push(&EntryRow { scope: scope.clone(), entry: entry? })?;
+            }
+            rows.flush()?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn scopes(view: &View, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let mut rows = Rows::new(out, context.format)?;
+    for scope in view.scopes(&ScopePrefix::root())? {
+        let mut keys = 0;
+        for entry in view.scan(&scope, "") {
+            entry?;
+            keys += 1;
+        }
+        let seq = view.scope_version(&scope).0;
+        rows.push(&ScopeRow { scope, keys, seq })?;
+    }
+    rows.flush()
+}
+
+impl Row for EntryRow {
+    const TABLE: &'static [&'static str] = &["KEY", "SEQ", "TIME", "VALUE"];
+    const CSV: &'static [&'static str] =
+        &["scope", "key", "value", "value_base64", "content_type", "expires_at", "seq", "at"];
+
+    fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
+        let value = &self.entry.value;
+        vec![vec![
+            self.entry.key.to_string(),
+            value.seq().to_string(),
+            local_text(value.at(), &screen.now),
+            escape::value(value, screen.chars_max),
+        ]]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        let value = &self.entry.value;
+        let [text, base64] = csv_value(Some(value));
+        vec![vec![
+            self.scope.as_str().to_owned(),
+            self.entry.key.as_str().to_owned(),
+            text,
+            base64,
+            value.content_type().unwrap_or_default().to_owned(),
+            value.expires_at().map(utc_text).unwrap_or_default(),
+            value.seq().to_string(),
+            utc_text(value.at()),
+        ]]
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        milepost::json::write_entry(line, &self.scope, &self.entry);
+        Ok(())
+    }
+}
+
+impl Row for ScopeRow {
+    const TABLE: &'static [&'static str] = &["KEYS", "SEQ", "SCOPE"];
+    const CSV: &'static [&'static str] = &["scope", "keys", "seq"];
+
+    fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
+        vec![vec![self.keys.to_string(), self.seq.to_string(), self.scope.to_string()]]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        vec![vec![self.scope.as_str().to_owned(), self.keys.to_string(), self.seq.to_string()]]
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        let object = serde_json::json!({ "scope": self.scope.as_str(), "keys": self.keys, "seq": self.seq });
+        serde_json::to_writer(line, &object).map_err(|error| argument("scope")(error))
+    }
+}

@@ -1,0 +1,178 @@
+//! [`CliError`]: why a command ended; [`exit`]: the codes that say so to a script.
+//!
+//! Invariant: a message begins with `milepost: `, is escaped, and says what to do next where there is something to do.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use milepost::ErrorKind;
+use thiserror::Error;
+
+use crate::{each::EachError, escape, time::TimeError};
+
+/// The exit codes.
+pub(crate) mod exit {
+    /// What was asked for is not there, or was refused by what is there.
+    pub(crate) const NOT_FOUND: u8 = 1;
+    /// The command line or the input is wrong, or there is no store.
+    pub(crate) const USAGE: u8 = 2;
+    /// `verify` found a torn tail.
+    pub(crate) const TORN: u8 = 3;
+    /// The store is damaged.
+    pub(crate) const CORRUPT: u8 = 4;
+    /// Held by another process.
+    pub(crate) const IN_USE: u8 = 5;
+    /// No room.
+    pub(crate) const DISK_FULL: u8 = 6;
+    /// A sync failed.
+    pub(crate) const STOPPED: u8 = 7;
+    /// The system, or a version.
+    pub(crate) const SYSTEM: u8 = 8;
+
+    /// What `--help` says of them.
+    pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  not found (get), or refused: a precondition, a fencing token, an idempotency key
+  2  wrong command line or input, or there is no store
+  3  verify: a torn tail, the remains of an unacknowledged write; the next writer moves them away
+  4  the store is damaged; nothing was changed
+  5  another process holds the store
+  6  the disk is full; nothing was written, try again when there is room
+  7  a write could not be made durable; what was acknowledged before is safe
+  8  an error of the system: permission, IO, a store of a newer version
+  `each` and `verify` say more in their own --help.";
+}
+
+/// Why a command ended.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] milepost::Error),
+    /// The main job.
+    #[error(transparent)]
+    Each(#[from] EachError),
+    /// A word of the command line.
+    #[error("{what}: {why}")]
+    Argument {
+        /// Which.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A moment that can't be understood.
+    #[error("{what}: {error}")]
+    Time {
+        /// Which option.
+        what: &'static str,
+        /// Why not.
+        error: TimeError,
+    },
+    /// There is no store where one was looked for.
+    #[error("{0}")]
+    NoStore(String),
+    /// What was asked for is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// A line of the input.
+    #[error("line {line} of standard input: {error}")]
+    Line {
+        /// Which, from 1.
+        line: u64,
+        /// Why.
+        error: milepost::Error,
+    },
+    /// A line that is too long to be read.
+    #[error("line {line} of standard input has more than {max} bytes, which no commit takes")]
+    LongLine {
+        /// Which, from 1.
+        line: u64,
+        /// The most.
+        max: usize,
+    },
+    /// Lines that were refused, each said already.
+    #[error("{failed} of {all} lines were refused; the others are durable")]
+    Lines {
+        /// How many.
+        failed: u64,
+        /// Of how many.
+        all: u64,
+        /// The exit code of the first.
+        code: u8,
+    },
+    /// Standard input.
+    #[error("can't read standard input: {0}")]
+    Input(io::Error),
+    /// Standard output.
+    #[error("can't write to standard output: {0}")]
+    Output(io::Error),
+    /// Standard output was closed while there were receipts to tell.
+    #[error("standard output was closed; {durable} commits are durable, of which some were not told")]
+    Untold {
+        /// How many are durable.
+        durable: u64,
+    },
+    /// A file that a command writes.
+    #[error("can't write {path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// Says it on standard error, and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if matches!(self, CliError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            // Who reads has had enough, as `head` does.
+            return ExitCode::SUCCESS;
+        }
+        say(&self.to_string());
+        ExitCode::from(self.code())
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            CliError::Store(error) | CliError::Line { error, .. } => exit_code(error),
+            CliError::Each(error) => error.exit_code(),
+            CliError::Argument { .. } | CliError::Time { .. } | CliError::NoStore(_) | CliError::LongLine { .. } => {
+                exit::USAGE
+            }
+            CliError::NotFound(_) => exit::NOT_FOUND,
+            CliError::Lines { code, .. } => *code,
+            CliError::Input(_) | CliError::Output(_) | CliError::Untold { .. } | CliError::File { .. } => exit::SYSTEM,
+        }
+    }
+}
+
+/// Writes a message to standard error.
+pub(crate) fn say(message: &str) {
+    let message = format!("milepost: {}\n", escape::lines(message));
+    // Nobody is left to be told that standard error is closed.
+    let _ = io::stderr().lock().write_all(message.as_bytes());
+}
+
+/// The exit code for an error of the store.
+pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet => exit::NOT_FOUND,
+        ErrorKind::Invalid | ErrorKind::Missing | ErrorKind::NotAStore | ErrorKind::ReadOnly | ErrorKind::Clock => {
+            exit::USAGE
+        }
+        ErrorKind::Corrupt => exit::CORRUPT,
+        ErrorKind::InUse | ErrorKind::Busy => exit::IN_USE,
+        ErrorKind::DiskFull => exit::DISK_FULL,
+        ErrorKind::Stopped | ErrorKind::OutcomeUnknown => exit::STOPPED,
+        ErrorKind::NewerFormat | ErrorKind::Permission | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Forked => {
+            exit::SYSTEM
+        }
+        // Kinds are open to be added to; one that is not named here is of the system until it is.
+        _ => exit::SYSTEM,
+    }
+}

@@ -1,0 +1,51 @@
+//! [`Out`]: standard output, buffered, with every error told.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use crate::error::CliError;
+
+/// Standard output, held for the time of a command.
+#[derive(Debug)]
+pub(crate) struct Out {
+    inner: BufWriter<StdoutLock<'static>>,
+    is_terminal: bool,
+}
+
+impl Out {
+    pub(crate) fn stdout() -> Out {
+        let stdout = io::stdout();
+        let is_terminal = stdout.is_terminal();
+        Out { inner: BufWriter::with_capacity(64 << 10, stdout.lock()), is_terminal }
+    }
+
+    /// Whether a person looks at it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.inner.write_all(bytes).map_err(CliError::Output)
+    }
+
+    /// Writes bytes and a line end.
+    pub(crate) fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        self.raw(bytes)?;
+        self.raw(b"\n")
+    }
+
+    /// Hands on what was written.
+    pub(crate) fn flush(&mut self) -> Result<(), CliError> {
+        self.inner.flush().map_err(CliError::Output)
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

@@ -1,0 +1,45 @@
+//! Which store is meant: the one named, else `.milepost` here or in the nearest directory above.
+
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+};
+
+use crate::error::CliError;
+
+/// The name of a store that is found without being named.
+const NAME: &str = ".milepost";
+
+/// The store to read from.
+pub(crate) fn existing(named: Option<&Path>) -> Result<PathBuf, CliError> {
+    if let Some(named) = named {
+        return Ok(named.to_path_buf());
+    }
+    let here = here()?;
+    found_from(&here).ok_or_else(|| {
+        CliError::NoStore(format!(
+            "there is no store: no {NAME} in {} or a directory above it; name one with --store DIR or MILEPOST_STORE, \
+             or make one by a first `milepost set SCOPE KEY VALUE`",
+            here.display()
+        ))
+    })
+}
+
+/// The store to write to; where none is found, a new one here.
+pub(crate) fn for_writing(named: Option<&Path>) -> Result<PathBuf, CliError> {
+    if let Some(named) = named {
+        return Ok(named.to_path_buf());
+    }
+    let here = here()?;
+    Ok(found_from(&here).unwrap_or_else(|| here.join(NAME)))
+}
+
+fn found_from(here: &Path) -> Option<PathBuf> {
+    here.ancestors().map(|dir| dir.join(NAME)).find(|place| place.is_dir())
+}
+
+fn here() -> Result<PathBuf, CliError> {
+    env::current_dir().map_err(|error: io::Error| {
+        CliError::NoStore(format!("the current directory can't be told ({error}); name a store with --store DIR"))
+    })
+}

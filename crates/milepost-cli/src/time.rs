@@ -1,0 +1,179 @@
+//! Moments as people write them: a `Seq`, RFC 3339, local times, `yesterday 03:12`, `10 minutes ago`.
+//!
+//! Invariant: a text has one meaning or none; "now" and the time zone come in as an argument. A time without an offset is
+//! local time; one that a change of clocks skips is taken as much later as was skipped, one that comes twice as the first.
+
+use jiff::{
+    Span, ToSpan, ZonedDateTime,
+    civil::{Date, DateTime, Time},
+};
+use milepost::{At, Seq, Timestamp};
+use thiserror::Error;
+
+/// A text that names no moment.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum TimeError {
+    /// Not understood.
+    #[error(
+        "{text:?} names no moment; write a seq (17), a time (2026-11-24T03:12:00Z, 2026-11-24 03:12, yesterday 03:12) or \
+         how long ago (\"10 minutes ago\")"
+    )]
+    Unknown { text: String },
+    /// A number that is too large.
+    #[error("{text:?} is no seq: those go up to 18446744073709551615")]
+    Seq { text: String },
+    /// A seq where a time is needed.
+    #[error("{text:?} is a seq; a time is needed here, as in 2026-11-24T03:12:00Z or \"in 2 hours\"")]
+    NoTime { text: String },
+    /// A duration without its direction.
+    #[error("{text:?} is a duration; say from when it counts, as in \"{text} ago\"")]
+    Direction { text: String },
+    /// Not a duration.
+    #[error("{text:?} is no duration; write, for instance, 90s, 15m, 2h 30m or \"7 days\"")]
+    Duration { text: String },
+    /// Nothing or less.
+    #[error("{text:?} is not a positive duration; a value that expires must live for a while")]
+    NotPositive { text: String },
+    /// Outside of the calendar.
+    #[error("{text:?} is out of range: years go from -9999 to 9999")]
+    Range { text: String },
+}
+
+/// Reads a moment of the store.
+pub(crate) fn parse_at(text: &str, now: &ZonedDateTime) -> Result<At, TimeError> {
+    let text = text.trim();
+    if matches!(text, "now" | "latest") {
+        return Ok(At::Latest);
+    }
+    if is_number(text) {
+        return text.parse().map(|seq| At::Seq(Seq(seq))).map_err(|_| TimeError::Seq { text: short(text) });
+    }
+    moment(text, now).map(|moment| At::Time(timestamp(&moment)))
+}
+
+/// Reads a time.
+pub(crate) fn parse_time(text: &str, now: &ZonedDateTime) -> Result<Timestamp, TimeError> {
+    let text = text.trim();
+    if is_number(text) {
+        return Err(TimeError::NoTime { text: short(text) });
+    }
+    moment(text, now).map(|moment| timestamp(&moment))
+}
+
+/// Reads how long from now, and gives the time then.
+pub(crate) fn parse_in(text: &str, now: &ZonedDateTime) -> Result<Timestamp, TimeError> {
+    let span = span(text.trim()).ok_or_else(|| TimeError::Duration { text: short(text) })?;
+    if !span.is_positive() {
+        return Err(TimeError::NotPositive { text: short(text) });
+    }
+    let then = now.checked_add(span).map_err(|_| TimeError::Range { text: short(text) })?;
+    Ok(timestamp(&then))
+}
+
+/// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed back.
+pub(crate) fn local_text(at: Timestamp, zone: &ZonedDateTime) -> String {
+    match jiff::Timestamp::from_microsecond(at.0) {
+        Ok(time) => time.to_zoned_datetime(zone.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
+        Err(_) => utc_text(at),
+    }
+}
+
+/// A time in UTC as RFC 3339; beyond its years, in microseconds since 1970.
+pub(crate) fn utc_text(at: Timestamp) -> String {
+    milepost::json::time_text(at).unwrap_or_else(|| format!("{}µs since 1970", at.0))
+}
+
+fn moment(text: &str, now: &ZonedDateTime) -> Result<ZonedDateTime, TimeError> {
+    let zone = now.time_zone();
+    let unknown = || TimeError::Unknown { text: short(text) };
+    let range = |_| TimeError::Range { text: short(text) };
+    if text == "now" {
+        return Ok(now.clone());
+    }
+    if let Some(past) = text.strip_suffix(" ago") {
+        let span = span(past).ok_or_else(unknown)?;
+        return now.checked_sub(span).map_err(range);
+    }
+    if let Some(ahead) = text.strip_prefix("in ") {
+        let span = span(ahead).ok_or_else(unknown)?;
+        return now.checked_add(span).map_err(range);
+    }
+    if let Some(moment) = day_and_time(text, now) {
+        return moment.map_err(range);
+    }
+    if text.contains('[') {
+        // Zone and offset must agree; the parsers below would pass over the zone.
+        return text.parse().map_err(|_| unknown());
+    }
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Ok(instant.to_zoned_datetime(zone.clone()));
+    }
+    if let Ok(civil) = text.parse::<DateTime>() {
+        return civil.to_zoned_datetime(zone.clone()).map_err(range);
+    }
+    match span(text) {
+        Some(_) => Err(TimeError::Direction { text: short(text) }),
+        None => Err(unknown()),
+    }
+}
+
+/// `yesterday`, `today 14:00`, `tomorrow`, `03:12`.
+fn day_and_time(text: &str, now: &ZonedDateTime) -> Option<Result<ZonedDateTime, jiff::Error>> {
+    let (day, time) = match text.split_once(' ') {
+        Some((day, time)) => (day, clock_time(time.trim_start())?),
+        None if text.contains(':') => ("today", clock_time(text)?),
+        None => (text, Time::midnight()),
+    };
+    let today: Date = now.date();
+    let date = match day {
+        "today" => Ok(today),
+        "yesterday" => today.yesterday(),
+        "tomorrow" => today.tomorrow(),
+        _ => return None,
+    };
+    Some(date.and_then(|date| date.to_datetime(time).to_zoned_datetime(now.time_zone().clone())))
+}
+
+/// `03:12`, `03:12:05.5`. The library would also take the time out of a whole date and time.
+fn clock_time(text: &str) -> Option<Time> {
+    text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.').then(|| text.parse().ok())?
+}
+
+/// `10 minutes`, `2h 30m`, `a day`, `PT10M`.
+fn span(text: &str) -> Option<Span> {
+    let text = text.trim();
+    let one = |unit: &str| match unit {
+        "second" => Some(1.second()),
+        "minute" => Some(1.minute()),
+        "hour" => Some(1.hour()),
+        "day" => Some(1.day()),
+        "week" => Some(1.week()),
+        "month" => Some(1.month()),
+        "year" => Some(1.year()),
+        _ => None,
+    };
+    if let Some(unit) = text.strip_prefix("a ").or_else(|| text.strip_prefix("an ")) {
+        return one(unit.trim());
+    }
+    // "-5m" and "5m ago" are read by the library too, and would turn the direction round.
+    if text.starts_with(['-', '+']) || text.ends_with("ago") {
+        return None;
+    }
+    text.parse().ok()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn timestamp(moment: &ZonedDateTime) -> Timestamp {
+    Timestamp(moment.timestamp().as_microsecond())
+}
+
+/// What was typed, to be shown.
+fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests;
