@@ -2,7 +2,8 @@
 
 use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
-    ContentType, Event, Fence, Meta, Precondition, Scope, ScopePrefix, Timestamp, Writer, body::BodyEncoder, limits,
+    ContentType, Event, Fence, Meta, Precondition, Scope, ScopeError, ScopePrefix, Timestamp, Writer,
+    body::BodyEncoder, limits, scope::is_reserved,
 };
 
 use crate::CommitError;
