@@ -24,11 +24,15 @@ use std::{
 use milepost_io::{DirLock, Failure, ForkGuard, Latch};
 use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{
     CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
-    commit::{Outcome, Queue, Sealed, leader::Leader, queue::Fate},
+    commit::{
+        Outcome, Queue, Sealed,
+        leader::Leader,
+        queue::{Next, Place},
+    },
     manifest,
     memtable::Memtable,
     open,
@@ -153,7 +157,7 @@ impl Engine {
 
     fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
         let read_only = found.writer.is_none();
-        let leader = found.writer.map(|writer| Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0 });
+        let leader = found.writer.map(Leader::new);
         let shared = Shared {
             dir: found.dir,
             parts,
@@ -192,37 +196,28 @@ impl Engine {
 
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
-        let (fate, index) = self.shared().enqueue(request)?;
-        self.shared().help(&fate);
-        fate.wait();
-        outcome(&fate, index)
+        let place = self.shared().enqueue(request, true)?;
+        self.shared().see_through(&place);
+        place.fate.outcome(place.index).expect("seen through until it was there")
     }
 
     /// Puts a commit into the queue. Its ticket says when it is durable; many may be in flight.
     pub fn submit(&self, request: Request) -> Result<Ticket, CommitError> {
         let shared = self.shared();
-        let (fate, index) = shared.enqueue(request)?;
-        // Pairs with the fence in `lead_some`: either whoever leads now sees the commit, or we see that nobody leads.
+        let place = shared.enqueue(request, false)?;
+        // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
         if shared.settings.threads == Threads::Spawned && !shared.leader.is_locked() {
             shared.workers.wake_leader(shared);
         }
-        Ok(Ticket { fate, index, shared: Arc::clone(shared) })
+        shared.refuse_if_closed();
+        Ok(Ticket { place, shared: Arc::clone(shared) })
     }
 
     /// Leads one generation of commits, if any waits: for [`Threads::Stepped`].
     pub fn step_leader(&self) -> Led {
-        let shared = self.shared();
-        let mut leader = shared.leader.lock();
-        let commits = match (leader.as_mut(), shared.queue.take()) {
-            (Some(leader), Some(generation)) => {
-                let commits = generation.commits.len();
-                leader.lead(shared, generation);
-                commits
-            }
-            _ => 0,
-        };
-        Led { commits }
+        let once = std::cell::Cell::new(true);
+        Led { commits: self.shared().lead_some(Lead::IfFree, || once.replace(false)) }
     }
 
     /// Does a bounded piece of preparing the next segment; whether there was anything to do.
@@ -278,10 +273,10 @@ impl Engine {
 
 impl Shared {
     /// Encodes a request and lets it wait for a leader.
-    fn enqueue(&self, request: Request) -> Result<(Arc<Fate>, u32), CommitError> {
+    fn enqueue(&self, request: Request, can_lead: bool) -> Result<Place, CommitError> {
         self.may_commit()?;
         let sealed: Sealed = request.seal()?;
-        self.queue.push(sealed)
+        self.queue.push(sealed, can_lead)
     }
 
     fn may_commit(&self) -> Result<(), CommitError> {
@@ -304,33 +299,47 @@ impl Shared {
         self.fork.is_child()
     }
 
-    /// Leads, where nobody else does, until `fate` is done.
-    pub(crate) fn help(self: &Arc<Shared>, fate: &Fate) {
+    /// Waits until the outcome of a commit is there, leading where nobody else does or where it is this caller's turn.
+    pub(crate) fn see_through(self: &Arc<Shared>, place: &Place) {
+        let fate = &place.fate;
         if fate.is_done() || self.fork.is_child() {
             return;
         }
-        // Pairs with the fence in `lead_some`.
+        // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
-        self.lead_some(|| !fate.is_done());
-        // Before closing everything that waits is led; what came in too late to be led must not sleep for good.
-        if !fate.is_done() && self.leader.try_lock().is_some_and(|leader| leader.is_none()) {
-            self.refuse_waiting();
+        self.lead_some(Lead::IfFree, || !fate.is_done());
+        if place.is_successor && !fate.is_done() {
+            fate.wait_for_lead();
+            self.lead_some(Lead::Wait, || !fate.is_done());
         }
+        self.refuse_if_closed();
+        fate.wait();
     }
 
-    /// Leads generations for as long as some wait and `more` says so. Does nothing where somebody leads already: they
-    /// look at the queue again after letting go, so nothing that waits is forgotten.
-    pub(crate) fn lead_some(self: &Arc<Shared>, more: impl Fn() -> bool) {
-        let Some(mut guard) = self.leader.try_lock() else { return };
-        let relay = Relay { shared: self };
-        if let Some(leader) = guard.as_mut() {
-            while more() {
-                let Some(generation) = self.queue.take() else { break };
-                leader.lead(self, generation);
+    /// Leads generations for as long as some wait and `more` says so; how many commits were told their outcome. Does
+    /// nothing where somebody leads already: they look at the queue after letting go, so nothing that waits is forgotten.
+    pub(crate) fn lead_some(self: &Arc<Shared>, lead: Lead, more: impl Fn() -> bool) -> usize {
+        let mut told = 0;
+        while more() {
+            let guard = match lead {
+                Lead::IfFree => self.leader.try_lock(),
+                Lead::Wait => Some(self.leader.lock()),
+            };
+            let Some(guard) = guard else { break };
+            let mut held = Held { guard, _relay: Relay { shared: self } };
+            let Some(leader) = held.guard.as_mut() else { break };
+            let Some(generation) = self.queue.take() else { break };
+            let outcomes = leader.lead(self, generation);
+            let wants_prefill = leader.wants_prefill();
+            // Whoever leads next begins before the callers of this generation are woken.
+            drop(held);
+            told += outcomes.count();
+            outcomes.tell();
+            if wants_prefill {
+                self.wake_prefill();
             }
         }
-        drop(guard);
-        drop(relay);
+        told
     }
 
     /// Shows a durable commit, and all before it, to readers.
@@ -393,7 +402,7 @@ impl Shared {
         let mut guard = self.leader.lock();
         let Some(mut leader) = guard.take() else { return Ok(()) };
         while let Some(generation) = self.queue.take() {
-            leader.lead(self, generation);
+            leader.lead(self, generation).tell();
         }
         drop(guard);
         self.refuse_waiting();
@@ -409,6 +418,13 @@ impl Shared {
         *self.dir_lock.lock() = None;
         self.watch_bell.notify_all();
         closed
+    }
+
+    /// After closing nobody leads: what came into the queue too late is told so.
+    fn refuse_if_closed(&self) {
+        if self.is_closed() && self.leader.lock().is_none() {
+            self.refuse_waiting();
+        }
     }
 
     /// Tells what waits, after the leader has gone, that the store is closed.
@@ -428,8 +444,19 @@ impl Shared {
     }
 }
 
-fn outcome(fate: &Fate, index: u32) -> Outcome {
-    fate.outcome(index).expect("waited until it was there")
+/// How somebody comes to lead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lead {
+    /// Only if nobody leads.
+    IfFree,
+    /// After the one who leads now.
+    Wait,
+}
+
+/// The lead. Dropped in this order, by a panic too: first the lock, then the relay.
+struct Held<'a> {
+    guard: MutexGuard<'a, Option<Leader>>,
+    _relay: Relay<'a>,
 }
 
 /// Hands the lead on when whoever led lets go, by returning or by panicking, while something still waits.
@@ -439,9 +466,9 @@ struct Relay<'a> {
 
 impl Drop for Relay<'_> {
     fn drop(&mut self) {
-        // Pairs with the fences in `help` and `submit`: either they saw the lead free, or we see their commit.
+        // Pairs with the fences in `see_through` and `submit`: either they saw the lead free, or we see their commit.
         fence(Ordering::SeqCst);
-        if !self.shared.queue.is_empty() && self.shared.settings.threads == Threads::Spawned {
+        if self.shared.queue.hand_on() == Next::Thread && self.shared.settings.threads == Threads::Spawned {
             self.shared.workers.wake_leader(self.shared);
         }
     }

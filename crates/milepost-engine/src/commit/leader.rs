@@ -19,7 +19,7 @@ use milepost_types::{
 use super::{
     Outcome, Sealed,
     judge::{Bodies, Judge, Verdict, unreachable_body},
-    queue::Generation,
+    queue::{Fate, Generation},
 };
 use crate::{CommitError, Refusal, engine::Shared};
 
@@ -34,10 +34,10 @@ const PREFILL_LOOK_BYTES: usize = 64 << 10;
 pub(crate) struct Leader {
     pub(crate) writer: LogWriter,
     /// Set when a roll was refused for lack of room and the manifest does not list the newest segment yet.
-    pub(crate) manifest_behind: bool,
+    manifest_behind: bool,
     pub(crate) batches: u64,
     /// Bytes written since the prefilling thread was last told to look for work.
-    pub(crate) unseen_bytes: usize,
+    unseen_bytes: usize,
 }
 
 /// A batch being put together.
@@ -56,17 +56,26 @@ enum Planned {
 }
 
 impl Leader {
-    /// Leads one generation to its end.
-    pub(crate) fn lead(&mut self, shared: &Arc<Shared>, generation: Generation) {
-        let mut guard =
-            Unfinished { shared, generation: &generation.fate, count: generation.commits.len(), armed: true };
-        let outcomes = self.outcomes(shared, generation.commits);
-        guard.armed = false;
-        generation.fate.complete(outcomes);
-        if self.unseen_bytes >= PREFILL_LOOK_BYTES {
+    pub(crate) fn new(writer: LogWriter) -> Leader {
+        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0 }
+    }
+
+    /// Whether enough was written for the prefilling thread to look for work; asked once, it counts anew.
+    pub(crate) fn wants_prefill(&mut self) -> bool {
+        let wants = self.unseen_bytes >= PREFILL_LOOK_BYTES;
+        if wants {
             self.unseen_bytes = 0;
-            shared.wake_prefill();
         }
+        wants
+    }
+
+    /// Leads one generation, up to telling its callers: that is for the one who led, after letting go of the lead.
+    pub(crate) fn lead(&mut self, shared: &Shared, generation: Generation) -> Told {
+        let fate = generation.fate;
+        let mut unfinished = Unfinished { shared, fate, count: generation.commits.len(), armed: true };
+        let outcomes = self.outcomes(shared, generation.commits);
+        unfinished.armed = false;
+        Told { fate: Arc::clone(&unfinished.fate), outcomes }
     }
 
     fn outcomes(&mut self, shared: &Shared, commits: Vec<Sealed>) -> Vec<Outcome> {
@@ -227,10 +236,29 @@ fn append_error(error: AppendError) -> CommitError {
     }
 }
 
+/// A generation whose outcomes are known to the leader, and not to its callers yet.
+#[must_use = "its callers sleep until they are told"]
+pub(crate) struct Told {
+    fate: Arc<Fate>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Told {
+    /// How many callers there are to tell.
+    pub(crate) fn count(&self) -> usize {
+        self.outcomes.len()
+    }
+
+    /// Tells the callers.
+    pub(crate) fn tell(self) {
+        self.fate.complete(self.outcomes);
+    }
+}
+
 /// Fails a generation whose leader did not come to its end.
 struct Unfinished<'a> {
     shared: &'a Shared,
-    generation: &'a super::queue::Fate,
+    fate: Arc<Fate>,
     count: usize,
     armed: bool,
 }
@@ -242,6 +270,6 @@ impl Drop for Unfinished<'_> {
         }
         let failure = Failure::new(&self.shared.dir, "lead a batch", "the leading thread panicked");
         self.shared.latch.trip_with(failure.clone());
-        self.generation.complete(vec![Err(CommitError::OutcomeUnknown(failure)); self.count]);
+        self.fate.complete(vec![Err(CommitError::OutcomeUnknown(failure)); self.count]);
     }
 }

@@ -30,6 +30,9 @@ pub(crate) struct Fate {
     /// sleeper or the sleeper sees `done`.
     done: AtomicU32,
     sleepers: AtomicU32,
+    /// 0 until the generation's first caller, if it is one that waits, is to lead it, then 1. A word of its own: that
+    /// caller is woken before all others, so that the next write begins while the callers of the last are being woken.
+    lead: AtomicU32,
     outcomes: OnceLock<Vec<Outcome>>,
     /// By the commit's index; one for each ticket that was polled.
     wakers: Mutex<Vec<Option<Waker>>>,
@@ -59,6 +62,19 @@ impl Fate {
         }
     }
 
+    /// Sleeps until this generation is to be led, or its outcomes are there.
+    pub(crate) fn wait_for_lead(&self) {
+        while self.lead.load(Ordering::SeqCst) == 0 && !self.is_done() {
+            atomic_wait::wait(&self.lead, 0);
+        }
+    }
+
+    /// Has the first caller lead.
+    fn give_lead(&self) {
+        self.lead.store(1, Ordering::SeqCst);
+        atomic_wait::wake_one(&self.lead);
+    }
+
     /// Wakes `waker` when the outcomes are there; `true` if they are there already.
     pub(crate) fn wake_later(&self, index: u32, waker: &Waker) -> bool {
         let mut wakers = self.wakers.lock();
@@ -79,6 +95,9 @@ impl Fate {
             return;
         }
         self.done.store(1, Ordering::SeqCst);
+        if self.lead.swap(1, Ordering::SeqCst) == 0 {
+            atomic_wait::wake_one(&self.lead);
+        }
         if self.sleepers.load(Ordering::SeqCst) > 0 {
             atomic_wait::wake_all(&self.done);
         }
@@ -94,6 +113,29 @@ pub(crate) struct Generation {
     pub(crate) commits: Vec<Sealed>,
     pub(crate) bytes: usize,
     pub(crate) fate: Arc<Fate>,
+    /// Whether its first caller waits for it and can lead it.
+    has_successor: bool,
+}
+
+/// A commit's place in the queue.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) fate: Arc<Fate>,
+    /// Which of the fate's outcomes is this commit's.
+    pub(crate) index: u32,
+    /// Whether this caller is the one to lead the generation when its turn comes.
+    pub(crate) is_successor: bool,
+}
+
+/// Whose turn it is to lead.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Nothing waits.
+    Nobody,
+    /// The first caller of the oldest generation, who has been told.
+    Caller,
+    /// A thread of the engine: nobody waits for the oldest generation.
+    Thread,
 }
 
 /// What waits for a leader.
@@ -110,8 +152,8 @@ struct Waiting {
 }
 
 impl Queue {
-    /// Adds a commit: whose fate it shares, and which of its outcomes is this commit's.
-    pub(crate) fn push(&self, commit: Sealed) -> Result<(Arc<Fate>, u32), CommitError> {
+    /// Adds a commit. `can_lead` says that the caller will wait for it, and lead if it comes first.
+    pub(crate) fn push(&self, commit: Sealed, can_lead: bool) -> Result<Place, CommitError> {
         let bytes = commit.bytes.len();
         let mut waiting = self.waiting.lock();
         if waiting.commits >= limits::QUEUE_COMMITS_MAX
@@ -122,13 +164,14 @@ impl Queue {
         waiting.commits += 1;
         waiting.bytes += bytes;
         if waiting.generations.back().is_none_or(|last| last.bytes + bytes > limits::BATCH_BYTES_MAX) {
-            waiting.generations.push_back(Generation::default());
+            waiting.generations.push_back(Generation { has_successor: can_lead, ..Generation::default() });
         }
         let generation = waiting.generations.back_mut().expect("pushed just above if there was none");
         let index = generation.commits.len() as u32;
         generation.commits.push(commit);
         generation.bytes += bytes;
-        Ok((Arc::clone(&generation.fate), index))
+        let is_successor = can_lead && index == 0;
+        Ok(Place { fate: Arc::clone(&generation.fate), index, is_successor })
     }
 
     /// Takes the oldest generation.
@@ -140,7 +183,22 @@ impl Queue {
         Some(generation)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.lock().generations.is_empty()
+    /// Tells the one who is to lead next, if it is a caller.
+    pub(crate) fn hand_on(&self) -> Next {
+        let fate = {
+            let waiting = self.waiting.lock();
+            match waiting.generations.front() {
+                None => return Next::Nobody,
+                Some(oldest) if !oldest.has_successor => return Next::Thread,
+                Some(oldest) => Arc::clone(&oldest.fate),
+            }
+        };
+        fate.give_lead();
+        Next::Caller
+    }
+
+    /// Whether the oldest generation has nobody who waits for it.
+    pub(crate) fn is_for_thread(&self) -> bool {
+        self.waiting.lock().generations.front().is_some_and(|oldest| !oldest.has_successor)
     }
 }

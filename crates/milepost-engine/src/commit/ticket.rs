@@ -9,30 +9,32 @@ use std::{
 
 use milepost_types::Receipt;
 
-use super::queue::Fate;
+use super::queue::{Outcome, Place};
 use crate::{CommitError, engine::Shared};
 
 /// A commit on its way. Dropping it does not take the commit back.
 #[must_use = "a commit is durable only once its ticket says so"]
 #[derive(Debug)]
 pub struct Ticket {
-    pub(crate) fate: Arc<Fate>,
-    pub(crate) index: u32,
+    pub(crate) place: Place,
     pub(crate) shared: Arc<Shared>,
 }
 
 impl Ticket {
     /// Waits until the commit is durable or refused.
     pub fn wait(self) -> Result<Receipt, CommitError> {
-        self.shared.help(&self.fate);
-        self.fate.wait();
-        self.fate.outcome(self.index).expect("waited until it was there")
+        self.shared.see_through(&self.place);
+        self.outcome().expect("seen through until it was there")
+    }
+
+    fn outcome(&self) -> Option<Outcome> {
+        self.place.fate.outcome(self.place.index)
     }
 
     /// Whether the outcome is there.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.fate.is_done()
+        self.place.fate.is_done()
     }
 }
 
@@ -40,11 +42,11 @@ impl Future for Ticket {
     type Output = Result<Receipt, CommitError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(outcome) = self.fate.outcome(self.index) {
+        if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
         }
-        if self.fate.wake_later(self.index, context.waker()) {
-            return Poll::Ready(self.fate.outcome(self.index).expect("it is there"));
+        if self.place.fate.wake_later(self.place.index, context.waker()) {
+            return Poll::Ready(self.outcome().expect("it is there"));
         }
         Poll::Pending
     }

@@ -15,7 +15,7 @@ use std::{
 use crossbeam::sync::{Parker, Unparker};
 use parking_lot::Mutex;
 
-use super::Shared;
+use super::{Lead, Shared};
 
 /// The engine's threads.
 #[derive(Debug, Default)]
@@ -41,8 +41,9 @@ impl Workers {
     /// Has the leading thread look at the queue.
     pub(super) fn wake_leader(&self, shared: &Arc<Shared>) {
         self.leader.wake("milepost-leader", &self.stopping, shared, |shared| {
-            shared.lead_some(|| true);
-            !shared.queue.is_empty()
+            // A generation with a caller who waits for it is that caller's to lead.
+            shared.lead_some(Lead::IfFree, || shared.queue.is_for_thread());
+            false
         });
     }
 
