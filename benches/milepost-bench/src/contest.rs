@@ -1,7 +1,7 @@
 //! Which way to share a sync is the best on this machine, for a number of threads and a size of frames.
 //!
-//! Invariant: the variants take turns, and the best median wins; the winner is then measured afresh, so that its luck in the
-//! contest does not count.
+//! Invariant: the variants take turns, and the best median wins; the winner is then measured afresh, so that its luck
+//! in the contest does not count.
 
 use std::{io, time::Duration};
 

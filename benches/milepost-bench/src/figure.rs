@@ -75,9 +75,10 @@ pub(crate) enum Verdict {
 }
 
 impl Row {
-    /// Measured over baseline.
+    /// Measured over baseline; of two losses a ratio says nothing.
     pub(crate) fn ratio(&self) -> Option<f64> {
-        self.baseline.as_ref().map(|(_, baseline)| self.measured.value / baseline.value)
+        let compared = self.baseline.as_ref().filter(|_| self.unit != Unit::Percent);
+        compared.map(|(_, baseline)| self.measured.value / baseline.value)
     }
 
     /// Whether all of the aim was reached. A number that the aim needs and that is missing is short of it.

@@ -1,9 +1,29 @@
 //! All figures, one file for each group.
 
 mod bare_loop;
+mod batches;
 mod each;
+mod marks;
+mod reads;
+mod replay;
+mod threads;
+mod tickets;
 
 use crate::figure::Figure;
 
 /// In the order of the table.
-pub(crate) const ALL: &[Figure] = &[bare_loop::THREADS, each::EACH];
+pub(crate) const ALL: &[Figure] = &[
+    bare_loop::EIGHT,
+    bare_loop::SIXTY_FOUR,
+    threads::ONE,
+    threads::EIGHT,
+    threads::SIXTY_FOUR,
+    tickets::TICKETS,
+    batches::ONE_WRITER,
+    batches::MANY_WRITERS,
+    marks::MARKS,
+    reads::FEW_KEYS,
+    reads::MANY_KEYS,
+    replay::REPLAY,
+    each::EACH,
+];

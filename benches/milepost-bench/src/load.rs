@@ -1,6 +1,6 @@
-//! [`run`]: threads that do one thing over and over until the time is up, each act timed.
+//! Threads that do one thing over and over until the time is up, each act timed.
 //!
-//! Invariant: all threads start together, and only acts that ended within the time are counted.
+//! Invariant: all threads start together after a warm-up that is not counted, and every act counted has ended.
 
 use std::{
     io,
@@ -11,9 +11,14 @@ use std::{
 
 use hdrhistogram::Histogram;
 
+/// Threads number their events from different starts, so that all keys are new.
+pub(crate) const NUMBERS_PER_THREAD: u64 = 1_000_000_000;
+/// And every turn on the same store starts higher still.
+pub(crate) const NUMBERS_PER_TURN: u64 = 1_000_000_000_000;
+
 /// What the threads did.
 pub(crate) struct Load {
-    /// Acts that ended in time.
+    /// Acts that ended.
     pub(crate) acts: u64,
     /// How long it really took.
     pub(crate) elapsed: Duration,
@@ -33,12 +38,17 @@ impl Load {
     }
 }
 
-/// Threads number their events from different starts, so that all keys are new.
-pub(crate) const NUMBERS_PER_THREAD: u64 = 1_000_000_000;
-
 /// A histogram of nanoseconds up to a minute.
 pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(100, 60_000_000_000, 3).expect("the bounds are valid")
+    Histogram::new_with_bounds(10, 60_000_000_000, 3).expect("the bounds are valid")
+}
+
+/// Does one thing over and over in the caller's own thread until the time is up.
+pub(crate) fn run_here(time: Duration, mut act: impl FnMut() -> io::Result<()>) -> io::Result<Load> {
+    repeat(warm_up(time), &mut act)?;
+    let started = Instant::now();
+    let latency = repeat(time, &mut act)?;
+    Ok(Load { acts: latency.len(), elapsed: started.elapsed(), latency })
 }
 
 /// Runs `threads` threads for `time`. `make` gives each thread, by its index, what it does over and over.
@@ -53,17 +63,9 @@ where
                 let (barrier, make) = (&barrier, &make);
                 scope.spawn(move || {
                     let mut act = make(index);
-                    let mut latency = histogram();
+                    let warm = repeat(warm_up(time), &mut act);
                     barrier.wait();
-                    let started = Instant::now();
-                    let mut before = started;
-                    while before - started < time {
-                        act()?;
-                        let now = Instant::now();
-                        latency.saturating_record((now - before).as_nanos() as u64);
-                        before = now;
-                    }
-                    Ok(latency)
+                    warm.and_then(|_| repeat(time, &mut act))
                 })
             })
             .collect();
@@ -71,10 +73,29 @@ where
         let started = Instant::now();
         let mut latency = histogram();
         for worker in workers {
-            let of_worker: io::Result<Histogram<u64>> =
-                worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the load panicked")));
+            let of_worker = worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the load panicked")));
             latency.add(of_worker?).map_err(io::Error::other)?;
         }
         Ok(Load { acts: latency.len(), elapsed: started.elapsed(), latency })
     })
 }
+
+fn warm_up(time: Duration) -> Duration {
+    time / 10
+}
+
+fn repeat(time: Duration, act: &mut impl FnMut() -> io::Result<()>) -> io::Result<Histogram<u64>> {
+    let mut latency = histogram();
+    let started = Instant::now();
+    let mut before = started;
+    while before - started < time {
+        act()?;
+        let now = Instant::now();
+        latency.saturating_record((now - before).as_nanos() as u64);
+        before = now;
+    }
+    Ok(latency)
+}
+
+#[cfg(test)]
+mod tests;

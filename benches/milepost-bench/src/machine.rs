@@ -8,7 +8,7 @@ use std::{fs, path::Path, thread};
 pub(crate) fn describe(dir: &Path) -> String {
     let cores = thread::available_parallelism().map_or_else(|_| unknown(), |count| count.to_string());
     let processor = line_of("/proc/cpuinfo", "model name").map_or_else(unknown, after_colon);
-    let memory = line_of("/proc/meminfo", "MemTotal").map_or_else(unknown, after_colon);
+    let memory = line_of("/proc/meminfo", "MemTotal").and_then(gibibytes).unwrap_or_else(unknown);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").map_or_else(|_| unknown(), |text| text.trim().into());
     format!("{cores} cores, {processor}, memory {memory}, file system {}, kernel {kernel}", file_system(dir))
 }
@@ -38,6 +38,11 @@ fn line_of(file: &str, start: &str) -> Option<String> {
 
 fn after_colon(line: String) -> String {
     line.split_once(':').map_or_else(unknown, |(_, rest)| rest.trim().to_owned())
+}
+
+fn gibibytes(line: String) -> Option<String> {
+    let kibibytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(format!("{:.1} GiB", kibibytes / f64::from(1 << 20)))
 }
 
 fn unknown() -> String {

@@ -14,9 +14,12 @@ mod contest;
 mod event;
 mod figure;
 mod figures;
+mod interrupt;
 mod load;
 mod machine;
+mod neighbours;
 mod options;
+mod store;
 mod table;
 
 use std::{env, fs, io, path::PathBuf, process::ExitCode};
@@ -25,6 +28,7 @@ use clap::Parser;
 
 use bench::Bench;
 use figure::Figure;
+use neighbours::Ticks;
 use options::Options;
 
 fn main() -> ExitCode {
@@ -45,6 +49,7 @@ fn run(options: &Options) -> io::Result<()> {
     }
     let parent = options.dir.clone().map_or_else(env::current_dir, Ok)?;
     let dir = tempfile::Builder::new().prefix(".milepost-bench-").tempdir_in(&parent)?;
+    interrupt::remove_on_signal(dir.path())?;
     let bench = Bench {
         dir: dir.path().to_owned(),
         rounds: options.rounds,
@@ -55,14 +60,19 @@ fn run(options: &Options) -> io::Result<()> {
     if ["tmpfs", "ramfs"].contains(&machine::file_system(&bench.dir).as_str()) {
         eprintln!("warning: {} is in memory, a sync costs nothing there; choose a disk with --dir", parent.display());
     }
-    let mut rows = Vec::new();
+    let (before, mut rows) = (Ticks::now(), Vec::new());
     for figure in chosen {
         eprintln!("measuring {}", figure.names.join(", "));
         rows.extend((figure.run)(&bench)?);
     }
-    println!("{machine}\nmedians of {} rounds\n\n{}", bench.rounds, table::render(&rows, bench.smoke).trim_end());
+    let others = before.zip(Ticks::now()).and_then(|(before, after)| after.percent_of_others_since(before));
+    println!("{machine}");
+    if let Some(percent) = others {
+        println!("other processes took {percent:.0} % of the cores in the meantime");
+    }
+    println!("medians of {} rounds\n\n{}", bench.rounds, table::render(&rows, bench.smoke).trim_end());
     if let Some(file) = &options.json {
-        fs::write(file, format!("{:#}\n", table::to_json(&rows, &machine, bench.smoke)))?;
+        fs::write(file, format!("{:#}\n", table::to_json(&rows, &machine, others, bench.smoke)))?;
     }
     dir.close()
 }

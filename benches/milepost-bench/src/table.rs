@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::figure::{Row, Sample, Verdict};
 
-pub(crate) use number::show;
+pub(crate) use number::{micros, show};
 
 const HEADS: [&str; 8] = ["figure", "aim", "measured", "baseline", "ratio", "p99 µs", "sync p50 µs", "verdict"];
 
@@ -29,13 +29,13 @@ pub(crate) fn render(rows: &[Row], smoke: bool) -> String {
 }
 
 /// The same, for programs.
-pub(crate) fn to_json(rows: &[Row], machine: &str, smoke: bool) -> Value {
+pub(crate) fn to_json(rows: &[Row], machine: &str, others_percent: Option<f64>, smoke: bool) -> Value {
     let rows: Vec<Value> = rows.iter().map(|row| row_to_json(row, smoke)).collect();
-    json!({ "machine": machine, "smoke": smoke, "figures": rows })
+    json!({ "machine": machine, "others_percent": others_percent, "smoke": smoke, "figures": rows })
 }
 
 fn cells_of(row: &Row, smoke: bool) -> [String; 8] {
-    let p99 = |sample: &Sample| sample.latency.map(|latency| format!("{:.0}", latency.p99_us));
+    let p99 = |sample: &Sample| sample.latency.map(|latency| micros(latency.p99_us));
     let p99s = [p99(&row.measured), row.baseline.as_ref().and_then(|(_, sample)| p99(sample))];
     let baseline = row.baseline.as_ref();
     [
@@ -63,9 +63,10 @@ fn aim_of(row: &Row) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// A smoke run is too short for a verdict.
+/// A smoke run is too short for a verdict, and a row without an aim is there to be looked at.
 fn verdict_of(row: &Row, smoke: bool) -> &'static str {
     match row.verdict() {
+        _ if aim_of(row).is_empty() => "-",
         _ if smoke => "smoke",
         Verdict::Reached => "reached",
         Verdict::Short => "short",

@@ -16,6 +16,11 @@ pub(crate) fn show(value: f64, unit: Unit) -> String {
     }
 }
 
+/// Microseconds, with decimals where they count.
+pub(crate) fn micros(value: f64) -> String {
+    if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") }
+}
+
 impl Unit {
     /// Its name in JSON.
     pub(crate) fn name(self) -> &'static str {

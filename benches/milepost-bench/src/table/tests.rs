@@ -1,4 +1,4 @@
-use super::{render, show};
+use super::{micros, render, show};
 use crate::figure::{Aim, Row, Sample, Unit};
 
 #[test]
@@ -13,6 +13,7 @@ fn numbers() {
     ] {
         assert_eq!(show(value, unit), text);
     }
+    assert_eq!([0.254, 9.99, 87.4].map(micros), ["0.25", "9.99", "87"]);
 }
 
 #[test]

@@ -1,0 +1,62 @@
+//! A store of the engine for a figure: opened anew, closed and removed after.
+//!
+//! Invariant: nothing is left on the disk, and a store that fails to close fails the figure.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use milepost_engine::{Engine, Parts, Settings};
+use milepost_types::Scope;
+
+use crate::{
+    bench::Bench,
+    event::{Event, SCOPE},
+};
+
+/// Opens a new store, hands it over with its directory, closes and removes it.
+pub(crate) fn with<T>(bench: &Bench, body: impl FnOnce(&Engine, &Path) -> io::Result<T>) -> io::Result<T> {
+    let dir = bench.path("store");
+    let engine = Engine::open(Parts::real(), &dir, Settings::default()).map_err(io::Error::other)?;
+    let outcome = body(&engine, &dir)?;
+    engine.close().map_err(io::Error::other)?;
+    drop(engine);
+    fs::remove_dir_all(&dir)?;
+    Ok(outcome)
+}
+
+/// The scope that everything is written to.
+pub(crate) fn scope() -> io::Result<Scope> {
+    Scope::parse(SCOPE).map_err(io::Error::other)
+}
+
+/// Commits an event for each pair of numbers, of key and of value, as one commit.
+pub(crate) fn commit(
+    engine: &Engine,
+    scope: &Scope,
+    event: &mut Event,
+    numbers: impl IntoIterator<Item = (u64, u64)>,
+) -> io::Result<()> {
+    let mut request = engine.request();
+    for (key, value) in numbers {
+        event.number(key, value);
+        request.add_set(scope, event.key(), event.value()).map_err(io::Error::other)?;
+    }
+    engine.commit(request).map(drop).map_err(io::Error::other)
+}
+
+/// The segments of a store, in order.
+pub(crate) fn segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
+    let mut segments = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            segments.extend(self::segments(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "seg") {
+            segments.push(path);
+        }
+    }
+    segments.sort();
+    Ok(segments)
+}
