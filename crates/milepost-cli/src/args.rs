@@ -48,6 +48,7 @@ pub(crate) enum Format {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Each(each::EachArgs),
+    Results(each::ResultsArgs),
     Set(set::SetArgs),
     Get(get::GetArgs),
     Delete(delete::DeleteArgs),

@@ -8,6 +8,7 @@ use milepost::{Scope, ScopeError, Seq};
 use thiserror::Error;
 
 use super::{command::CommandError, mark::MarkError, text::Escaped};
+use crate::{error::exit, exit_code};
 
 /// Why a run did not begin or go on.
 #[derive(Debug, Error)]
@@ -24,6 +25,12 @@ pub(crate) enum EachError {
     /// No job can have that name.
     #[error("--job: {source}")]
     JobName {
+        /// Why.
+        source: ScopeError,
+    },
+    /// No item can have that name.
+    #[error("ITEM: {source}")]
+    ItemName {
         /// Why.
         source: ScopeError,
     },
@@ -121,3 +128,26 @@ pub(crate) enum EachError {
         source: io::Error,
     },
 }
+
+impl EachError {
+    /// The exit code that tells it.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            EachError::Store(error) | EachError::Marks(error) => exit_code(error),
+            EachError::NoJob { .. } | EachError::NoItem { .. } => exit::NOT_FOUND,
+            EachError::JobName { .. }
+            | EachError::ItemName { .. }
+            | EachError::CommandText { .. }
+            | EachError::Changed { .. }
+            | EachError::Items { .. } => exit::USAGE,
+            EachError::Start { .. } | EachError::Print(_) | EachError::Handover { .. } | EachError::System { .. } => {
+                exit::SYSTEM
+            }
+            EachError::Mark { .. } | EachError::RunRecord { .. } => exit::CORRUPT,
+            EachError::Command(_) => EXIT_NO_COMMAND,
+        }
+    }
+}
+
+/// What shells give where there is no such command.
+const EXIT_NO_COMMAND: u8 = 127;

@@ -58,12 +58,7 @@ pub(crate) struct Kept<'a> {
     pub(crate) total_bytes: u64,
 }
 
-impl<'a> Kept<'a> {
-    /// An output kept whole.
-    pub(crate) fn whole(bytes: &'a [u8]) -> Kept<'a> {
-        Kept { bytes, total_bytes: bytes.len() as u64 }
-    }
-
+impl Kept<'_> {
     /// Bytes that were not kept.
     pub(crate) fn cut_bytes(&self) -> u64 {
         self.total_bytes - self.bytes.len() as u64

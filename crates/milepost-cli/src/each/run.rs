@@ -30,6 +30,7 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 pub(super) use self::print::Print;
+use self::print::Printer;
 use super::{
     child::Slot,
     command::Template,
@@ -129,9 +130,10 @@ struct Shared {
     marks: Marks,
     counters: Counters,
     bar: Bar,
+    printer: Printer,
     slots: Vec<Slot>,
     events: Sender<Event>,
-    /// Nothing more is started. Set once by the waiting thread.
+    /// Nothing more is started. Set by whoever tells the reason, before anything is said of it.
     is_stopping: AtomicBool,
     /// Running commands are being ended: how they end says nothing about their items. Set before the first is signalled.
     is_killing: AtomicBool,
@@ -144,6 +146,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     let (stop, stopped) = bounded(0);
     let shared = Arc::new(Shared {
         bar: Bar::new(&plan.job),
+        printer: Printer::new(plan.print).map_err(EachError::Print)?,
         slots: (0..plan.slots).map(|_| Slot::default()).collect(),
         job,
         plan,
@@ -192,6 +195,10 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
 
 impl Shared {
     fn tell(&self, event: Event) {
+        if !matches!(event, Event::SlotEnded) {
+            // At once, before the waiting thread hears of it: the teller itself may be about to start the next.
+            self.is_stopping.store(true, Ordering::Relaxed);
+        }
         // The waiting thread hears until the last slot has ended; what is told later is of no use to it.
         let _ = self.events.send(event);
     }
@@ -215,7 +222,10 @@ impl Shared {
                 false => happened.recv().map_err(RecvTimeoutError::from),
             };
             let Ok(event) = event else { continue };
-            let must_stop = !matches!(event, Event::SlotEnded);
+            if !matches!(event, Event::SlotEnded) {
+                // Wakes the slots that wait for an item.
+                stop = None;
+            }
             match event {
                 Event::SlotEnded => ended += 1,
                 Event::Stop => {}
@@ -224,11 +234,6 @@ impl Shared {
                     signals += 1;
                     self.interrupt(signals);
                 }
-            }
-            if must_stop {
-                self.is_stopping.store(true, Ordering::Relaxed);
-                // Wakes the slots that wait for an item.
-                stop = None;
             }
         }
         drop(stop);

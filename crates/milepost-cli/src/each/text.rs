@@ -2,36 +2,21 @@
 //!
 //! Invariant: nothing that is shown can move the cursor, colour the screen or break a line.
 
-use std::{
-    fmt::{self, Write},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
+
+use crate::escape;
 
 /// A text with all that is not printable escaped, quoted if it would else be unclear where it ends.
 pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = !self.0.is_empty() && !self.0.chars().any(|c| c.is_whitespace() || c == '"' || needs_escape(c));
-        if plain {
-            return f.write_str(self.0);
+        let shown = escape::one_line(self.0);
+        if !shown.is_empty() && shown == self.0 && !shown.contains(|c: char| c.is_whitespace() || c == '"') {
+            return f.write_str(&shown);
         }
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            if c == '"' || needs_escape(c) {
-                write!(f, "{}", c.escape_default())?;
-            } else {
-                f.write_char(c)?;
-            }
-        }
-        f.write_char('"')
+        write!(f, "\"{}\"", shown.replace('"', "\\\""))
     }
-}
-
-fn needs_escape(c: char) -> bool {
-    // `escape_debug` knows the controls, the format characters and all that is not printable; a lone combining mark is
-    // escaped by it as well, which does no harm. It leaves the quote alone that we don't use.
-    c != '\'' && c.escape_debug().nth(1).is_some()
 }
 
 /// A command line, its words separated as a shell would want them.
@@ -44,10 +29,11 @@ pub(crate) fn command_line(words: &[String]) -> String {
         let bare = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./{}:=,@%+".contains(c));
         if bare {
             line.push_str(word);
-        } else if word.chars().any(|c| c != '"' && c != '\\' && needs_escape(c)) {
-            let _ = write!(line, "$'{}'", word.escape_debug());
+        } else if escape::lines(word) != *word || word.contains(['\n', '\t']) {
+            // To be looked at: not every shell knows these escapes.
+            line.push_str(&format!("$'{}'", escape::one_line(word).replace('\'', r"\'")));
         } else {
-            let _ = write!(line, "'{}'", word.replace('\'', r"'\''"));
+            line.push_str(&format!("'{}'", word.replace('\'', r"'\''")));
         }
     }
     line
@@ -58,20 +44,11 @@ pub(crate) fn last_line(output: &[u8]) -> Option<String> {
     const CHARS_MAX: usize = 160;
     let end = output.iter().rposition(|b| !b.is_ascii_whitespace())? + 1;
     let start = output[..end].iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-    let line = String::from_utf8_lossy(&output[start..end]);
-    let mut shown = String::new();
-    for (count, c) in line.trim().chars().enumerate() {
-        if count == CHARS_MAX {
-            shown.push('…');
-            break;
-        }
-        if c != '"' && needs_escape(c) {
-            let _ = write!(shown, "{}", c.escape_default());
-        } else {
-            shown.push(c);
-        }
+    let line = escape::lines(String::from_utf8_lossy(&output[start..end]).trim()).replace('\t', " ");
+    match line.char_indices().nth(CHARS_MAX) {
+        Some((cut, _)) => Some(format!("{}…", &line[..cut])),
+        None => Some(line),
     }
-    Some(shown)
 }
 
 /// A count with its thousands apart: `1 234 567`.
@@ -79,7 +56,7 @@ pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);

@@ -4,6 +4,10 @@ fn mark(ending: Ending, micros: u64, attempt: u32) -> Mark<'static> {
     Mark { ending, micros, attempt, stdout: Kept::default(), stderr: Kept::default() }
 }
 
+fn whole(bytes: &[u8]) -> Kept<'_> {
+    Kept { bytes, total_bytes: bytes.len() as u64 }
+}
+
 fn check(mark: Mark<'_>, expected: &[u8]) {
     let mut bytes = Vec::new();
     mark.encode(&mut bytes);
@@ -22,8 +26,8 @@ fn marks_read_back_as_written() {
     check(mark(Ending::Exit(255), u64::MAX, u32::MAX), b"255 18446744073709551615 try=4294967295");
     check(mark(Ending::Signal(9), 7, 2), b"sig9 7 try=2");
     check(mark(Ending::NotStarted, 7, 1), b"start 7");
-    check(Mark { stdout: Kept::whole(b"a\nb\n"), ..mark(Ending::Exit(0), 1, 1) }, b"0 1 out=4\na\nb\n");
-    check(Mark { stderr: Kept::whole(b"\xff\0"), ..mark(Ending::Exit(1), 1, 1) }, b"1 1 err=2\n\xff\0");
+    check(Mark { stdout: whole(b"a\nb\n"), ..mark(Ending::Exit(0), 1, 1) }, b"0 1 out=4\na\nb\n");
+    check(Mark { stderr: whole(b"\xff\0"), ..mark(Ending::Exit(1), 1, 1) }, b"1 1 err=2\n\xff\0");
     check(Mark { stdout: cut(b"", 10), ..mark(Ending::Exit(0), 1, 1) }, b"0 1 out=0/10\n");
     check(
         Mark { stdout: cut(b"ab", 99), stderr: cut(b"c", 2), ..mark(Ending::Exit(0), 1, 3) },

@@ -2,7 +2,13 @@
 //!
 //! Invariant: the outputs of two commands never mix.
 
-use std::io::{self, Write};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    os::fd::AsFd,
+};
+
+use parking_lot::Mutex;
 
 use crate::each::{
     child::{Outputs, Rest},
@@ -29,48 +35,63 @@ impl Print {
             Print::Outputs | Print::Prefixed => Rest::PutAside,
         }
     }
+}
+
+/// Standard output, for the slots.
+pub(super) struct Printer {
+    print: Print,
+    /// A descriptor of its own: the lock of the library's may be held for the whole run. Locked for as long as one
+    /// command's outputs take, standard error after it.
+    stdout: Mutex<File>,
+}
+
+impl Printer {
+    pub(super) fn new(print: Print) -> io::Result<Printer> {
+        Ok(Printer { print, stdout: Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)) })
+    }
 
     /// Prints the outputs of a command.
-    pub(super) fn print(self, item: &str, outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
-        if self == Print::Nothing || outputs.stdout.kept().total_bytes + outputs.stderr.kept().total_bytes == 0 {
+    pub(super) fn print(&self, item: &str, outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
+        let silent = outputs.stdout.kept().total_bytes + outputs.stderr.kept().total_bytes == 0;
+        if self.print == Print::Nothing || silent {
             return Ok(());
         }
         bar.aside(|| {
-            let mut stdout = io::stdout().lock();
+            let mut stdout = self.stdout.lock();
             let mut stderr = io::stderr().lock();
-            // Both are locked for as long as this command's outputs take, always in this order.
-            if self == Print::Prefixed {
-                let prefix = format!("{}: ", Escaped(item));
-                let mut lines = Prefixed::new(&mut stdout, &prefix);
-                outputs.stdout.copy_to(&mut lines)?;
-                lines.end()?;
-                let mut lines = Prefixed::new(&mut stderr, &prefix);
-                outputs.stderr.copy_to(&mut lines)?;
-                lines.end()?;
-            } else {
-                outputs.stdout.copy_to(&mut stdout)?;
-                outputs.stderr.copy_to(&mut stderr)?;
+            if self.print == Print::Outputs {
+                outputs.stdout.copy_to(&mut *stdout)?;
+                return outputs.stderr.copy_to(&mut stderr);
             }
-            stdout.flush()
+            let prefix = format!("{}: ", Escaped(item));
+            let mut lines = Prefixed::new(BufWriter::new(&mut *stdout), &prefix);
+            outputs.stdout.copy_to(&mut lines)?;
+            lines.end()?;
+            let mut lines = Prefixed::new(BufWriter::new(&mut stderr), &prefix);
+            outputs.stderr.copy_to(&mut lines)?;
+            lines.end()
         })
     }
 }
 
 /// Writes lines after a prefix.
 struct Prefixed<'a, W> {
-    to: &'a mut W,
+    to: W,
     prefix: &'a str,
     is_line_begun: bool,
 }
 
 impl<'a, W: Write> Prefixed<'a, W> {
-    fn new(to: &'a mut W, prefix: &'a str) -> Prefixed<'a, W> {
+    fn new(to: W, prefix: &'a str) -> Prefixed<'a, W> {
         Prefixed { to, prefix, is_line_begun: false }
     }
 
     /// Ends a line that was left open, so that the next prefix begins one.
-    fn end(self) -> io::Result<()> {
-        if self.is_line_begun { self.to.write_all(b"\n") } else { Ok(()) }
+    fn end(mut self) -> io::Result<()> {
+        if self.is_line_begun {
+            self.to.write_all(b"\n")?;
+        }
+        self.to.flush()
     }
 }
 

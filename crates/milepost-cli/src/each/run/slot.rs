@@ -78,7 +78,7 @@ fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> 
         shared.counters.fail(&item.text, ended.ending, outputs.stderr.kept().bytes);
     }
     shared.marks.push(item.text.clone(), mark);
-    shared.plan.print.print(&item.text, outputs, &shared.bar).map_err(EachError::Print)?;
+    shared.printer.print(&item.text, outputs, &shared.bar).map_err(EachError::Print)?;
     Ok(Some(ended.ending))
 }
 

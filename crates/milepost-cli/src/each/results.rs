@@ -1,0 +1,188 @@
+//! `milepost results`: what became of a job's items, and what their commands wrote.
+//!
+//! Invariant: an output is written as it was kept, byte for byte, and what was not kept is said on standard error. Rows
+//! are streamed: a job of many items takes no memory.
+//!
+//! Knows nothing of running; a job can be read while it runs.
+
+mod rows;
+
+use std::process::ExitCode;
+
+use milepost::{At, Entry, Scope, ScopePrefix, View};
+
+use self::rows::{ItemRow, JobRow};
+use super::{
+    error::EachError,
+    job::{self, JOBS, RunRecord},
+    mark::{Kept, Mark},
+    text::Escaped,
+};
+use crate::{
+    args::Format,
+    command::Context,
+    error::{CliError, say},
+    escape,
+    output::Out,
+    render::Rows,
+};
+
+/// Show what became of the items of a job.
+///
+/// Without --job, all jobs with their counts. With an item, what its command wrote.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost results                                          (all jobs)
+  milepost results --job checksum                           (all items of one)
+  milepost results --job checksum --failed -o jsonl         (those that failed)
+  milepost results --job checksum /usr/share/doc/README     (what one command wrote)
+  milepost results --job checksum --outputs > SHA256SUMS    (what all wrote, in the order of the items' names)")]
+pub(crate) struct ResultsArgs {
+    /// Name of the job.
+    #[arg(long, value_name = "NAME")]
+    job: Option<String>,
+    /// Write what this item's command wrote, byte for byte.
+    #[arg(requires = "job")]
+    item: Option<String>,
+    /// Only items that failed.
+    #[arg(long, requires = "job", conflicts_with = "item")]
+    failed: bool,
+    /// Write what the commands wrote, byte for byte, in the order of the items' names.
+    #[arg(long, requires = "job", conflicts_with = "item")]
+    outputs: bool,
+    /// Write standard error instead of standard output.
+    #[arg(long, requires = "job")]
+    stderr: bool,
+}
+
+/// A job as the store has it.
+struct Kind<'a> {
+    name: &'a str,
+    items: Scope,
+    record: RunRecord,
+}
+
+pub(crate) fn results(args: ResultsArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let store = context.open_read_only()?;
+    let view = store.view(At::Latest)?;
+    let Some(name) = &args.job else {
+        list_jobs(&view, context.format, out)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let job = find(&view, name)?;
+    match &args.item {
+        Some(item) => show_item(&view, &job, item, &args, context.format, out)?,
+        None if args.outputs => write_outputs(&view, &job, &args, out)?,
+        None => list_items(&view, &job, &args, context.format, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn find<'a>(view: &View, name: &'a str) -> Result<Kind<'a>, EachError> {
+    let (items, jobs) = job::scopes(name)?;
+    match job::run_record(view, &jobs)? {
+        Some(record) => Ok(Kind { name, items, record }),
+        None => Err(EachError::NoJob { name: name.to_owned() }),
+    }
+}
+
+fn list_jobs(view: &View, format: Format, out: &mut Out) -> Result<(), CliError> {
+    let mut rows = Rows::new(out, format)?;
+    let below = ScopePrefix::parse(JOBS).map_err(milepost::Error::from)?;
+    for scope in view.scopes(&below)? {
+        let Some(name) = scope.as_str().strip_prefix(JOBS).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let Kind { items, record, .. } = find(view, name)?;
+        let mut row = JobRow::new(name, &record, view.scope_version(&items));
+        for entry in view.scan(&items, "") {
+            let entry = entry?;
+            row.count(parse(&items, &entry)?.ending, entry.value.at());
+        }
+        rows.push(&row)?;
+    }
+    rows.flush()
+}
+
+fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
+    let mut rows = Rows::new(out, format)?;
+    for entry in view.scan(&job.items, "") {
+        let entry = entry?;
+        let mark = parse(&job.items, &entry)?;
+        if !args.failed || !mark.ending.is_ok() {
+            rows.push(&ItemRow::new(&entry, &mark))?;
+        }
+    }
+    rows.flush()
+}
+
+fn show_item(
+    view: &View,
+    job: &Kind<'_>,
+    item: &str,
+    args: &ResultsArgs,
+    format: Format,
+    out: &mut Out,
+) -> Result<(), CliError> {
+    let key = milepost::Key::parse(item).map_err(|source| EachError::ItemName { source })?;
+    let Some(value) = view.get(&job.items, item)? else {
+        return Err(EachError::NoItem { job: job.name.to_owned(), item: item.to_owned() }.into());
+    };
+    let entry = Entry { key, value };
+    let mark = parse(&job.items, &entry)?;
+    if format != Format::Table {
+        let mut rows = Rows::new(out, format)?;
+        rows.push(&ItemRow::new(&entry, &mark))?;
+        return rows.flush();
+    }
+    let kept = output(&mark, args);
+    write_output(kept, out)?;
+    out.flush()?;
+    if kept.cut_bytes() > 0 {
+        let (cut, all, item) = (kept.cut_bytes(), kept.total_bytes, Escaped(item));
+        say(&format!("{cut} of {all} bytes of {item} were not kept; `milepost each --keep-output` says how many are"));
+    }
+    Ok(())
+}
+
+fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out) -> Result<(), CliError> {
+    let (mut items, mut bytes) = (0, 0);
+    for entry in view.scan(&job.items, "") {
+        let entry = entry?;
+        let mark = parse(&job.items, &entry)?;
+        if args.failed && mark.ending.is_ok() {
+            continue;
+        }
+        let kept = output(&mark, args);
+        write_output(kept, out)?;
+        if kept.cut_bytes() > 0 {
+            items += 1;
+            bytes += kept.cut_bytes();
+        }
+    }
+    out.flush()?;
+    if items > 0 {
+        say(&format!("{bytes} bytes of {items} items were not kept; `milepost each --keep-output` says how many are"));
+    }
+    Ok(())
+}
+
+fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
+    if args.stderr { mark.stderr } else { mark.stdout }
+}
+
+fn write_output(kept: Kept<'_>, out: &mut Out) -> Result<(), CliError> {
+    if out.is_terminal() {
+        // A terminal would act on what is in it.
+        return out.raw(escape::lines(&String::from_utf8_lossy(kept.bytes)).as_bytes());
+    }
+    out.raw(kept.bytes)
+}
+
+fn parse<'a>(items: &Scope, entry: &'a Entry) -> Result<Mark<'a>, EachError> {
+    Mark::parse(&entry.value).map_err(|source| EachError::Mark {
+        scope: items.clone(),
+        item: entry.key.as_str().to_owned(),
+        seq: entry.value.seq(),
+        source,
+    })
+}

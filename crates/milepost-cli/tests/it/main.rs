@@ -1,0 +1,4 @@
+//! The binary from outside: real processes, real kills.
+
+// The main job and its results.
+mod each;
