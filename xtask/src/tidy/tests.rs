@@ -107,8 +107,16 @@ fn a_file_without_a_head_is_found() {
         heads::present,
         &[("a/src/b.rs", "use std::fmt;\n")],
         "a/src/b.rs:1: opens without `//!`: say what it is, and its invariant",
-        &[("a/src/b.rs", "//! B.\n"), ("a/src/b/tests.rs", "use super::*;\n"), ("a/build.rs", "fn main() {}\n")],
+        &[
+            ("a/src/b.rs", "//! B.\n"),
+            ("a/src/b/tests.rs", "use super::*;\n"),
+            ("a/build.rs", "fn main() {}\n"),
+            ("a/tests/it/case.rs", "use std::fs;\n"),
+        ],
     );
+    for root in ["a/tests/it.rs", "a/tests/it/main.rs"] {
+        assert_eq!(heads::present(&tree(&[(root, "mod case;\n")])).len(), 1, "{root}");
+    }
 }
 
 #[test]
