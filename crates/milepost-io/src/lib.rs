@@ -10,6 +10,7 @@ mod latch;
 mod map;
 mod os;
 mod signal;
+mod sim;
 mod thread;
 mod whole;
 
@@ -22,6 +23,7 @@ pub use latch::{Failure, Latch, LatchedFile};
 pub use map::Map;
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use signal::ignore_file_size_signal;
+pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 pub use thread::spawn;
 pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
 

@@ -11,7 +11,7 @@ pub struct Map(Source);
 #[derive(Clone)]
 enum Source {
     File(Arc<memmap2::Mmap>),
-    Heap(Arc<[u8]>),
+    Heap(Arc<Vec<u8>>),
 }
 
 impl Map {
@@ -27,7 +27,12 @@ impl Map {
     /// A map of bytes that are in memory already: what the simulated disk gives.
     #[must_use]
     pub fn of_bytes(bytes: Vec<u8>) -> Map {
-        Map(Source::Heap(bytes.into()))
+        Map::of_shared(Arc::new(bytes))
+    }
+
+    /// A map of bytes that are shared already, without a copy.
+    pub(crate) fn of_shared(bytes: Arc<Vec<u8>>) -> Map {
+        Map(Source::Heap(bytes))
     }
 }
 

@@ -127,7 +127,9 @@ fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut tries = 0;
     loop {
         match call() {
-            Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) && tries < TRIES_MAX => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) && tries < TRIES_MAX =>
+            {
                 tries += 1;
                 std::thread::yield_now();
             }
