@@ -37,7 +37,7 @@ pub enum Crash {
     /// Bytes and sizes of all files are kept, changes of names are lost.
     LoseNames,
     /// Bytes and sizes of all files are lost, changes of names are kept.
-    KeepNames,
+    LoseData,
 }
 
 impl Crash {
@@ -50,7 +50,7 @@ impl Crash {
         Crash::OneMissing,
         Crash::OneAlone,
         Crash::LoseNames,
-        Crash::KeepNames,
+        Crash::LoseData,
     ];
 }
 
@@ -145,7 +145,7 @@ impl Fate {
     fn keeps_step(&mut self, stamp: u64, index: usize) -> bool {
         match self.how {
             Crash::LoseUnsynced | Crash::LoseNames => false,
-            Crash::KeepAll | Crash::KeepNames => true,
+            Crash::KeepAll | Crash::LoseData => true,
             Crash::Torn => self.coin(),
             Crash::PrefixOfWrites => self.is_in_time(stamp),
             Crash::OneMissing => index != self.chosen,
@@ -155,7 +155,7 @@ impl Fate {
 
     fn keeps_unit(&mut self, unit: Unit, units: Units) -> bool {
         match self.how {
-            Crash::LoseUnsynced | Crash::KeepNames => false,
+            Crash::LoseUnsynced | Crash::LoseData => false,
             Crash::KeepAll | Crash::LoseNames => true,
             Crash::Torn => match unit.what {
                 Of::Sector => self.coin(),
