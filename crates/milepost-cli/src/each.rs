@@ -1,10 +1,11 @@
-//! `milepost each`: runs a command per item and remembers durably what is done. `milepost results`: what became of them.
+//! `milepost each`: runs a command per item and remembers durably what is done. `milepost results`: what became of
+//! them.
 //!
-//! Invariant: nothing runs and nothing is written before the command line was understood, its program found and the store
-//! opened. Standard output has nothing but what `--print` asks for.
+//! Invariant: nothing runs and nothing is written before the command line was understood, its program found and the
+//! store opened. Standard output has nothing but what `--print` asks for.
 //!
-//! Knows the command line; the rest of the house is below: `items` and `command` say what is run, `child` runs it, `mark`
-//! says how it ended, `marks`, `handover` and `job` keep that, `run` puts them together.
+//! Knows the command line; the rest of the house is below: `items` and `command` say what is run, `child` runs it,
+//! `mark` says how it ended, `marks`, `handover` and `job` keep that, `run` puts them together.
 
 mod child;
 mod command;
@@ -191,8 +192,8 @@ impl EachArgs {
 
 /// Opens the store, and waits a moment for a holder that is just going.
 ///
-/// A run that is killed between the fork and the exec of a command leaves its lock to the command, which drops it with the
-/// exec: microseconds, on a busy machine some milliseconds, in which the next run must not fail.
+/// A run that is killed between the fork and the exec of a command leaves its lock to the command, which drops it with
+/// the exec: microseconds, on a busy machine some milliseconds, in which the next run must not fail.
 fn open_patiently(open: impl Fn() -> Result<Store, CliError>) -> Result<Store, CliError> {
     for _ in 0..OPEN_TRIES_MAX {
         match open() {

@@ -4,8 +4,9 @@
 //! does not hold its item up. The process is signalled only while it has not been reaped, so that a number that was
 //! given to another process is never hit.
 //!
-//! The way is kept short, because a job may be a million commands of a millisecond: no `pre_exec` and no search of PATH,
-//! so that the standard library takes `posix_spawn` and not a fork; stdin is inherited and is `/dev/null` already.
+//! The way is kept short, because a job may be a million commands of a millisecond: no `pre_exec` and no search of
+//! PATH, so that the standard library takes `posix_spawn` and not a fork; stdin is inherited and is `/dev/null`
+//! already.
 //!
 //! Knows nothing of items, marks and stores.
 

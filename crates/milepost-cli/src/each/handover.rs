@@ -1,10 +1,10 @@
 //! The handover file: how commands ended whose marks are still on their way to the log.
 //!
-//! A mark is durable only some time after its command has ended, and the next command is started meanwhile. A SIGKILL in
-//! between would lose the mark of an item that is done, and the item would run again. So the ending is first written
+//! A mark is durable only some time after its command has ended, and the next command is started meanwhile. A SIGKILL
+//! in between would lose the mark of an item that is done, and the item would run again. So the ending is first written
 //! here, with one plain write and no sync: what the kernel has survives the process. The next run reads the file and
-//! marks what is missing. After a power failure the file may be lost or torn; then the items whose marks were not synced
-//! run again, and no others.
+//! marks what is missing. After a power failure the file may be lost or torn; then the items whose marks were not
+//! synced run again, and no others.
 //!
 //! ```text
 //! head     "milepost-each-1\n", u64 seq of the run's first commit, u16 length, job, u32 CRC32 of all before

@@ -1,7 +1,7 @@
 //! The items: a stream of names, one a line or NUL-separated, read with bounded memory.
 //!
-//! Invariant: an item is taken byte for byte or refused with its place; nothing is trimmed, folded or split. Empty lines
-//! are no items. However long a line is, no more than a key's worth of it is held.
+//! Invariant: an item is taken byte for byte or refused with its place; nothing is trimmed, folded or split. Empty
+//! lines are no items. However long a line is, no more than a key's worth of it is held.
 //!
 //! Knows nothing of what is done with an item.
 
@@ -89,7 +89,8 @@ impl<R: Read> Items<R> {
         }
     }
 
-    /// Reads up to the next separator, keeping no more than a byte beyond a key; the whole length, or `None` at the end.
+    /// Reads up to the next separator, keeping no more than a byte beyond a key; the whole length, or `None` at the
+    /// end.
     fn fill(&mut self) -> io::Result<Option<u64>> {
         self.item.clear();
         let mut bytes = 0;

@@ -8,8 +8,8 @@
 //! A command that went well and said nothing leaves `0 523`: five bytes that a person can read in any listing. `TOTAL`
 //! stands where more was written than was kept. Numbers have no sign and no leading zeros.
 //!
-//! Invariant: what [`Mark::encode`] writes, [`Mark::parse`] reads back to the byte; anything else is refused, so that an
-//! ending is never guessed.
+//! Invariant: what [`Mark::encode`] writes, [`Mark::parse`] reads back to the byte; anything else is refused, so that
+//! an ending is never guessed.
 //!
 //! Knows nothing of processes and stores.
 

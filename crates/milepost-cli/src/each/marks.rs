@@ -5,8 +5,8 @@
 //! threads that run commands go on at once.
 //!
 //! Invariant: from the end of its command on, an item's mark is in the handover file, or its slot waits until it is
-//! durable; and an item is in hand (read, running, or with a mark on its way) until its mark is durable, so that one that
-//! stands in the input twice runs once.
+//! durable; and an item is in hand (read, running, or with a mark on its way) until its mark is durable, so that one
+//! that stands in the input twice runs once.
 //!
 //! Locks: `state` before none; `in_hand` before none. No lock is held while the log is written; `state` is held for the
 //! one plain write to the handover file, which keeps its records in order and whole.

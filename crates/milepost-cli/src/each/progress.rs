@@ -1,7 +1,7 @@
 //! What a run has done so far: counters that every thread adds to, and the bar that shows them.
 //!
-//! Invariant: the bar is drawn by the thread that waits for the end, at most ten times a second, and on a terminal only;
-//! the threads that run commands only count.
+//! Invariant: the bar is drawn by the thread that waits for the end, at most ten times a second, and on a terminal
+//! only; the threads that run commands only count.
 //!
 //! Knows nothing of stores and processes.
 

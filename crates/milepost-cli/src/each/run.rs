@@ -1,22 +1,22 @@
 //! A run: items are read, their commands run on so many threads at a time, their marks go to the log.
 //!
-//! Threads: one reads and leaves out what is done; each slot has one that starts a command, collects what it says, waits
-//! for it and hands its mark over; one makes marks durable; the caller's waits for the end, for signals and for errors,
-//! and draws the bar. So nothing stands between the end of a command and the start of the next but one look-up in a queue
-//! and one plain write.
+//! Threads: one reads and leaves out what is done; each slot has one that starts a command, collects what it says,
+//! waits for it and hands its mark over; one makes marks durable; the caller's waits for the end, for signals and for
+//! errors, and draws the bar. So nothing stands between the end of a command and the start of the next but one look-up
+//! in a queue and one plain write.
 //!
-//! Invariant: a run ends only when all its commands have, and says that something is durable only when it is. However it
-//! ends, running it again goes on.
+//! Invariant: a run ends only when all its commands have, and says that something is durable only when it is. However
+//! it ends, running it again goes on.
 //!
 //! Knows nothing of command lines and of what is asked there.
 
+mod feed;
 mod print;
 mod slot;
 
 use std::{
     convert::Infallible,
     fs::File,
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -36,10 +36,10 @@ use super::{
     command::Template,
     error::EachError,
     handover::Handover,
-    items::{self, Items, Separator},
-    job::{Job, Known},
+    items::Separator,
+    job::Job,
     marks::Marks,
-    progress::{Bar, Counters, DRAW_EVERY, add},
+    progress::{Bar, Counters, DRAW_EVERY},
     text::{Escaped, count},
 };
 
@@ -135,7 +135,8 @@ struct Shared {
     events: Sender<Event>,
     /// Nothing more is started. Set by whoever tells the reason, before anything is said of it.
     is_stopping: AtomicBool,
-    /// Running commands are being ended: how they end says nothing about their items. Set before the first is signalled.
+    /// Running commands are being ended: how they end says nothing about their items. Set before the first is
+    /// signalled.
     is_killing: AtomicBool,
 }
 
@@ -173,7 +174,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     drop((items, stopped));
     // Never joined: it may wait for input that never comes.
     spawn("items", &shared, move |shared| {
-        if let Err(error) = shared.feed(input, &queue) {
+        if let Err(error) = feed::feed(shared, &input, &queue) {
             shared.tell(Event::Failed(error));
         }
     })?;
@@ -256,66 +257,6 @@ impl Shared {
         self.is_killing.store(true, Ordering::SeqCst);
         for slot in &self.slots {
             slot.signal(signal);
-        }
-    }
-
-    /// Reads the items and hands on those that are to be run.
-    fn feed(&self, input: Input, queue: &Sender<Item>) -> Result<(), EachError> {
-        let failed = |source| EachError::Items { from: input.name.clone(), source };
-        if self.bar.is_shown() {
-            self.count_ahead(&input);
-        }
-        let mut items = Items::new(&input.file, input.separator);
-        let mut read = 0;
-        while let Some(found) = items.next().map_err(failed)? {
-            if self.is_stopping() {
-                return Ok(());
-            }
-            read += 1;
-            let item = match found.item {
-                Ok(item) => item,
-                Err(error) => {
-                    add(&self.counters.refused);
-                    self.bar.say(&format!("milepost: line {} is no item: {error}", found.line));
-                    continue;
-                }
-            };
-            if let Some(item) = self.choose(item)?
-                && queue.send(item).is_err()
-            {
-                return Ok(());
-            }
-        }
-        self.counters.set_total(read);
-        Ok(())
-    }
-
-    /// Decides whether an item is to be run, and takes it in hand if so.
-    fn choose(&self, text: &str) -> Result<Option<Item>, EachError> {
-        let text: Arc<str> = text.into();
-        // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
-        if !self.marks.take(&text) {
-            add(&self.counters.repeated);
-            return Ok(None);
-        }
-        let known = self.job.look_up(&text)?;
-        let counter = match known {
-            Some(known) if self.job.is_of_this_run(&known) => &self.counters.repeated,
-            Some(Known { done: true, .. }) => &self.counters.skipped,
-            Some(_) if self.plan.failed_before == FailedBefore::Skip => &self.counters.failed_before,
-            Some(Known { attempt, .. }) => return Ok(Some(Item { text, attempts: attempt })),
-            None => return Ok(Some(Item { text, attempts: 0 })),
-        };
-        add(counter);
-        self.marks.let_go(&text);
-        Ok(None)
-    }
-
-    /// Counts the items of a plain file beforehand, so that the end can be foretold. Reads it once more, at its own place.
-    fn count_ahead(&self, input: &Input) {
-        let at = io::Seek::stream_position(&mut &input.file);
-        if let Some(total) = at.ok().and_then(|at| items::count(&input.file, at, input.separator)) {
-            self.counters.set_total(total);
         }
     }
 

@@ -1,21 +1,23 @@
-//! `milepost each` and `milepost results`: the real binary, real processes, real kills.
+//! `milepost each` and `milepost results`: the real binary and real processes.
+//!
+//! `held`: jobs stopped while commands run. `kill`: jobs killed at random moments.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 use std::{
-    collections::BTreeSet,
     ffi::OsStr,
     fs,
-    hint::spin_loop,
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     path::PathBuf,
-    process::{Child, ChildStderr, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use milepost::{ContentType, Scope, SetOptions, Store};
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+mod held;
+mod kill;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);
@@ -329,233 +331,6 @@ fn outputs_are_printed_whole_and_prefixed_on_request() {
         .each(&["-j1", "--print", "--prefix"], script, "a b\n")
         .says(0, &["\"a b\": ea b\n"])
         .prints("\"a b\": a b-1\n\"a b\": a b-2\n\"a b\": a b-3\n");
-}
-
-/// Kills a job again and again at random moments, and lets it go on: every item runs, and none again that had ended.
-///
-/// What was printed had ended. A mark that was still on its way to the log when its next command had begun was once lost
-/// with a kill, and its item ran again.
-#[test]
-fn sigkill_at_any_moment_repeats_only_what_was_running() {
-    const ITEMS: usize = 300;
-    const SLOTS: usize = 3;
-    let world = World::new();
-    let args = each_args(&["-j3", "--print"], r#"echo "$1" >> log; echo "$1""#);
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    let mut printed = BTreeSet::new();
-    let mut kills = 0;
-    loop {
-        let mut child = world.milepost(&args).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(numbers(ITEMS).as_bytes()).unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let (lines, wait) = (dice.below(12), Duration::from_micros(dice.below(3000)));
-        let mut ended = Vec::new();
-        for _ in 0..lines {
-            stdout.read_until(b'\n', &mut ended).unwrap();
-        }
-        let until = Instant::now() + wait;
-        while Instant::now() < until {
-            spin_loop();
-        }
-        child.kill().unwrap();
-        stdout.read_to_end(&mut ended).unwrap();
-        for item in String::from_utf8(ended).unwrap().split_inclusive('\n').filter(|item| item.ends_with('\n')) {
-            assert!(printed.insert(item.to_owned()), "item {item:?} ran again after it had ended, kill {kills}");
-        }
-        let status = child.wait().unwrap();
-        if status.success() {
-            break;
-        }
-        assert_eq!(status.code(), None, "it fails only by being killed");
-        kills += 1;
-        assert!(kills < 400, "no way forward");
-    }
-    assert!(kills > 10, "only {kills} kills: the job is too quick to be tested");
-    let runs = world.lines("log");
-    assert_eq!(runs.iter().collect::<BTreeSet<_>>().len(), ITEMS);
-    let repeats = runs.len() - ITEMS;
-    assert!(repeats <= kills * SLOTS, "{repeats} repeats after {kills} kills of {SLOTS} commands at a time");
-    world.run(&args, numbers(ITEMS)).says(0, &["0 done, 300 done before"]);
-    assert_eq!(world.lines("log").len(), runs.len());
-    assert!(!world.store().join("each.handover").exists());
-}
-
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-/// A job whose commands append their item to `log`, say in the pipe `began` that they have begun, and then wait until the
-/// pipe `go` lets them. Item `quick` does nothing of that.
-struct Held {
-    child: Option<Child>,
-    stderr: BufReader<ChildStderr>,
-    began: BufReader<fs::File>,
-    go: fs::File,
-}
-
-const HELD: &str = r#"[ "$1" = quick ] && exit; echo "$1" >> log; echo "$1" > began; read line < go"#;
-
-impl Held {
-    /// Starts the job over these items, and returns when `began` of them have.
-    fn begin(world: &World, options: &[&str], items: &str, began: usize) -> Held {
-        for pipe in ["began", "go"].iter().filter(|pipe| !world.path(pipe).exists()) {
-            let made = Command::new("mkfifo").arg(world.path(pipe)).status().unwrap();
-            assert!(made.success());
-        }
-        // Open both ways, so that no open waits and no writer leaves an end of file behind.
-        let pipe = |name| fs::File::options().read(true).write(true).open(world.path(name)).unwrap();
-        let mut child = world.milepost(each_args(options, HELD)).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(items.as_bytes()).unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut held = Held { child: Some(child), stderr, began: BufReader::new(pipe("began")), go: pipe("go") };
-        for _ in 0..began {
-            held.began.read_line(&mut String::new()).unwrap();
-        }
-        held
-    }
-
-    fn let_go(&mut self, count: usize) {
-        self.go.write_all(&vec![b'\n'; count]).unwrap();
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.child.as_ref().unwrap()), signal).unwrap();
-    }
-
-    /// Waits until standard error says something, and returns the line.
-    fn hear(&mut self, words: &str) -> String {
-        let mut line = String::new();
-        while !line.contains(words) {
-            line.clear();
-            assert_ne!(self.stderr.read_line(&mut line).unwrap(), 0, "it ended without saying {words:?}");
-        }
-        line
-    }
-
-    fn wait(mut self) -> Option<i32> {
-        self.child.take().unwrap().wait().unwrap().code()
-    }
-
-    fn kill(mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // What it had running lives on: it is let go, so that it leaves with the test.
-        self.let_go(64);
-    }
-}
-
-/// Killed if the test fails, so that it leaves nothing running.
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-            self.let_go(64);
-        }
-    }
-}
-
-#[test]
-fn the_first_interrupt_lets_running_commands_finish() {
-    for signal in [Signal::INT, Signal::TERM] {
-        let world = World::new();
-        let mut held = Held::begin(&world, &["-j2"], &numbers(10), 2);
-        held.signal(signal);
-        held.hear("waiting for the running commands");
-        held.let_go(2);
-        held.hear("j: 2 done in");
-        held.hear("run the same command again");
-        assert_eq!(held.wait(), Some(130));
-        assert_eq!(world.lines("log").len(), 2);
-        world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]);
-        // The store is free, and the job goes on.
-        let mut held = Held::begin(&world, &["-j8"], &numbers(10), 8);
-        held.let_go(8);
-        held.hear("j: 8 done, 2 done before in");
-        assert_eq!(held.wait(), Some(0));
-        assert_eq!(world.lines("log").len(), 10);
-    }
-}
-
-#[test]
-fn the_second_interrupt_ends_running_commands_and_does_not_count_them() {
-    let world = World::new();
-    let mut held = Held::begin(&world, &["-j2", "--retries", "5"], &numbers(10), 2);
-    held.signal(Signal::INT);
-    held.hear("waiting for the running commands");
-    held.signal(Signal::INT);
-    held.hear("ending the running commands");
-    held.hear("j: 0 done in");
-    assert_eq!(held.wait(), Some(130));
-    assert_eq!(world.lines("log").len(), 2);
-    world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).prints("");
-}
-
-#[test]
-fn an_interrupt_is_heard_while_the_input_is_silent() {
-    let world = World::new();
-    let mut child = world.milepost(each_args(&[], "echo $1 >> log")).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(b"1\n").unwrap();
-    while world.lines("log").is_empty() {
-        spin_loop();
-    }
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    drop(stdin);
-}
-
-#[test]
-fn a_second_process_is_told_who_holds_the_store() {
-    let world = World::new();
-    let mut held = Held::begin(&world, &["-j1"], "1\n", 1);
-    let pid = held.child.as_ref().unwrap().id().to_string();
-    world.each(&[], "exit 0", "1\n").says(5, &["is held by", &pid]);
-    // Reading beside it is allowed.
-    world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).prints("");
-    held.let_go(1);
-    assert_eq!(held.wait(), Some(0));
-}
-
-/// The handover file keeps marks that are long durable until they are overwritten. Cleared by hand after a kill, they must
-/// not come back from there.
-#[test]
-fn a_handover_is_left_alone_when_somebody_wrote_since() {
-    for by_hand in [false, true] {
-        let world = World::new();
-        Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
-        assert!(world.store().join("each.handover").exists());
-        if by_hand {
-            let store = Store::open(world.store()).unwrap();
-            store.clear(&Scope::parse("each/j").unwrap()).unwrap();
-            store.close().unwrap();
-        }
-        let counts = if by_hand { "1 done in" } else { "0 done, 1 done before in" };
-        world.each(&["--same-job"], HELD, "quick\n").says(0, &[counts]);
-    }
-}
-
-/// The file is all there is of an ending whose mark did not reach the log: it is taken over once, whatever runs next.
-#[test]
-fn a_handover_is_taken_over_by_the_next_run_of_any_job() {
-    let world = World::new();
-    Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
-    // As if the kill had come between the end of the command and the write of its mark.
-    let handover = fs::read(world.store().join("each.handover")).unwrap();
-    let other = World::new();
-    Held::begin(&other, &["-j1"], "held\n", 1).kill();
-    fs::write(other.store().join("each.handover"), handover).unwrap();
-    other.run(["each", "--job", "another", "--", "true"], "x\n").says(0, &["another: 1 done"]);
-    let rows = other.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).stdout;
-    assert!(String::from_utf8(rows).unwrap().contains(r#""item":"quick""#));
 }
 
 #[test]

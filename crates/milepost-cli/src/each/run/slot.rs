@@ -1,7 +1,7 @@
 //! One slot: takes an item, runs its command, hands its mark over, takes the next.
 //!
-//! Invariant: an item is marked exactly if its command ended by itself. What was ended because the run was, or could not
-//! be started for a reason that is not the item's, is left as it was.
+//! Invariant: an item is marked exactly if its command ended by itself. What was ended because the run was, or could
+//! not be started for a reason that is not the item's, is left as it was.
 
 use std::{convert::Infallible, io, process::Command, time::Duration};
 

@@ -1,0 +1,76 @@
+//! The thread that reads: leaves out what is done, and hands on what is to be run.
+//!
+//! Invariant: an item that is handed on is in hand, and is neither done nor already on its way. Nothing of the input is
+//! held but what is read ahead.
+
+use std::{io, sync::Arc};
+
+use crossbeam::channel::Sender;
+
+use super::{FailedBefore, Input, Item, Shared};
+use crate::each::{
+    error::EachError,
+    items::{self, Items},
+    job::Known,
+    progress::add,
+};
+
+/// Reads the items and hands on those that are to be run.
+pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Result<(), EachError> {
+    let failed = |source| EachError::Items { from: input.name.clone(), source };
+    if shared.bar.is_shown() {
+        count_ahead(shared, input);
+    }
+    let mut items = Items::new(&input.file, input.separator);
+    let mut read = 0;
+    while let Some(found) = items.next().map_err(failed)? {
+        if shared.is_stopping() {
+            return Ok(());
+        }
+        read += 1;
+        let item = match found.item {
+            Ok(item) => item,
+            Err(error) => {
+                add(&shared.counters.refused);
+                shared.bar.say(&format!("milepost: line {} is no item: {error}", found.line));
+                continue;
+            }
+        };
+        if let Some(item) = choose(shared, item)?
+            && queue.send(item).is_err()
+        {
+            return Ok(());
+        }
+    }
+    shared.counters.set_total(read);
+    Ok(())
+}
+
+/// Decides whether an item is to be run, and takes it in hand if so.
+fn choose(shared: &Shared, text: &str) -> Result<Option<Item>, EachError> {
+    let text: Arc<str> = text.into();
+    // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
+    if !shared.marks.take(&text) {
+        add(&shared.counters.repeated);
+        return Ok(None);
+    }
+    let known = shared.job.look_up(&text)?;
+    let counter = match known {
+        Some(known) if shared.job.is_of_this_run(&known) => &shared.counters.repeated,
+        Some(Known { done: true, .. }) => &shared.counters.skipped,
+        Some(_) if shared.plan.failed_before == FailedBefore::Skip => &shared.counters.failed_before,
+        Some(Known { attempt, .. }) => return Ok(Some(Item { text, attempts: attempt })),
+        None => return Ok(Some(Item { text, attempts: 0 })),
+    };
+    add(counter);
+    shared.marks.let_go(&text);
+    Ok(None)
+}
+
+/// Counts the items of a plain file beforehand, so that the end can be foretold. Reads it once more, at its own place.
+fn count_ahead(shared: &Shared, input: &Input) {
+    let at = io::Seek::stream_position(&mut &input.file);
+    if let Some(total) = at.ok().and_then(|at| items::count(&input.file, at, input.separator)) {
+        shared.counters.set_total(total);
+    }
+}
