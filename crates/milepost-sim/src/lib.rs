@@ -5,4 +5,14 @@
 //!
 //! Must not know: the inside of the engine or the log. What it checks is what a caller could see.
 
+pub mod check;
+pub mod coverage;
+pub mod damage;
+pub mod dice;
+pub mod exhaustive;
+pub mod machine;
 pub mod model;
+pub mod recover;
+pub mod rounds;
+pub mod workload;
+pub mod world;

@@ -8,7 +8,7 @@
 mod judge;
 mod state;
 
-use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp, limits};
+use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
 pub use judge::{Outcome, Refused};
 pub use state::{Change, ChangeKind, Query, State, Version};
@@ -22,14 +22,6 @@ pub struct Ask {
     pub require: Vec<Precondition>,
     /// The events, in order.
     pub events: Vec<Event>,
-}
-
-impl Ask {
-    /// Whether both ask for the same, as far as an idempotency key cares: who asks and what for.
-    #[must_use]
-    pub fn same_content(&self, other: &Ask) -> bool {
-        self.meta == other.meta && self.events == other.events
-    }
 }
 
 /// A commit that is there, and how it was asked for.
@@ -100,9 +92,9 @@ impl Model {
         outcome
     }
 
-    /// Drops all commits after a position.
-    pub fn cut_after(&mut self, seq: Seq) {
-        self.kept.truncate(usize::try_from(seq.0).unwrap_or(usize::MAX));
+    /// Takes up a commit whose outcome was unknown and that was found to be there.
+    pub fn keep(&mut self, kept: Kept) {
+        self.kept.push(kept);
     }
 
     /// The moment that a read means, when the wall clock says `wall`; `None` if it is not there yet.
@@ -146,12 +138,6 @@ impl Model {
             changes.reverse();
         }
         changes
-    }
-
-    /// Whether the wall clock is so far ahead of the last commit that it can't be right.
-    fn clock_jumped(&self, wall: Timestamp) -> bool {
-        let last = self.last();
-        last.seq > Seq::ZERO && wall.0.saturating_sub(last.at.0) > limits::CLOCK_JUMP_MAX_US
     }
 }
 

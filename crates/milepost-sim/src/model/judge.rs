@@ -1,9 +1,10 @@
 //! What becomes of a request at its place in the order.
 //!
-//! Invariant: the order of the questions is fixed. A repeated idempotency key is answered first, whatever has changed
-//! since; then the clock, the fences, the preconditions; only then is anything decided about the events.
+//! Invariant: the order of the questions is fixed. First whether there is a place in the order at all: a position, a stamp
+//! from a clock that can be right. Then a repeated idempotency key, whatever has changed since it was used; then the
+//! fences, the preconditions; only then is anything decided about the events.
 
-use milepost_types::{Commit, Event, Precondition, Receipt, Scope, Seq, Timestamp, Writer};
+use milepost_types::{Commit, Event, Precondition, Receipt, Scope, Seq, Timestamp, Writer, limits};
 
 use super::{Ask, Kept, Model, State};
 
@@ -41,24 +42,23 @@ impl Model {
     /// What becomes of a request if it is the next one in the order.
     #[must_use]
     pub fn judge(&self, ask: &Ask, wall: Timestamp) -> Outcome {
-        let keyed = ask.meta.idempotency_key.is_some() || !ask.meta.fences.is_empty();
-        if ask.events.is_empty() && !keyed {
+        if ask.events.is_empty() && ask.meta.fences.is_empty() {
             return Outcome::Refused(Refused::Empty);
-        }
-        if let Some(first) = self.first_use(ask) {
-            let receipt = Receipt { seq: first.commit.seq, at: first.commit.at };
-            return match first.ask.same_content(ask) {
-                true => Outcome::Repeated(receipt),
-                false => Outcome::Refused(Refused::Conflict(receipt.seq)),
-            };
-        }
-        if self.clock_jumped(wall) {
-            return Outcome::Refused(Refused::ClockJump);
         }
         let last = self.last();
         let (Some(seq), Some(at)) = (last.seq.next(), last.at.stamp_after(wall)) else {
             return Outcome::Refused(Refused::Exhausted);
         };
+        if clock_jumped(last.at, at) {
+            return Outcome::Refused(Refused::ClockJump);
+        }
+        if let Some(first) = self.first_use(ask) {
+            let receipt = Receipt { seq: first.commit.seq, at: first.commit.at };
+            return match first.commit.events == ask.events {
+                true => Outcome::Repeated(receipt),
+                false => Outcome::Refused(Refused::Conflict(receipt.seq)),
+            };
+        }
         if let Some(refused) = self.fenced(ask) {
             return Outcome::Refused(refused);
         }
@@ -68,8 +68,12 @@ impl Model {
                 return Outcome::Refused(Refused::Precondition(condition.clone(), actual));
             }
         }
-        let events = effective(&state, &ask.events, seq, at);
-        if events.is_empty() && !keyed {
+        // A commit with an idempotency key is kept as it was asked for, so that a repetition can be compared with it.
+        let events = match ask.meta.idempotency_key {
+            Some(_) => ask.events.clone(),
+            None => effective(&state, &ask.events, seq, at),
+        };
+        if events.is_empty() && ask.meta.fences.is_empty() {
             return Outcome::Nothing(last);
         }
         Outcome::Appended(Commit { seq, at, meta: ask.meta.clone(), events })
@@ -80,13 +84,13 @@ impl Model {
         self.kept.iter().find(|kept| kept.commit.meta.idempotency_key.as_ref() == Some(key))
     }
 
-    /// The highest token seen for a scope, and who brought it first.
+    /// The highest token seen for a scope, and who brought it last.
     #[must_use]
     pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
         let mut highest: Option<(u64, Option<&Writer>)> = None;
         for kept in &self.kept {
             for fence in kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope) {
-                if highest.is_none_or(|(token, _)| fence.token > token) {
+                if highest.is_none_or(|(token, _)| fence.token >= token) {
                     highest = Some((fence.token, kept.commit.meta.writer.as_ref()));
                 }
             }
@@ -105,6 +109,13 @@ impl Model {
         }
         None
     }
+}
+
+/// Whether the wall clock is so far ahead of the last commit that it can't be right. A last stamp of before 2020 was made
+/// by a clock that was wrong itself.
+fn clock_jumped(last: Timestamp, next: Timestamp) -> bool {
+    let right_since = Timestamp(1_577_836_800_000_000);
+    last >= right_since && next.0.saturating_sub(last.0) > limits::CLOCK_JUMP_MAX_US
 }
 
 /// The events that change something, in the order they were asked for, each judged after those before it.

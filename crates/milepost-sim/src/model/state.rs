@@ -155,9 +155,8 @@ impl<'a> State<'a> {
                 self.touched.insert(scope.as_str(), seq);
             }
             Event::ClearPrefix { prefix } => {
-                for scope in self.scopes(prefix, at) {
-                    self.touched.insert(scope, seq);
-                }
+                // It touches every scope there ever was at its place, whether or not a key was left in it.
+                self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
                 self.scopes.retain(|scope, _| !prefix.holds(scope));
             }
             _ => {}
@@ -190,6 +189,9 @@ impl<'a> State<'a> {
                     Event::Set { value, .. } => Some((commit.seq, value.clone())),
                     _ => None,
                 };
+                if old.is_none() && new.is_none() {
+                    continue;
+                }
                 let writer = commit.meta.writer.clone();
                 changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, key, kind, old, new });
             }

@@ -1,0 +1,262 @@
+//! Questions asked of the engine and of the model, and what it means that they agree.
+//!
+//! Invariant: a check passes only if the engine's answer is the model's, to the byte, order included. Every disagreement
+//! says what was asked, what the engine said and what the model says.
+//!
+//! Must not know: how the store came into its present state.
+
+use std::{fmt, ops::ControlFlow};
+
+use milepost_engine::{Change, ChangeKind, Engine, Entry, HistoryQuery, ReadError, Value, View};
+use milepost_types::{At, Commit, Key, ScopePrefix, Seq, Timestamp};
+
+use crate::{
+    dice::Dice,
+    model::{self, Model, Moment, Query, Version},
+    workload::{KEYS, SCOPES},
+};
+
+/// The engine said one thing and the model another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement(pub String);
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Disagreement {}
+
+/// Agreement, or what was said.
+pub type Agreed = Result<(), Disagreement>;
+
+/// A failed check.
+pub fn disagree<T>(what: impl Into<String>) -> Result<T, Disagreement> {
+    Err(Disagreement(what.into()))
+}
+
+/// Compares two answers to one question.
+pub fn same<T: PartialEq + fmt::Debug>(engine: &T, model: &T, asked: impl FnOnce() -> String) -> Agreed {
+    if engine == model {
+        return Ok(());
+    }
+    disagree(format!("{}\n  engine: {engine:.600?}\n  model:  {model:.600?}", asked()))
+}
+
+/// A read that must not fail.
+pub fn read<T>(answer: Result<T, ReadError>, asked: impl FnOnce() -> String) -> Result<T, Disagreement> {
+    answer.map_err(|error| Disagreement(format!("{}\n  engine: {error}", asked())))
+}
+
+/// A version, comparable and printable.
+type Plain = (Seq, Timestamp, Vec<u8>, Option<String>, Option<Timestamp>);
+
+fn plain_value(value: &Value) -> Plain {
+    (value.seq(), value.at(), value.to_vec(), value.content_type().map(str::to_owned), value.expires_at())
+}
+
+fn plain_version(version: &Version<'_>) -> Plain {
+    (
+        version.seq,
+        version.at,
+        version.value.to_vec(),
+        version.content_type.map(str::to_owned),
+        version.expires_at,
+    )
+}
+
+/// Everything that a view shows is what the model says of its moment.
+pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
+    same(&(view.seq(), view.at()), &(moment.seq, moment.now), || "the moment of a view".into())?;
+    let state = model.state(moment.seq);
+    let root = ScopePrefix::root();
+    let scopes = read(view.scopes(&root), || format!("scopes at {moment:?}"))?;
+    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    same(&scopes, &state.scopes(&root, moment.now), || format!("scopes at {moment:?}"))?;
+    for scope in SCOPES {
+        let asked = || format!("scan of {scope:?} at {moment:?}");
+        let found: Result<Vec<Entry>, ReadError> = view.scan(scope, "").collect();
+        let found = read(found, asked)?;
+        let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
+        let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
+        same(&found, &right, asked)?;
+        same(&view.scope_version(scope), &state.scope_version(scope), || format!("version of {scope:?} at {moment:?}"))?;
+    }
+    Ok(())
+}
+
+/// A few questions to a view that a full scan does not ask.
+pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice) -> Agreed {
+    let state = model.state(moment.seq);
+    for _ in 0..4 {
+        let (scope, key) = (*dice.pick(&SCOPES), *dice.pick(&KEYS));
+        let asked = || format!("get of {key:?} in {scope:?} at {moment:?}");
+        let found = read(view.get(scope, key), asked)?.map(|value| plain_value(&value));
+        same(&found, &state.get(scope, key, moment.now).map(|version| plain_version(&version)), asked)?;
+    }
+    let (scope, prefix) = (*dice.pick(&SCOPES), *dice.pick(&["k", "key/with/path", "item/0000", "none"]));
+    let after = *dice.pick(&[None, Some("k"), Some("k1x"), Some("item/000007")]);
+    let asked = || format!("scan of {scope:?} for {prefix:?} after {after:?} at {moment:?}");
+    let found: Result<Vec<Entry>, ReadError> = view.scan_from(scope, prefix, after).collect();
+    let found: Vec<String> = read(found, asked)?.iter().map(|entry| entry.key.as_str().to_owned()).collect();
+    let right = state.scan(scope, prefix, moment.now);
+    let right: Vec<String> =
+        right.iter().map(|(key, _)| (*key).to_owned()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
+    same(&found, &right, asked)?;
+    let prefix = ScopePrefix::parse(*dice.pick(&["a", "a/b", "task", "none", "gr"])).expect("a prefix");
+    let found = read(view.scopes(&prefix), || format!("scopes within {prefix:?} at {moment:?}"))?;
+    let found: Vec<&str> = found.iter().map(|scope| scope.as_str()).collect();
+    same(&found, &state.scopes(&prefix, moment.now), || format!("scopes within {prefix:?} at {moment:?}"))
+}
+
+/// A view made now of any moment agrees; one of a moment that is not there yet is refused.
+pub fn moment(engine: &Engine, model: &Model, at: At, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    match (engine.view(at), model.moment(at, wall)) {
+        (Ok(opened), Some(moment)) => {
+            view(&opened, model, moment)?;
+            view_corners(&opened, model, moment, dice)
+        }
+        (Err(ReadError::Future { last, .. }), None) => same(&last, &model.last().seq, || "the last commit, named".into()),
+        (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
+        (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
+    }
+}
+
+/// The commits from a position on are the model's.
+pub fn replay(engine: &Engine, model: &Model, from: Seq) -> Agreed {
+    let found = commits(engine, from)?;
+    let right: Vec<Commit> =
+        model.kept().iter().map(|kept| kept.commit.clone()).filter(|commit| commit.seq >= from).collect();
+    same(&found.len(), &right.len(), || format!("number of commits replayed from {from}"))?;
+    for (found, right) in found.iter().zip(&right) {
+        same(found, right, || format!("replay from {from}, commit {}", right.seq))?;
+    }
+    Ok(())
+}
+
+/// The commits from a position on, as the engine replays them, both ways.
+pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> {
+    let mut replay = engine.replay(from);
+    let mut found = Vec::new();
+    while let Some(commit) = read(replay.next(), || format!("replay from {from}"))? {
+        found.push(commit);
+    }
+    let mut borrowed = Vec::new();
+    let told = engine.replay(from).for_each(&mut |receipt, body| {
+        borrowed.push((receipt.seq, receipt.at, body.event_count() as usize));
+        ControlFlow::Continue(())
+    });
+    read(told, || format!("borrowed replay from {from}"))?;
+    let owned: Vec<_> = found.iter().map(|commit| (commit.seq, commit.at, commit.events.len())).collect();
+    same(&borrowed, &owned, || format!("replay from {from}, borrowed against owned"))?;
+    Ok(found)
+}
+
+/// History agrees, old and new values included.
+pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
+    let asked = || format!("history {query:?}");
+    let question = HistoryQuery {
+        prefix: query.prefix.clone(),
+        key: query.key.as_deref().map(|key| Key::parse(key).expect("a key")),
+        since: query.since,
+        until: query.until,
+        since_time: query.since_time,
+        until_time: query.until_time,
+        writer: query.writer.clone(),
+        newest_first: query.newest_first,
+    };
+    let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
+    let found: Vec<model::Change> = read(found, asked)?.iter().map(plain_change).collect::<Result<_, _>>()?;
+    let right = model.history(query);
+    for (found, right) in found.iter().zip(&right) {
+        same(found, right, asked)?;
+    }
+    same(&found.len(), &right.len(), || format!("number of changes in {}", asked()))
+}
+
+fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
+    let plain = |value: &Option<Value>| value.as_ref().map(|value| (value.seq(), value.to_vec()));
+    Ok(model::Change {
+        seq: change.seq,
+        at: change.at,
+        writer: change.writer.clone(),
+        scope: change.scope.as_str().to_owned(),
+        key: change.key.as_str().to_owned(),
+        kind: match change.kind {
+            ChangeKind::Set => model::ChangeKind::Set,
+            ChangeKind::Delete => model::ChangeKind::Delete,
+            ChangeKind::Clear => model::ChangeKind::Clear,
+            other => return disagree(format!("a kind of change that the model does not know: {other:?}")),
+        },
+        old: plain(&change.old),
+        new: plain(&change.new),
+    })
+}
+
+/// A query drawn from the dice.
+pub fn query(model: &Model, dice: &mut Dice) -> Query {
+    let last = model.last().seq.0;
+    let seq = |dice: &mut Dice| dice.once_in(3).then(|| Seq(dice.below(last + 2)));
+    let (since, until) = (seq(dice), seq(dice));
+    let time = |dice: &mut Dice| {
+        let commit = model.commit(Seq(1 + dice.below(last)))?;
+        dice.once_in(4).then_some(commit.at)
+    };
+    Query {
+        prefix: ScopePrefix::parse(*dice.pick(&["", "", "a", "a/b", "task/etl", "none"])).expect("a prefix"),
+        key: dice.once_in(2).then(|| (*dice.pick(&KEYS)).to_owned()),
+        since,
+        until,
+        since_time: time(dice),
+        until_time: time(dice),
+        writer: dice.once_in(4).then(|| "worker-1".to_owned()),
+        newest_first: dice.once_in(2),
+    }
+}
+
+/// The latest state in full, and one more question of many: enough for one crash state of a million.
+pub fn glance(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    same(&engine.last(), &model.last(), || "the last commit".into())?;
+    moment(engine, model, At::Latest, wall, dice)?;
+    match dice.below(6) {
+        0 => replay(engine, model, Seq(1 + dice.below(model.last().seq.0 + 1))),
+        1 => moment(engine, model, At::Seq(Seq(dice.below(model.last().seq.0 + 2))), wall, dice),
+        2 => moment(engine, model, At::Time(near(model, wall, dice)), wall, dice),
+        3 => history(engine, model, &query(model, dice)),
+        _ => single(engine, model, wall, dice),
+    }
+}
+
+/// Every kind of question, once.
+pub fn everything(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    same(&engine.last(), &model.last(), || "the last commit".into())?;
+    let last = model.last().seq;
+    moment(engine, model, At::Latest, wall, dice)?;
+    replay(engine, model, Seq(1 + dice.below(last.0 + 1)))?;
+    moment(engine, model, At::Seq(Seq(dice.below(last.0 + 2))), wall, dice)?;
+    moment(engine, model, At::Time(near(model, wall, dice)), wall, dice)?;
+    history(engine, model, &query(model, dice))?;
+    single(engine, model, wall, dice)
+}
+
+/// A time at a commit, or right beside it.
+fn near(model: &Model, wall: Timestamp, dice: &mut Dice) -> Timestamp {
+    let commit = model.commit(Seq(1 + dice.below(model.last().seq.0)));
+    let near = commit.map_or(wall, |commit| commit.at);
+    Timestamp(near.0.saturating_add(dice.below(3) as i64 - 1))
+}
+
+/// One commit by its position, and one key without a view.
+fn single(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    let last = model.last();
+    let seq = Seq(dice.below(last.seq.0 + 2));
+    let found = read(engine.commit_at(seq), || format!("commit at {seq}"))?;
+    same(&found.as_ref(), &model.commit(seq), || format!("commit at {seq}"))?;
+    let (scope, key) = (*dice.pick(&SCOPES), *dice.pick(&KEYS));
+    let found = read(engine.get(scope, key), || format!("get of {key:?} in {scope:?}"))?;
+    let now = Timestamp(wall.0.max(last.at.0));
+    let state = model.state(last.seq);
+    let right = state.get(scope, key, now).map(|version| plain_version(&version));
+    same(&found.as_ref().map(plain_value), &right, || format!("get of {key:?} in {scope:?}, latest"))
+}

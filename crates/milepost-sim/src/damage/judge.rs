@@ -1,0 +1,187 @@
+//! What a damaged store may say: what it always said, or where it is damaged.
+
+use std::path::Path;
+
+use milepost_engine::{Engine, OpenError, ReadError, Verdict};
+use milepost_types::{At, Seq};
+
+use super::{Left, Specimen, files};
+use crate::{
+    check::{Agreed, Disagreement, disagree, same},
+    machine::Machine,
+    model::Model,
+    workload::{KEYS, SCOPES},
+};
+
+/// What was done to a store.
+#[derive(Clone, Copy, Debug)]
+pub enum Damage<'a> {
+    /// Nothing.
+    None,
+    /// Some bytes of a file.
+    Bytes {
+        /// The file.
+        path: &'a Path,
+    },
+    /// A file is gone.
+    Missing {
+        /// The file.
+        path: &'a Path,
+    },
+    /// A file is another one.
+    Swapped {
+        /// The file.
+        path: &'a Path,
+    },
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Every answer is what it was.
+    Whole,
+    /// The last batch counts as torn; everything before is what it was.
+    Torn,
+    /// The store opens, and some answers name the damage.
+    Named,
+    /// The store does not open, and says why.
+    Refused,
+}
+
+impl Specimen {
+    /// Looks at a damaged store in every way there is.
+    pub(super) fn judge(&self, machine: &Machine, damage: Damage<'_>) -> Result<Found, Disagreement> {
+        let before = files(&machine.disk);
+        let verdict = self.verified(machine)?;
+        let read_only = match machine.open_read_only() {
+            Ok(engine) => self.answers(&engine)?,
+            Err(error) => refused(&error, damage)?,
+        };
+        let intact_files = |when: &str| match files(&machine.disk) == before {
+            true => Ok(()),
+            false => disagree(format!("files were changed by {when}")),
+        };
+        intact_files("verify and a read-only opening")?;
+        let found = match machine.open() {
+            Ok(engine) => self.answers(&engine)?,
+            Err(error) => {
+                intact_files("an opening that was refused")?;
+                refused(&error, damage)?
+            }
+        };
+        match (verdict, read_only, found) {
+            (Found::Whole, Found::Whole, Found::Whole) | (Found::Torn, Found::Torn, Found::Torn) => Ok(found),
+            (Found::Refused, _, Found::Whole) if matches!(damage, Damage::Bytes { .. }) => {
+                disagree("verify finds damage, but every answer is right")
+            }
+            (Found::Refused, _, _) => Ok(found),
+            _ => disagree(format!("verify says {verdict:?}, a read-only opening {read_only:?}, an opening {found:?}")),
+        }
+    }
+
+    fn verified(&self, machine: &Machine) -> Result<Found, Disagreement> {
+        let Ok(report) = machine.verify() else { return Ok(Found::Refused) };
+        match report.verdict {
+            Verdict::Clean => self.ends_right(report.last),
+            Verdict::TornTail { .. } if self.left == Left::Killed => {
+                self.ends_right(report.last)?;
+                Ok(Found::Torn)
+            }
+            Verdict::Corrupt(damage) if !damage.is_empty() => Ok(Found::Refused),
+            other => disagree(format!("verify says {other:?}")),
+        }
+    }
+
+    /// Whether a store may end at a commit.
+    fn ends_right(&self, last: Seq) -> Result<Found, Disagreement> {
+        if last == self.model.last().seq {
+            return Ok(Found::Whole);
+        }
+        if self.left == Left::Killed && last == self.floor {
+            return Ok(Found::Torn);
+        }
+        disagree(format!("it ends at {last} without a word, its last commit was {}", self.model.last().seq))
+    }
+
+    /// Asks for everything; each answer must be right or name the damage.
+    fn answers(&self, engine: &Engine) -> Result<Found, Disagreement> {
+        let end = self.ends_right(engine.last().seq)?;
+        let mut model = Model::default();
+        for kept in self.model.kept().iter().filter(|kept| kept.commit.seq <= engine.last().seq) {
+            model.keep(kept.clone());
+        }
+        let mut named = 0;
+        for kept in model.kept() {
+            let seq = kept.commit.seq;
+            if let Some(found) = answer(engine.commit_at(seq), &mut named)? {
+                same(&found.as_ref(), &Some(&kept.commit), || format!("commit at {seq}"))?;
+            }
+            self.moment(engine, &model, seq, &mut named)?;
+        }
+        replayed(engine, &model, &mut named)?;
+        Ok(if named > 0 { Found::Named } else { end })
+    }
+
+    fn moment(&self, engine: &Engine, model: &Model, seq: Seq, named: &mut u32) -> Agreed {
+        let Some(view) = answer(engine.view(At::Seq(seq)), named)? else { return Ok(()) };
+        let Some(moment) = model.moment(At::Seq(seq), view.at()) else { return disagree("a view of no moment") };
+        let state = model.state(seq);
+        for scope in SCOPES {
+            for key in KEYS {
+                let Some(found) = answer(view.get(scope, key), named)? else { continue };
+                let right = state.get(scope, key, moment.now).map(|version| (version.seq, version.value.to_vec()));
+                let found = found.map(|value| (value.seq(), value.to_vec()));
+                same(&found, &right, || format!("get of {key:?} in {scope:?} at {seq}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answer, or nothing where damage is named.
+fn answer<T>(answer: Result<T, ReadError>, named: &mut u32) -> Result<Option<T>, Disagreement> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ReadError::Corrupt(_)) => {
+            *named += 1;
+            Ok(None)
+        }
+        Err(error) => disagree(format!("a read of a damaged store: {error}")),
+    }
+}
+
+/// A replay is right up to where it names the damage.
+fn replayed(engine: &Engine, model: &Model, named: &mut u32) -> Agreed {
+    let mut replay = engine.replay(Seq::FIRST);
+    for kept in model.kept() {
+        match answer(replay.next(), named)? {
+            Some(found) => {
+                same(&found.as_ref(), &Some(&kept.commit), || format!("replay at {}", kept.commit.seq))?;
+            }
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// A refusal names the damage and its file.
+fn refused(error: &OpenError, damage: Damage<'_>) -> Result<Found, Disagreement> {
+    let said = error.to_string();
+    let place = match damage {
+        Damage::None => return disagree(format!("an intact store is refused: {said}")),
+        Damage::Bytes { path } | Damage::Missing { path } | Damage::Swapped { path } => path,
+    };
+    match error {
+        OpenError::Corrupt(_)
+        | OpenError::NewerFormat { .. }
+        | OpenError::ManifestMissing { .. }
+        | OpenError::NotAStore { .. } => {}
+        other => return disagree(format!("damage is reported as something else: {other}")),
+    }
+    let name = place.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let elsewhere = matches!(damage, Damage::Missing { .. } | Damage::Swapped { .. });
+    match said.contains(name) || elsewhere {
+        true => Ok(Found::Refused),
+        false => disagree(format!("{name} is damaged, but the error is: {said}")),
+    }
+}

@@ -1,0 +1,88 @@
+//! [`Machine`]: a simulated computer with one store on it.
+//!
+//! Invariant: whatever opens the store does it here, with background work stepped by hand and everything from outside
+//! simulated.
+
+use std::{path::Path, sync::Arc};
+
+use milepost_engine::{Create, Engine, OpenError, Parts, Report, Settings, Threads};
+use milepost_io::{Clock as _, Disk, SimClock, SimDisk, SimEntropy};
+use milepost_types::Timestamp;
+
+/// Where the store is.
+pub const STORE: &str = "/store";
+
+/// The disk, the clock and the randomness, and how the store is opened.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The disk.
+    pub disk: SimDisk,
+    /// The wall clock.
+    pub clock: SimClock,
+    /// Randomness.
+    pub entropy: SimEntropy,
+    /// Bytes at which a segment is sealed.
+    pub segment_bytes: u32,
+}
+
+impl Machine {
+    /// A machine with an empty disk.
+    #[must_use]
+    pub fn new(seed: u64, segment_bytes: u32, now: Timestamp) -> Machine {
+        Machine {
+            disk: SimDisk::new(seed),
+            clock: SimClock::new(now),
+            entropy: SimEntropy::new(seed),
+            segment_bytes,
+        }
+    }
+
+    /// The same machine with another disk in it.
+    #[must_use]
+    pub fn with_disk(&self, disk: SimDisk) -> Machine {
+        Machine { disk, ..self.clone() }
+    }
+
+    /// What the engine takes from outside.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        Parts {
+            disk: Arc::new(self.disk.clone()),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(self.entropy.clone()),
+        }
+    }
+
+    /// What the clock says.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Opens the store for writing.
+    pub fn open(&self) -> Result<Engine, OpenError> {
+        self.open_as(Create::IfMissing)
+    }
+
+    /// Opens the store for writing, with a say about one that is not there.
+    pub fn open_as(&self, create: Create) -> Result<Engine, OpenError> {
+        let settings = Settings {
+            create,
+            threads: Threads::Stepped,
+            segment_bytes: self.segment_bytes,
+            ..Settings::default()
+        };
+        Engine::open(self.parts(), Path::new(STORE), settings)
+    }
+
+    /// Opens the store for reading.
+    pub fn open_read_only(&self) -> Result<Engine, OpenError> {
+        Engine::open_read_only(self.parts(), Path::new(STORE))
+    }
+
+    /// Checks every byte of the store.
+    pub fn verify(&self) -> Result<Report, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
+        milepost_engine::verify(&disk, Path::new(STORE), &mut |_, _| {})
+    }
+}

@@ -1,0 +1,147 @@
+//! The simulator as a program: `milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]`.
+//!
+//! Prints what it looked at; on a failure the seed and the command that shows it again, and exits with 1. Only this file
+//! looks at the time, to know when to stop.
+
+use std::{
+    io,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use milepost_io::{Clock as _, Crash, OsClock};
+use milepost_sim::{
+    exhaustive::{self, Before},
+    rounds::{self, Failed, Tally},
+};
+
+const USAGE: &str = "usage: milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]";
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Args {
+    seed: u64,
+    rounds: Option<u64>,
+    seconds: Option<u64>,
+    exhaustive: Option<u32>,
+}
+
+fn args() -> Result<Args, String> {
+    let mut args = Args { seed: 0, rounds: None, seconds: None, exhaustive: None };
+    let mut given = std::env::args().skip(1);
+    while let Some(name) = given.next() {
+        let value = given.next().ok_or_else(|| format!("{name} needs a number\n{USAGE}"))?;
+        let number: u64 = value.parse().map_err(|_| format!("{name} {value:?} is no number\n{USAGE}"))?;
+        match name.as_str() {
+            "--seed" => args.seed = number,
+            "--rounds" => args.rounds = Some(number),
+            "--seconds" => args.seconds = Some(number),
+            "--exhaustive" => args.exhaustive = Some(u32::try_from(number.min(4)).expect("at most 4")),
+            _ => return Err(format!("unknown option {name}\n{USAGE}")),
+        }
+    }
+    if args.rounds.is_none() && args.seconds.is_none() {
+        args.rounds = Some(1_000);
+    }
+    Ok(args)
+}
+
+/// Runs rounds on all cores until they are done, the time is over or one fails.
+fn run(args: &Args) -> (Tally, u64, Option<Failed>) {
+    let begun = OsClock.now();
+    let (next, over) = (AtomicU64::new(args.seed), AtomicBool::new(false));
+    let (tally, failed) = (Mutex::new(Tally::default()), Mutex::new(None::<Failed>));
+    let end = args.rounds.map_or(u64::MAX, |rounds| args.seed.saturating_add(rounds));
+    let work = || {
+        let mut own = Tally::default();
+        while !over.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let late = args.seconds.is_some_and(|most| OsClock.now().0 - begun.0 > most as i64 * 1_000_000);
+            if seed >= end || late {
+                break;
+            }
+            match rounds::round(seed) {
+                Ok((one, _)) => own.merge(&one),
+                Err(one) => {
+                    over.store(true, Ordering::Relaxed);
+                    failed.lock().expect("nobody panics here").get_or_insert(one);
+                }
+            }
+        }
+        tally.lock().expect("nobody panics here").merge(&own);
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let us = OsClock.now().0 - begun.0;
+    let failed = failed.into_inner().expect("nobody panics here");
+    (tally.into_inner().expect("nobody panics here"), us.max(1) as u64, failed)
+}
+
+fn run_exhaustive(length: u32) -> Result<u64, String> {
+    let mut states = 0;
+    for before in [Before::OneCommit, Before::Busy] {
+        for length in 1..=length {
+            exhaustive::sequences(before, length, 0, 1, &mut |kinds| {
+                states += exhaustive::sequence(before, kinds, &Crash::ALL)?;
+                Ok(())
+            })
+            .map_err(|wrong| wrong.to_string())?;
+        }
+    }
+    Ok(states)
+}
+
+fn report(out: &mut dyn io::Write) -> io::Result<ExitCode> {
+    let args = match args() {
+        Ok(args) => args,
+        Err(usage) => {
+            writeln!(out, "{usage}")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    if let Some(length) = args.exhaustive {
+        let begun = OsClock.now();
+        return Ok(match run_exhaustive(length) {
+            Ok(states) => {
+                let ms = (OsClock.now().0 - begun.0) / 1_000;
+                writeln!(out, "every sequence of up to {length} steps: {states} crash states in {ms} ms, all right")?;
+                ExitCode::SUCCESS
+            }
+            Err(wrong) => {
+                writeln!(out, "FAILED {wrong}\nrun again: milepost-sim --exhaustive {length}")?;
+                ExitCode::FAILURE
+            }
+        });
+    }
+    let (tally, us, failed) = run(&args);
+    write!(out, "{}", tally.coverage)?;
+    let second = |count: u64| count.saturating_mul(1_000_000) / us;
+    writeln!(
+        out,
+        "seeds from {}: {} rounds, {} crash states ({} a second), {} commits, {} ms",
+        args.seed,
+        tally.rounds,
+        tally.states,
+        second(tally.states),
+        tally.commits,
+        us / 1_000
+    )?;
+    Ok(match failed {
+        None => ExitCode::SUCCESS,
+        Some(failed) => {
+            writeln!(out, "FAILED {failed}\nrun again: milepost-sim --seed {} --rounds 1", failed.seed)?;
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn main() -> ExitCode {
+    report(&mut io::stdout().lock()).unwrap_or(ExitCode::FAILURE)
+}

@@ -1,0 +1,89 @@
+//! Rounds: one seed, one world, a number of steps; and the counts of many of them.
+//!
+//! Invariant: a round depends on its seed alone, never on the rounds before it, on the thread or on the time.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::{
+    check::Disagreement,
+    coverage::Coverage,
+    dice::Dice,
+    workload::Faults,
+    world::{Taste, World},
+};
+
+/// What one round came to, or many.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// How many rounds.
+    pub rounds: u64,
+    /// Crash states recovered and compared with the model.
+    pub states: u64,
+    /// Commits that were in the stores at the end.
+    pub commits: u64,
+    /// What was met.
+    pub coverage: Coverage,
+}
+
+impl Tally {
+    /// Takes up another.
+    pub fn merge(&mut self, other: &Tally) {
+        self.rounds += other.rounds;
+        self.states += other.states;
+        self.commits += other.commits;
+        self.coverage.merge(&other.coverage);
+    }
+}
+
+/// A seed that shows something wrong.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// The seed.
+    pub seed: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}: {}", self.seed, self.what)
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// The taste of a seed, and how many steps it takes.
+#[must_use]
+pub fn taste(seed: u64) -> (Taste, usize) {
+    let mut dice = Dice::new(!seed);
+    let taste = Taste {
+        segment_bytes: *dice.pick(&[4 << 10, 4 << 10, 4 << 10, 16 << 10, 64 << 10]),
+        faults: *dice.pick(&[Faults::PowerLoss, Faults::PowerLoss, Faults::All, Faults::All, Faults::All, Faults::None]),
+        crashes_each: *dice.pick(&[8, 16, 32]),
+    };
+    (taste, 10 + dice.index(70))
+}
+
+/// One round. Gives its tally and the trace hash of its disk.
+pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
+    let (taste, steps) = taste(seed);
+    let failed = |what: String| Failed { seed, what };
+    let played = catch_unwind(AssertUnwindSafe(|| -> Result<(Tally, u64), Disagreement> {
+        let mut world = World::new(seed, taste)?;
+        world.run(steps)?;
+        let commits = world.model().len() as u64;
+        let tally = Tally { rounds: 1, states: world.states, commits, coverage: world.coverage.clone() };
+        Ok((tally, world.trace_hash()))
+    }));
+    match played {
+        Ok(played) => played.map_err(|Disagreement(what)| failed(what)),
+        Err(panic) => {
+            let said = panic.downcast_ref::<String>().map(String::as_str);
+            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("of unknown kind");
+            Err(failed(format!("panic: {said}")))
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Requests drawn from a seed: few scopes and few keys, so that everything meets everything.
+
+use milepost_types::{
+    ContentType, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer,
+};
+
+use crate::{
+    dice::Dice,
+    model::{Ask, Model},
+};
+
+/// The scopes: one within another, one that only looks as if it were, one that is not ASCII.
+pub const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n"];
+/// The keys: alike at their beginnings.
+pub const KEYS: [&str; 7] = ["k", "k1", "k2", "key/with/path", "key/with/pathology", "\u{1b}[2J", "ключ"];
+const VALUE_BYTES: [usize; 12] = [0, 1, 1, 5, 5, 30, 30, 100, 300, 900, 2_500, 6_000];
+const WRITERS: [&str; 3] = ["worker-1", "worker-2", "someone else"];
+
+/// Draws requests.
+#[derive(Clone, Debug)]
+pub struct Asks {
+    dice: Dice,
+    /// Counts up, so that hardly two values are alike and a wrong one is seen.
+    serial: u64,
+    weights: [u32; 6],
+    value_bytes_most: usize,
+}
+
+impl Asks {
+    /// Requests to the taste of a seed.
+    #[must_use]
+    pub fn new(mut dice: Dice) -> Asks {
+        let mut weights = [40, 8, 6, 3, 2, 6];
+        for weight in &mut weights[1..] {
+            *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
+        }
+        let value_bytes_most = *dice.pick(&[30, 100, 900, 6_000]);
+        Asks { dice, serial: 0, weights, value_bytes_most }
+    }
+
+    /// A request.
+    pub fn draw(&mut self, model: &Model, now: Timestamp) -> Ask {
+        if self.dice.once_in(12)
+            && let Some(again) = self.repeated(model)
+        {
+            return again;
+        }
+        let many = self.dice.once_in(6);
+        let count = if many { 2 + self.dice.index(30) } else { 1 + self.dice.index(2) };
+        let one_scope = many.then(|| self.scope());
+        let events = (0..count).map(|_| self.event(one_scope.as_ref(), now)).collect();
+        let require = if self.dice.once_in(5) { vec![self.condition(model)] } else { Vec::new() };
+        Ask { meta: self.meta(model), require, events }
+    }
+
+    /// A set of a value of so many bytes.
+    pub fn set(&mut self, scope: &str, key: &str, bytes: usize) -> Event {
+        Event::Set {
+            scope: Scope::parse(scope).expect("a scope of the table"),
+            key: Key::parse(key).expect("a key of the table"),
+            value: self.value(bytes),
+            content_type: None,
+            expires_at: None,
+        }
+    }
+
+    fn repeated(&mut self, model: &Model) -> Option<Ask> {
+        let keyed: Vec<&Ask> =
+            model.kept().iter().map(|kept| &kept.ask).filter(|ask| ask.meta.idempotency_key.is_some()).collect();
+        if keyed.is_empty() {
+            return None;
+        }
+        let mut ask = (*self.dice.pick(&keyed)).clone();
+        if self.dice.once_in(3) {
+            ask.events = vec![self.event(None, Timestamp(0))];
+        }
+        Some(ask)
+    }
+
+    fn meta(&mut self, model: &Model) -> Meta {
+        let writer = self.dice.once_in(2).then(|| {
+            let writer = Writer::new(*self.dice.pick(&WRITERS)).expect("a writer of the table");
+            if self.dice.once_in(2) { writer.attempt(self.dice.below(5) as u32) } else { writer }
+        });
+        self.serial += 1;
+        let idempotency_key = self.dice.once_in(6).then(|| format!("request {}", self.serial));
+        let mut fences = Vec::new();
+        if self.dice.once_in(8) {
+            let scope = self.scope();
+            let highest = model.highest_token(&scope).map_or(0, |(token, _)| token);
+            let token = (highest + self.dice.below(3)).saturating_sub(self.dice.below(2));
+            fences.push(Fence { scope, token });
+        }
+        Meta { writer, idempotency_key, fences }
+    }
+
+    fn event(&mut self, one_scope: Option<&Scope>, now: Timestamp) -> Event {
+        let scope = one_scope.cloned().unwrap_or_else(|| self.scope());
+        let key = self.key();
+        match self.dice.weighted(&self.weights) {
+            0 => {
+                let content_type = self.dice.once_in(4).then(|| self.content_type());
+                Event::Set { scope, key, value: self.drawn_value(), content_type, expires_at: None }
+            }
+            1 => {
+                let end = *self.dice.pick(&[i64::MIN + 1, -1, 0, 1, 1_000, 20_000, 10_000_000, i64::MAX]);
+                let end = if end.unsigned_abs() > 1 << 40 { end } else { now.0.saturating_add(end) };
+                Event::Set {
+                    scope,
+                    key,
+                    value: self.drawn_value(),
+                    content_type: None,
+                    expires_at: Some(Timestamp(end)),
+                }
+            }
+            2 => Event::Delete { scope, key },
+            3 => Event::Clear { scope },
+            4 => Event::ClearPrefix { prefix: self.prefix() },
+            _ => {
+                self.serial += 1;
+                let key = Key::parse(&format!("item/{:06}", self.serial)).expect("a short name");
+                Event::Set { scope, key, value: self.drawn_value(), content_type: None, expires_at: None }
+            }
+        }
+    }
+
+    fn content_type(&mut self) -> ContentType {
+        let own = ContentType::parse("application/vnd.own; v=1").expect("visible ASCII");
+        self.dice.pick(&[ContentType::JSON, ContentType::TEXT, own]).clone()
+    }
+
+    /// A place in the tree.
+    pub fn prefix(&mut self) -> ScopePrefix {
+        match self.dice.below(4) {
+            0 => ScopePrefix::root(),
+            1 => ScopePrefix::parse("a").expect("a prefix of the table"),
+            2 => ScopePrefix::parse("task/etl").expect("a prefix of the table"),
+            _ => ScopePrefix::from(&self.scope()),
+        }
+    }
+
+    /// A scope of the table.
+    pub fn scope(&mut self) -> Scope {
+        Scope::parse(*self.dice.pick(&SCOPES)).expect("a scope of the table")
+    }
+
+    /// A key of the table.
+    pub fn key(&mut self) -> Key {
+        Key::parse(*self.dice.pick(&KEYS)).expect("a key of the table")
+    }
+
+    fn drawn_value(&mut self) -> Vec<u8> {
+        let bytes = (*self.dice.pick(&VALUE_BYTES)).min(self.value_bytes_most);
+        self.value(bytes)
+    }
+
+    fn value(&mut self, bytes: usize) -> Vec<u8> {
+        self.serial += 1;
+        let mut value = format!("{}:", self.serial).into_bytes();
+        let zeros = self.dice.once_in(4);
+        // Runs of zeros look like free space to a careless reader.
+        value.resize(bytes, if zeros { 0 } else { self.serial as u8 });
+        value
+    }
+
+    /// A condition: right as often as wrong.
+    fn condition(&mut self, model: &Model) -> Precondition {
+        let (scope, key) = (self.scope(), self.key());
+        let last = model.last();
+        let state = model.state(last.seq);
+        let found = state.get(scope.as_str(), key.as_str(), last.at);
+        let drawn = Seq(1 + self.dice.below(last.seq.0 + 1));
+        let right = self.dice.once_in(2);
+        match self.dice.below(4) {
+            0 => Precondition::KeyAbsent { scope, key },
+            1 => {
+                let seq = found.map(|version| version.seq).filter(|_| right).unwrap_or(drawn);
+                Precondition::KeyAt { scope, key, seq }
+            }
+            2 => {
+                let version = state.scope_version(scope.as_str());
+                Precondition::ScopeAt { scope, seq: if right { version } else { drawn } }
+            }
+            _ => {
+                let bound = if right { vec![0xff; 4] } else { b"1".to_vec() };
+                Precondition::ValueBelow { scope, key, bound }
+            }
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! [`World`]: a machine, the engine on it, and the model beside it.
+//!
+//! Invariant: after every step the model knows what was acknowledged and what is in doubt. Whatever the engine says
+//! beyond that is a [`Disagreement`].
+//!
+//! Must not know: what a step will be; it takes them from a [`Workload`] or from a test's list.
+
+mod commit;
+mod fault;
+mod power;
+
+use milepost_engine::{Engine, OpenError, View, Watch};
+use milepost_types::{At, Seq, Timestamp};
+
+pub use commit::request;
+
+use crate::{
+    check::{self, Agreed, Disagreement, disagree, same},
+    coverage::Coverage,
+    dice::Dice,
+    machine::Machine,
+    model::{Kept, Model, Moment},
+    recover::{self, Known},
+    workload::{Faults, Step, Tick, Workload},
+};
+
+/// 2026-11-24 or so: where the clocks of simulated machines begin.
+pub const BEGINNING: Timestamp = Timestamp(1_795_000_000_000_000);
+const HELD_VIEWS_MOST: usize = 6;
+
+/// How a world is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taste {
+    /// Bytes at which a segment is sealed.
+    pub segment_bytes: u32,
+    /// What may go wrong.
+    pub faults: Faults,
+    /// How many ways each crash is looked at.
+    pub crashes_each: usize,
+}
+
+/// The whole simulated store with its reference.
+#[derive(Debug)]
+pub struct World {
+    machine: Machine,
+    /// Open between steps.
+    engine: Option<Engine>,
+    model: Model,
+    doubt: Vec<Kept>,
+    held: Vec<(View, Moment)>,
+    watches: Vec<(Watch, Seq)>,
+    /// What the wall clock says; it moves only between steps.
+    wall: Timestamp,
+    frozen: bool,
+    /// Where the clock goes back to after a moment ahead.
+    after_leap: Option<Timestamp>,
+    /// Faults were put into the way since they were lifted last.
+    faulty: bool,
+    /// The disk has little room.
+    capacity: bool,
+    /// How many of the faults that this disk met are counted already.
+    faults_noted: usize,
+    /// The power will go off.
+    doomed: bool,
+    /// Steps done since the engine stopped taking commits.
+    stopped_for: u32,
+    dice: Dice,
+    taste: Taste,
+    /// What was met.
+    pub coverage: Coverage,
+    /// Crash states looked at.
+    pub states: u64,
+}
+
+impl World {
+    /// A world with a new store in it.
+    pub fn new(seed: u64, taste: Taste) -> Result<World, Disagreement> {
+        let mut dice = Dice::new(seed);
+        let machine = Machine::new(dice.bits(), taste.segment_bytes, BEGINNING);
+        let mut coverage = Coverage::default();
+        let mut states = 0;
+        if taste.faults != Faults::None && dice.once_in(4) {
+            states += power::crash_at_birth(&machine, &mut dice, &mut coverage)?;
+        }
+        let engine = machine.open().map_err(|error| Disagreement(format!("first opening: {error}")))?;
+        Ok(World {
+            machine,
+            engine: Some(engine),
+            model: Model::default(),
+            doubt: Vec::new(),
+            held: Vec::new(),
+            watches: Vec::new(),
+            wall: BEGINNING,
+            frozen: false,
+            after_leap: None,
+            faulty: false,
+            capacity: false,
+            faults_noted: 0,
+            doomed: false,
+            stopped_for: 0,
+            dice,
+            taste,
+            coverage,
+            states,
+        })
+    }
+
+    /// Draws and does so many steps, then looks at everything once more.
+    pub fn run(&mut self, steps: usize) -> Agreed {
+        let mut workload = Workload::new(self.dice.apart(), self.taste.faults);
+        for index in 0..steps {
+            let step = workload.next(&self.model, self.wall);
+            self.step(&step).map_err(|Disagreement(what)| Disagreement(format!("step {index}, {step:.120?}: {what}")))?;
+        }
+        self.finish().map_err(|Disagreement(what)| Disagreement(format!("at the end: {what}")))
+    }
+
+    /// The model, to aim at.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// A handle on the open engine; to be dropped before the store is opened again.
+    fn engine(&self) -> Engine {
+        self.engine.clone().expect("the store is open between steps")
+    }
+
+    /// The hash over everything that was done to the disk.
+    #[must_use]
+    pub fn trace_hash(&self) -> u64 {
+        self.machine.disk.trace_hash()
+    }
+
+    /// Does one step, compares, and sees to what follows from it: recovery if the power went off.
+    pub fn step(&mut self, step: &Step) -> Agreed {
+        self.act(step)?;
+        self.after_step()
+    }
+
+    /// Does one step and compares. If the power went off in it, the world stays as it was left.
+    pub fn act(&mut self, step: &Step) -> Agreed {
+        self.tick();
+        match step {
+            Step::Commit(ask) => self.commit(ask)?,
+            Step::Flight(asks) => self.flight(asks)?,
+            Step::Prefill => {
+                if self.engine().step_prefill() {
+                    self.coverage.hit("step/prefill worked");
+                }
+            }
+            Step::Reopen => self.reopen()?,
+            Step::Kill => self.kill()?,
+            Step::Beside => self.beside()?,
+            Step::Hold(at) => self.hold(*at)?,
+            Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
+            Step::Read => self.read()?,
+            Step::Clock(tick) => self.set_clock(*tick),
+            Step::Fault(plan) => self.put_fault(*plan),
+            Step::PowerOff(operations) => self.power_off_after(*operations),
+        }
+        Ok(())
+    }
+
+    /// Lets the power go off after so many operations on the disk.
+    pub fn power_off_after(&mut self, operations: u64) {
+        self.machine.disk.power_off_after(operations);
+        self.doomed = true;
+    }
+
+    /// Whether the power is off.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.machine.disk.is_off()
+    }
+
+    /// Notices that the power went off, or that the engine stopped, and what follows from it.
+    fn after_step(&mut self) -> Agreed {
+        if self.is_off() {
+            return self.lose_power();
+        }
+        if self.engine().failure().is_some() {
+            if !self.is_disturbed() {
+                return disagree(format!("the engine stopped with no fault near: {:?}", self.engine().failure()));
+            }
+            self.stopped_for += 1;
+            if self.stopped_for > 3 {
+                self.read()?;
+                self.coverage.hit("step/opened again after a failure");
+                let step = if self.dice.once_in(2) { Step::Reopen } else { Step::Kill };
+                return self.step(&step);
+            }
+        } else if !self.doubt.is_empty() {
+            return disagree("a commit's outcome is unknown, but the engine goes on");
+        }
+        Ok(())
+    }
+
+    /// Ends it: faults are lifted, everything is read, closed, opened, replayed and verified.
+    pub fn finish(&mut self) -> Agreed {
+        self.lift_faults();
+        self.machine.disk.power_off_after(u64::MAX);
+        self.read()?;
+        self.step(&Step::Reopen)?;
+        // A second time, in case the power went off in the first.
+        self.step(&Step::Reopen)?;
+        check::replay(&self.engine(), &self.model, Seq::FIRST)?;
+        if let Err(error) = self.engine().close() {
+            return disagree(format!("close: {error}"));
+        }
+        recover::verify_clean(&self.machine, &self.model)
+    }
+
+    fn tick(&mut self) {
+        if let Some(back) = self.after_leap.take() {
+            self.wall = back;
+        } else if !self.frozen {
+            self.wall = Timestamp(self.wall.0.saturating_add(self.dice.below(2_000) as i64));
+        }
+        self.machine.clock.set(self.wall);
+    }
+
+    fn set_clock(&mut self, tick: Tick) {
+        match tick {
+            Tick::By(us) => {
+                self.wall = Timestamp(self.wall.0.saturating_add(us));
+                self.coverage.hit(if us < 0 { "clock/back" } else { "clock/forward" });
+            }
+            Tick::Freeze => {
+                self.frozen = true;
+                self.coverage.hit("clock/frozen");
+            }
+            Tick::Run => self.frozen = false,
+            Tick::AheadForAMoment => {
+                self.after_leap = Some(self.wall);
+                self.wall = Timestamp(self.wall.0.saturating_add(crate::workload::FIFTY_YEARS_US));
+                self.coverage.hit("clock/far ahead for a moment");
+            }
+        }
+        self.machine.clock.set(self.wall);
+    }
+
+    /// Whether something was put into the way that can explain an error.
+    fn is_disturbed(&self) -> bool {
+        self.faulty || self.doomed || self.is_off()
+    }
+
+    fn hold(&mut self, at: At) -> Agreed {
+        let (Ok(view), Some(moment)) = (self.engine().view(at), self.model.moment(at, self.wall)) else {
+            return check::moment(&self.engine(), &self.model, at, self.wall, &mut self.dice);
+        };
+        if self.held.len() == HELD_VIEWS_MOST {
+            self.held.remove(0);
+        }
+        self.held.push((view, moment));
+        Ok(())
+    }
+
+    /// Random questions, the views held open, and the watches.
+    fn read(&mut self) -> Agreed {
+        check::everything(&self.engine(), &self.model, self.wall, &mut self.dice)?;
+        if self.engine().failure().is_some() {
+            self.coverage.hit("read/after a failure");
+        }
+        for (view, moment) in &self.held {
+            check::view(view, &self.model, *moment)?;
+            self.coverage.hit("read/view held open");
+        }
+        self.watch()
+    }
+
+    fn watch(&mut self) -> Agreed {
+        for (watch, next) in &mut self.watches {
+            while let Some(commit) = check::read(watch.try_next(), || format!("watch at {next}"))? {
+                same(&Some(&commit), &self.model.commit(*next), || format!("watch at {next}"))?;
+                *next = next.next().unwrap_or(*next);
+                self.coverage.hit("read/watch");
+            }
+            let due = self.model.last().seq.next();
+            if due.is_some_and(|due| *next < due) {
+                return disagree(format!("a watch stands at {next}, the last commit is {}", self.model.last().seq));
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { model: &self.model, doubt: &self.doubt, born: true }
+    }
+
+    /// A read-only opening beside the writer shows what is durable.
+    fn beside(&mut self) -> Agreed {
+        match self.machine.open_read_only() {
+            Ok(reader) => {
+                self.coverage.hit("open/read-only beside");
+                same(&reader.is_read_only(), &true, || "whether a read-only opening is one".into())?;
+                if self.doubt.is_empty() {
+                    check::everything(&reader, &self.model, self.wall, &mut self.dice)?;
+                }
+                Ok(())
+            }
+            Err(_) if self.is_disturbed() => Ok(()),
+            Err(error) => disagree(format!("read-only opening beside the writer: {error}")),
+        }
+    }
+
+    /// A clean close, verified, and an opening.
+    fn reopen(&mut self) -> Agreed {
+        self.let_go();
+        let stopped = self.engine().failure().is_some();
+        match self.engine().close() {
+            Ok(()) => {
+                self.coverage.hit("step/closed");
+                if !stopped && !self.is_disturbed() {
+                    recover::verify_clean(&self.machine, &self.model)?;
+                }
+            }
+            Err(_) if stopped || self.is_disturbed() => self.coverage.hit("step/close failed"),
+            Err(error) => return disagree(format!("close: {error}")),
+        }
+        self.open_again()
+    }
+
+    /// Views and watches that must not outlive their engine's machine.
+    fn let_go(&mut self) {
+        self.held.clear();
+        self.watches.clear();
+    }
+
+    /// Opens on the disk as it is; with faults in the way it may fail, without it must not.
+    fn open_again(&mut self) -> Agreed {
+        self.engine = None;
+        let first = self.machine.open();
+        let engine = match first {
+            Ok(engine) => engine,
+            Err(_) if self.is_off() => return Ok(()),
+            Err(error) if self.is_disturbed() => {
+                self.coverage.hit(open_error_name(&error));
+                self.lift_faults();
+                match self.machine.open() {
+                    Ok(engine) => engine,
+                    Err(_) if self.is_off() => return Ok(()),
+                    Err(error) => return disagree(format!("opening after faults were lifted: {error}")),
+                }
+            }
+            Err(error) => return disagree(format!("opening: {error}")),
+        };
+        let adopted = self.known().adopt(&check::commits(&engine, Seq::FIRST)?)?;
+        self.engine = Some(engine);
+        self.adopt(adopted);
+        check::everything(&self.engine(), &self.model, self.wall, &mut self.dice)
+    }
+
+    /// The first `adopted` doubtful commits are there, the others are not.
+    fn adopt(&mut self, adopted: usize) {
+        self.model = self.known().model_with(adopted);
+        self.doubt.clear();
+        self.stopped_for = 0;
+    }
+}
+
+fn open_error_name(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Missing { .. } => "error/open: missing",
+        OpenError::NotAStore { .. } => "error/open: not a store",
+        OpenError::ManifestMissing { .. } => "error/open: manifest missing",
+        OpenError::NewerFormat { .. } => "error/open: newer format",
+        OpenError::InUse { .. } => "error/open: in use",
+        OpenError::Permission { .. } => "error/open: permission",
+        OpenError::DiskFull { .. } => "error/open: disk full",
+        OpenError::Corrupt(_) => "error/open: corrupt",
+        OpenError::Limit(_) => "error/open: limit",
+        OpenError::Io { .. } => "error/open: io",
+        OpenError::Stopped(_) => "error/open: stopped",
+        _ => "error/open: unknown",
+    }
+}

@@ -1,0 +1,185 @@
+//! Commits: submitting them, and settling what the engine answered against the model.
+//!
+//! Invariant: an acknowledgement must be the model's to the microsecond. An error must be one that the faults put into the
+//! way explain, and one that says "nothing was appended" is held to it after the next opening.
+
+use milepost_engine::{CommitError, Engine, Refusal, Request, Ticket};
+use milepost_types::{Receipt, Seq};
+
+use super::World;
+use crate::{
+    check::{Agreed, Disagreement, disagree, same},
+    model::{Ask, Kept, Outcome, Refused},
+};
+
+/// The request that an ask describes.
+pub fn request(engine: &Engine, ask: &Ask) -> Result<Request, CommitError> {
+    let mut request = engine.request();
+    if let Some(writer) = &ask.meta.writer {
+        request = request.writer(writer.clone());
+    }
+    if let Some(key) = &ask.meta.idempotency_key {
+        request = request.idempotency_key(key)?;
+    }
+    for fence in &ask.meta.fences {
+        request = request.fence(&fence.scope, fence.token)?;
+    }
+    for condition in &ask.require {
+        request = request.require(condition.clone());
+    }
+    for event in &ask.events {
+        request.add_event(event)?;
+    }
+    Ok(request)
+}
+
+impl World {
+    /// One commit by a caller that leads itself.
+    pub(super) fn commit(&mut self, ask: &Ask) -> Agreed {
+        let engine = self.engine();
+        let result = match request(&engine, ask) {
+            Ok(request) => engine.commit(request),
+            Err(error) => Err(error),
+        };
+        self.settle(ask, result)
+    }
+
+    /// Several commits in flight, then the leader as often as it takes.
+    pub(super) fn flight(&mut self, asks: &[Ask]) -> Agreed {
+        let engine = self.engine();
+        let mut tickets: Vec<Result<Ticket, CommitError>> = Vec::new();
+        for ask in asks {
+            tickets.push(request(&engine, ask).and_then(|request| engine.submit(request)));
+        }
+        let waiting = |tickets: &[Result<Ticket, CommitError>]| {
+            tickets.iter().any(|ticket| ticket.as_ref().is_ok_and(|ticket| !ticket.is_done()))
+        };
+        let mut rounds = 0;
+        while waiting(&tickets) {
+            rounds += 1;
+            if rounds > asks.len() + 2 {
+                return disagree(format!("tickets of {} commits are not done after {rounds} steps", asks.len()));
+            }
+            let _led = engine.step_leader();
+        }
+        self.coverage.hit("step/flight of several");
+        for (ask, ticket) in asks.iter().zip(tickets) {
+            self.settle(ask, ticket.and_then(Ticket::wait))?;
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, ask: &Ask, result: Result<Receipt, CommitError>) -> Agreed {
+        let asked = || format!("commit of {ask:.400?}");
+        match result {
+            Ok(receipt) => self.acknowledged(ask, receipt),
+            Err(CommitError::Refused(refusal)) => {
+                self.coverage.hit(refusal_name(&refusal));
+                let outcome = self.model.judge(ask, self.wall);
+                let Outcome::Refused(refused) = &outcome else {
+                    return disagree(format!("{}\n  engine: {refusal}\n  model:  {outcome:.400?}", asked()));
+                };
+                same(&plain_refusal(&refusal)?, refused, asked)
+            }
+            Err(CommitError::Empty) => {
+                self.coverage.hit("error/commit: empty");
+                same(&Outcome::Refused(Refused::Empty), &self.model.judge(ask, self.wall), asked)
+            }
+            Err(CommitError::OutcomeUnknown(failure)) => {
+                self.coverage.hit("error/commit: outcome unknown");
+                if !self.is_disturbed() {
+                    return disagree(format!("{}\n  engine: outcome unknown since {failure}, with no fault near", asked()));
+                }
+                self.doubt(ask);
+                Ok(())
+            }
+            Err(CommitError::Stopped(failure)) => {
+                self.coverage.hit("error/commit: stopped");
+                match self.engine().failure() {
+                    Some(_) => Ok(()),
+                    None => disagree(format!("{}\n  engine: stopped since {failure}, but not failed", asked())),
+                }
+            }
+            Err(CommitError::DiskFull { need, free }) => {
+                self.coverage.hit("error/commit: disk full");
+                if self.capacity {
+                    self.coverage.hit("fault/capacity");
+                }
+                self.explained(ask, format!("disk full, need {need}, free {free}"))
+            }
+            Err(CommitError::Write(failure)) => {
+                self.coverage.hit("error/commit: write");
+                self.explained(ask, failure.to_string())
+            }
+            Err(error) => disagree(format!("{}\n  engine: {error}", asked())),
+        }
+    }
+
+    fn acknowledged(&mut self, ask: &Ask, receipt: Receipt) -> Agreed {
+        let asked = || format!("commit of {ask:.400?}, acknowledged as {receipt:?}");
+        if !self.doubt.is_empty() {
+            return disagree(format!("{} after one whose outcome is unknown", asked()));
+        }
+        let right = match self.model.commit_next(ask, self.wall) {
+            Outcome::Appended(commit) => {
+                self.coverage.hit("commit/appended");
+                Receipt { seq: commit.seq, at: commit.at }
+            }
+            Outcome::Nothing(receipt) => {
+                self.coverage.hit("commit/nothing to do");
+                receipt
+            }
+            Outcome::Repeated(receipt) => {
+                self.coverage.hit("commit/repeated");
+                receipt
+            }
+            Outcome::Refused(refused) => return disagree(format!("{}\n  model: {refused:?}", asked())),
+        };
+        same(&receipt, &right, asked)
+    }
+
+    /// An error that leaves nothing behind and that some fault must explain.
+    fn explained(&self, ask: &Ask, said: String) -> Agreed {
+        match self.is_disturbed() {
+            true => Ok(()),
+            false => disagree(format!("commit of {ask:.400?}\n  engine: {said}, with no fault near")),
+        }
+    }
+
+    /// Notes a commit that may be there or not.
+    fn doubt(&mut self, ask: &Ask) {
+        let mut after = self.model.clone();
+        for kept in &self.doubt {
+            after.keep(kept.clone());
+        }
+        if let Outcome::Appended(commit) = after.judge(ask, self.wall) {
+            self.doubt.push(Kept { commit, ask: ask.clone() });
+        }
+    }
+}
+
+fn refusal_name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Precondition { .. } => "error/refused: precondition",
+        Refusal::Fenced { .. } => "error/refused: fenced",
+        Refusal::IdempotencyConflict { .. } => "error/refused: idempotency conflict",
+        Refusal::ClockJump { .. } => "error/refused: clock jump",
+        Refusal::Exhausted => "error/refused: exhausted",
+        _ => "error/refused: unknown",
+    }
+}
+
+fn plain_refusal(refusal: &Refusal) -> Result<Refused, Disagreement> {
+    Ok(match refusal {
+        Refusal::Precondition { failed, actual } => {
+            Refused::Precondition(failed.clone(), actual.filter(|seq| *seq > Seq::ZERO))
+        }
+        Refusal::Fenced { scope, token, highest, holder } => {
+            Refused::Fenced(scope.clone(), *token, *highest, holder.clone())
+        }
+        Refusal::IdempotencyConflict { first, .. } => Refused::Conflict(*first),
+        Refusal::ClockJump { .. } => Refused::ClockJump,
+        Refusal::Exhausted => Refused::Exhausted,
+        other => return disagree(format!("a refusal that the model does not know: {other}")),
+    })
+}

@@ -1,0 +1,135 @@
+//! Power loss, as often as it takes: during work, during recovery, at the birth of a store.
+//!
+//! Invariant: one crash is looked at in many ways (which of the unsynced sectors and names got to the disk), each on a
+//! disk of its own, and the world goes on with one of them.
+
+use milepost_io::{Crash, SimDisk};
+
+use super::World;
+use crate::{
+    check::{self, Agreed, Disagreement, disagree},
+    coverage::Coverage,
+    dice::Dice,
+    machine::Machine,
+    model::Model,
+    recover::{self, Known},
+};
+
+const CRASHES_DEEP: usize = 4;
+
+/// One of the ways in which a disk can come out of a power loss.
+fn drawn_crash(dice: &mut Dice, coverage: &mut Coverage) -> Crash {
+    let crash = *dice.pick(&Crash::ALL);
+    coverage.hit(match crash {
+        Crash::LoseUnsynced => "crash/unsynced lost",
+        Crash::KeepAll => "crash/all kept",
+        Crash::Torn => "crash/torn",
+        Crash::PrefixOfWrites => "crash/first writes kept",
+        Crash::OneMissing => "crash/one missing",
+        Crash::OneAlone => "crash/one alone",
+        Crash::LoseNames => "crash/names lost",
+        Crash::LoseData => "crash/data lost",
+    });
+    crash
+}
+
+/// The power goes off while the store is made for the first time. Gives the number of states looked at.
+pub(super) fn crash_at_birth(
+    machine: &Machine,
+    dice: &mut Dice,
+    coverage: &mut Coverage,
+) -> Result<u64, Disagreement> {
+    let young = machine.with_disk(SimDisk::new(dice.bits()));
+    young.disk.power_off_after(dice.below(30));
+    let born = match young.open() {
+        Ok(engine) => {
+            young.disk.power_off();
+            drop(engine);
+            true
+        }
+        Err(_) => false,
+    };
+    coverage.hit(if born { "crash/after birth" } else { "crash/during birth" });
+    let model = Model::default();
+    let known = Known { model: &model, doubt: &[], born };
+    let states = 4;
+    for _ in 0..states {
+        let found = machine.with_disk(young.disk.crash(drawn_crash(dice, coverage), dice.bits()));
+        recover::whole(&found, known, dice, coverage)
+            .map_err(|Disagreement(what)| Disagreement(format!("after a crash at birth: {what}")))?;
+    }
+    Ok(states)
+}
+
+impl World {
+    /// The process is killed: the page cache lives on, and with it everything unsynced.
+    pub(super) fn kill(&mut self) -> Agreed {
+        self.let_go();
+        self.coverage.hit("step/killed");
+        let next = self.machine.disk.kill();
+        self.engine = None;
+        self.machine = self.machine.with_disk(next);
+        self.open_again()
+    }
+
+    /// The power went off. Looks at many outcomes, goes on with one.
+    pub(super) fn lose_power(&mut self) -> Agreed {
+        self.let_go();
+        self.lift_faults();
+        self.doomed = false;
+        let crashes: Vec<Crash> =
+            (0..self.taste.crashes_each).map(|_| drawn_crash(&mut self.dice, &mut self.coverage)).collect();
+        self.look_at(&crashes)?;
+        self.recover_through_crashes()
+    }
+
+    /// Takes the power away and looks at the disk as it comes out of each of some crashes.
+    pub fn look_at(&mut self, crashes: &[Crash]) -> Agreed {
+        self.machine.disk.power_off();
+        self.engine = None;
+        for crash in crashes {
+            let disk = self.machine.disk.crash(*crash, self.dice.bits());
+            let found = self.machine.with_disk(disk);
+            let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+            recover::whole(&found, known, &mut self.dice, &mut self.coverage)
+                .map_err(|Disagreement(what)| Disagreement(format!("after {crash:?}: {what}")))?;
+            self.states += 1;
+        }
+        Ok(())
+    }
+
+    /// Recovers for good, after up to a few crashes in the middle of recovering.
+    fn recover_through_crashes(&mut self) -> Agreed {
+        let mut disk = self.machine.disk.clone();
+        for depth in 0..CRASHES_DEEP {
+            let crash = drawn_crash(&mut self.dice, &mut self.coverage);
+            disk = disk.crash(crash, self.dice.bits());
+            self.states += 1;
+            let last_one = depth + 1 == CRASHES_DEEP || self.dice.once_in(2);
+            if last_one {
+                break;
+            }
+            let machine = self.machine.with_disk(disk.clone());
+            disk.power_off_after(self.dice.below(25));
+            match machine.open() {
+                Ok(engine) => {
+                    let adopted = self.known().adopt(&check::commits(&engine, milepost_types::Seq::FIRST)?)?;
+                    disk.power_off();
+                    drop(engine);
+                    self.adopt(adopted);
+                    self.coverage.hit("crash/after recovery");
+                }
+                Err(_) if disk.is_off() => self.coverage.hit("crash/during recovery"),
+                Err(error) => return disagree(format!("opening in an unfinished recovery: {error}")),
+            }
+        }
+        self.machine = self.machine.with_disk(disk);
+        self.faults_noted = 0;
+        recover::verify_crashed(&self.machine, self.known(), &mut self.coverage.clone())?;
+        let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+        let (engine, adopted) = recover::open_crashed(&self.machine, known, &mut self.coverage)?;
+        self.engine = Some(engine);
+        self.adopt(adopted);
+        check::everything(&self.engine(), &self.model, self.wall, &mut self.dice)
+    }
+}
