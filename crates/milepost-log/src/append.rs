@@ -296,15 +296,17 @@ impl LogWriter {
         if let Some(failure) = self.latch.failure() {
             return AppendError::Stopped(failure);
         }
-        let Open { file, heap, end, .. } = &self.open;
-        if let Err(error) = file.set_bytes(*end) {
+        let Open { file, heap, end, file_bytes, .. } = &self.open;
+        // Without its padding the last frame may end the file before `end`; to grow it there could need room.
+        let kept = (*end).min(*file_bytes);
+        if let Err(error) = file.set_bytes(kept) {
             return stopped(&self.latch, heap.path(), "cut", &error);
         }
         if let Err(error) = file.sync() {
             return stopped(&self.latch, heap.path(), "sync", &error);
         }
         let refusal = refusal(&*self.disk, &self.log_dir, heap.path(), "write", error);
-        self.open.file_bytes = self.open.end;
+        self.open.file_bytes = kept;
         // That sync also covered what was appended before.
         self.open.unsynced_first = self.open.chain.next_seq;
         match refusal {

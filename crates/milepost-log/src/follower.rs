@@ -35,7 +35,7 @@ pub struct Follower {
     store: StoreId,
     reader: LogReader,
     open: FoundOpen,
-    /// Segments that were left before their footer was there, with their headers: still in memory.
+    /// Headers of segments whose footer was not there when they were left: they are still in memory.
     unsealed: Vec<SegmentHeader>,
 }
 
@@ -46,9 +46,10 @@ impl Follower {
         store: StoreId,
         parts: Vec<Part>,
         open: FoundOpen,
+        unsealed: Vec<SegmentHeader>,
     ) -> Follower {
         let log_dir = names::log_dir(&dir);
-        Follower { disk, log_dir, store, reader: LogReader::new(parts), open, unsealed: Vec::new() }
+        Follower { disk, log_dir, store, reader: LogReader::new(parts), open, unsealed }
     }
 
     /// Reads what was found so far; sees more after a refresh.

@@ -10,7 +10,8 @@
 //! 2. **The last batch is written again**, byte by byte the same, and synced, unless the log was closed cleanly. It may
 //!    never have reached the disk although it is read from the cache: after a kill, or after a sync that failed and
 //!    dropped its pages. Batches before it are on the disk: a later one was written only after their sync.
-//! 3. **Segments that miss their footer** are sealed: cut after the last frame, footer, sync.
+//! 3. **Segments that miss their footer** are sealed: footer, cut behind it, sync. So is the one before an empty last
+//!    segment, if the manifest does not know that it was sealed: its footer may be in the cache only.
 //! 4. **Files that never became a segment** are removed.
 //! 5. **The directory is synced**: the name of the open segment may not be durable yet.
 //!
@@ -82,7 +83,7 @@ pub struct FoundLog {
     strays: Vec<String>,
 }
 
-/// A whole segment that misses its footer.
+/// A whole segment that misses its footer, or whose footer may not be durable.
 #[derive(Debug)]
 struct Unsealed {
     /// Its index among the parts.
@@ -161,6 +162,7 @@ impl FoundLog {
     #[must_use]
     pub fn into_follower(self) -> Follower {
         let parts = self.all_parts();
-        Follower::new(self.disk, self.dir, self.store, parts, self.open)
+        let unsealed = self.unsealed.iter().map(|unsealed| unsealed.header).collect();
+        Follower::new(self.disk, self.dir, self.store, parts, self.open, unsealed)
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Invariant: a segment is sealed only after the one that follows it has a durable name. So the footer and the cut may be
 //! lost in a crash, in part or in whole: the segment that follows says up to which `Seq` this one must hold frames, and
-//! whatever stands behind them is the rest of a seal.
+//! whatever stands behind them is the rest of a seal. Nothing is appended to the segment that follows before the seal was
+//! synced; so if that one is empty, a footer that can be read may still be on its way to the disk.
 //!
 //! When there is no room for the footer the segment stays without it: its frames are whole, the offsets are in memory,
 //! and the next repair tries again.
@@ -52,7 +53,7 @@ pub(crate) fn seal(
         if !is_no_room(&error) {
             return Err(error);
         }
-        file.set_bytes(end)?;
+        file.set_bytes(end.min(file.bytes()?))?;
     }
     file.sync()?;
     Ok(mapped(file, header, heap, first_at, end))
@@ -66,9 +67,11 @@ fn mapped(file: &LatchedFile, header: &SegmentHeader, heap: &Arc<Heap>, first_at
     };
     let offsets = match footer::decode(&map, header.crc(), header.seed()) {
         Ok(view) if view.begins_at as u64 == end => Offsets::Footer(view),
-        _ if map.len() as u64 == end => Offsets::Memory(heap.offsets()),
+        // Without a footer; without the padding of the last frame, too, if nobody wrote it.
+        _ if map.len() as u64 <= end => Offsets::Memory(heap.offsets()),
         _ => return Part::Heap(Arc::clone(heap)),
     };
     let path = heap.path().to_owned();
-    Part::Sealed(Arc::new(Sealed::new(header, path, map, offsets, first_at, end as usize)))
+    let end = map.len().min(end as usize);
+    Part::Sealed(Arc::new(Sealed::new(header, path, map, offsets, first_at, end)))
 }

@@ -226,7 +226,8 @@ fn every_flipped_bit_and_truncation_of_a_footer_is_met() {
 #[test]
 fn a_footer_that_cannot_be_is_refused() {
     let header = segment_header();
-    let wrong: [(&str, fn(&mut Footer)); 8] = [
+    type Spoil = fn(&mut Footer);
+    let wrong: [(&str, Spoil); 8] = [
         ("count", |footer| footer.last_seq += 1),
         ("range", |footer| footer.last_seq = 0),
         ("all of u64", |footer| (footer.first_seq, footer.last_seq) = (0, u64::MAX)),

@@ -25,6 +25,7 @@ use crate::{
         footer::{self, FooterView, TRAILER_BYTES},
         frame::{FRAME_HEADER_BYTES, Frame},
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
+        is_zero,
     },
     names,
     segment::{Heap, Offsets, Part, Sealed},
@@ -123,6 +124,8 @@ struct Segment {
     file: Box<dyn DiskFile>,
     expected: Expected,
     position: Position,
+    /// The next segment holds nothing yet: a seal of this one may not be durable.
+    next_is_empty: bool,
 }
 
 impl Finder<'_> {
@@ -130,7 +133,8 @@ impl Finder<'_> {
     fn segment(&mut self, index: usize, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let segment = self.begin(index)?;
         let facts = self.known_segment(segment.header.id).and_then(|known| known.sealed);
-        match sealed_content(&segment, facts)? {
+        let sealed = sealed_content(&segment, facts)?;
+        match sealed.filter(|_| facts.is_some() || !segment.next_is_empty) {
             Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
             None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),
             None => self.walk_open(segment, visit),
@@ -157,21 +161,28 @@ impl Finder<'_> {
         if self.chain.is_some_and(|chain| chain.epoch > header.epoch) {
             return Err(corrupt("the segment is of an earlier epoch than the one before it".to_owned()));
         }
-        let next_first = match self.ids.get(index + 1) {
-            Some(next) => {
-                let path = names::segment(&names::log_dir(self.dir), *next);
-                let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-                Some(read_header(&*file, &path, *next, store)?.first_seq)
-            }
-            None => None,
-        };
+        let (next_first, next_is_empty) = self.next_segment(index)?;
         if next_first.is_some_and(|next| next <= header.first_seq) {
             return Err(corrupt("the next segment begins with the same seq or an earlier one".to_owned()));
         }
         let last_at = self.chain.map_or(Timestamp::MIN, |chain| chain.last_at);
         let expected = Expected { next_first, promised: self.promised(id), footer: None };
         let position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, last_at) };
-        Ok(Segment { header, path, file, expected, position })
+        Ok(Segment { header, path, file, expected, position, next_is_empty })
+    }
+
+    /// The first `Seq` of the segment that follows, if one does, and whether nothing stands in it yet.
+    fn next_segment(&self, index: usize) -> Result<(Option<Seq>, bool), LogError> {
+        let Some(id) = self.ids.get(index + 1) else {
+            return Ok((None, false));
+        };
+        let path = names::segment(&names::log_dir(self.dir), *id);
+        let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
+        let header = read_header(&*file, &path, *id, self.known.store)?;
+        let mut first_frame = [0; FRAME_HEADER_BYTES];
+        let read =
+            read_some_at(&*file, &mut first_frame, SEGMENT_HEADER_BYTES as u64).map_err(LogError::io("read", &path))?;
+        Ok((Some(header.first_seq), is_zero(&first_frame[..read])))
     }
 
     fn known_segment(&self, id: SegmentId) -> Option<&KnownSegment> {
@@ -181,7 +192,8 @@ impl Finder<'_> {
     /// Up to which commit the manifest promises that all is there.
     fn promised(&self, id: SegmentId) -> (Seq, &'static str) {
         let sealed = self.known_segment(id).and_then(|known| known.sealed).map_or(Seq::ZERO, |facts| facts.last_seq);
-        let closed = self.known.clean.map_or(Seq::ZERO, |mark| mark.last_seq);
+        // Of the segments before, the mark says nothing that their footers, or where the next one begins, do not say.
+        let closed = self.known.clean.filter(|mark| mark.segment == id).map_or(Seq::ZERO, |mark| mark.last_seq);
         if sealed >= closed {
             (sealed, "the manifest says that the segment was sealed with it")
         } else {
@@ -228,7 +240,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// A segment that is followed by another one and has no footer yet: its frames are kept in memory.
+    /// A segment that is followed by another one and has no footer that counts: its frames are kept in memory.
     fn walk_unsealed(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
         let heap = segment.heap();

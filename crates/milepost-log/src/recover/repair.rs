@@ -122,7 +122,6 @@ impl Repair<'_> {
         };
         let path = heap.path();
         let file = self.open(path)?;
-        file.set_bytes(unsealed.end).map_err(|error| self.failed("cut", path, error, 0))?;
         let last = heap.get(heap.frames() - 1).expect("a segment that another one follows has a frame");
         seal(&file, &unsealed.header, heap, (unsealed.last_crc, last.bytes.at), unsealed.end)
             .map_err(|error| self.failed("seal", path, error, 0))

@@ -1,0 +1,226 @@
+//! Append, sync, roll, read.
+
+use std::ops::ControlFlow;
+
+use milepost_log::{KnownSegment, SegmentId};
+use milepost_types::{Seq, Timestamp};
+
+use crate::rig::{World, all, at, segment_file};
+
+#[test]
+fn what_was_appended_is_read_back() {
+    let mut world = World::new(1 << 20);
+    let mut log = world.create().unwrap();
+    assert_eq!((log.writer.next_seq(), log.writer.last_at()), (Seq(1), Timestamp::MIN));
+    assert!(all(&log.reader).is_empty());
+    for sizes in [&[100][..], &[0], &[1, 2, 3], &[7, 8, 9, 4000], &[], &[0, 0]] {
+        world.commit(&mut log, sizes);
+        assert_eq!(all(&log.reader), world.offered);
+        assert_eq!(log.writer.next_seq(), Seq(world.offered.len() as u64 + 1));
+    }
+    assert_eq!(log.writer.last_at(), at(Seq(11)));
+    assert_eq!(all(&world.open().unwrap().reader), world.offered);
+}
+
+#[test]
+fn a_frame_outlives_its_log() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[50]);
+    let from_memory = log.reader.frame(Seq(1)).unwrap().unwrap();
+    world.roll(&mut log).unwrap();
+    let from_map = log.reader.frame(Seq(1)).unwrap().unwrap();
+    drop(log);
+    assert_eq!(from_memory.body(), from_map.body());
+    assert_eq!((from_map.seq(), from_map.clone().at()), (Seq(1), at(Seq(1))));
+}
+
+#[test]
+fn segments_are_sealed_when_full_and_a_batch_stays_together() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for _ in 0..40 {
+        world.commit(&mut log, &[300, 10, 500]);
+    }
+    let segments = log.writer.segments();
+    assert!(segments.len() > 5, "{segments:?}");
+    for (index, segment) in segments.iter().enumerate() {
+        assert_eq!(segment.id, SegmentId(index as u64 + 1));
+        // Batches are of three.
+        assert_eq!(segment.first_seq.0 % 3, 1, "{segment:?}");
+        let bytes = world.sim.file_bytes(&segment_file(segment.id.0)).unwrap().len();
+        match segment.sealed {
+            Some(facts) => {
+                assert_eq!(facts.bytes, bytes as u64);
+                assert_eq!(facts.last_seq.next(), Some(segments[index + 1].first_seq));
+            }
+            None => assert_eq!(index, segments.len() - 1),
+        }
+    }
+    assert_eq!(all(&log.reader), world.offered);
+    let stats = log.reader.segment_stats();
+    assert_eq!(stats.iter().map(|segment| segment.frames).sum::<u64>(), 120);
+    assert!(stats.iter().all(|segment| segment.frame_bytes <= 4096 - 64));
+    assert_eq!(stats.iter().filter(|segment| !segment.sealed).count(), 1);
+    assert_eq!(stats[0].frame_bytes, stats[0].frames / 3 * (344 + 56 + 544));
+    assert_eq!(world.find().unwrap().0.segments(), segments);
+}
+
+/// FAULTS H1: a batch larger than a segment gets one of its own.
+#[test]
+fn an_oversize_batch_has_a_segment_of_its_own() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    world.commit(&mut log, &[20_000]);
+    world.commit(&mut log, &[3000, 3000, 3000]);
+    world.commit(&mut log, &[10]);
+    let firsts: Vec<Seq> = log.writer.segments().iter().map(|segment| segment.first_seq).collect();
+    assert_eq!(firsts, [Seq(1), Seq(2), Seq(3), Seq(6)]);
+    assert_eq!(all(&log.reader), world.offered);
+    world.open().unwrap();
+}
+
+#[test]
+fn an_empty_segment_is_not_rolled() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.roll(&mut log).unwrap();
+    assert!(!log.writer.needs_roll(1 << 30) && !log.writer.wants_roll());
+    assert_eq!(log.writer.segments(), [KnownSegment { id: SegmentId::FIRST, first_seq: Seq::FIRST, sealed: None }]);
+    world.commit(&mut log, &[10]);
+    assert!(!log.writer.needs_roll(4096 - 64 - 56));
+    assert!(log.writer.needs_roll(4096 - 64 - 55));
+}
+
+#[test]
+fn ranges_are_read_as_far_as_they_are_there() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for _ in 0..30 {
+        world.commit(&mut log, &[400]);
+    }
+    for (from, to, expected) in [
+        (1, 30, 1..=30),
+        (0, 30, 1..=30),
+        (0, u64::MAX, 1..=30),
+        (12, 17, 12..=17),
+        (30, 99, 30..=30),
+        (31, 99, 31..=30),
+        (u64::MAX, u64::MAX, 31..=30),
+        (7, 6, 7..=6),
+        (0, 0, 1..=0),
+    ] {
+        let expected: Vec<u64> = expected.collect();
+        let frames = log.reader.frames(Seq(from), Seq(to)).map(|frame| frame.unwrap().seq().0);
+        assert_eq!(frames.collect::<Vec<_>>(), expected, "{from}..{to}");
+        let mut visited = Vec::new();
+        log.reader
+            .for_each_frame(Seq(from), Seq(to), &mut |frame| {
+                visited.push(frame.seq.0);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(visited, expected, "{from}..{to}");
+    }
+    let mut visited = 0;
+    log.reader
+        .for_each_frame(Seq(1), Seq(30), &mut |frame| {
+            visited += 1;
+            if frame.seq == Seq(12) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!(visited, 12);
+    assert!(log.reader.frame(Seq(0)).unwrap().is_none());
+    assert!(log.reader.frame(Seq::MAX).unwrap().is_none());
+}
+
+#[test]
+fn times_lead_to_commits() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    assert_eq!(log.reader.seq_at(Timestamp::MAX), Ok(Seq(0)));
+    for _ in 0..30 {
+        world.commit(&mut log, &[400]);
+    }
+    assert_eq!(log.reader.seq_at(Timestamp::MIN), Ok(Seq(0)));
+    assert_eq!(log.reader.seq_at(Timestamp(9)), Ok(Seq(0)));
+    for seq in 1..=30 {
+        for (offset, expected) in [(-1, seq - 1), (0, seq), (9, seq)] {
+            let moment = Timestamp(at(Seq(seq)).0 + offset);
+            assert_eq!(log.reader.seq_at(moment), Ok(Seq(expected)), "{moment}");
+        }
+    }
+    assert_eq!(log.reader.seq_at(Timestamp::MAX), Ok(Seq(30)));
+    // Right after a roll, the open segment is empty.
+    world.roll(&mut log).unwrap();
+    assert_eq!(log.reader.seq_at(Timestamp::MAX), Ok(Seq(30)));
+}
+
+/// One write and one sync for a batch, whatever its size; nothing else touches the disk.
+#[test]
+fn a_batch_is_one_write_and_one_sync() {
+    let mut world = World::new(1 << 20);
+    let mut log = world.create().unwrap();
+    for sizes in [&[100][..], &[10, 20, 30], &[1000; 50]] {
+        let before = world.sim.operations();
+        world.commit(&mut log, sizes);
+        assert_eq!(world.sim.operations() - before, 2);
+    }
+    let before = world.sim.operations();
+    world.sync(&mut log).unwrap();
+    assert_eq!(world.sim.operations(), before, "there was nothing to sync");
+}
+
+#[test]
+#[should_panic(expected = "seq 7 was appended, expected was 1")]
+fn a_gap_is_a_programmers_error() {
+    let world = World::new(4096);
+    let mut log = world.clone().create().unwrap();
+    let _ = log.writer.append(world.batch(Seq(7), &[1]));
+}
+
+#[test]
+#[should_panic(expected = "does not continue")]
+fn a_stamp_that_stands_still_is_a_programmers_error() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[1]);
+    let mut batch = world.batch(Seq(2), &[1]);
+    batch[0].at = at(Seq(1));
+    let _ = log.writer.append(batch);
+}
+
+/// Many threads read while one writes and rolls; each sees a prefix that only grows.
+#[test]
+fn readers_run_beside_the_writer() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    let (reader, done) = (log.reader.clone(), std::sync::atomic::AtomicBool::new(false));
+    let expected = |seq: Seq| crate::rig::body(seq, 1, 30 + seq.0 as usize % 7);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut seen = Seq(0);
+                while !done.load(std::sync::atomic::Ordering::Acquire) || seen < reader.last_seq() {
+                    for frame in reader.frames(Seq(seen.0 + 1), Seq::MAX) {
+                        let frame = frame.unwrap();
+                        assert_eq!(frame.seq(), Seq(seen.0 + 1));
+                        assert_eq!(frame.body(), expected(frame.seq()));
+                        seen = frame.seq();
+                    }
+                    let middle = Seq(seen.0 / 2 + 1);
+                    if let Some(frame) = reader.frame(middle).unwrap() {
+                        assert_eq!(frame.body(), expected(middle));
+                    }
+                }
+                assert_eq!(seen, Seq(3000));
+            });
+        }
+        for seq in 1..=3000 {
+            world.append(&mut log, &[30 + seq % 7]).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+    });
+    assert!(log.writer.segments().len() > 20);
+}

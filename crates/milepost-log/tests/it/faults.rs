@@ -1,0 +1,332 @@
+//! A disk that says no: no room, short writes, failing syncs, reads that fail.
+
+use std::io;
+
+use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
+use milepost_log::{AppendError, LogError, Prefilled};
+
+use crate::rig::{World, all, segment_file};
+
+const ENOSPC: i32 = 28;
+const EIO: i32 = 5;
+const EDQUOT: i32 = 122;
+const EFBIG: i32 = 27;
+
+fn fault(on: Op, nth: u64, times: u64, what: FaultKind) -> Fault {
+    Fault { on, file: None, nth, times, what }
+}
+
+fn error(code: i32) -> FaultKind {
+    FaultKind::Error(code)
+}
+
+/// A log with three commits.
+fn begun() -> (World, milepost_log::Log) {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[500, 300]);
+    world.commit(&mut log, &[20]);
+    (world, log)
+}
+
+/// FAULTS C1, C5: no room for a write; nothing is lost, reads go on, and with room commits go on, without a reopening.
+#[test]
+fn a_full_disk_refuses_and_recovers() {
+    for code in [ENOSPC, EDQUOT, EFBIG] {
+        let (mut world, mut log) = begun();
+        world.sim.inject(fault(Op::Write, 0, 3, error(code)));
+        for _ in 0..3 {
+            let refused = world.append(&mut log, &[100, 100]);
+            assert!(matches!(refused, Err(AppendError::DiskFull { need: 288, .. })), "{refused:?}");
+            assert_eq!(all(&log.reader), world.offered);
+            assert_eq!(world.after_crash(Crash::KeepAll, 0).find().unwrap().1, world.offered);
+        }
+        world.commit(&mut log, &[100, 100]);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+    }
+}
+
+/// FAULTS C1, C2: the disk fills up in the middle of a frame, at every byte; room returns; what is acknowledged then is
+/// there after a crash.
+#[test]
+fn a_disk_that_fills_inside_a_frame_loses_nothing() {
+    for room in (0..400).step_by(7) {
+        let (mut world, mut log) = begun();
+        let used = world.sim.used_bytes();
+        world.sim.set_capacity(Some(used + room));
+        let mut refused = 0;
+        for size in [100, 200, 50, 300] {
+            match world.append(&mut log, &[size, 10]) {
+                Ok(()) => world.sync(&mut log).unwrap(),
+                Err(AppendError::DiskFull { .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+        }
+        assert!(refused > 0, "{room}");
+        world.sim.set_capacity(None);
+        world.commit(&mut log, &[64, 10]);
+        let mut after = world.after_crash(Crash::LoseUnsynced, 0);
+        assert_eq!(after.find().unwrap().1, world.offered);
+        after.open().unwrap();
+    }
+}
+
+/// FAULTS C1: no room at each operation of a roll: the log is as it was, and rolls when there is room.
+#[test]
+fn no_room_for_the_next_segment_changes_nothing() {
+    for (on, nth) in [(Op::Create, 0), (Op::Write, 0), (Op::Rename, 0)] {
+        let (mut world, mut log) = begun();
+        let before = log.writer.segments();
+        world.sim.inject(fault(on, nth, 1, error(ENOSPC)));
+        let refused = world.roll(&mut log);
+        assert!(matches!(refused, Err(AppendError::DiskFull { need: 64, .. })), "{on:?}: {refused:?}");
+        assert_eq!(log.writer.segments(), before);
+        world.commit(&mut log, &[30]);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+        world.roll(&mut log).unwrap();
+        world.commit(&mut log, &[30]);
+        assert_eq!(log.writer.segments().len(), before.len() + 1);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+        assert_eq!(all(&world.open().unwrap().reader), world.offered);
+    }
+}
+
+/// FAULTS C1: no room for the footer: the segment stays whole without it, and gets it at the next opening.
+#[test]
+fn no_room_for_a_footer_is_no_error() {
+    let (mut world, mut log) = begun();
+    // The first write of a roll is the header of the next segment, the second the footer.
+    world.sim.inject(fault(Op::Write, 1, 1, error(ENOSPC)));
+    world.roll(&mut log).unwrap();
+    assert_eq!(log.writer.segments()[0].sealed, None);
+    world.commit(&mut log, &[30]);
+    assert_eq!(all(&log.reader), world.offered);
+    let mut after = world.after_crash(Crash::LoseUnsynced, 0);
+    let log = after.open().unwrap();
+    let sealed = log.writer.segments()[0].sealed.expect("it is sealed now");
+    assert_eq!(sealed.bytes, after.sim.file_bytes(&segment_file(1)).unwrap().len() as u64);
+    assert_eq!(after.find().unwrap().1, world.offered);
+}
+
+/// FAULTS B3: an error of each operation of a roll that is not "no room": refused and as before, or the log stops. Never
+/// anything in between.
+#[test]
+fn an_io_error_in_a_roll_refuses_or_stops() {
+    let refuses = |on, nth| {
+        let (mut world, mut log) = begun();
+        world.sim.inject(fault(on, nth, 1, error(EIO)));
+        let refused = world.roll(&mut log);
+        assert!(matches!(refused, Err(AppendError::Write(_))), "{on:?} {nth}: {refused:?}");
+        world.commit(&mut log, &[30]);
+        world.roll(&mut log).unwrap();
+        world.commit(&mut log, &[30]);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+    };
+    refuses(Op::Create, 0);
+    refuses(Op::Write, 0);
+    let stops = |on, nth| {
+        let (mut world, mut log) = begun();
+        world.sim.inject(fault(on, nth, 1, error(EIO)));
+        let stopped = world.roll(&mut log);
+        assert!(matches!(stopped, Err(AppendError::Stopped(_))), "{on:?} {nth}: {stopped:?}");
+        let refused = world.append(&mut log, &[30]);
+        assert!(matches!(refused, Err(AppendError::Stopped(_))), "{on:?} {nth}: {refused:?}");
+        world.offered.truncate(world.acked);
+        assert_eq!(all(&log.reader), world.offered, "reads go on");
+        for crash in [Crash::LoseUnsynced, Crash::KeepAll] {
+            let mut after = world.after_crash(crash, 0);
+            after.open().unwrap_or_else(|error| panic!("{on:?} {nth} {crash:?}: {error}"));
+        }
+        // The next process finds the cache as it is, not all of it durable, and builds upon it.
+        let mut next = world.after_kill();
+        next.sim.clear_faults();
+        let mut log = next.open().unwrap();
+        next.commit(&mut log, &[70]);
+        assert_eq!(next.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, next.offered, "{on:?} {nth}");
+    };
+    stops(Op::Rename, 0);
+    stops(Op::SyncDir, 0);
+    stops(Op::Sync, 0);
+    stops(Op::Sync, 1);
+    stops(Op::Write, 1);
+    stops(Op::SetBytes, 0);
+}
+
+/// FAULTS B6: short writes are gone on with.
+#[test]
+fn short_writes_are_gone_on_with() {
+    for bytes in [1, 7, 39, 100] {
+        let (mut world, mut log) = begun();
+        world.sim.inject(fault(Op::Write, 0, 3, FaultKind::ShortWrite { bytes }));
+        world.commit(&mut log, &[300, 200]);
+        world.commit(&mut log, &[30]);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+    }
+}
+
+/// FAULTS B6: a short write and then an error: what was written is taken back, durably, before the next commit.
+#[test]
+fn half_a_write_is_taken_back() {
+    for bytes in [1, 39, 40, 200, 344, 345, 500] {
+        for code in [EIO, ENOSPC] {
+            let (mut world, mut log) = begun();
+            let before = world.sim.file_bytes(&segment_file(1)).unwrap();
+            world.sim.inject(fault(Op::Write, 0, 1, FaultKind::ShortWrite { bytes }));
+            world.sim.inject(fault(Op::Write, 1, 1, error(code)));
+            let refused = world.append(&mut log, &[300, 200]).unwrap_err();
+            match code {
+                ENOSPC => assert!(matches!(refused, AppendError::DiskFull { .. }), "{refused:?}"),
+                _ => assert!(matches!(refused, AppendError::Write(_)), "{refused:?}"),
+            }
+            let after = world.after_crash(Crash::LoseUnsynced, 0).sim.file_bytes(&segment_file(1)).unwrap();
+            assert_eq!(after[..before.len()], before);
+            assert!(after[before.len()..].iter().all(|byte| *byte == 0) && after.len() < before.len() + 8);
+            world.commit(&mut log, &[300, 200]);
+            assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+        }
+    }
+}
+
+/// FAULTS B6: the write fails, and so does taking it back: the log stops, reads go on, and an opening tells the truth.
+#[test]
+fn a_write_that_cannot_be_taken_back_stops_the_log() {
+    for on in [Op::SetBytes, Op::Sync] {
+        let (mut world, mut log) = begun();
+        world.sim.inject(fault(Op::Write, 0, 1, FaultKind::ShortWrite { bytes: 100 }));
+        world.sim.inject(fault(Op::Write, 1, 1, error(EIO)));
+        world.sim.inject(fault(on, 0, 1, error(EIO)));
+        let stopped = world.append(&mut log, &[300]).unwrap_err();
+        assert!(matches!(stopped, AppendError::Stopped(_)), "{stopped:?}");
+        assert!(matches!(world.append(&mut log, &[1]), Err(AppendError::Stopped(_))));
+        assert!(log.writer.sync().is_err());
+        world.offered.truncate(world.acked);
+        assert_eq!(all(&log.reader), world.offered);
+        drop(log);
+        for crash in [Crash::LoseUnsynced, Crash::KeepAll] {
+            world.after_crash(crash, 0).open().unwrap();
+        }
+    }
+}
+
+/// FAULTS B1, B2: a sync fails once and then says OK. It is not tried again; the log stops; reads go on; and what an
+/// opening shows is durable from then on.
+#[test]
+fn a_failed_sync_is_final() {
+    for what in [error(EIO), error(ENOSPC), FaultKind::SyncFailsAndDropsPages] {
+        let (mut world, mut log) = begun();
+        world.append(&mut log, &[100, 50]).unwrap();
+        let synced_before = world.sim.count(Op::Sync);
+        world.sim.inject(fault(Op::Sync, 0, 1, what.clone()));
+        let failure = log.writer.sync().unwrap_err();
+        assert_eq!((failure.file.clone(), failure.operation.as_str()), (segment_file(1), "sync"));
+        assert_eq!(log.writer.sync().unwrap_err(), failure);
+        let stopped = log.writer.append(world.batch(log.writer.next_seq(), &[1])).unwrap_err().0;
+        assert!(matches!(stopped, AppendError::Stopped(ref first) if *first == failure), "{stopped:?}");
+        assert!(matches!(log.writer.roll(), Err(AppendError::Stopped(_))));
+        assert_eq!(log.prefiller.step(), Prefilled::Nothing);
+        assert_eq!(world.sim.count(Op::Sync) - synced_before, 1, "the sync was tried once");
+        for seq in 1..=world.acked {
+            let frame = log.reader.frame(milepost_types::Seq(seq as u64)).unwrap().unwrap();
+            assert_eq!(frame.body(), world.offered[seq - 1]);
+        }
+        drop(log);
+        // Opened by the next process without a power loss: it reads the batch from the cache, though it never got to
+        // the disk, and syncs say OK. What it shows must be there after a power loss all the same.
+        let mut next = world.after_kill();
+        let mut log = next.open().unwrap();
+        let shown = all(&log.reader);
+        next.commit(&mut log, &[7]);
+        let after = next.after_crash(Crash::LoseUnsynced, 0);
+        let bodies = after.find().unwrap().1;
+        assert_eq!(bodies[..shown.len()], shown, "{what:?}");
+        assert_eq!(bodies.len(), shown.len() + 1);
+    }
+}
+
+/// FAULTS B3: each operation of repairing fails once. That opening fails with an error, the next one succeeds.
+#[test]
+fn an_error_in_repair_is_an_error_and_no_harm() {
+    for code in [EIO, ENOSPC] {
+        for on in [Op::Open, Op::Create, Op::Write, Op::Sync, Op::SetBytes, Op::SyncDir, Op::CreateDir, Op::Remove] {
+            for nth in 0..8 {
+                let (mut world, mut log) = begun();
+                world.sim.inject(fault(Op::Write, 1, 1, error(ENOSPC)));
+                world.roll(&mut log).unwrap();
+                world.commit(&mut log, &[40]);
+                world.append(&mut log, &[900]).unwrap();
+                drop(log);
+                let file = segment_file(2);
+                let bytes = world.sim.file_bytes(&file).unwrap();
+                world.sim.truncate(&file, bytes.len() as u64 - 100);
+                world.sim.put_file(&crate::rig::dir().join("log/spare-1.tmp"), b"junk");
+                world.offered.truncate(world.acked);
+                world.sim.inject(fault(on, nth, 1, error(code)));
+                let opened = world.open();
+                if let Err(opened) = &opened {
+                    let named =
+                        matches!(opened, LogError::Io { .. } | LogError::DiskFull { .. } | LogError::Stopped(_));
+                    assert!(named, "{on:?} {nth}: {opened}");
+                }
+                drop(opened);
+                world.sim.clear_faults();
+                let log = world.open().unwrap_or_else(|error| panic!("{on:?} {nth}: {error}"));
+                assert_eq!(all(&log.reader), world.offered);
+            }
+        }
+    }
+}
+
+/// FAULTS B4: a read that fails is an error that names the file; the log is not taken for shorter.
+#[test]
+fn a_failing_read_is_named() {
+    for id in [1, 2] {
+        for nth in 0..2 {
+            let (mut world, mut log) = begun();
+            world.roll(&mut log).unwrap();
+            world.commit(&mut log, &[40]);
+            drop(log);
+            let file = Some(format!("{id:010}.seg"));
+            world.sim.inject(Fault { on: Op::Read, file, nth, times: 1, what: error(EIO) });
+            let failed = world.find().map(drop);
+            let Err(LogError::Io { path, source, .. }) = failed else { panic!("{failed:?}") };
+            assert_eq!(path, segment_file(id));
+            assert_eq!(source.raw_os_error(), Some(EIO));
+            world.open().unwrap();
+        }
+    }
+}
+
+/// FAULTS B9: the system gives no map: the segment is read into memory instead.
+#[test]
+fn no_map_is_no_error() {
+    let (mut world, mut log) = begun();
+    world.sim.inject(fault(Op::Map, 0, u64::MAX, error(12)));
+    world.roll(&mut log).unwrap();
+    world.commit(&mut log, &[40]);
+    assert_eq!(all(&log.reader), world.offered);
+    assert!(log.writer.segments()[0].sealed.is_some());
+    drop(log);
+    assert_eq!(all(&world.open().unwrap().reader), world.offered);
+}
+
+/// FAULTS C1: creating a log on a full disk is refused, and works when there is room.
+#[test]
+fn creating_on_a_full_disk_is_refused() {
+    for on in [Op::CreateDir, Op::Create, Op::Write, Op::Rename] {
+        let mut world = World::new(4096);
+        world.sim.inject(fault(on, 0, 1, error(ENOSPC)));
+        let refused = world.create().map(drop);
+        match on {
+            Op::CreateDir => {
+                let full =
+                    matches!(&refused, Err(LogError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull);
+                assert!(full || matches!(refused, Err(LogError::DiskFull { .. })), "{refused:?}");
+            }
+            _ => assert!(matches!(refused, Err(LogError::DiskFull { .. })), "{on:?}: {refused:?}"),
+        }
+        let mut log = world.create().unwrap();
+        world.commit(&mut log, &[5]);
+        assert!(world.sim.list(&crate::rig::dir().join("log")).unwrap().len() == 1);
+    }
+}

@@ -1,0 +1,301 @@
+//! A reader beside a writer, each with its own handles.
+
+use std::{io, ops::ControlFlow, path::Path, sync::Arc};
+
+use milepost_io::{Crash, DirEntry, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
+use milepost_log::{Follower, LogError, find};
+use milepost_types::Seq;
+use parking_lot::Mutex;
+
+use crate::rig::{World, all, dir, segment_file};
+
+fn follow(world: &World) -> Follower {
+    world.find().unwrap().0.into_follower()
+}
+
+/// Refreshes; the bodies that were shown.
+fn refresh(follower: &mut Follower) -> Result<Vec<Vec<u8>>, LogError> {
+    let mut shown = Vec::new();
+    let last = follower.refresh(&mut |frame| {
+        shown.push(frame.body.to_vec());
+        ControlFlow::Continue(())
+    })?;
+    assert_eq!((last, last), (follower.last_seq(), follower.reader().last_seq()));
+    Ok(shown)
+}
+
+#[test]
+fn a_follower_sees_each_commit_once_across_rolls_and_openings() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    let mut follower = follow(&world);
+    let reader = follower.reader();
+    let mut seen = 0;
+    for round in 0..60 {
+        match round % 4 {
+            0 => world.commit(&mut log, &[700, 20]),
+            1 => world.commit(&mut log, &[9000]),
+            2 => {
+                drop(log);
+                log = world.open().unwrap();
+            }
+            _ => {
+                for _ in 0..6 {
+                    world.commit(&mut log, &[1000, 0, 1]);
+                }
+                while log.prefiller.step() != milepost_log::Prefilled::Nothing {}
+            }
+        }
+        let shown = refresh(&mut follower).unwrap();
+        assert_eq!(shown, world.offered[seen..]);
+        seen = world.offered.len();
+        assert_eq!(all(&reader), world.offered);
+        assert!(refresh(&mut follower).unwrap().is_empty());
+    }
+    let stats = reader.segment_stats();
+    assert!(stats.len() > 50 && stats.iter().filter(|segment| !segment.sealed).count() == 1, "{stats:?}");
+}
+
+/// Whole commits that are not synced yet are made durable by the follower, before it shows them.
+#[test]
+fn what_was_shown_survives_a_power_loss() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let mut follower = follow(&world);
+    world.append(&mut log, &[100, 200]).unwrap();
+    assert_eq!(refresh(&mut follower).unwrap().len(), 2);
+    world.acked = 3;
+    let after = world.after_crash(Crash::LoseUnsynced, 0);
+    let (_, bodies) = after.find().unwrap();
+    after.judge(&bodies).unwrap();
+    // The same for what an opening for reading shows.
+    world.append(&mut log, &[100, 200]).unwrap();
+    assert_eq!(world.find().unwrap().1.len(), 5);
+    world.acked = 5;
+    let after = world.after_crash(Crash::LoseUnsynced, 0);
+    after.judge(&after.find().unwrap().1).unwrap();
+}
+
+#[test]
+fn a_partial_frame_is_not_there_yet() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let mut follower = follow(&world);
+    let file = segment_file(1);
+    world.commit(&mut log, &[100, 200]);
+    let whole = world.sim.file_bytes(&file).unwrap();
+    // The second commit of the batch ends with the file.
+    for length in 120..whole.len() {
+        world.sim.truncate(&file, length as u64);
+        let shown = refresh(&mut follower).unwrap();
+        assert_eq!(shown, world.offered[1..][..usize::from(length == 120 + 140)], "{length}");
+        world.sim.put_file(&file, &whole);
+        if length < 120 + 140 {
+            continue;
+        }
+        assert_eq!(follower.last_seq(), Seq(2));
+    }
+    follower = follow(&world);
+    assert_eq!(follower.last_seq(), Seq(3));
+}
+
+/// Large frames do not fit the window that is read at once.
+#[test]
+fn large_commits_are_followed() {
+    let mut world = World::new(4 << 20);
+    let mut log = world.create().unwrap();
+    let mut follower = follow(&world);
+    for sizes in [&[700_000][..], &[250_000, 250_000, 250_000], &[262_104], &[262_103, 10], &[1]] {
+        world.commit(&mut log, sizes);
+        assert_eq!(refresh(&mut follower).unwrap().len(), sizes.len());
+    }
+    assert_eq!(all(&follower.reader()), world.offered);
+}
+
+#[test]
+fn a_visitor_can_pause() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    let mut follower = follow(&world);
+    for _ in 0..5 {
+        world.commit(&mut log, &[10, 10]);
+    }
+    let mut seqs = Vec::new();
+    for expected in 1..=10 {
+        let paused = follower.refresh(&mut |frame| {
+            seqs.push(frame.seq.0);
+            ControlFlow::Break(())
+        });
+        assert!(matches!(paused, Err(LogError::Interrupted { seq }) if seq == Seq(expected)));
+    }
+    assert_eq!(seqs, (1..=10).collect::<Vec<_>>());
+    assert!(refresh(&mut follower).unwrap().is_empty());
+}
+
+/// A bad frame with a later batch behind it is damage, also for a follower.
+#[test]
+fn damage_is_met() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    let mut follower = follow(&world);
+    world.commit(&mut log, &[100]);
+    world.commit(&mut log, &[100]);
+    world.sim.flip_bit(&segment_file(1), (64 + 50) * 8);
+    let Err(LogError::Corrupt(corruption)) = refresh(&mut follower) else { panic!("not met") };
+    assert_eq!((corruption.offset, corruption.seq), (64, Some(Seq(1))));
+    // Only the last batch is damaged: for a follower that looks like a commit that is not there yet.
+    world.sim.flip_bit(&segment_file(1), (64 + 50) * 8);
+    world.sim.flip_bit(&segment_file(1), (64 + 140 + 4 + 50) * 8);
+    assert_eq!(refresh(&mut follower).unwrap().len(), 1);
+}
+
+#[test]
+fn a_segment_that_comes_too_early_is_damage() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let mut follower = follow(&world);
+    world.commit(&mut log, &[10]);
+    world.roll(&mut log).unwrap();
+    world.sim.truncate(&segment_file(1), 120);
+    let Err(LogError::Corrupt(corruption)) = refresh(&mut follower) else { panic!("not met") };
+    assert_eq!((corruption.file, corruption.seq), (segment_file(1), Some(Seq(2))));
+}
+
+/// A disk on which something happens at a sync: the writer, between two operations of the follower.
+#[derive(Debug)]
+struct AtSync {
+    sim: SimDisk,
+    event: Arc<Mutex<Option<Event>>>,
+}
+
+/// The file is cut to this size.
+type Event = (std::path::PathBuf, u64);
+
+#[derive(Debug)]
+struct AtSyncFile {
+    file: Box<dyn DiskFile>,
+    sim: SimDisk,
+    event: Arc<Mutex<Option<Event>>>,
+}
+
+impl Disk for AtSync {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let file = self.sim.open(path, mode)?;
+        Ok(Box::new(AtSyncFile { file, sim: self.sim.clone(), event: Arc::clone(&self.event) }))
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.sim.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.sim.list(dir)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.sim.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.sim.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.sim.sync_dir(dir)
+    }
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.sim.free_bytes(dir)
+    }
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.sim.lock_dir(dir)
+    }
+}
+
+impl DiskFile for AtSyncFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.file.write_at(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        if let Some((path, bytes)) = self.event.lock().take() {
+            self.sim.truncate(&path, bytes);
+        }
+        self.file.sync()
+    }
+    fn bytes(&self) -> io::Result<u64> {
+        self.file.bytes()
+    }
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_bytes(bytes)
+    }
+    fn map(&self) -> io::Result<Map> {
+        self.file.map()
+    }
+}
+
+/// The writer's write failed halfway, after whole frames: it takes them back while the follower is about to show them.
+#[test]
+fn what_is_taken_back_is_not_shown() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let event = Arc::new(Mutex::new(None));
+    let disk = Arc::new(AtSync { sim: world.sim.clone(), event: Arc::clone(&event) });
+    let found = find(disk, dir(), &world.known(), &mut |_| ControlFlow::Continue(())).unwrap();
+    let mut follower = found.into_follower();
+    let before = world.sim.file_bytes(&segment_file(1)).unwrap().len() as u64;
+    world.append(&mut log, &[100, 200]).unwrap();
+    *event.lock() = Some((segment_file(1), before));
+    assert!(refresh(&mut follower).unwrap().is_empty());
+    assert_eq!(follower.last_seq(), Seq(1));
+}
+
+/// If it was shown all the same, the follower says so when another commit stands in its place.
+#[test]
+fn another_history_is_noticed() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let mut other = World { sim: world.after_crash(Crash::KeepAll, 0).sim, ..world.clone() };
+    let mut follower = follow(&world);
+    world.commit(&mut log, &[100]);
+    assert_eq!(refresh(&mut follower).unwrap().len(), 1);
+    // From the same beginning, two commits that the follower has not seen.
+    let mut other_log = other.open().unwrap();
+    other.commit(&mut other_log, &[100]);
+    other.commit(&mut other_log, &[50]);
+    world.sim.put_file(&segment_file(1), &other.sim.file_bytes(&segment_file(1)).unwrap());
+    let Err(LogError::Corrupt(corruption)) = refresh(&mut follower) else { panic!("not noticed") };
+    assert_eq!(corruption.seq, Some(Seq(3)));
+    assert!(corruption.what.contains("does not continue what was read"), "{corruption}");
+}
+
+/// A follower that runs at the same time as the writer, for real: it sees every commit once, in order.
+#[test]
+fn a_follower_runs_beside_the_writer() {
+    let mut world = World::new(16 << 10);
+    let mut log = world.create().unwrap();
+    let mut follower = follow(&world);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let expected = |seq: u64| crate::rig::body(Seq(seq), 1, 20 + seq as usize % 50);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut seen = 0;
+            loop {
+                let last_round = done.load(std::sync::atomic::Ordering::Acquire);
+                for body in refresh(&mut follower).unwrap() {
+                    seen += 1;
+                    assert_eq!(body, expected(seen));
+                }
+                if last_round {
+                    break;
+                }
+            }
+            assert_eq!(seen, 3000);
+        });
+        for seq in (1..=3000).step_by(3) {
+            world.commit(&mut log, &[20 + seq % 50, 20 + (seq + 1) % 50, 20 + (seq + 2) % 50]);
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+    });
+}

@@ -1,0 +1,13 @@
+//! The log from outside, against the simulated disk. Read in this order.
+
+mod rig; // a store of one log: what was appended, what was acknowledged, what a manifest would say
+
+mod appending; // append, sync, roll, read: the plain way
+mod following;
+mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
+mod prefilling; // spares, early rolls, recycled segments // a reader beside a writer
+
+mod crashing; // power loss at every operation, in every way, and again inside recovery
+mod damage; // every bit, every truncation, files missing or swapped
+mod faults;
+mod ghosts; // what a lost batch left never comes back // no room, short writes, failing syncs
