@@ -75,6 +75,13 @@ impl Handover {
         Ok(())
     }
 
+    /// One that has no room for any record.
+    #[cfg(test)]
+    pub(crate) fn full() -> Handover {
+        let file = OpenOptions::new().write(true).open("/dev/full").expect("every Linux has it");
+        Handover { file, seed: 0, start: 0, end: 0, record: Vec::new() }
+    }
+
     /// Says that every mark of the records so far is durable: the next record goes to the start again.
     pub(crate) fn all_durable(&mut self) {
         self.end = self.start;

@@ -137,6 +137,12 @@ impl Job {
         std::fs::remove_file(&path).map_err(|source| EachError::Handover { path, source })?;
         Ok(self.store.close()?)
     }
+
+    /// Ends a run that went wrong: what is left is for the next one to take over.
+    pub(super) fn abandon(&self) {
+        // What went wrong is told already. A store that can't be closed is opened as after a kill.
+        let _ = self.store.close();
+    }
 }
 
 /// The scopes of a job: of its items, and of what it runs.

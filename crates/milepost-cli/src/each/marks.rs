@@ -171,3 +171,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

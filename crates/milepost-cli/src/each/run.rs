@@ -167,8 +167,8 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     for index in 0..shared.slots.len() {
         let (items, stopped) = (items.clone(), stopped.clone());
         slots.push(spawn("slot", &shared, move |shared| {
-            let _ended = TellEnded(shared);
             slot::work(shared, &shared.slots[index], &items, &stopped);
+            shared.tell(Event::SlotEnded);
         })?);
     }
     drop((items, stopped));
@@ -179,8 +179,8 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
         }
     })?;
     let (was_interrupted, mut failure) = shared.wait(&happened, stop);
-    for slot in slots {
-        join(slot);
+    for thread in slots {
+        join(thread);
     }
     shared.marks.close();
     join(committer);
@@ -211,7 +211,7 @@ impl Shared {
     /// Waits until every slot has ended; whether a signal was the reason, and the first error.
     fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (bool, Option<EachError>) {
         let mut stop = Some(stop);
-        let (mut ended, mut signals, mut failure) = (0, 0, None);
+        let (mut ended, mut asked, mut was_interrupted, mut failure) = (0, 0, false, None);
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
             if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
@@ -222,34 +222,42 @@ impl Shared {
                 true => happened.recv_timeout(DRAW_EVERY),
                 false => happened.recv().map_err(RecvTimeoutError::from),
             };
-            let Ok(event) = event else { continue };
-            if !matches!(event, Event::SlotEnded) {
-                // Wakes the slots that wait for an item.
-                stop = None;
-            }
             match event {
-                Event::SlotEnded => ended += 1,
-                Event::Stop => {}
-                Event::Failed(error) => _ = failure.get_or_insert(error),
-                Event::Signal => {
-                    signals += 1;
-                    self.interrupt(signals);
+                Err(_) => continue,
+                Ok(Event::SlotEnded) => {
+                    ended += 1;
+                    continue;
+                }
+                // Asked once, however often it goes wrong: only a person asks for more.
+                Ok(Event::Stop) => asked = asked.max(1),
+                Ok(Event::Failed(error)) => {
+                    asked = asked.max(1);
+                    failure.get_or_insert(error);
+                }
+                Ok(Event::Signal) => {
+                    was_interrupted = true;
+                    asked += 1;
                 }
             }
+            // Wakes the slots that wait for an item.
+            let is_first = stop.take().is_some();
+            if is_first || was_interrupted {
+                self.end(asked);
+            }
         }
-        drop(stop);
-        (signals > 0, failure)
+        (was_interrupted, failure)
     }
 
-    /// The first signal lets running commands finish, the second ends them, any further kills them.
-    fn interrupt(&self, signals: u32) {
-        let signal = match signals {
-            1 => {
-                self.bar.say("milepost: starting nothing more; waiting for the running commands (again to end them)");
+    /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
+    fn end(&self, asked: u32) {
+        let signal = match asked {
+            0 | 1 => {
+                let words = "milepost: starting nothing more; waiting for the running commands (Ctrl-C ends them)";
+                self.bar.say(words);
                 return;
             }
             2 => {
-                self.bar.say("milepost: ending the running commands (again to kill them)");
+                self.bar.say("milepost: ending the running commands (Ctrl-C kills them)");
                 Signal::TERM
             }
             _ => Signal::KILL,
@@ -268,7 +276,10 @@ impl Shared {
         };
         let mut summary = self.counters.summary(&self.plan.job, &marked);
         let ending = match failure {
-            Some(error) => RunEnding::Stopped(error),
+            Some(error) => {
+                self.job.abandon();
+                RunEnding::Stopped(error)
+            }
             None => match self.job.end() {
                 Err(error) => RunEnding::Stopped(error),
                 Ok(()) if was_interrupted => RunEnding::Interrupted,
@@ -286,14 +297,20 @@ impl Shared {
     }
 }
 
-/// Tells that a slot has ended, even if it panicked, so that nobody waits for it forever.
-struct TellEnded<'a>(&'a Shared);
+/// Ends the process when a thread panics. The others would wait for it forever, or take the end of the input it read
+/// for the end of all input; and to go on after a sudden end is what a job is made for.
+struct ExitOnPanic;
 
-impl Drop for TellEnded<'_> {
+impl Drop for ExitOnPanic {
     fn drop(&mut self) {
-        self.0.tell(Event::SlotEnded);
+        if thread::panicking() {
+            std::process::exit(EXIT_PANIC);
+        }
     }
 }
+
+/// What a program written in Rust exits with after a panic.
+const EXIT_PANIC: i32 = 101;
 
 fn listen(shared: &Arc<Shared>) -> Result<(), EachError> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
@@ -314,12 +331,13 @@ fn spawn(
     let shared = Arc::clone(shared);
     thread::Builder::new()
         .name(name.to_owned())
-        .spawn(move || act(&shared))
+        .spawn(move || {
+            let _guard = ExitOnPanic;
+            act(&shared);
+        })
         .map_err(|source| EachError::System { action: "start a thread", source })
 }
 
 fn join(thread: JoinHandle<()>) {
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
+    thread.join().expect("a thread that panics ends the process");
 }

@@ -1,6 +1,6 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `held`: jobs stopped while commands run. `kill`: jobs killed at random moments.
+//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -16,6 +16,7 @@ use std::{
 use milepost::{ContentType, Scope, SetOptions, Store};
 use tempfile::TempDir;
 
+mod full;
 mod held;
 mod kill;
 

@@ -26,13 +26,17 @@ const HELD: &str = r#"[ "$1" = quick ] && exit; echo "$1" >> log; echo "$1" > be
 impl Held {
     /// Starts the job over these items, and returns when `began` of them have.
     fn begin(world: &World, options: &[&str], items: &str, began: usize) -> Held {
+        Held::begin_with(world, options, HELD, items, began)
+    }
+
+    fn begin_with(world: &World, options: &[&str], script: &str, items: &str, began: usize) -> Held {
         for pipe in ["began", "go"].iter().filter(|pipe| !world.path(pipe).exists()) {
             let made = Command::new("mkfifo").arg(world.path(pipe)).status().unwrap();
             assert!(made.success());
         }
         // Open both ways, so that no open waits and no writer leaves an end of file behind.
         let pipe = |name| fs::File::options().read(true).write(true).open(world.path(name)).unwrap();
-        let mut child = world.milepost(each_args(options, HELD)).spawn().unwrap();
+        let mut child = world.milepost(each_args(options, script)).spawn().unwrap();
         child.stdin.take().unwrap().write_all(items.as_bytes()).unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let mut held = Held { child: Some(child), stderr, began: BufReader::new(pipe("began")), go: pipe("go") };
@@ -178,4 +182,18 @@ fn a_handover_is_taken_over_by_the_next_run_of_any_job() {
     other.run(["each", "--job", "another", "--", "true"], "x\n").says(0, &["another: 1 done"]);
     let rows = other.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).stdout;
     assert!(String::from_utf8(rows).unwrap().contains(r#""item":"quick""#));
+}
+
+/// Whoever stopped the run already needs to ask only once more, and an error counts as asking.
+#[test]
+fn after_a_failure_that_stops_the_run_one_interrupt_ends_what_runs() {
+    let world = World::new();
+    let script = r#"if [ "$1" = bad ]; then read line < go; exit 1; fi; echo > began; sleep 600"#;
+    let mut held = Held::begin_with(&world, &["-j2", "--stop-on-failure"], script, "bad\nlong\nnever\n", 1);
+    held.let_go(1);
+    held.hear("waiting for the running commands");
+    held.signal(Signal::INT);
+    held.hear("ending the running commands");
+    held.hear("j: 0 done, 1 failed");
+    assert_eq!(held.wait(), Some(130));
 }

@@ -1,0 +1,78 @@
+use std::{path::PathBuf, sync::Arc, thread};
+
+use milepost::{Seq, Store, Writer};
+use tempfile::TempDir;
+
+use super::Marks;
+use crate::each::{
+    handover::{self, Handover},
+    job::{Job, OnChange},
+};
+
+fn begin(dir: &TempDir) -> (Job, Handover, PathBuf) {
+    let store = Store::open(dir.path()).unwrap();
+    let path = store.dir().join("each.handover");
+    let command = ["true".to_owned()];
+    let (job, handover) = Job::begin(store, "j", &command, OnChange::Refuse, &Writer::new("w").unwrap()).unwrap();
+    (job, handover, path)
+}
+
+fn items(names: &[&str]) -> Vec<Arc<str>> {
+    names.iter().map(|&name| name.into()).collect()
+}
+
+#[test]
+fn a_mark_is_handed_over_at_once_and_becomes_durable_with_all_that_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let (job, handover, path) = begin(&dir);
+    let marks = Marks::new(handover);
+    for item in items(&["c", "a", "b"]) {
+        assert!(marks.take(&item) && !marks.take(&item));
+        marks.push(item, b"0 1".to_vec());
+    }
+    // Nobody commits yet, and still they would survive a kill.
+    let left: Vec<String> = handover::read(&path).unwrap().unwrap().records.into_iter().map(|(item, _)| item).collect();
+    assert_eq!(left, ["c", "a", "b"]);
+    assert_eq!(job.look_up("a").unwrap(), None);
+    marks.close();
+    marks.commit_all(&job).unwrap();
+    let (durable, last) = marks.durable();
+    assert_eq!((durable, last.map(|receipt| receipt.seq)), (3, Some(Seq(2))), "one commit after that of the run");
+    for item in items(&["a", "b", "c"]) {
+        assert!(job.look_up(&item).unwrap().is_some_and(|known| known.done && job.is_of_this_run(&known)));
+        assert!(marks.take(&item), "out of hand once it is durable");
+    }
+}
+
+/// With no room for the handover file, only the log can keep a mark: then the slot waits for it.
+#[test]
+fn without_a_handover_a_push_returns_only_when_the_mark_is_durable() {
+    let dir = tempfile::tempdir().unwrap();
+    let (job, _, _) = begin(&dir);
+    let marks = Marks::new(Handover::full());
+    thread::scope(|scope| {
+        scope.spawn(|| marks.commit_all(&job).unwrap());
+        for item in items(&["a", "b"]) {
+            marks.push(Arc::clone(&item), b"0 1".to_vec());
+            assert!(job.look_up(&item).unwrap().is_some());
+        }
+        marks.close();
+    });
+}
+
+/// A store that takes no more must not leave a slot waiting for it.
+#[test]
+fn when_the_log_fails_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (job, _, _) = begin(&dir);
+    let marks = Marks::new(Handover::full());
+    job.abandon();
+    thread::scope(|scope| {
+        let committer = scope.spawn(|| marks.commit_all(&job));
+        for item in items(&["a", "b"]) {
+            marks.push(item, b"0 1".to_vec());
+        }
+        assert!(committer.join().unwrap().is_err());
+    });
+    assert_eq!(marks.durable().0, 0);
+}
