@@ -124,7 +124,7 @@ impl History {
         let at = frame.at();
         let old = found.old.map_or(Ok(None), |version| self.shared.value(version, at))?;
         // What is set is shown even if it was set to have expired already.
-        let new = found.new.map_or(Ok(None), |version| self.shared.value(version, Timestamp::MIN))?;
+        let new = found.new.map(|version| self.shared.value_ever(version)).transpose()?;
         if old.is_none() && new.is_none() {
             return Ok(None);
         }

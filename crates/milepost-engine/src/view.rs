@@ -104,14 +104,18 @@ impl Shared {
         if matches!(version.kind, Kind::Delete | Kind::Claim) {
             return Ok(None);
         }
+        let value = self.value_ever(version)?;
+        let expired = version.kind == Kind::Expiring && value.expires_at().is_some_and(|expiry| expiry <= now);
+        Ok(Some(value).filter(|_| !expired))
+    }
+
+    /// The value at the address of a set, expired or not.
+    #[inline]
+    pub(crate) fn value_ever(&self, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
         let frame = self.frame(seq)?;
-        let value = Value::of_record(frame, version.record)
-            .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))?;
-        if version.kind == Kind::Expiring && value.expires_at().is_some_and(|expiry| expiry <= now) {
-            return Ok(None);
-        }
-        Ok(Some(value))
+        Value::of_record(frame, version.record)
+            .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))
     }
 }
 

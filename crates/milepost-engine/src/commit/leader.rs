@@ -28,6 +28,8 @@ const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 
 /// How many bytes are written between two looks of the prefilling thread.
 const PREFILL_LOOK_BYTES: usize = 64 << 10;
+/// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
+const BULK_BATCH_BYTES: usize = 32 << 10;
 
 /// What only the one who leads may touch.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub(crate) struct Leader {
     pub(crate) batches: u64,
     /// Bytes written since the prefilling thread was last told to look for work.
     unseen_bytes: usize,
+    unseen_batches: usize,
 }
 
 /// A batch being put together.
@@ -57,16 +60,17 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0 }
+        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0, unseen_batches: 0 }
     }
 
     /// Whether enough was written for the prefilling thread to look for work; asked once, it counts anew.
     pub(crate) fn wants_prefill(&mut self) -> bool {
-        let wants = self.unseen_bytes >= PREFILL_LOOK_BYTES;
-        if wants {
-            self.unseen_bytes = 0;
+        if self.unseen_bytes < PREFILL_LOOK_BYTES {
+            return false;
         }
-        wants
+        let mean = self.unseen_bytes / self.unseen_batches.max(1);
+        (self.unseen_bytes, self.unseen_batches) = (0, 0);
+        mean < BULK_BATCH_BYTES
     }
 
     /// Leads one generation, up to telling its callers: that is for the one who led, after letting go of the lead.
@@ -107,6 +111,7 @@ impl Leader {
                     shared.publish(last);
                     self.batches += 1;
                     self.unseen_bytes += bytes;
+                    self.unseen_batches += 1;
                 }
                 outcomes.into_iter().map(Planned::outcome).collect()
             }

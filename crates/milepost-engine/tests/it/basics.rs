@@ -123,3 +123,30 @@ fn a_second_writer_is_told_who_holds_the_store() {
     store.close().unwrap();
     drop(open(dir.path()));
 }
+
+/// A cleanly closed store with more than one segment was called corrupt: the mark of the clean close was held against the
+/// sealed segments too, which end before it.
+#[test]
+fn a_clean_close_says_nothing_of_the_segments_before_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 4096, ..Settings::default() };
+    let store = Engine::open(Parts::real(), dir.path(), settings).unwrap();
+    for _ in 0..4 {
+        store.commit(store.request().set(&scope("s"), "k", &[7; 3900]).unwrap()).unwrap();
+    }
+    assert!(store.stats().segments > 2);
+    store.close().unwrap();
+    assert_eq!(open(dir.path()).last().seq, Seq(4));
+}
+
+/// A set that had expired at the beginning of time was left out of the history.
+#[test]
+fn history_shows_what_was_set_expired() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let request = store.request().set_with(&scope("s"), "k", b"v", None, Some(Timestamp::MIN)).unwrap();
+    store.commit(request).unwrap();
+    let changes: Vec<_> = store.history(HistoryQuery::default()).unwrap().map(|change| change.unwrap()).collect();
+    assert_eq!(changes.len(), 1);
+    assert_eq!(changes[0].new.as_ref().unwrap().to_vec(), b"v");
+}
