@@ -124,12 +124,13 @@ impl SimDisk {
         self.state().faults.hit().to_vec()
     }
 
-    /// Bounds the bytes that all files may have together. A write gets as far as there is room; overwriting needs none.
+    /// Bounds the room that all files may take together. A write gets as far as there is room. Overwriting needs none, and a
+    /// file that is grown by setting its size takes it only when it is written.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
     }
 
-    /// The bytes that all files have together, those open without a name included.
+    /// The room that all files take together, those open without a name included.
     #[must_use]
     pub fn used_bytes(&self) -> u64 {
         self.state().used_bytes()

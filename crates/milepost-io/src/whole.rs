@@ -86,8 +86,13 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::
     write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
     file.sync()?;
     disk.rename(&next, path)?;
+    disk.sync_dir(directory_of(path))
+}
+
+/// The directory that a file's name stands in.
+fn directory_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(dir) => disk.sync_dir(dir),
-        None => Ok(()),
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
     }
 }

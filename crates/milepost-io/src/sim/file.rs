@@ -6,7 +6,7 @@
 //!
 //! Knows nothing of names, and nothing of how it is decided what a crash keeps: that is asked unit by unit.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// What a disk writes at once: it is there whole, or not at all.
 pub(super) const SECTOR_BYTES: usize = 512;
@@ -24,6 +24,9 @@ pub(super) struct File {
     unsynced: Vec<Change>,
     /// Size of `durable` with all of `unsynced` applied.
     size_to_sync: usize,
+    /// Parts of `cached` that were never written and take no room; in order, apart from each other. After a crash all room
+    /// counts as taken.
+    holes: Vec<Range<usize>>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +64,7 @@ pub(super) enum Of {
 impl File {
     /// A file that is durable as it is.
     pub(super) fn durable(bytes: Arc<Vec<u8>>) -> File {
-        File { cached: Arc::clone(&bytes), size_to_sync: bytes.len(), durable: bytes, unsynced: Vec::new() }
+        File { cached: Arc::clone(&bytes), size_to_sync: bytes.len(), durable: bytes, ..File::default() }
     }
 
     pub(super) fn cached(&self) -> &Arc<Vec<u8>> {
@@ -76,6 +79,28 @@ impl File {
         self.cached.len()
     }
 
+    /// Bytes that take room.
+    pub(super) fn used_bytes(&self) -> u64 {
+        let holes: usize = self.holes.iter().map(Range::len).sum();
+        (self.cached.len() - holes) as u64
+    }
+
+    /// How much of a write there is room for: what is there already needs none.
+    pub(super) fn fitting(&self, offset: usize, bytes: usize, room: u64) -> usize {
+        let mut room = usize::try_from(room).unwrap_or(usize::MAX);
+        let end = offset + bytes;
+        let beyond = self.cached.len()..usize::MAX;
+        for hole in self.holes.iter().chain([&beyond]) {
+            let (from, to) = (hole.start.max(offset), hole.end.min(end));
+            let needed = to.saturating_sub(from);
+            if needed > room {
+                return from + room - offset;
+            }
+            room -= needed;
+        }
+        bytes
+    }
+
     pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> usize {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.cached.len());
         let count = buffer.len().min(self.cached.len() - from);
@@ -88,8 +113,11 @@ impl File {
             return;
         }
         let end = offset + bytes.len();
-        let cached = Arc::make_mut(&mut self.cached);
-        put(cached, bytes, offset, usize::MAX);
+        if offset > self.cached.len() {
+            self.holes.push(self.cached.len()..offset);
+        }
+        self.fill_holes(offset..end);
+        put(Arc::make_mut(&mut self.cached), bytes, offset, usize::MAX);
         if end > self.size_to_sync {
             self.size_to_sync = end;
             self.unsynced.push(Change { stamp, what: What::Size(end) });
@@ -97,7 +125,22 @@ impl File {
         self.unsynced.push(Change { stamp, what: What::Bytes { offset, bytes: bytes.into() } });
     }
 
+    fn fill_holes(&mut self, written: Range<usize>) {
+        if self.holes.is_empty() {
+            return;
+        }
+        let rest =
+            |hole: Range<usize>| [hole.start..hole.end.min(written.start), hole.start.max(written.end)..hole.end];
+        let holes = std::mem::take(&mut self.holes);
+        self.holes = holes.into_iter().flat_map(rest).filter(|hole| !hole.is_empty()).collect();
+    }
+
     pub(super) fn set_bytes(&mut self, stamp: u64, bytes: usize) {
+        if bytes > self.cached.len() {
+            self.holes.push(self.cached.len()..bytes);
+        } else {
+            self.fill_holes(bytes..usize::MAX);
+        }
         Arc::make_mut(&mut self.cached).resize(bytes, 0);
         self.size_to_sync = bytes;
         self.unsynced.push(Change { stamp, what: What::Size(bytes) });
@@ -116,7 +159,9 @@ impl File {
         }
     }
 
-    /// A failed sync after which the kernel takes the file for clean: reads see what was written, the disk will not.
+    /// A failed sync after which the kernel takes the file for clean: reads see what was written, the disk does not, unless
+    /// it is written once more. (The kernel would write a whole page anew with its next change, if it had not thrown the page
+    /// away before: the worse of the two is what happens here.)
     pub(super) fn drop_unsynced(&mut self) {
         self.unsynced.clear();
         self.size_to_sync = self.durable.len();
@@ -189,6 +234,7 @@ impl File {
 
     /// Cuts what is there, on the disk and on its way there.
     pub(super) fn truncate(&mut self, bytes: usize) {
+        self.fill_holes(bytes..usize::MAX);
         Arc::make_mut(&mut self.cached).truncate(bytes);
         Arc::make_mut(&mut self.durable).truncate(bytes);
         for change in &mut self.unsynced {

@@ -88,6 +88,9 @@ impl Names {
     }
 
     fn find_in(&self, path: &Path, entries: impl Fn(&Directory) -> &Arc<Entries>) -> io::Result<Node> {
+        if path.as_os_str().is_empty() {
+            return Err(errno(libc::ENOENT));
+        }
         let mut node = Node::Dir(Names::ROOT);
         for name in parts(path) {
             let Node::Dir(directory) = node else { return Err(errno(libc::ENOTDIR)) };
@@ -107,8 +110,11 @@ impl Names {
     /// Where a path's last name stands, or would stand.
     pub(super) fn place(&self, path: &Path) -> io::Result<Place> {
         let name = parts(path).last().ok_or_else(|| errno(libc::EISDIR))??;
-        let parent = path.parent().unwrap_or(Path::new(""));
-        Ok((self.directory(parent)?, name.into()))
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => self.directory(parent)?,
+            _ => Names::ROOT,
+        };
+        Ok((parent, name.into()))
     }
 
     pub(super) fn at(&self, (directory, name): &Place) -> Option<Node> {

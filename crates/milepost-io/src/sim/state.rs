@@ -235,10 +235,14 @@ impl State {
             return Ok(0);
         }
         let end = offset.checked_add(bytes.len() as u64).filter(|end| *end <= FILE_BYTES_MAX);
-        let end = end.ok_or_else(|| errno(libc::EFBIG))?;
-        let grows = end.saturating_sub(self.inode(file).content.bytes() as u64);
-        let lacks = if grows == 0 { 0 } else { grows.saturating_sub(self.free_bytes()) };
-        let count = bytes.len().saturating_sub(lacks as usize);
+        if end.is_none() {
+            return Err(errno(libc::EFBIG));
+        }
+        let mut count = bytes.len();
+        if self.capacity.is_some() {
+            let room = self.free_bytes();
+            count = self.inode(file).content.fitting(offset as usize, bytes.len(), room);
+        }
         if count == 0 {
             return Err(errno(libc::ENOSPC));
         }
@@ -253,10 +257,6 @@ impl State {
         self.note(bytes);
         if bytes > FILE_BYTES_MAX {
             return Err(errno(libc::EFBIG));
-        }
-        let grows = bytes.saturating_sub(self.inode(file).content.bytes() as u64);
-        if grows > self.free_bytes() {
-            return Err(errno(libc::ENOSPC));
         }
         let stamp = self.next_stamp();
         self.inode(file).content.set_bytes(stamp, bytes as usize);
@@ -280,7 +280,7 @@ impl State {
 
     pub(super) fn used_bytes(&self) -> u64 {
         let held = self.files.values().filter(|inode| inode.is_named || inode.handles > 0);
-        held.map(|inode| inode.content.bytes() as u64).sum()
+        held.map(|inode| inode.content.used_bytes()).sum()
     }
 
     pub(super) fn free_bytes(&self) -> u64 {
