@@ -4,6 +4,8 @@
 //! What is asked each time: every acknowledged commit is there, whole and in order; others are there whole or not at all;
 //! the log can be written again; and what was found once is found again.
 
+use std::collections::HashSet;
+
 use milepost_io::Crash;
 use milepost_log::{FoundLog, Log, LogError, Prefilled, Tail};
 use milepost_types::Seq;
@@ -194,10 +196,15 @@ fn what_a_killed_process_left_is_durable_once_opened() {
 fn recovery_survives_its_own_crashes() {
     let steps = everything();
     let mut recoveries = 0;
+    let mut met = HashSet::new();
     for operation in 0..=operations_of(&steps, Manifests::Stale) {
         let world = crashed_at(operation, &steps, Manifests::Stale);
         for (crash, seed) in [(Crash::LoseUnsynced, 0), (Crash::Torn, 1), (Crash::Torn, 2), (Crash::KeepAll, 0)] {
             let crashed = world.after_crash(crash, seed);
+            // Many crashes leave the same; each is recovered once.
+            if !met.insert((crashed.files(), crashed.acked)) {
+                continue;
+            }
             let context = format!("operation {operation}, {crash:?}");
             let Some((_, bodies)) = judged(&crashed, &context) else { continue };
             recoveries += crash_inside_recovery(&crashed, &bodies, 2, &context);

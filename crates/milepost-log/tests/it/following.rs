@@ -264,7 +264,7 @@ fn another_history_is_noticed() {
     let mut other_log = other.open().unwrap();
     other.commit(&mut other_log, &[100]);
     other.commit(&mut other_log, &[50]);
-    world.sim.put_file(&segment_file(1), &other.sim.file_bytes(&segment_file(1)).unwrap());
+    world.sim.put_file(&segment_file(1), other.sim.file_bytes(&segment_file(1)).unwrap());
     let Err(LogError::Corrupt(corruption)) = refresh(&mut follower) else { panic!("not noticed") };
     assert_eq!(corruption.seq, Some(Seq(3)));
     assert!(corruption.what.contains("does not continue what was read"), "{corruption}");

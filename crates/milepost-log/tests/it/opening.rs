@@ -169,21 +169,13 @@ fn finding_changes_nothing() {
     let bytes = world.sim.file_bytes(&file).unwrap().len() as u64;
     world.sim.truncate(&file, bytes - 5);
     world.sim.put_file(&dir().join("log/spare-1.tmp"), b"junk");
-    let before = contents(&world);
+    let before = world.files();
     let (found, bodies) = world.find().unwrap();
     assert!(matches!(found.tail(), Tail::Torn { .. }));
     let reader = found.into_reader();
     assert_eq!(all(&reader), bodies);
     assert_eq!(reader.seq_at(at(Seq(7))), Ok(Seq(7)));
-    assert_eq!(contents(&world), before);
-}
-
-fn contents(world: &World) -> Vec<(String, Vec<u8>)> {
-    let content = |name: String| {
-        let bytes = world.sim.file_bytes(&dir().join("log").join(&name)).unwrap();
-        (name, bytes)
-    };
-    names(world, "log").into_iter().map(content).collect()
+    assert_eq!(world.files(), before);
 }
 
 /// Segments of this store from before the first that the manifest lists were dropped: they become spares.

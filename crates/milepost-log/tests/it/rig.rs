@@ -124,6 +124,15 @@ impl World {
         World { sim: self.sim.copy().crash(how, seed), ..self.clone() }
     }
 
+    /// All that is on the disk: two worlds with the same files are recovered alike.
+    pub(crate) fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let content = |path: PathBuf| {
+            let bytes = self.sim.file_bytes(&path).unwrap_or_default();
+            (path, bytes)
+        };
+        self.sim.names().into_iter().map(content).collect()
+    }
+
     /// The world as it is when its process was killed now: nothing is lost, but not all is durable. This one goes on.
     pub(crate) fn after_kill(&self) -> World {
         World { sim: self.sim.copy(), ..self.clone() }
