@@ -12,8 +12,9 @@ use std::{
 use crate::{
     bare::{BareFile, push_frame},
     event::{Event, SCOPE},
-    figure::{Sample, median},
+    figure::{Conditions, Sample, median},
     load,
+    neighbours::Ticks,
 };
 
 /// Syncs timed between two turns.
@@ -35,8 +36,8 @@ pub(crate) struct Bench {
 pub(crate) struct Turns {
     /// Of each contender, in the order given.
     pub(crate) samples: Vec<Sample>,
-    /// Of the fdatasync alone, in the same rounds.
-    pub(crate) sync_p50_us: f64,
+    /// Of the same rounds.
+    pub(crate) conditions: Conditions,
 }
 
 /// One who takes a turn in every round.
@@ -68,7 +69,7 @@ impl Bench {
         let path = self.path("syncs");
         let mut file = self.bare_file(&path)?;
         let mut syncs = vec![self.probe(&mut file)?];
-        let mut samples = vec![Vec::new(); contenders.len()];
+        let (mut samples, before) = (vec![Vec::new(); contenders.len()], Ticks::now());
         for _ in 0..self.rounds {
             for (contender, samples) in contenders.iter_mut().zip(&mut samples) {
                 samples.push(contender()?);
@@ -77,7 +78,8 @@ impl Bench {
         }
         std::fs::remove_file(&path)?;
         let samples = samples.iter().map(|samples| Sample::median(samples)).collect();
-        Ok(Turns { samples, sync_p50_us: median(syncs) })
+        let others_percent = before.zip(Ticks::now()).and_then(|(before, now)| now.percent_of_others_since(before));
+        Ok(Turns { samples, conditions: Conditions { sync_p50_us: median(syncs), others_percent } })
     }
 
     /// The median time of an fdatasync after the write of one event's bytes.

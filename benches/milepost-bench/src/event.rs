@@ -55,8 +55,13 @@ pub(crate) fn number_of(value: &[u8]) -> io::Result<u64> {
     Ok(digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
 }
 
+/// Stops at the first digit, so that making the events costs little of what is measured.
 fn write_digits(place: &mut [u8], mut number: u64) {
+    place.fill(b'0');
     for digit in place.iter_mut().rev() {
+        if number == 0 {
+            break;
+        }
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
     }

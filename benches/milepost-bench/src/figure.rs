@@ -61,8 +61,27 @@ pub(crate) struct Row {
     pub(crate) measured: Sample,
     /// What it is compared with, and its medians.
     pub(crate) baseline: Option<(String, Sample)>,
-    /// The median fdatasync of the rounds.
+    /// Under which it was measured.
+    pub(crate) conditions: Conditions,
+}
+
+/// What the machine gave while the rounds of a figure ran.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conditions {
+    /// The median fdatasync.
     pub(crate) sync_p50_us: f64,
+    /// Percent of the cores that other processes took, if the system tells.
+    pub(crate) others_percent: Option<f64>,
+}
+
+/// More than this, and a fdatasync waits for a core instead of the disk: neither "reached" nor "short" proves anything.
+const OTHERS_PERCENT_MAX: f64 = 10.0;
+
+impl Conditions {
+    /// Whether other processes took so much that the numbers say little.
+    pub(crate) fn disturbed(&self) -> bool {
+        self.others_percent.is_some_and(|percent| percent > OTHERS_PERCENT_MAX)
+    }
 }
 
 /// Whether the aim was reached.

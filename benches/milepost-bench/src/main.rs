@@ -28,7 +28,6 @@ use clap::Parser;
 
 use bench::Bench;
 use figure::Figure;
-use neighbours::Ticks;
 use options::Options;
 
 fn main() -> ExitCode {
@@ -60,19 +59,14 @@ fn run(options: &Options) -> io::Result<()> {
     if ["tmpfs", "ramfs"].contains(&machine::file_system(&bench.dir).as_str()) {
         eprintln!("warning: {} is in memory, a sync costs nothing there; choose a disk with --dir", parent.display());
     }
-    let (before, mut rows) = (Ticks::now(), Vec::new());
+    let mut rows = Vec::new();
     for figure in chosen {
         eprintln!("measuring {}", figure.names.join(", "));
         rows.extend((figure.run)(&bench)?);
     }
-    let others = before.zip(Ticks::now()).and_then(|(before, after)| after.percent_of_others_since(before));
-    println!("{machine}");
-    if let Some(percent) = others {
-        println!("other processes took {percent:.0} % of the cores in the meantime");
-    }
-    println!("medians of {} rounds\n\n{}", bench.rounds, table::render(&rows, bench.smoke).trim_end());
+    println!("{machine}\nmedians of {} rounds\n\n{}", bench.rounds, table::render(&rows, bench.smoke).trim_end());
     if let Some(file) = &options.json {
-        fs::write(file, format!("{:#}\n", table::to_json(&rows, &machine, others, bench.smoke)))?;
+        fs::write(file, format!("{:#}\n", table::to_json(&rows, &machine, bench.smoke)))?;
     }
     dir.close()
 }

@@ -10,7 +10,8 @@ use crate::figure::{Row, Sample, Verdict};
 
 pub(crate) use number::{micros, show};
 
-const HEADS: [&str; 8] = ["figure", "aim", "measured", "baseline", "ratio", "p99 µs", "sync p50 µs", "verdict"];
+const HEADS: [&str; 9] =
+    ["figure", "aim", "measured", "baseline", "ratio", "p99 µs", "sync p50 µs", "others", "verdict"];
 
 /// The heads of the table and its rows, aligned.
 pub(crate) fn render(rows: &[Row], smoke: bool) -> String {
@@ -29,12 +30,12 @@ pub(crate) fn render(rows: &[Row], smoke: bool) -> String {
 }
 
 /// The same, for programs.
-pub(crate) fn to_json(rows: &[Row], machine: &str, others_percent: Option<f64>, smoke: bool) -> Value {
+pub(crate) fn to_json(rows: &[Row], machine: &str, smoke: bool) -> Value {
     let rows: Vec<Value> = rows.iter().map(|row| row_to_json(row, smoke)).collect();
-    json!({ "machine": machine, "others_percent": others_percent, "smoke": smoke, "figures": rows })
+    json!({ "machine": machine, "smoke": smoke, "figures": rows })
 }
 
-fn cells_of(row: &Row, smoke: bool) -> [String; 8] {
+fn cells_of(row: &Row, smoke: bool) -> [String; 9] {
     let p99 = |sample: &Sample| sample.latency.map(|latency| micros(latency.p99_us));
     let p99s = [p99(&row.measured), row.baseline.as_ref().and_then(|(_, sample)| p99(sample))];
     let baseline = row.baseline.as_ref();
@@ -45,7 +46,8 @@ fn cells_of(row: &Row, smoke: bool) -> [String; 8] {
         baseline.map_or_else(String::new, |(name, sample)| format!("{} {name}", show(sample.value, row.unit))),
         row.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
         p99s.into_iter().flatten().collect::<Vec<_>>().join(" / "),
-        format!("{:.0}", row.sync_p50_us),
+        format!("{:.0}", row.conditions.sync_p50_us),
+        row.conditions.others_percent.map_or_else(String::new, |percent| format!("{percent:.0} %")),
         verdict_of(row, smoke).to_owned(),
     ]
 }
@@ -68,6 +70,8 @@ fn verdict_of(row: &Row, smoke: bool) -> &'static str {
     match row.verdict() {
         _ if aim_of(row).is_empty() => "-",
         _ if smoke => "smoke",
+        Verdict::Reached if row.conditions.disturbed() => "reached, disturbed",
+        Verdict::Short if row.conditions.disturbed() => "short, disturbed",
         Verdict::Reached => "reached",
         Verdict::Short => "short",
     }
@@ -81,7 +85,8 @@ fn row_to_json(row: &Row, smoke: bool) -> Value {
         "measured": sample_to_json(&row.measured),
         "baseline": row.baseline.as_ref().map(|(name, sample)| json!({ "name": name, "is": sample_to_json(sample) })),
         "ratio": row.ratio(),
-        "sync_p50_us": row.sync_p50_us,
+        "sync_p50_us": row.conditions.sync_p50_us,
+        "others_percent": row.conditions.others_percent,
         "verdict": verdict_of(row, smoke),
     })
 }

@@ -1,4 +1,4 @@
-use super::{Aim, Row, Sample, Unit, Verdict, median, sample::Latency};
+use super::{Aim, Conditions, Row, Sample, Unit, Verdict, median, sample::Latency};
 
 fn sample(value: f64, p99_us: f64) -> Sample {
     Sample { value, latency: Some(Latency { p50_us: 1.0, p99_us, p999_us: 9.0 }) }
@@ -40,7 +40,7 @@ fn verdicts() {
             aim,
             measured: sample(90.0, 20.0),
             baseline: Some(("bare".into(), sample(100.0, 10.0))),
-            sync_p50_us: 87.0,
+            conditions: Conditions { sync_p50_us: 87.0, others_percent: None },
         };
         assert_eq!(row.verdict() == Verdict::Reached, reached, "{aim:?}");
     }
@@ -49,7 +49,13 @@ fn verdicts() {
 #[test]
 fn a_missing_number_is_short() {
     let aim = Aim { p99_us_at_most: Some(1e9), ..Aim::default() };
-    let row =
-        Row { name: "a::b", unit: Unit::Bytes, aim, measured: Sample::value(1.0), baseline: None, sync_p50_us: 87.0 };
+    let row = Row {
+        name: "a::b",
+        unit: Unit::Bytes,
+        aim,
+        measured: Sample::value(1.0),
+        baseline: None,
+        conditions: Conditions { sync_p50_us: 87.0, others_percent: None },
+    };
     assert_eq!(row.verdict(), Verdict::Short);
 }

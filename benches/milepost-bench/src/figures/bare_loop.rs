@@ -33,6 +33,6 @@ fn against_textbook(bench: &Bench, name: &'static str, threads: usize) -> io::Re
         aim: Aim::default(),
         measured: turns.samples[0],
         baseline: Some((textbook.name.to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }

@@ -49,6 +49,6 @@ fn batches(bench: &Bench, name: &'static str, shape: Shape, aim: Aim) -> io::Res
         aim,
         measured: turns.samples[0],
         baseline: Some((format!("bare {}", best.name), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }

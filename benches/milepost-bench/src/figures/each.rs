@@ -46,7 +46,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         aim: Aim { ratio_at_most: Some(1.1), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some(("xargs -P2 -n1".to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }
 

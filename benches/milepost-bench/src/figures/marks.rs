@@ -49,7 +49,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         aim: Aim { at_most: Some(8.0), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some(("path and value alone".to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }
 

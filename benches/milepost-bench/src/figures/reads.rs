@@ -81,7 +81,7 @@ fn measure(bench: &Bench, names: &[&'static str; 4], engine: &Engine, history: H
                 if of_reads { "hash map, one version" } else { "bare loop, hash map" }.to_owned(),
                 baseline,
             )),
-            sync_p50_us: turns.sync_p50_us,
+            conditions: turns.conditions,
         }
     });
     Ok(rows.collect())

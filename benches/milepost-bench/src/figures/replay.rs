@@ -51,7 +51,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         aim: Aim { at_least: Some(10e6), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some(("read + CRC32 of the files".to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }
 

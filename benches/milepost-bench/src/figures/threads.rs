@@ -58,7 +58,7 @@ fn one(bench: &Bench) -> io::Result<Row> {
         aim: Aim { ratio_at_least: Some(0.95), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some(("bare loop".to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     })
 }
 
@@ -95,6 +95,6 @@ fn many(bench: &Bench, name: &'static str, threads: usize) -> io::Result<Vec<Row
         aim: Aim { ratio_at_least: Some(0.85), p99_ratio_at_most: Some(2.0), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some((format!("bare {}", best.name), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }

@@ -36,7 +36,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         aim: Aim { ratio_at_least: Some(0.8), ..Aim::default() },
         measured: turns.samples[0],
         baseline: Some(("our 64 threads".to_owned(), turns.samples[1])),
-        sync_p50_us: turns.sync_p50_us,
+        conditions: turns.conditions,
     }])
 }
 

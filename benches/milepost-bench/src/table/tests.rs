@@ -1,5 +1,5 @@
 use super::{micros, render, show};
-use crate::figure::{Aim, Row, Sample, Unit};
+use crate::figure::{Aim, Conditions, Row, Sample, Unit};
 
 #[test]
 fn numbers() {
@@ -18,22 +18,22 @@ fn numbers() {
 
 #[test]
 fn columns_are_aligned() {
-    let row = |name, value, baseline| Row {
+    let row = |name, value, baseline, others| Row {
         name,
         unit: Unit::PerSecond,
         aim: Aim { ratio_at_least: Some(0.95), ..Aim::default() },
         measured: Sample::value(value),
         baseline,
-        sync_p50_us: 87.4,
+        conditions: Conditions { sync_p50_us: 87.4, others_percent: Some(others) },
     };
     let rows = [
-        row("a::b/c=1", 950.0, Some(("bare loop".to_owned(), Sample::value(1000.0)))),
-        row("a::long/c=1000", 1e6, None),
+        row("a::b/c=1", 950.0, Some(("bare loop".to_owned(), Sample::value(1000.0))), 0.4),
+        row("a::long/c=1000", 1e6, None, 10.1),
     ];
     let expected = [
-        "figure          aim        measured  baseline           ratio  p99 µs  sync p50 µs  verdict",
-        "a::b/c=1        >= 0.95 x  950 /s    1.0 k/s bare loop  0.95           87           reached",
-        "a::long/c=1000  >= 0.95 x  1.00 M/s                                    87           short",
+        "figure          aim        measured  baseline           ratio  p99 µs  sync p50 µs  others  verdict",
+        "a::b/c=1        >= 0.95 x  950 /s    1.0 k/s bare loop  0.95           87           0 %     reached",
+        "a::long/c=1000  >= 0.95 x  1.00 M/s                                    87           10 %    short, disturbed",
     ];
     let table = render(&rows, false);
     assert_eq!(table.lines().collect::<Vec<_>>(), expected);
