@@ -6,7 +6,7 @@
 //!
 //! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use milepost_io::Failure;
 use milepost_log::{AppendError, FrameBytes, LogWriter};
@@ -21,7 +21,7 @@ use super::{
     judge::{Bodies, Judge, Verdict, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, engine::Shared};
+use crate::{CommitError, Refusal, Threads, engine::Shared};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -30,6 +30,9 @@ const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 const PREFILL_LOOK_BYTES: usize = 64 << 10;
 /// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
 const BULK_BATCH_BYTES: usize = 32 << 10;
+/// From this size on a batch is folded into the memtable while it syncs: it takes about as long, and more than the thread
+/// that it takes.
+const FOLD_BESIDE_BYTES: usize = 48 << 10;
 
 /// What only the one who leads may touch.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Leader {
 struct Batch<'a> {
     shared: &'a Shared,
     frames: Vec<FrameBytes>,
+    /// How many of them are in the memtable already.
+    folded: usize,
     outcomes: Vec<Planned>,
     first: Seq,
     last: Receipt,
@@ -95,6 +100,7 @@ impl Leader {
         let mut batch = Batch {
             shared,
             frames: Vec::with_capacity(count),
+            folded: 0,
             outcomes: Vec::with_capacity(count),
             first: self.writer.next_seq(),
             last: durable,
@@ -104,8 +110,8 @@ impl Leader {
             let planned = batch.plan(commit, wall);
             batch.outcomes.push(planned.unwrap_or_else(Planned::Error));
         }
-        let Batch { frames, outcomes, last, .. } = batch;
-        match self.write(shared, frames, durable.seq) {
+        let Batch { frames, folded, outcomes, last, .. } = batch;
+        match self.write(shared, frames, folded, durable.seq) {
             Ok(wrote) => {
                 if wrote {
                     shared.publish(last);
@@ -139,20 +145,64 @@ impl Leader {
         Ok(())
     }
 
-    /// Writes and syncs. On an error no version above `durable` is left in the memtable, unless the store has stopped.
-    fn write(&mut self, shared: &Shared, frames: Vec<FrameBytes>, durable: Seq) -> Result<bool, CommitError> {
-        if frames.is_empty() {
+    /// Writes and syncs, and meanwhile folds what the judge did not need in the memtable yet. On an error no version above
+    /// `durable` is left there, unless the store has stopped.
+    fn write(
+        &mut self,
+        shared: &Shared,
+        frames: Vec<FrameBytes>,
+        folded: usize,
+        durable: Seq,
+    ) -> Result<bool, CommitError> {
+        let count = frames.len() as u64;
+        if count == 0 {
             return Ok(false);
         }
+        let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
-            for frame in &frames {
+            for frame in &frames[..folded] {
                 let forgotten = Body::parse(frame.body()).and_then(|body| shared.memtable.forget(durable, &body));
                 forgotten.map_err(|error| unreachable_body(durable, &error))?;
             }
-            return Err(append_error(error));
+            return Err(match error {
+                // What could not be taken back may be there.
+                AppendError::Stopped(failure) => CommitError::OutcomeUnknown(failure),
+                other => append_error(other),
+            });
         }
-        self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
+        let (first, last) = (Seq(durable.0 + 1 + folded as u64), Seq(durable.0 + count));
+        let fold = || shared.fold(first, last);
+        let writer = &mut self.writer;
+        let (synced, folded) = if bytes >= FOLD_BESIDE_BYTES && shared.settings.threads == Threads::Spawned {
+            milepost_io::beside(|| writer.sync(), fold)
+        } else {
+            let folded = fold();
+            (writer.sync(), folded)
+        };
+        synced.map_err(CommitError::OutcomeUnknown)?;
+        // Durable, and not to be read: only a new opening can tell what is there.
+        folded.inspect_err(|error| {
+            shared.latch.trip_with(Failure::new(&shared.dir, "read back a commit", &error.to_string()));
+        })?;
         Ok(true)
+    }
+}
+
+impl Shared {
+    /// Folds commits that were appended into the memtable.
+    fn fold(&self, first: Seq, last: Seq) -> Result<(), CommitError> {
+        let mut fault = None;
+        let walked = self.reader.for_each_frame(first, last, &mut |frame| match Body::parse(frame.body)
+            .and_then(|body| self.memtable.insert(frame.seq, &body))
+        {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                fault = Some(unreachable_body(frame.seq.prev(), &error));
+                ControlFlow::Break(())
+            }
+        });
+        walked.map_err(CommitError::Corrupt)?;
+        fault.map_or(Ok(()), Err)
     }
 }
 
@@ -167,6 +217,7 @@ impl Batch<'_> {
             return Err(CommitError::Refused(Box::new(Refusal::ClockJump { last, wall })));
         }
         let commit = if commit.needs_judging() {
+            self.fold()?;
             let judge = Judge { memtable: &shared.memtable, bodies: &*self, last: self.last.seq, now: at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
@@ -176,12 +227,19 @@ impl Batch<'_> {
         } else {
             commit
         };
-        let frame = FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq, at };
-        let inserted = Body::parse(frame.body()).and_then(|body| shared.memtable.insert(seq, &body));
-        inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
-        self.frames.push(frame);
+        self.frames.push(FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq, at });
         self.last = Receipt { seq, at };
         Ok(Planned::Receipt(self.last))
+    }
+
+    /// Folds what is planned so far into the memtable, for the judge to see.
+    fn fold(&mut self) -> Result<(), CommitError> {
+        for frame in &self.frames[self.folded..] {
+            let inserted = Body::parse(frame.body()).and_then(|body| self.shared.memtable.insert(frame.seq, &body));
+            inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
+        }
+        self.folded = self.frames.len();
+        Ok(())
     }
 }
 

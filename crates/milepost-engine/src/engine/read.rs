@@ -6,7 +6,7 @@ use milepost_log::FrameRef;
 use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, memtable::Kind, open};
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -40,7 +40,9 @@ impl Engine {
         let shared = self.shared();
         shared.may_read()?;
         match shared.memtable.find(scope, key, shared.published()) {
-            Some(version) => shared.value(version, shared.now()),
+            // The clock is asked only where an expiry depends on it.
+            Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
+            Some(version) => shared.value(version, Timestamp::MIN),
             None => Ok(None),
         }
     }
