@@ -15,9 +15,11 @@ pub mod canary;
 pub mod footer;
 pub mod frame;
 pub mod json_line;
+pub mod manifest;
 pub mod names;
 pub mod seeds;
 pub mod segment_header;
+pub mod store_ops;
 
 /// A function that returns for all bytes, or panics and has found something.
 pub type Target = fn(&[u8]);
@@ -28,6 +30,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("footer", footer::check),
     ("frame", frame::check),
     ("json_line", json_line::check),
+    ("manifest", manifest::check),
     ("names", names::check),
     ("segment_header", segment_header::check),
+    ("store_ops", store_ops::check),
 ];

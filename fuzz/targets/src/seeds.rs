@@ -40,8 +40,10 @@ pub fn all() -> Vec<SeedFile> {
     add("footer", footers());
     add("frame", frames());
     add("json_line", json_lines());
+    add("manifest", manifests());
     add("names", names());
     add("segment_header", segment_headers());
+    add("store_ops", store_ops());
     files
 }
 
@@ -182,6 +184,32 @@ fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
         line("twice", r#"{"events":[],"events":[]}"#),
         line("deep", &"[".repeat(300)),
         line("time", "2026-11-24T03:12:00.123456789Z"),
+    ]
+}
+
+fn manifests() -> Vec<(&'static str, Vec<u8>)> {
+    let genuine = crate::manifest::genuine();
+    let mut newer = genuine.clone();
+    newer[8] = 2;
+    let crc = crc32fast::hash(&newer[..20]);
+    newer[20..24].copy_from_slice(&crc.to_le_bytes());
+    vec![("cut", genuine[..40].to_vec()), ("newer", newer), ("genuine", genuine)]
+}
+
+/// One for each kind of step, and all of them after each other, under each kind of fault.
+fn store_ops() -> Vec<(&'static str, Vec<u8>)> {
+    let all: Vec<u8> = (0..=255).collect();
+    let many_sets = [&[1, 0][..], &[0, 3, 0, 0, 0, 0xfb].repeat(12), &[7, 12, 8, 12]].concat();
+    let power = [&[1, 1][..], &[0, 1, 0, 0, 0, 5].repeat(3), &[15, 9], &[0, 1, 0, 0, 0, 5].repeat(9)].concat();
+    let flights = [&[1, 1][..], &[5, 5].repeat(6), &[15, 20], &[5, 5].repeat(6)].concat();
+    vec![
+        ("nothing", vec![0, 0]),
+        ("all-without-faults", [&[0, 0][..], &all].concat()),
+        ("all-with-power-loss", [&[0, 1][..], &all].concat()),
+        ("all-with-faults", [&[0, 2][..], &all].concat()),
+        ("rolling", many_sets),
+        ("power-loss", power),
+        ("flights", flights),
     ]
 }
 

@@ -14,9 +14,17 @@ use std::{
 
 use milepost_fuzz_targets::{TARGETS, Target, canary, seeds};
 
+/// Targets that open a whole store each time: tried with fewer bytes.
+const SLOW: &[&str] = &["manifest", "store_ops"];
+
 /// Above this many bytes a file is not changed bit by bit.
-const NEAR_BYTES_MAX: usize = 512;
-const MIXTURES: u64 = 2_000;
+fn near_bytes_max(target: &str) -> usize {
+    if SLOW.contains(&target) { 40 } else { 512 }
+}
+
+fn mixtures(target: &str) -> u64 {
+    if SLOW.contains(&target) { 200 } else { 2_000 }
+}
 
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../seeds").join(target);
@@ -39,7 +47,7 @@ fn every_file_of_the_corpus_and_every_bit_of_it() {
         assert!(!files.is_empty(), "{name} has no corpus");
         for (path, bytes) in &files {
             run(*target, bytes, path, "as it is");
-            if bytes.len() > NEAR_BYTES_MAX {
+            if bytes.len() > near_bytes_max(name) {
                 continue;
             }
             for length in 0..bytes.len() {
@@ -101,7 +109,7 @@ fn mixtures_of_the_corpus() {
     for (name, target) in TARGETS {
         let files = corpus(name);
         let mut draw = Draw(0);
-        for round in 0..MIXTURES {
+        for round in 0..mixtures(name) {
             run(*target, &mixed(&files, &mut draw), Path::new(name), &format!("mixture {round}"));
         }
     }
