@@ -157,11 +157,16 @@ fn a_second_process_is_told_who_holds_the_store() {
 fn a_handover_is_left_alone_when_somebody_wrote_since() {
     for by_hand in [false, true] {
         let world = World::new();
-        Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
+        let held = Held::begin(&world, &["-j1"], "quick\nheld\n", 1);
+        let items = Scope::parse("each/j").unwrap();
+        while Store::read_only(world.store()).unwrap().get(&items, "quick").unwrap().is_none() {
+            spin_loop();
+        }
+        held.kill();
         assert!(world.store().join("each.handover").exists());
         if by_hand {
             let store = Store::open(world.store()).unwrap();
-            store.clear(&Scope::parse("each/j").unwrap()).unwrap();
+            store.clear(&items).unwrap();
             store.close().unwrap();
         }
         let counts = if by_hand { "1 done in" } else { "0 done, 1 done before in" };
