@@ -24,7 +24,7 @@ pub use map::Map;
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
-pub use thread::spawn;
+pub use thread::{beside, spawn};
 pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
 
 /// How to open a file.
@@ -103,3 +103,6 @@ pub trait Entropy: fmt::Debug + Send + Sync {
     /// Fills a buffer.
     fn fill(&self, buffer: &mut [u8]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,3 +145,6 @@ impl fmt::Debug for SimDisk {
         disk.field("is_off", &state.is_off).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,3 +74,6 @@ impl Clock for SimClock {
         now
     }
 }
+
+#[cfg(test)]
+mod tests;

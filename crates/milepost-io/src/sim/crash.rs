@@ -195,3 +195,6 @@ impl Fate {
         content.after_crash(&mut |unit| self.keeps_unit(unit, Units { first, count, sizes_kept }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,3 +134,6 @@ impl State {
         (directory, Arc::from(*name))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -173,3 +173,6 @@ impl Faults {
         Some(met.what)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,6 @@ impl Entropy for SimEntropy {
         self.0.lock().fill(buffer);
     }
 }
+
+#[cfg(test)]
+mod tests;
