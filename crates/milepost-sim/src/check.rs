@@ -57,13 +57,7 @@ fn plain_value(value: &Value) -> Plain {
 }
 
 fn plain_version(version: &Version<'_>) -> Plain {
-    (
-        version.seq,
-        version.at,
-        version.value.to_vec(),
-        version.content_type.map(str::to_owned),
-        version.expires_at,
-    )
+    (version.seq, version.at, version.value.to_vec(), version.content_type.map(str::to_owned), version.expires_at)
 }
 
 /// Everything that a view shows is what the model says of its moment.
@@ -81,7 +75,9 @@ pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
         let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
         let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
         same(&found, &right, asked)?;
-        same(&view.scope_version(scope), &state.scope_version(scope), || format!("version of {scope:?} at {moment:?}"))?;
+        same(&view.scope_version(scope), &state.scope_version(scope), || {
+            format!("version of {scope:?} at {moment:?}")
+        })?;
     }
     Ok(())
 }
@@ -90,7 +86,7 @@ pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
 pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice) -> Agreed {
     let state = model.state(moment.seq);
     for _ in 0..4 {
-        let (scope, key) = (*dice.pick(&SCOPES), *dice.pick(&KEYS));
+        let (scope, key) = (dice.word(&SCOPES), dice.word(&KEYS));
         let asked = || format!("get of {key:?} in {scope:?} at {moment:?}");
         let found = read(view.get(scope, key), asked)?.map(|value| plain_value(&value));
         same(&found, &state.get(scope, key, moment.now).map(|version| plain_version(&version)), asked)?;
@@ -101,10 +97,13 @@ pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice)
     let found: Result<Vec<Entry>, ReadError> = view.scan_from(scope, prefix, after).collect();
     let found: Vec<String> = read(found, asked)?.iter().map(|entry| entry.key.as_str().to_owned()).collect();
     let right = state.scan(scope, prefix, moment.now);
-    let right: Vec<String> =
-        right.iter().map(|(key, _)| (*key).to_owned()).filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
+    let right: Vec<String> = right
+        .iter()
+        .map(|(key, _)| (*key).to_owned())
+        .filter(|key| after.is_none_or(|after| key.as_str() > after))
+        .collect();
     same(&found, &right, asked)?;
-    let prefix = ScopePrefix::parse(*dice.pick(&["a", "a/b", "task", "none", "gr"])).expect("a prefix");
+    let prefix = ScopePrefix::parse(dice.word(&["a", "a/b", "task", "none", "gr"])).expect("a prefix");
     let found = read(view.scopes(&prefix), || format!("scopes within {prefix:?} at {moment:?}"))?;
     let found: Vec<&str> = found.iter().map(|scope| scope.as_str()).collect();
     same(&found, &state.scopes(&prefix, moment.now), || format!("scopes within {prefix:?} at {moment:?}"))
@@ -117,31 +116,22 @@ pub fn moment(engine: &Engine, model: &Model, at: At, wall: Timestamp, dice: &mu
             view(&opened, model, moment)?;
             view_corners(&opened, model, moment, dice)
         }
-        (Err(ReadError::Future { last, .. }), None) => same(&last, &model.last().seq, || "the last commit, named".into()),
+        (Err(ReadError::Future { last, .. }), None) => {
+            same(&last, &model.last().seq, || "the last commit, named".into())
+        }
         (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
         (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
     }
 }
 
-/// The commits from a position on are the model's.
+/// The commits from a position on are the model's, replayed either way.
 pub fn replay(engine: &Engine, model: &Model, from: Seq) -> Agreed {
     let found = commits(engine, from)?;
-    let right: Vec<Commit> =
-        model.kept().iter().map(|kept| kept.commit.clone()).filter(|commit| commit.seq >= from).collect();
-    same(&found.len(), &right.len(), || format!("number of commits replayed from {from}"))?;
-    for (found, right) in found.iter().zip(&right) {
-        same(found, right, || format!("replay from {from}, commit {}", right.seq))?;
+    let mut right = model.kept().iter().map(|kept| &kept.commit).filter(|commit| commit.seq >= from);
+    for found in &found {
+        same(&Some(found), &right.next(), || format!("replay from {from}, commit {}", found.seq))?;
     }
-    Ok(())
-}
-
-/// The commits from a position on, as the engine replays them, both ways.
-pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> {
-    let mut replay = engine.replay(from);
-    let mut found = Vec::new();
-    while let Some(commit) = read(replay.next(), || format!("replay from {from}"))? {
-        found.push(commit);
-    }
+    same(&None, &right.next(), || format!("replay from {from}, after its end"))?;
     let mut borrowed = Vec::new();
     let told = engine.replay(from).for_each(&mut |receipt, body| {
         borrowed.push((receipt.seq, receipt.at, body.event_count() as usize));
@@ -149,7 +139,16 @@ pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> 
     });
     read(told, || format!("borrowed replay from {from}"))?;
     let owned: Vec<_> = found.iter().map(|commit| (commit.seq, commit.at, commit.events.len())).collect();
-    same(&borrowed, &owned, || format!("replay from {from}, borrowed against owned"))?;
+    same(&borrowed, &owned, || format!("replay from {from}, borrowed against owned"))
+}
+
+/// The commits from a position on, as the engine replays them.
+pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> {
+    let mut replay = engine.replay(from);
+    let mut found = Vec::new();
+    while let Some(commit) = read(replay.next(), || format!("replay from {from}"))? {
+        found.push(commit);
+    }
     Ok(found)
 }
 
@@ -204,8 +203,8 @@ pub fn query(model: &Model, dice: &mut Dice) -> Query {
         dice.once_in(4).then_some(commit.at)
     };
     Query {
-        prefix: ScopePrefix::parse(*dice.pick(&["", "", "a", "a/b", "task/etl", "none"])).expect("a prefix"),
-        key: dice.once_in(2).then(|| (*dice.pick(&KEYS)).to_owned()),
+        prefix: ScopePrefix::parse(dice.word(&["", "", "a", "a/b", "task/etl", "none"])).expect("a prefix"),
+        key: dice.once_in(2).then(|| (dice.word(&KEYS)).to_owned()),
         since,
         until,
         since_time: time(dice),
@@ -253,7 +252,7 @@ fn single(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> A
     let seq = Seq(dice.below(last.seq.0 + 2));
     let found = read(engine.commit_at(seq), || format!("commit at {seq}"))?;
     same(&found.as_ref(), &model.commit(seq), || format!("commit at {seq}"))?;
-    let (scope, key) = (*dice.pick(&SCOPES), *dice.pick(&KEYS));
+    let (scope, key) = (dice.word(&SCOPES), dice.word(&KEYS));
     let found = read(engine.get(scope, key), || format!("get of {key:?} in {scope:?}"))?;
     let now = Timestamp(wall.0.max(last.at.0));
     let state = model.state(last.seq);

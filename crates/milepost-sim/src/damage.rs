@@ -72,9 +72,8 @@ impl Specimen {
             small("k", "last but one", 20),
             small("k1", "last", 20),
         ];
-        let open = |machine: &Machine| {
-            machine.open().map_err(|error| Disagreement(format!("opening a specimen: {error}")))
-        };
+        let open =
+            |machine: &Machine| machine.open().map_err(|error| Disagreement(format!("opening a specimen: {error}")));
         let mut engine = open(&machine)?;
         for (index, ask) in script.iter().enumerate() {
             let wall = Timestamp(BEGINNING.0 + 1_000 * index as i64);
@@ -127,8 +126,8 @@ impl Specimen {
         let disk = SimDisk::new(1);
         for (name, intact) in &self.files {
             match bytes {
-                _ if name != path => disk.put_file(name, intact.clone()),
-                Some(bytes) => disk.put_file(name, bytes.to_vec()),
+                _ if name != path => disk.put_file(name, intact),
+                Some(bytes) => disk.put_file(name, bytes),
                 None => {}
             }
         }

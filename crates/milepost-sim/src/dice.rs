@@ -41,6 +41,11 @@ impl Dice {
         &from[self.index(from.len())]
     }
 
+    /// One of several words.
+    pub fn word(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.index(from.len())]
+    }
+
     /// An index, each as likely as its weight says. Not all weights may be 0.
     pub fn weighted(&mut self, weights: &[u32]) -> usize {
         let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();

@@ -29,12 +29,7 @@ impl Machine {
     /// A machine with an empty disk.
     #[must_use]
     pub fn new(seed: u64, segment_bytes: u32, now: Timestamp) -> Machine {
-        Machine {
-            disk: SimDisk::new(seed),
-            clock: SimClock::new(now),
-            entropy: SimEntropy::new(seed),
-            segment_bytes,
-        }
+        Machine { disk: SimDisk::new(seed), clock: SimClock::new(now), entropy: SimEntropy::new(seed), segment_bytes }
     }
 
     /// The same machine with another disk in it.
@@ -66,12 +61,8 @@ impl Machine {
 
     /// Opens the store for writing, with a say about one that is not there.
     pub fn open_as(&self, create: Create) -> Result<Engine, OpenError> {
-        let settings = Settings {
-            create,
-            threads: Threads::Stepped,
-            segment_bytes: self.segment_bytes,
-            ..Settings::default()
-        };
+        let settings =
+            Settings { create, threads: Threads::Stepped, segment_bytes: self.segment_bytes, ..Settings::default() };
         Engine::open(self.parts(), Path::new(STORE), settings)
     }
 

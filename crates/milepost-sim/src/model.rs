@@ -8,6 +8,8 @@
 mod judge;
 mod state;
 
+use std::sync::Arc;
+
 use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
 pub use judge::{Outcome, Refused};
@@ -45,13 +47,13 @@ pub struct Moment {
 /// The whole store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
-    kept: Vec<Kept>,
+    kept: Vec<Arc<Kept>>,
 }
 
 impl Model {
     /// All commits in order.
     #[must_use]
-    pub fn kept(&self) -> &[Kept] {
+    pub fn kept(&self) -> &[Arc<Kept>] {
         &self.kept
     }
 
@@ -87,13 +89,13 @@ impl Model {
     pub fn commit_next(&mut self, ask: &Ask, wall: Timestamp) -> Outcome {
         let outcome = self.judge(ask, wall);
         if let Outcome::Appended(commit) = &outcome {
-            self.kept.push(Kept { commit: commit.clone(), ask: ask.clone() });
+            self.kept.push(Arc::new(Kept { commit: commit.clone(), ask: ask.clone() }));
         }
         outcome
     }
 
     /// Takes up a commit whose outcome was unknown and that was found to be there.
-    pub fn keep(&mut self, kept: Kept) {
+    pub fn keep(&mut self, kept: Arc<Kept>) {
         self.kept.push(kept);
     }
 

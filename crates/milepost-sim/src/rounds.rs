@@ -61,7 +61,14 @@ pub fn taste(seed: u64) -> (Taste, usize) {
     let mut dice = Dice::new(!seed);
     let taste = Taste {
         segment_bytes: *dice.pick(&[4 << 10, 4 << 10, 4 << 10, 16 << 10, 64 << 10]),
-        faults: *dice.pick(&[Faults::PowerLoss, Faults::PowerLoss, Faults::All, Faults::All, Faults::All, Faults::None]),
+        faults: *dice.pick(&[
+            Faults::PowerLoss,
+            Faults::PowerLoss,
+            Faults::All,
+            Faults::All,
+            Faults::All,
+            Faults::None,
+        ]),
         crashes_each: *dice.pick(&[8, 16, 32]),
     };
     (taste, 10 + dice.index(70))

@@ -9,6 +9,8 @@ mod commit;
 mod fault;
 mod power;
 
+use std::sync::Arc;
+
 use milepost_engine::{Engine, OpenError, View, Watch};
 use milepost_types::{At, Seq, Timestamp};
 
@@ -46,7 +48,8 @@ pub struct World {
     /// Open between steps.
     engine: Option<Engine>,
     model: Model,
-    doubt: Vec<Kept>,
+    /// What was under way when the engine stopped, in order.
+    doubt: Vec<Arc<Kept>>,
     held: Vec<(View, Moment)>,
     watches: Vec<(Watch, Seq)>,
     /// What the wall clock says; it moves only between steps.
@@ -56,6 +59,8 @@ pub struct World {
     after_leap: Option<Timestamp>,
     /// Faults were put into the way since they were lifted last.
     faulty: bool,
+    /// The engine stopped because of faults that are lifted by now.
+    excused: bool,
     /// The disk has little room.
     capacity: bool,
     /// How many of the faults that this disk met are counted already.
@@ -94,6 +99,7 @@ impl World {
             frozen: false,
             after_leap: None,
             faulty: false,
+            excused: false,
             capacity: false,
             faults_noted: 0,
             doomed: false,
@@ -110,7 +116,8 @@ impl World {
         let mut workload = Workload::new(self.dice.apart(), self.taste.faults);
         for index in 0..steps {
             let step = workload.next(&self.model, self.wall);
-            self.step(&step).map_err(|Disagreement(what)| Disagreement(format!("step {index}, {step:.120?}: {what}")))?;
+            self.step(&step)
+                .map_err(|Disagreement(what)| Disagreement(format!("step {index}, {step:.120?}: {what}")))?;
         }
         self.finish().map_err(|Disagreement(what)| Disagreement(format!("at the end: {what}")))
     }
@@ -242,7 +249,7 @@ impl World {
 
     /// Whether something was put into the way that can explain an error.
     fn is_disturbed(&self) -> bool {
-        self.faulty || self.doomed || self.is_off()
+        self.faulty || self.excused || self.doomed || self.is_off()
     }
 
     fn hold(&mut self, at: At) -> Agreed {
@@ -356,6 +363,7 @@ impl World {
         self.model = self.known().model_with(adopted);
         self.doubt.clear();
         self.stopped_for = 0;
+        self.excused = false;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a damaged store may say: what it always said, or where it is damaged.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use milepost_engine::{Engine, OpenError, ReadError, Verdict};
 use milepost_types::{At, Seq};
@@ -108,7 +108,7 @@ impl Specimen {
         let end = self.ends_right(engine.last().seq)?;
         let mut model = Model::default();
         for kept in self.model.kept().iter().filter(|kept| kept.commit.seq <= engine.last().seq) {
-            model.keep(kept.clone());
+            model.keep(Arc::clone(kept));
         }
         let mut named = 0;
         for kept in model.kept() {

@@ -4,6 +4,8 @@
 //! from a clock that can be right. Then a repeated idempotency key, whatever has changed since it was used; then the
 //! fences, the preconditions; only then is anything decided about the events.
 
+use std::sync::Arc;
+
 use milepost_types::{Commit, Event, Precondition, Receipt, Scope, Seq, Timestamp, Writer, limits};
 
 use super::{Ask, Kept, Model, State};
@@ -81,7 +83,8 @@ impl Model {
 
     fn first_use(&self, ask: &Ask) -> Option<&Kept> {
         let key = ask.meta.idempotency_key.as_ref()?;
-        self.kept.iter().find(|kept| kept.commit.meta.idempotency_key.as_ref() == Some(key))
+        let uses = |kept: &&Arc<Kept>| kept.commit.meta.idempotency_key.as_ref() == Some(key);
+        self.kept.iter().find(uses).map(|kept| &**kept)
     }
 
     /// The highest token seen for a scope, and who brought it last.

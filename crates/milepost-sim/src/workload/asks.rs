@@ -1,8 +1,6 @@
 //! Requests drawn from a seed: few scopes and few keys, so that everything meets everything.
 
-use milepost_types::{
-    ContentType, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer,
-};
+use milepost_types::{ContentType, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
 
 use crate::{
     dice::Dice,
@@ -79,7 +77,7 @@ impl Asks {
 
     fn meta(&mut self, model: &Model) -> Meta {
         let writer = self.dice.once_in(2).then(|| {
-            let writer = Writer::new(*self.dice.pick(&WRITERS)).expect("a writer of the table");
+            let writer = Writer::new(self.dice.word(&WRITERS)).expect("a writer of the table");
             if self.dice.once_in(2) { writer.attempt(self.dice.below(5) as u32) } else { writer }
         });
         self.serial += 1;
@@ -103,7 +101,7 @@ impl Asks {
                 Event::Set { scope, key, value: self.drawn_value(), content_type, expires_at: None }
             }
             1 => {
-                let end = *self.dice.pick(&[i64::MIN + 1, -1, 0, 1, 1_000, 20_000, 10_000_000, i64::MAX]);
+                let end = *self.dice.pick(&[i64::MIN, -1, 0, 1, 1_000, 20_000, 10_000_000, i64::MAX]);
                 let end = if end.unsigned_abs() > 1 << 40 { end } else { now.0.saturating_add(end) };
                 Event::Set {
                     scope,
@@ -141,12 +139,12 @@ impl Asks {
 
     /// A scope of the table.
     pub fn scope(&mut self) -> Scope {
-        Scope::parse(*self.dice.pick(&SCOPES)).expect("a scope of the table")
+        Scope::parse(self.dice.word(&SCOPES)).expect("a scope of the table")
     }
 
     /// A key of the table.
     pub fn key(&mut self) -> Key {
-        Key::parse(*self.dice.pick(&KEYS)).expect("a key of the table")
+        Key::parse(self.dice.word(&KEYS)).expect("a key of the table")
     }
 
     fn drawn_value(&mut self) -> Vec<u8> {

@@ -3,6 +3,8 @@
 //! Invariant: an acknowledgement must be the model's to the microsecond. An error must be one that the faults put into the
 //! way explain, and one that says "nothing was appended" is held to it after the next opening.
 
+use std::sync::Arc;
+
 use milepost_engine::{CommitError, Engine, Refusal, Request, Ticket};
 use milepost_types::{Receipt, Seq};
 
@@ -88,7 +90,10 @@ impl World {
             Err(CommitError::OutcomeUnknown(failure)) => {
                 self.coverage.hit("error/commit: outcome unknown");
                 if !self.is_disturbed() {
-                    return disagree(format!("{}\n  engine: outcome unknown since {failure}, with no fault near", asked()));
+                    return disagree(format!(
+                        "{}\n  engine: outcome unknown since {failure}, with no fault near",
+                        asked()
+                    ));
                 }
                 self.doubt(ask);
                 Ok(())
@@ -150,10 +155,10 @@ impl World {
     fn doubt(&mut self, ask: &Ask) {
         let mut after = self.model.clone();
         for kept in &self.doubt {
-            after.keep(kept.clone());
+            after.keep(Arc::clone(kept));
         }
         if let Outcome::Appended(commit) = after.judge(ask, self.wall) {
-            self.doubt.push(Kept { commit, ask: ask.clone() });
+            self.doubt.push(Arc::new(Kept { commit, ask: ask.clone() }));
         }
     }
 }

@@ -47,6 +47,7 @@ impl World {
         self.note_faults();
         self.machine.disk.clear_faults();
         self.machine.disk.set_capacity(None);
+        self.excused |= self.engine.as_ref().is_some_and(|engine| engine.failure().is_some());
         (self.faulty, self.capacity) = (false, false);
     }
 

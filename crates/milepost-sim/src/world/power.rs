@@ -34,11 +34,7 @@ fn drawn_crash(dice: &mut Dice, coverage: &mut Coverage) -> Crash {
 }
 
 /// The power goes off while the store is made for the first time. Gives the number of states looked at.
-pub(super) fn crash_at_birth(
-    machine: &Machine,
-    dice: &mut Dice,
-    coverage: &mut Coverage,
-) -> Result<u64, Disagreement> {
+pub(super) fn crash_at_birth(machine: &Machine, dice: &mut Dice, coverage: &mut Coverage) -> Result<u64, Disagreement> {
     let young = machine.with_disk(SimDisk::new(dice.bits()));
     young.disk.power_off_after(dice.below(30));
     let born = match young.open() {

@@ -1,9 +1,9 @@
+use milepost_engine::{CommitError, Engine, Refusal};
 use milepost_sim::{
     machine::Machine,
     model::{Ask, Model, Outcome, Refused},
     world::request,
 };
-use milepost_engine::{CommitError, Engine, Refusal};
 use milepost_types::{At, Event, Key, Scope, Seq, Timestamp, limits};
 
 const HOUR: i64 = 3_600_000_000;
