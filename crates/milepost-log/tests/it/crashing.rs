@@ -11,7 +11,7 @@ use milepost_log::{FoundLog, Log, LogError, Prefilled, Tail};
 use milepost_types::Seq;
 use proptest::prelude::*;
 
-use crate::rig::{CRASHES, Manifests, World};
+use crate::rig::{CRASHES, Manifests, World, dir};
 
 /// One step of a workload.
 #[derive(Clone, Debug)]
@@ -219,6 +219,7 @@ fn crash_inside_recovery(world: &World, bodies: &[Vec<u8>], depth: usize, contex
         return 0;
     }
     let mut crashes = 0;
+    let torn = torn_bytes(world);
     for operation in 0.. {
         let mut opened = world.after_kill();
         opened.sim.power_off_after(operation);
@@ -226,8 +227,12 @@ fn crash_inside_recovery(world: &World, bodies: &[Vec<u8>], depth: usize, contex
         for (crash, seed) in [(Crash::LoseUnsynced, 0), (Crash::Torn, operation), (Crash::KeepAll, 0)] {
             let after = opened.after_crash(crash, seed);
             let context = format!("{context}, then at operation {operation} of recovery, {crash:?}");
-            let (_, again) = judged(&after, &context).expect("a manifest is there");
+            let (found, again) = judged(&after, &context).expect("a manifest is there");
             assert_eq!(again, bodies, "{context}");
+            assert!(
+                matches!(found.tail(), Tail::Torn { .. }) || torn.is_empty() || is_quarantined(&after, &torn),
+                "{context}: the torn tail was cut before it was kept"
+            );
             crashes += 1;
             if !finished {
                 crashes += crash_inside_recovery(&after, bodies, depth - 1, &context);
@@ -240,6 +245,20 @@ fn crash_inside_recovery(world: &World, bodies: &[Vec<u8>], depth: usize, contex
         }
     }
     crashes
+}
+
+/// What stands behind the last commit.
+fn torn_bytes(world: &World) -> Vec<u8> {
+    match world.find().unwrap().0.tail() {
+        Tail::Torn { file, offset, bytes } => {
+            world.sim.file_bytes(&file).unwrap()[offset as usize..][..bytes as usize].to_vec()
+        }
+        Tail::Clean | Tail::Empty => Vec::new(),
+    }
+}
+
+fn is_quarantined(world: &World, bytes: &[u8]) -> bool {
+    world.files().iter().any(|(path, content)| path.starts_with(dir().join("quarantine")) && content == bytes)
 }
 
 fn any_step() -> impl Strategy<Value = Step> {

@@ -324,7 +324,7 @@ fn files_from_elsewhere_are_refused() {
         twin.commit(&mut log, &[60]);
     }
     for id in 1..=2 {
-        world.sim.put_file(&segment_file(id), &twin.sim.file_bytes(&segment_file(id)).unwrap());
+        world.sim.put_file(&segment_file(id), twin.sim.file_bytes(&segment_file(id)).unwrap());
         assert!(matches!(outcome(&world), Outcome::Named(_)), "a twin's segment {id}");
         world.sim.put_file(&segment_file(id), &files[id as usize - 1]);
     }
