@@ -34,8 +34,8 @@ extern "C" fn in_child() {
     for place in &LOCKS {
         let fd = place.swap(-1, Ordering::SeqCst);
         if fd >= 0 {
-            // SAFETY: the descriptor is a lock's, whose owner in this child sees by the generation that it must not close
-            // it again. Closing a copy does not free the parent's lock.
+            // SAFETY: the descriptor is a lock's, whose owner in this child sees by the generation that it must not
+            // close it again. Closing a copy does not free the parent's lock.
             unsafe { libc::close(fd) };
         }
     }
@@ -79,7 +79,8 @@ impl LockFd {
     pub(crate) fn new(fd: OwnedFd) -> LockFd {
         let guard = ForkGuard::new();
         let raw = fd.as_raw_fd();
-        // With more locks than places the child keeps a copy of the others for as long as it lives: no harm to the data.
+        // With more locks than places the child keeps a copy of the others for as long as it lives: no harm to the
+        // data.
         for place in &LOCKS {
             if place.compare_exchange(-1, raw, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
                 break;

@@ -1,7 +1,8 @@
 //! [`Latch`]: a failed sync is final.
 //!
-//! Invariant: the first failure wins and stays. After it nothing is written or synced through a [`LatchedFile`]; reads go
-//! on. The kernel may have dropped the pages of a failed sync and say OK the next time, so a sync is never tried again.
+//! Invariant: the first failure wins and stays. After it nothing is written or synced through a [`LatchedFile`]; reads
+//! go on. The kernel may have dropped the pages of a failed sync and say OK the next time, so a sync is never tried
+//! again.
 
 use std::{
     fmt, io,

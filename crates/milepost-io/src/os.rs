@@ -175,3 +175,6 @@ impl Entropy for OsEntropy {
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! The simulated machine: a disk in memory that crashes and fails as disks do, a clock and randomness in hand.
 //!
-//! Invariant: everything is drawn from a seed, so that the same calls give the same bytes, the same crashes and the same
-//! [`SimDisk::trace_hash`]. A disk keeps apart what reads see and what a power loss would leave: of each file the durable
-//! bytes and the writes since its last sync, of each directory the durable names and the changes since its last sync. What
-//! a file is does not depend on its names.
+//! Invariant: everything is drawn from a seed, so that the same calls give the same bytes, the same crashes and the
+//! same [`SimDisk::trace_hash`]. A disk keeps apart what reads see and what a power loss would leave: of each file the
+//! durable bytes and the writes since its last sync, of each directory the durable names and the changes since its last
+//! sync. What a file is does not depend on its names.
 //!
 //! Knows nothing of what is stored on it.
 
@@ -33,8 +33,8 @@ use state::State;
 pub struct SimDisk(Arc<Mutex<State>>);
 
 impl SimDisk {
-    /// An empty disk without bounds; it holds the root directory. The seed decides how much is done of a write in which the
-    /// power goes off.
+    /// An empty disk without bounds; it holds the root directory. The seed decides how much is done of a write in which
+    /// the power goes off.
     #[must_use]
     pub fn new(seed: u64) -> SimDisk {
         SimDisk::of(State::new(seed))
@@ -54,8 +54,8 @@ impl SimDisk {
         SimDisk::of(self.state().let_go())
     }
 
-    /// Kills whoever uses this disk: the same disk, with all that was written to the cache, its faults and its counts, held
-    /// by nobody. Handles and locks on this one fail from now on, as do other calls.
+    /// Kills whoever uses this disk: the same disk, with all that was written to the cache, its faults and its counts,
+    /// held by nobody. Handles and locks on this one fail from now on, as do other calls.
     #[must_use]
     pub fn kill(&self) -> SimDisk {
         let mut state = self.state();
@@ -81,8 +81,8 @@ impl SimDisk {
         self.state().is_off
     }
 
-    /// Mutating operations so far, failed ones included; those that were refused because a name was there or missing are
-    /// not counted. See [`Op::mutates`].
+    /// Mutating operations so far, failed ones included; those that were refused because a name was there or missing
+    /// are not counted. See [`Op::mutates`].
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state().operations
@@ -124,8 +124,8 @@ impl SimDisk {
         self.state().faults.hit().to_vec()
     }
 
-    /// Bounds the room that all files may take together. A write gets as far as there is room. Overwriting needs none, and a
-    /// file that is grown by setting its size takes it only when it is written.
+    /// Bounds the room that all files may take together. A write gets as far as there is room. Overwriting needs none,
+    /// and a file that is grown by setting its size takes it only when it is written.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.state().capacity = bytes;
     }

@@ -12,8 +12,8 @@ pub fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'st
     Builder::new().name(name.to_owned()).spawn(run)
 }
 
-/// Runs `aside` on a thread of its own while `here` runs on this one, and waits for both. Where no thread can be had they
-/// run one after the other. A thread costs some 20 µs: for work that takes much longer.
+/// Runs `aside` on a thread of its own while `here` runs on this one, and waits for both. Where no thread can be had
+/// they run one after the other. A thread costs some 20 µs: for work that takes much longer.
 pub fn beside<A: Send, B>(aside: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     let aside = Mutex::new(Some(aside));
     let run = || aside.lock().take().map(|aside| aside());

@@ -1,8 +1,8 @@
 //! [`Crash`]: what a power loss leaves.
 //!
 //! Invariant: what was synced is always left, whole. Of the rest each way of crashing leaves other parts: sectors of
-//! writes, new sizes, and steps of names, each of which is a unit that is kept or lost. What is drawn depends on the seed
-//! alone.
+//! writes, new sizes, and steps of names, each of which is a unit that is kept or lost. What is drawn depends on the
+//! seed alone.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -16,17 +16,17 @@ use super::{
 
 /// In which way what was not synced is kept or lost.
 ///
-/// A unit is a sector of 512 bytes of one unsynced write, a new size of a file, or a change of names. A new size of a file
-/// that is kept implies the earlier ones, a change of names is kept only with those it builds upon. Where a file has grown
-/// and the bytes were lost, it reads zeros.
+/// A unit is a sector of 512 bytes of one unsynced write, a new size of a file, or a change of names. A new size of a
+/// file that is kept implies the earlier ones, a change of names is kept only with those it builds upon. Where a file
+/// has grown and the bytes were lost, it reads zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Crash {
     /// Everything that was not synced is lost.
     LoseUnsynced,
     /// Nothing is lost.
     KeepAll,
-    /// Each unit is kept or lost by itself: sectors of one write torn apart, later writes kept without earlier ones, new
-    /// names for empty files.
+    /// Each unit is kept or lost by itself: sectors of one write torn apart, later writes kept without earlier ones,
+    /// new names for empty files.
     Torn,
     /// What was done up to some moment is kept, to the sector.
     PrefixOfWrites,
@@ -57,8 +57,8 @@ impl Crash {
 impl SimDisk {
     /// Takes the power away, and gives the disk as it is found when the power is back.
     ///
-    /// This disk stays off: its files and locks fail from now on. It can be asked again, for what another crash at the same
-    /// moment would have left. The same `seed` leaves the same.
+    /// This disk stays off: its files and locks fail from now on. It can be asked again, for what another crash at the
+    /// same moment would have left. The same `seed` leaves the same.
     #[must_use]
     pub fn crash(&self, how: Crash, seed: u64) -> SimDisk {
         let mut state = self.state();

@@ -1,7 +1,7 @@
 //! Looking at a simulated disk from outside, and damaging it: what no call of a program explains.
 //!
-//! Invariant: none of it counts as an operation or meets a fault, and what is put on the disk here is durable at once. It
-//! works with the power off as well.
+//! Invariant: none of it counts as an operation or meets a fault, and what is put on the disk here is durable at once.
+//! It works with the power off as well.
 
 use std::{
     path::{Path, PathBuf},
@@ -38,7 +38,8 @@ impl SimDisk {
         Some(state.inode(file).content.durable_bytes().to_vec())
     }
 
-    /// Flips a bit of a file, counted from its first byte, on the disk and for reads. Maps made before keep what they had.
+    /// Flips a bit of a file, counted from its first byte, on the disk and for reads. Maps made before keep what they
+    /// had.
     ///
     /// # Panics
     ///

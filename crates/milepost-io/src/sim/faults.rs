@@ -1,8 +1,8 @@
 //! [`Fault`]: which call fails, and how.
 //!
-//! Invariant: a fault counts the calls that match it from the moment it is put in, whether or not another fault meets them
-//! first; of several that meet a call, the one put in first decides. What was hit is remembered, so that a test can tell a
-//! fault that was survived from one that never came.
+//! Invariant: a fault counts the calls that match it from the moment it is put in, whether or not another fault meets
+//! them first; of several that meet a call, the one put in first decides. What was hit is remembered, so that a test
+//! can tell a fault that was survived from one that never came.
 
 use std::path::Path;
 
@@ -71,8 +71,8 @@ pub enum FaultKind {
         /// The most that is written.
         bytes: usize,
     },
-    /// A write that writes no more than so many bytes and says so; the next write to the same file gives the error. With
-    /// no bytes, it gives the error itself.
+    /// A write that writes no more than so many bytes and says so; the next write to the same file gives the error.
+    /// With no bytes, it gives the error itself.
     ShortWriteThenError {
         /// The most that is written.
         bytes: usize,

@@ -1,8 +1,8 @@
 //! [`File`]: the content of one file, as reads see it and as a power loss would leave it.
 //!
-//! Invariant: `durable` with all of `unsynced` applied in order is what a sync makes durable; that is `cached`, unless a
-//! failed sync dropped changes. Bytes are shared between disks until one of them writes: a crash copies no file that was
-//! not being changed.
+//! Invariant: `durable` with all of `unsynced` applied in order is what a sync makes durable; that is `cached`, unless
+//! a failed sync dropped changes. Bytes are shared between disks until one of them writes: a crash copies no file that
+//! was not being changed.
 //!
 //! Knows nothing of names, and nothing of how it is decided what a crash keeps: that is asked unit by unit.
 
@@ -24,8 +24,8 @@ pub(super) struct File {
     unsynced: Vec<Change>,
     /// Size of `durable` with all of `unsynced` applied.
     size_to_sync: usize,
-    /// Parts of `cached` that were never written and take no room; in order, apart from each other. After a crash all room
-    /// counts as taken.
+    /// Parts of `cached` that were never written and take no room; in order, apart from each other. After a crash all
+    /// room counts as taken.
     holes: Vec<Range<usize>>,
 }
 
@@ -57,7 +57,8 @@ pub(super) struct Unit {
 pub(super) enum Of {
     /// The sectors of an unsynced write.
     Sector,
-    /// The new sizes of the file, and which of them. The size is one number in one place: if one is lost, so are all later.
+    /// The new sizes of the file, and which of them. The size is one number in one place: if one is lost, so are all
+    /// later.
     Size { nth: usize },
 }
 
@@ -159,9 +160,9 @@ impl File {
         }
     }
 
-    /// A failed sync after which the kernel takes the file for clean: reads see what was written, the disk does not, unless
-    /// it is written once more. (The kernel would write a whole page anew with its next change, if it had not thrown the page
-    /// away before: the worse of the two is what happens here.)
+    /// A failed sync after which the kernel takes the file for clean: reads see what was written, the disk does not,
+    /// unless it is written once more. (The kernel would write a whole page anew with its next change, if it had not
+    /// thrown the page away before: the worse of the two is what happens here.)
     pub(super) fn drop_unsynced(&mut self) {
         self.unsynced.clear();
         self.size_to_sync = self.durable.len();

@@ -1,8 +1,8 @@
 //! [`Names`]: the tree of directories, as calls see it and as a power loss would leave it.
 //!
 //! Invariant: the durable names of a directory with the unsynced steps applied in order are the cached ones. A step is
-//! atomic (a rename takes the old name and puts the new one, or does neither), and depends on the earlier ones that touch a
-//! name of its own: where one of those is lost, so is the step.
+//! atomic (a rename takes the old name and puts the new one, or does neither), and depends on the earlier ones that
+//! touch a name of its own: where one of those is lost, so is the step.
 //!
 //! Knows nothing of the content of files.
 
@@ -187,8 +187,8 @@ impl Names {
         self.unsynced.iter().map(|step| step.stamp)
     }
 
-    /// The names after a crash that keeps the steps that `keeps` says, by stamp and index, as far as what they depend on is
-    /// kept.
+    /// The names after a crash that keeps the steps that `keeps` says, by stamp and index, as far as what they depend
+    /// on is kept.
     pub(super) fn after_crash(&self, keeps: &mut dyn FnMut(u64, usize) -> bool) -> Names {
         let mut directories = self.directories.clone();
         let mut lost: Vec<&Step> = Vec::new();
@@ -206,7 +206,8 @@ impl Names {
         Names { directories, unsynced: Vec::new() }
     }
 
-    /// Files that a name stands for, or stands for on the disk, or may stand for after a crash; one may come several times.
+    /// Files that a name stands for, or stands for on the disk, or may stand for after a crash; one may come several
+    /// times.
     pub(super) fn all_files(&self) -> impl Iterator<Item = FileId> {
         let directories = self.directories.iter();
         let named = directories.flat_map(|directory| directory.cached.values().chain(directory.durable.values()));

@@ -1,7 +1,7 @@
 //! [`State`]: everything that one simulated disk is, behind its one lock.
 //!
-//! Invariant: every call passes [`State::begin`] before it does anything. There it is decided whether the power is on, the
-//! operation is counted and hashed, and faults are met; so a call that fails there has changed nothing.
+//! Invariant: every call passes [`State::begin`] before it does anything. There it is decided whether the power is on,
+//! the operation is counted and hashed, and faults are met; so a call that fails there has changed nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
