@@ -35,6 +35,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
             jobs += 1;
             let store = bench.path(&format!("each-{jobs}"));
             let took = time(each(&bench.milepost, &store, &bench.dir), &items)?;
+            check(&bench.milepost, &store, bench.amount(ITEMS))?;
             std::fs::remove_dir_all(&store)?;
             Ok(took)
         }),
@@ -56,6 +57,18 @@ fn each(milepost: &Path, store: &Path, dir: &Path) -> Command {
     command.arg("--store").arg(store).args(["each", "--job", "bench", "-j", "2", "--", COMMAND, "{}"]);
     command.current_dir(dir);
     command
+}
+
+/// Every item must have been run and marked: leaving some out would be fast.
+fn check(milepost: &Path, store: &Path, items: u64) -> io::Result<()> {
+    let mut command = Command::new(milepost);
+    command.arg("--store").arg(store).args(["results", "--job", "bench", "-o", "jsonl"]);
+    let output = command.output()?;
+    let done = String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains(r#""status":"ok""#)).count();
+    if output.status.success() && done as u64 == items {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{done} of {items} items are done; results ended with {}", output.status)))
 }
 
 fn xargs(dir: &Path) -> Command {
