@@ -18,7 +18,7 @@ pub(crate) mod watch;
 use std::{env, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use jiff::ZonedDateTime;
-use milepost::{At, CommitBuilder, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits};
+use milepost::{At, CommitBuilder, Fence, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits};
 
 use crate::{
     args::{Format, WriteArgs},
@@ -72,23 +72,49 @@ pub(crate) fn default_writer() -> Result<Writer, CliError> {
     Ok(Writer::new(&name[..most]).map_err(milepost::Error::from)?)
 }
 
-/// Adds who writes and what must hold to a commit. A token claims `scope`.
-fn signed(commit: CommitBuilder, args: &WriteArgs, scope: Option<&Scope>) -> Result<CommitBuilder, CliError> {
-    let writer = match &args.writer {
-        Some(name) => Writer::new(name).map_err(argument("--writer"))?,
-        None => default_writer()?,
-    };
-    let mut commit = commit.writer(args.attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt)));
-    if let Some(key) = &args.idempotency_key {
-        commit = commit.idempotency_key(key);
+/// Who writes and what must hold, checked before any store is opened or made.
+struct Signature {
+    writer: Writer,
+    idempotency_key: Option<String>,
+    fence: Option<Fence>,
+}
+
+impl Signature {
+    /// A token claims `scope`; where several are meant there is none to claim.
+    fn of(args: &WriteArgs, scope: Option<&Scope>) -> Result<Signature, CliError> {
+        let writer = match &args.writer {
+            Some(name) => Writer::new(name).map_err(argument("--writer"))?,
+            None => default_writer()?,
+        };
+        if let Some(key) = &args.idempotency_key {
+            limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)
+                .map_err(argument("--idempotency-key"))?;
+        }
+        let fence = match (args.fence, scope) {
+            (Some(token), _) if token > limits::FENCING_TOKEN_MAX => {
+                let why = format!("token {token} is too high, the highest is {}", limits::FENCING_TOKEN_MAX);
+                return Err(CliError::Argument { what: "--fence", why });
+            }
+            (Some(token), Some(scope)) => Some(Fence { scope: scope.clone(), token }),
+            (Some(_), None) => {
+                let why = "a token claims one scope, not all below a prefix; leave it out, or clear scope by scope";
+                return Err(CliError::Argument { what: "--fence", why: why.into() });
+            }
+            (None, _) => None,
+        };
+        let writer = args.attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt));
+        Ok(Signature { writer, idempotency_key: args.idempotency_key.clone(), fence })
     }
-    match (args.fence, scope) {
-        (Some(token), Some(scope)) => Ok(commit.fence(scope, token)),
-        (Some(_), None) => Err(CliError::Argument {
-            what: "--fence",
-            why: "a token claims one scope, not all below a prefix; leave it out, or clear scope by scope".into(),
-        }),
-        (None, _) => Ok(commit),
+
+    fn sign(self, commit: CommitBuilder) -> CommitBuilder {
+        let mut commit = commit.writer(self.writer);
+        if let Some(key) = &self.idempotency_key {
+            commit = commit.idempotency_key(key);
+        }
+        match &self.fence {
+            Some(fence) => commit.fence(&fence.scope, fence.token),
+            None => commit,
+        }
     }
 }
 

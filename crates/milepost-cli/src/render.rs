@@ -10,7 +10,7 @@ use std::{borrow::Cow, marker::PhantomData};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::ZonedDateTime;
 
-use crate::{args::Format, error::CliError, output::Out};
+use crate::{args::Format, error::CliError, escape, output::Out};
 use table::Table;
 
 /// A thing of an answer: one JSON object, and usually one row.
@@ -85,7 +85,12 @@ impl<'o, R: Row> Rows<'o, R> {
             }
             Writer::Csv(writer) => {
                 for cells in row.csv() {
-                    writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned())).map_err(output)?;
+                    let cells = cells.iter().map(|cell| match self.screen.width {
+                        // A file gets the cell as it is; a terminal must not act on it.
+                        Some(_) => escape::lines(&harmless(cell)),
+                        None => harmless(cell).into_owned(),
+                    });
+                    writer.write_record(cells).map_err(output)?;
                 }
                 Ok(())
             }

@@ -2,7 +2,9 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use super::{Context, prefix, receipt, scope, signed};
+use milepost::{Scope, ScopePrefix};
+
+use super::{Context, Signature, prefix, receipt, scope};
 use crate::{args::WriteArgs, error::CliError, output::Out};
 
 /// Delete all keys of a scope, durably, and print the commit's seq. Their history stays.
@@ -21,16 +23,23 @@ pub(crate) struct ClearArgs {
     write: WriteArgs,
 }
 
+enum What {
+    Scope(Scope),
+    Prefix(ScopePrefix),
+}
+
 pub(crate) fn run(args: ClearArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    // Named before the store is touched: a wrong name makes no new store.
-    let (whole, one) =
-        if args.prefix { (Some(prefix(Some(&args.scope))?), None) } else { (None, Some(scope(&args.scope)?)) };
+    let what = if args.prefix { What::Prefix(prefix(Some(&args.scope))?) } else { What::Scope(scope(&args.scope)?) };
+    let claimed = match &what {
+        What::Scope(scope) => Some(scope),
+        What::Prefix(_) => None,
+    };
+    let signature = Signature::of(&args.write, claimed)?;
     let store = context.open()?;
-    let commit = signed(store.commit(), &args.write, one.as_ref())?;
-    let commit = match (&whole, &one) {
-        (Some(prefix), _) => commit.clear_prefix(prefix),
-        (None, Some(scope)) => commit.clear(scope),
-        (None, None) => commit,
+    let commit = signature.sign(store.commit());
+    let commit = match &what {
+        What::Scope(scope) => commit.clear(scope),
+        What::Prefix(prefix) => commit.clear_prefix(prefix),
     };
     let receipt = commit.durable()?;
     receipt::write_header(out, context.format)?;

@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use milepost::Seq;
 
-use super::{Context, key, receipt, scope, signed};
+use super::{Context, Signature, key, receipt, scope};
 use crate::{
     args::WriteArgs,
     error::{CliError, say},
@@ -33,9 +33,10 @@ pub(crate) struct DeleteArgs {
 
 pub(crate) fn run(args: DeleteArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (scope, key) = (scope(&args.scope)?, key(&args.key)?);
+    let signature = Signature::of(&args.write, Some(&scope))?;
     let store = context.open()?;
     let before = store.last().seq;
-    let mut commit = signed(store.commit(), &args.write, Some(&scope))?;
+    let mut commit = signature.sign(store.commit());
     if let Some(version) = args.if_version {
         commit = commit.require_version(&scope, key.as_str(), Seq(version));
     }

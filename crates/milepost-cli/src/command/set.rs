@@ -10,7 +10,7 @@ use std::{
 use jiff::ZonedDateTime;
 use milepost::{ContentType, Seq, SetOptions, Timestamp, limits};
 
-use super::{Context, argument, key, receipt, scope, signed};
+use super::{Context, Signature, argument, key, receipt, scope};
 use crate::{
     args::WriteArgs,
     error::{CliError, say},
@@ -69,8 +69,9 @@ pub(crate) fn run(args: SetArgs, context: &Context, out: &mut Out) -> Result<Exi
         _ => from_input()?,
     };
     limits::check("value", "bytes", value.len(), 0, limits::VALUE_BYTES_MAX).map_err(argument("VALUE"))?;
+    let signature = Signature::of(&args.write, Some(&scope))?;
     let store = context.open()?;
-    let mut commit = signed(store.commit(), &args.write, Some(&scope))?;
+    let mut commit = signature.sign(store.commit());
     if args.if_absent {
         commit = commit.require_absent(&scope, key.as_str());
     }

@@ -31,6 +31,12 @@ pub(crate) struct VerifyArgs {
 
 pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let dir = context.dir()?;
+    if !dir.exists() {
+        let dir = dir.display();
+        return Err(CliError::NoStore(format!(
+            "there is no store at {dir}; name one with --store DIR or MILEPOST_STORE"
+        )));
+    }
     let mut bar = Bytes::new("verifying");
     let report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
     drop(bar);
@@ -54,9 +60,10 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
     let range = if report.commits == 0 {
         "no commits".to_owned()
     } else {
-        format!("{} commits (seq {} to {}), {} events", report.commits, report.first, report.last, report.events)
+        let (commits, events) = (count(report.commits, "commit"), count(report.events, "event"));
+        format!("{commits} (seq {} to {}), {events}", report.first, report.last)
     };
-    let size = format!("{} segments, {} bytes", report.segments, report.bytes);
+    let size = format!("{}, {}", count(report.segments, "segment"), count(report.bytes, "byte"));
     let verdict = match &report.verdict {
         Verdict::Clean => "clean",
         Verdict::TornTail { .. } => "torn tail",
@@ -87,6 +94,10 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
         out.line(format!("  held by {holder}: what it writes now is not judged").as_bytes())?;
     }
     Ok(())
+}
+
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn object(report: &Report) -> Value {

@@ -1,4 +1,21 @@
 //! The binary from outside: real processes, real kills.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+// Runs the binary, and shows what it said.
+mod world;
+
+// What each command answers.
+mod commands;
+// What it refuses, how, and with which exit code.
+mod bad_input;
+// Lines in, receipts out.
+mod append;
+// Killed at any moment: every acknowledged commit is there.
+mod kill;
+// System calls that fail.
+mod faults;
+// A disk without room.
+mod full_disk;
 // The main job and its results.
 mod each;

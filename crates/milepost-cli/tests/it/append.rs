@@ -1,0 +1,136 @@
+//! `append`: lines in, receipts out; a receipt only for what is durable, and none twice.
+
+use std::io::{BufRead, BufReader, Write};
+
+use super::world::{World, line, lines};
+
+const SET: &str = r#"{"writer":"w","events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#;
+
+fn set(rest: &str) -> String {
+    format!(r#"{{"events":[{{"event":"set","scope":"a","key":"k","value":"1"}}]{rest}}}"#)
+}
+
+/// What `append` says to an input: its code, its receipts and its complaints.
+fn check(input: &str, options: &[&str], code: i32, receipts: &str, complaints: &[&str]) {
+    let world = World::new();
+    let args: Vec<_> = ["append"].iter().chain(options).collect();
+    let ran = world.feed(&args, input.as_bytes());
+    assert_eq!((ran.code, &*ran.text()), (Some(code), receipts), "{input}\n{}", ran.stderr);
+    for complaint in complaints {
+        assert!(ran.stderr.contains(complaint), "{:?} does not say {complaint:?}", ran.stderr);
+    }
+    let verified = world.verify();
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+}
+
+#[test]
+fn receipts_come_in_the_order_of_the_lines() {
+    let all: String = (1..=2000).map(|n| format!("{n}\n")).collect();
+    check(&lines(2000), &[], 0, &all, &[]);
+}
+
+#[test]
+fn bad_lines() {
+    let (good, absent) = (SET, set(r#","require":[{"condition":"key_absent","scope":"a","key":"k"}]"#));
+    for (input, options, code, receipts, complaints) in [
+        ("".to_owned(), &[][..], 0, "", &[][..]),
+        ("\n \n".to_owned(), &[], 0, "", &[]),
+        (good.to_owned(), &[], 0, "1\n", &[]),
+        (format!("{good}\r\n{good}"), &[], 0, "1\n2\n", &[]),
+        (format!("{good}\n{{\n{good}\n"), &[], 2, "1\n", &["line 2 of standard input: EOF"]),
+        (format!("{good}\n{{\n{good}\n"), &["--keep-going"], 2, "1\n2\n", &["line 2 of", "1 of 3 lines were refused"]),
+        (
+            format!("{good}\n{absent}\n{good}\n"),
+            &[],
+            1,
+            "1\n",
+            &["line 2 of standard input: key k of scope a was required to be absent; its version is 1"],
+        ),
+        (
+            format!("{good}\n{absent}\n{good}\n"),
+            &["--keep-going"],
+            1,
+            "1\n2\n",
+            &["line 2", "1 of 3 lines were refused"],
+        ),
+        (format!("{absent}\n{good}\n"), &[], 0, "1\n2\n", &[]),
+        (r#"{"events":[]}"#.to_owned(), &[], 2, "", &["line 1", "a commit needs at least one event"]),
+        (set(r#","events":[]"#), &[], 2, "", &["duplicate field `events`"]),
+        (set(r#","sequ":1"#), &[], 2, "", &["unknown field `sequ`"]),
+        (good.replace("\"a\"", "\"a//b\""), &[], 2, "", &["event 0: segment 1 of scope"]),
+        (good.replace("\"k\"", "\"\""), &[], 2, "", &["event 0: key has 0 bytes, allowed are 1 to 1024"]),
+        (good.replace("\"a\"", "\"\\u001b[2J\\u0000\""), &[], 2, "", &["NUL"]),
+        ("[".repeat(100_000), &[], 2, "", &["line 1"]),
+        (set(&format!(r#","seq":{}"#, "9".repeat(1 << 20))), &[], 2, "", &["line 1"]),
+    ] {
+        check(&input, options, code, receipts, complaints);
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    let world = World::new();
+    let ran = world.feed(["append"], b"{\"events\":[{\"event\":\"clear\",\"scope\":\"\xff\"}]}\n");
+    assert_eq!((ran.code, ran.stdout.len()), (Some(2), 0), "{ran:?}");
+}
+
+/// A receipt is told as soon as its commit is durable, though the input goes on.
+#[test]
+fn receipts_do_not_wait_for_the_end() {
+    let world = World::new();
+    let mut append = world.command(["append"]).spawn().unwrap();
+    let (mut stdin, mut stdout) = (append.stdin.take().unwrap(), BufReader::new(append.stdout.take().unwrap()));
+    for n in 1..=20 {
+        writeln!(stdin, "{}", line(n)).unwrap();
+        let mut receipt = String::new();
+        stdout.read_line(&mut receipt).unwrap();
+        assert_eq!(receipt, format!("{n}\n"));
+        assert_eq!(world.ok(["get", "a/b", &format!("k{n}")]), n.to_string(), "a reader beside it does not see it");
+    }
+    drop(stdin);
+    assert_eq!(append.wait().unwrap().code(), Some(0));
+}
+
+/// Many lines share a sync: far fewer syncs than lines, else this would take a minute on a slow disk.
+#[test]
+fn lines_share_syncs() {
+    let world = World::new();
+    let ran = world.feed(["append"], lines(20_000).as_bytes());
+    assert_eq!((ran.code, ran.text().lines().count()), (Some(0), 20_000));
+    assert_eq!(world.ok(["get", "a/b", "k20000"]), "20000");
+}
+
+#[test]
+fn formats_of_receipts() {
+    let world = World::new();
+    let ran = world.feed(["append", "-o", "csv"], SET.as_bytes());
+    assert_eq!(world.masked(&ran.text()), "seq,at\n1,9999-99-99T99:99:99.999999Z\n");
+    let ran = world.feed(["append", "-o", "jsonl"], SET.as_bytes());
+    assert_eq!(world.masked(&ran.text()), "{\"seq\":2,\"at\":\"9999-99-99T99:99:99.999999Z\"}\n");
+}
+
+/// Who writes is said even where the line does not.
+#[test]
+fn a_line_without_a_writer_gets_the_default_one() {
+    let world = World::new();
+    assert_eq!(world.feed(["append"], set("").as_bytes()).code, Some(0));
+    assert!(world.ok(["export"]).contains(r#""writer":"ann@"#));
+}
+
+/// The reader of the receipts goes away: what was told is durable, and the end is not called a success.
+#[test]
+fn a_closed_output_is_told() {
+    let world = World::new();
+    let mut append = world.command(["append"]).spawn().unwrap();
+    let (mut stdin, mut stdout) = (append.stdin.take().unwrap(), BufReader::new(append.stdout.take().unwrap()));
+    writeln!(stdin, "{}", line(1)).unwrap();
+    let mut receipt = String::new();
+    stdout.read_line(&mut receipt).unwrap();
+    drop(stdout);
+    // The first lines after that may still be taken; at some point nobody reads any more.
+    while writeln!(stdin, "{}", line(2)).is_ok() {}
+    let output = append.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(8));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output was closed"), "{output:?}");
+    assert_eq!(world.ok(["get", "a/b", "k1"]), "1");
+}

@@ -1,0 +1,254 @@
+//! What is refused, how, and with which exit code. Nothing is appended, and no store is made.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, symlink},
+    },
+};
+
+use super::world::{World, line, skipped};
+
+/// Runs a command that must be refused, in an empty directory: nothing may be there afterwards.
+fn refused(args: &[&OsStr], code: i32, says: &str) {
+    let world = World::new();
+    let ran = world.run(args);
+    assert_eq!(ran.code, Some(code), "{args:?}: {ran:?}");
+    assert!(ran.stdout.is_empty(), "{args:?}: {ran:?}");
+    assert!(ran.stderr.contains(says), "{args:?}: {:?} does not say {says:?}", ran.stderr);
+    assert!(ran.stderr.chars().all(|c| c == '\n' || !c.is_control()), "{args:?}: {:?}", ran.stderr);
+    assert!(!world.store().exists(), "{args:?} made a store");
+}
+
+#[test]
+fn names_and_values() {
+    let long = "x".repeat(1025);
+    let deep = ["s"; 33].join("/");
+    for (args, says) in [
+        (&["set", "", "k", "1"][..], "SCOPE: scope has 0 bytes, allowed are 1 to 1024"),
+        (&["set", &long, "k", "1"], "SCOPE: scope has 1025 bytes, allowed are 1 to 1024"),
+        (&["set", &deep, "k", "1"], "SCOPE: scope has 33 segments, allowed are 1 to 32"),
+        (&["set", "a//b", "k", "1"], "segment 1 of scope \"a//b\" is empty"),
+        (&["set", "/a", "k", "1"], "segment 0"),
+        (&["set", "a/", "k", "1"], "segment 1"),
+        (&["set", "a/../b", "k", "1"], "segment 1 of scope \"a/../b\" is \"..\""),
+        (&["set", ".", "k", "1"], "segment 0"),
+        (&["set", "$/x", "k", "1"], "reserved root $"),
+        (&["set", "\u{1b}[31m//x", "k", "1"], "\\u{1b}[31m//x"),
+        (&["set", "a", "", "1"], "KEY: key has 0 bytes, allowed are 1 to 1024"),
+        (&["set", "a", &long, "1"], "KEY: key has 1025 bytes"),
+        (&["set", "a", "k", "1", "--writer", ""], "--writer: writer has 0 bytes, allowed are 1 to 256"),
+        (
+            &["set", "a", "k", "1", "--content-type", "ä"],
+            "--content-type: content type has 2 characters outside visible ASCII",
+        ),
+        (&["set", "a", "k", "1", "--expires-in", "0s"], "not a positive duration"),
+        (&["set", "a", "k", "1", "--expires-in", "-1s"], "no duration"),
+        (&["set", "a", "k", "1", "--expires-in", "60"], "no duration"),
+        (&["set", "a", "k", "1", "--expires-at", "2020-01-01"], "has passed"),
+        (&["set", "a", "k", "1", "--expires-at", "17"], "is a seq; a time is needed"),
+        (&["set", "a", "k", "1", "--if-version", "x"], "invalid value 'x'"),
+        (&["set", "a", "k", "1", "--if-absent", "--if-version", "1"], "cannot be used with"),
+        (&["set", "a", "k", "1", "--idempotency-key", ""], "--idempotency-key: idempotency key has 0 bytes"),
+        (&["set", "a", "k", "1", "--fence", "9007199254740992"], "the highest is 9007199254740991"),
+        (&["clear", "--prefix", "a", "--fence", "1"], "--fence: a token claims one scope"),
+        (&["set", "a", "k", "1", "2"], "unexpected argument '2'"),
+        (&["set", "a"], "required"),
+        (&["set", "a", "k", "1", "-o", "\u{1b}[2J\u{7}"], "possible values: table, jsonl, csv"),
+        (&["sett", "a", "k", "1"], "set"),
+        (&[], "Usage"),
+        (&["clear", "a//b"], "SCOPE: segment 1"),
+        (&["clear", "--prefix", "a//b"], "PREFIX: segment 1"),
+        (&["delete", "a", ""], "KEY: key has 0 bytes"),
+        (&["get", "a", "k", "--at", "soon"], "\"soon\" names no moment"),
+    ] {
+        let args: Vec<_> = args.iter().map(OsStr::new).collect();
+        // `get` looks for its store before it reads the moment.
+        let says = if args.first() == Some(&OsStr::new("get")) { "there is no store" } else { says };
+        refused(&args, 2, says);
+    }
+}
+
+#[test]
+fn moments_are_told_where_there_is_a_store() {
+    let world = World::with_commits(1);
+    for (at, says) in
+        [("soon", "names no moment"), ("18446744073709551616", "is no seq"), ("10 minutes", "\"10 minutes ago\"")]
+    {
+        let ran = world.run(["get", "a/b", "k1", "--at", at]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("--at: ") && ran.stderr.contains(says), "{ran:?}");
+    }
+}
+
+#[test]
+fn names_that_are_not_utf8() {
+    let bad = OsStr::from_bytes(b"a\xffb");
+    let [set, get, scope, key] = ["set", "get", "a", "k"].map(OsStr::new);
+    refused(&[set, bad, key, key], 2, "SCOPE: scope is not UTF-8 from byte 1 on");
+    refused(&[set, scope, bad, key], 2, "KEY: key is not UTF-8 from byte 1 on");
+    refused(&[get, scope, bad], 2, "KEY: key is not UTF-8");
+    let world = World::new();
+    let ran = world.run([set, scope, key, bad]);
+    assert_eq!(ran.code, Some(0), "a value is bytes: {ran:?}");
+    assert_eq!(world.run([get, scope, key]).stdout, b"a\xffb");
+}
+
+#[test]
+fn a_value_of_too_many_bytes() {
+    let world = World::new();
+    let most = 16 << 20;
+    let ran = world.feed(["set", "a", "k"], &vec![b'x'; most + 1]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("VALUE: value has 16777217 bytes, allowed are 0 to 16777216"), "{}", ran.stderr);
+    assert!(!world.store().exists());
+    assert_eq!(world.feed(["set", "a", "k"], &vec![b'x'; most]).code, Some(0));
+    assert_eq!(world.run(["get", "a", "k"]).stdout.len(), most);
+}
+
+/// Directories that are no store, and what is said about each.
+#[test]
+fn places_that_are_no_store() {
+    let world = World::new();
+    fs::write(world.dir().join("file"), "x").unwrap();
+    fs::create_dir(world.dir().join("empty")).unwrap();
+    fs::create_dir(world.dir().join("photos")).unwrap();
+    fs::write(world.dir().join("photos/cat.jpg"), "x").unwrap();
+    for (store, says) in [
+        ("missing", "there is no store at missing"),
+        ("empty", "there is no store at empty"),
+        ("photos", "photos is not a store"),
+    ] {
+        for args in
+            [&["get", "a", "k"][..], &["scan"], &["log"], &["replay"], &["export"], &["verify"], &["stats"], &["watch"]]
+        {
+            let ran = world.run([&["--store", store], args].concat());
+            assert_eq!((ran.code, ran.stdout.len()), (Some(2), 0), "{args:?} of {store}: {ran:?}");
+            assert!(ran.stderr.contains(says), "{args:?} of {store}: {ran:?}");
+        }
+    }
+    let ran = world.run(["--store", "photos", "set", "a", "k", "1"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("cat.jpg"), "{ran:?}");
+    assert_eq!(fs::read_dir(world.dir().join("photos")).unwrap().count(), 1, "something was written among the photos");
+    let ran = world.run(["--store", "file", "set", "a", "k", "1"]);
+    assert!(ran.code.is_some_and(|code| code >= 2) && ran.stderr.contains("file"), "{ran:?}");
+    assert!(world.run(["scan"]).stderr.contains("no .milepost in"));
+}
+
+/// A file of the store carries a newer version: refused with both versions named, nothing written.
+#[test]
+fn a_store_of_a_newer_version() {
+    let world = World::with_commits(3);
+    let segment = fs::read_dir(world.store().join("log")).unwrap().next().unwrap().unwrap().path();
+    // Where the version stands in each kind of file, and the checksum over the header up to it.
+    for (file, version_at, crc_at) in [(world.store().join("MANIFEST"), 8, 20), (segment, 8, 60)] {
+        let whole = fs::read(&file).unwrap();
+        let mut newer = whole.clone();
+        assert_eq!(newer[version_at], 1, "the version stands elsewhere in {}", file.display());
+        newer[version_at] = 2;
+        let crc = crc32fast::hash(&newer[..crc_at]);
+        newer[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+        fs::write(&file, &newer).unwrap();
+        for args in [&["get", "a/b", "k1"][..], &["set", "a", "k", "1"], &["verify"]] {
+            let ran = world.run(args);
+            assert_eq!(ran.code, Some(8), "{args:?} with {}: {ran:?}", file.display());
+            assert!(ran.stderr.contains("has format version 2, this program reads up to 1; upgrade"), "{ran:?}");
+        }
+        assert_eq!(fs::read(&file).unwrap(), newer, "something was written");
+        fs::write(&file, &whole).unwrap();
+    }
+    assert_eq!(world.ok(["get", "a/b", "k1"]), "1");
+}
+
+/// Stray files are left alone and listed; a store behind a symbolic link is the same store.
+#[test]
+fn strays_and_links() {
+    let world = World::with_commits(3);
+    fs::write(world.store().join("log/notes.txt"), "mine").unwrap();
+    let ran = world.verify();
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.text().contains("notes.txt"), "{ran:?}");
+    world.ok(["set", "a", "k", "1"]);
+    assert_eq!(fs::read_to_string(world.store().join("log/notes.txt")).unwrap(), "mine");
+    symlink(world.store(), world.dir().join("link")).unwrap();
+    assert_eq!(world.ok(["--store", "link", "get", "a", "k"]), "1");
+    world.ok(["--store", "link", "set", "a", "k", "2"]);
+    assert_eq!(world.ok(["get", "a", "k"]), "2");
+}
+
+/// Held by another process: writers are told who, readers go on, and a kill frees it at once.
+#[test]
+fn a_store_that_is_held() {
+    let world = World::new();
+    let mut holder = world.command(["append"]).spawn().unwrap();
+    let (mut stdin, mut stdout) = (holder.stdin.take().unwrap(), BufReader::new(holder.stdout.take().unwrap()));
+    writeln!(stdin, "{}", line(1)).unwrap();
+    stdout.read_line(&mut String::new()).unwrap();
+    for round in 0..2 {
+        for args in [&["set", "a", "k", "1"][..], &["append"], &["clear", "a"]] {
+            let ran = world.run(args);
+            assert_eq!((ran.code, ran.stdout.len()), (Some(5), 0), "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains(&format!("process {}", holder.id())) || round > 0, "{args:?}: {ran:?}");
+        }
+        // Whoever removes the file does not free the lock.
+        let _ = fs::remove_file(world.store().join("LOCK"));
+    }
+    assert_eq!(world.ok(["get", "a/b", "k1"]), "1");
+    assert_eq!(world.verify().code, Some(0));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    world.ok(["set", "a", "k", "1"]);
+}
+
+/// Another user's store, and one on a place that can only be read. Root may do all, so the user is changed.
+#[test]
+fn a_store_of_another_user() {
+    let world = World::with_commits(3);
+    let is_root = fs::metadata(world.store()).unwrap().uid() == 0;
+    if !is_root {
+        skipped("a_store_of_another_user", "only root can become another user");
+        return;
+    }
+    fs::set_permissions(world.dir(), fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |args: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        super::world::clean(&mut command, world.dir());
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+        command.arg(env!("CARGO_BIN_EXE_milepost")).args(args);
+        super::world::finish(command.spawn().unwrap(), b"")
+    };
+    if as_nobody(&["--version"]).code != Some(0) {
+        skipped("a_store_of_another_user", &format!("another user can't run {}", env!("CARGO_BIN_EXE_milepost")));
+        return;
+    }
+    assert_eq!(as_nobody(&["get", "a/b", "k1"]).text(), "1", "reading needs no right to write");
+    assert_eq!(as_nobody(&["verify"]).code, Some(0));
+    let ran = as_nobody(&["set", "a", "k", "1"]);
+    assert_eq!((ran.code, ran.stdout.len()), (Some(8), 0), "{ran:?}");
+    assert!(ran.stderr.contains("no permission for") && ran.stderr.contains("read-only"), "{ran:?}");
+    fs::set_permissions(world.store(), fs::Permissions::from_mode(0o700)).unwrap();
+    let ran = as_nobody(&["get", "a/b", "k1"]);
+    assert_eq!((ran.code, ran.stdout.len()), (Some(8), 0), "{ran:?}");
+    assert!(ran.stderr.contains("no permission for"), "{ran:?}");
+}
+
+/// Odd scopes and keys go in and come out as they are (arguments are bytes), next to all that look like them.
+#[test]
+fn odd_names_round_trip() {
+    let world = World::new();
+    let names =
+        ["é", "e\u{301}", "\u{202e}txt", "a\nb", "\u{1b}[31m", " ", "=cmd()", "%2F", "\\", "-leading", "..x", "~", "*"];
+    for name in names {
+        let args: Vec<OsString> = ["set", "--", name, name, name].map(OsString::from).into();
+        assert_eq!(world.run(&args).code, Some(0), "{name:?}");
+    }
+    for name in names {
+        assert_eq!(world.ok(["get", "--", name, name]), name);
+    }
+    assert_eq!(world.ok(["scan", "-o", "jsonl"]).lines().count(), names.len());
+    assert_eq!(world.ok(["scan"]).lines().count(), names.len() + 1, "a name breaks the table");
+}

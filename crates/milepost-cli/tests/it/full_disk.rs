@@ -1,0 +1,188 @@
+//! A disk without room, a file that may not grow, a file system without inodes: refused by name, nothing lost, reads go
+//! on, and commits are taken again when there is room. Skipped, loudly, where no file system can be mounted.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use milepost::{ErrorKind, Scope, Store};
+
+use super::world::{Ran, World, clean, finish, skipped};
+
+/// A small file system in memory, unmounted in the end.
+struct Small {
+    world: World,
+}
+
+impl Small {
+    /// Mounts one; `None`, said loudly, where that is not allowed.
+    fn mount(test: &str, options: &str) -> Option<Small> {
+        let world = World::new();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
+            .arg(world.dir())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if mounted {
+            return Some(Small { world });
+        }
+        skipped(test, "a tmpfs can't be mounted here; it takes root");
+        None
+    }
+
+    fn dir(&self) -> &Path {
+        self.world.dir()
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.dir()).status();
+    }
+}
+
+fn scope() -> Scope {
+    Scope::parse("a/b").unwrap()
+}
+
+/// Lines with values of 20 KiB.
+fn large_lines(from: u64, to: u64) -> String {
+    let value = "x".repeat(20_000);
+    (from..to).fold(String::new(), |lines, n| {
+        lines
+            + &format!(
+                r#"{{"writer":"w","events":[{{"event":"set","scope":"a/b","key":"k{n}","value":"{n} {value}"}}]}}"#
+            )
+            + "\n"
+    })
+}
+
+fn told(ran: &Ran) -> u64 {
+    ran.text().lines().last().map_or(0, |line| line.parse().unwrap())
+}
+
+fn check_all_told(world: &World, told: u64) {
+    let store = Store::read_only(world.store()).unwrap();
+    assert!(store.last().seq.0 >= told, "{told} were told, {} are there", store.last().seq);
+    for n in 1..=told {
+        let value = store.get(&scope(), &format!("k{n}")).unwrap().unwrap();
+        assert!(value.starts_with(format!("{n} xxx").as_bytes()));
+    }
+}
+
+/// The binary on a full disk, again and again with other amounts of room.
+#[test]
+fn the_binary_says_that_the_disk_is_full() {
+    let Some(small) = Small::mount("the_binary_says_that_the_disk_is_full", "size=8m") else { return };
+    let world = &small.world;
+    let ballast = small.dir().join("ballast");
+    let mut last = 0;
+    for room in [4 << 20, 3 << 20, (2 << 20) + 4096, (1 << 20) + 77 * 4096] {
+        fs::write(&ballast, vec![1; room]).unwrap();
+        let ran = world.feed(["append"], large_lines(last + 1, last + 2000).as_bytes());
+        assert_eq!(ran.code, Some(6), "{} {}", ran.code.unwrap_or(-1), ran.stderr);
+        assert!(ran.stderr.contains("disk is full") || ran.stderr.contains("the disk of"), "{}", ran.stderr);
+        last = told(&ran).max(last);
+        check_all_told(world, last);
+        assert!(matches!(world.verify().code, Some(0 | 3)));
+        fs::remove_file(&ballast).unwrap();
+        let ran = world.feed(["append"], large_lines(last + 1, last + 3).as_bytes());
+        let seq = told(&ran);
+        assert_eq!((ran.code, seq >= last + 2), (Some(0), true), "{}", ran.stderr);
+        // A commit that was written but not told takes a number, and its key; the keys go on behind it.
+        last = seq;
+        let keys = Store::read_only(world.store()).unwrap();
+        assert_eq!(keys.last().seq.0, last);
+        if keys.get(&scope(), &format!("k{last}")).unwrap().is_none() {
+            break;
+        }
+        assert_eq!(world.verify().code, Some(0));
+    }
+}
+
+/// One handle through it all: refused while there is no room, taken again when there is, without a restart.
+#[test]
+fn a_handle_goes_on_when_there_is_room_again() {
+    let Some(small) = Small::mount("a_handle_goes_on_when_there_is_room_again", "size=8m") else { return };
+    let world = &small.world;
+    let store = Store::options().segment_bytes(256 << 10).open(world.store()).unwrap();
+    let value = [b'x'; 3000];
+    let mut taken = 0u32;
+    for round in 0..3 {
+        let ballast = small.dir().join("ballast");
+        let room = (5 << 20) - round * 1_300_000;
+        fs::write(&ballast, vec![1; room]).unwrap();
+        let error = loop {
+            match store.set(&scope(), &taken.to_string(), &value) {
+                Ok(_) => taken += 1,
+                Err(error) => break error,
+            }
+            assert!(taken < 100_000, "the disk never fills");
+        };
+        assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}");
+        assert!(error.to_string().contains("bytes are needed"), "{error}");
+        for key in 0..taken {
+            assert!(store.get(&scope(), &key.to_string()).unwrap().is_some(), "a read failed on a full disk");
+        }
+        assert_eq!(store.set(&scope(), "large", &vec![0; 1 << 20]).unwrap_err().kind(), ErrorKind::DiskFull);
+        assert!(store.failure().is_none());
+        fs::remove_file(&ballast).unwrap();
+        store.set(&scope(), "again", &value).unwrap();
+    }
+    // Killed here: everything that was acknowledged is found again.
+    std::mem::forget(store);
+    let found = Store::read_only(world.store()).unwrap();
+    assert!((0..taken).all(|key| found.get(&scope(), &key.to_string()).unwrap().is_some()));
+}
+
+/// No inode is left for the next file.
+#[test]
+fn without_inodes_nothing_is_lost() {
+    let Some(small) = Small::mount("without_inodes_nothing_is_lost", "size=8m,nr_inodes=20") else { return };
+    let world = &small.world;
+    let store = Store::options().segment_bytes(64 << 10).open(world.store()).unwrap();
+    store.set(&scope(), "first", b"1").unwrap();
+    let stuffing = (0..20).map(|n| small.dir().join(format!("f{n}"))).take_while(|file| fs::write(file, "").is_ok());
+    let stuffing: Vec<_> = stuffing.collect();
+    let value = [b'x'; 3000];
+    let mut taken = 0u32;
+    let error = loop {
+        match store.set(&scope(), &taken.to_string(), &value) {
+            Ok(_) => taken += 1,
+            Err(error) => break error,
+        }
+        assert!(taken < 3000, "a store of many segments found inodes where there are none");
+    };
+    assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}");
+    assert_eq!(&*store.get(&scope(), "first").unwrap().unwrap(), b"1");
+    stuffing.iter().for_each(|file| fs::remove_file(file).unwrap());
+    store.set(&scope(), "again", &value).unwrap();
+    store.close().unwrap();
+    assert_eq!(world.verify().code, Some(0));
+}
+
+/// Over `ulimit -f` the kernel writes a part and then refuses: what was told stays, nothing half stays in the way.
+#[test]
+fn a_file_that_may_not_grow() {
+    let world = World::new();
+    let mut last = 0;
+    for blocks in [200, 333, 1001] {
+        let mut command = Command::new("sh");
+        clean(&mut command, world.dir());
+        command.args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" append"), env!("CARGO_BIN_EXE_milepost")]);
+        // Lines with a condition are taken one by one: so it is the single commit that fits or not, and not many at once.
+        let condition = r#"{"require":[{"condition":"key_absent","scope":"none","key":"k"}],"#;
+        let input = large_lines(last + 1, last + 200).replace("{\"writer\"", &format!("{condition}\"writer\""));
+        let ran = finish(command.spawn().unwrap(), input.as_bytes());
+        assert!(ran.code == Some(6), "ulimit -f {blocks}: {:?} {}", ran.code, ran.stderr);
+        assert!(told(&ran) > last, "ulimit -f {blocks}: nothing was taken: {}", ran.stderr);
+        last = told(&ran);
+        check_all_told(&world, last);
+        assert_eq!(world.verify().code, Some(0));
+    }
+    assert_eq!(world.feed(["append"], large_lines(last + 1, last + 3).as_bytes()).code, Some(0));
+    check_all_told(&world, last + 2);
+}
