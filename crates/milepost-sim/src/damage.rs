@@ -40,8 +40,10 @@ pub struct Specimen {
     files: Vec<(PathBuf, Vec<u8>)>,
     /// An older copy: the same store, some commits ago.
     older: Vec<(PathBuf, Vec<u8>)>,
-    /// The last commit that was synced by a batch of its own, before the last batch.
+    /// The last commit before the last batch.
     floor: Seq,
+    /// The last commit before the last segment.
+    sealed: Seq,
 }
 
 fn small(key: &str, value: &str, bytes: usize) -> Ask {
@@ -75,13 +77,18 @@ impl Specimen {
         let open =
             |machine: &Machine| machine.open().map_err(|error| Disagreement(format!("opening a specimen: {error}")));
         let mut engine = open(&machine)?;
+        let mut sealed = Seq::ZERO;
         for (index, ask) in script.iter().enumerate() {
             let wall = Timestamp(BEGINNING.0 + 1_000 * index as i64);
             machine.clock.set(wall);
+            let (segments, last) = (engine.stats().segments, model.last().seq);
             let receipt = request(&engine, ask).and_then(|request| engine.commit(request));
             match (receipt, model.commit_next(ask, wall)) {
                 (Ok(receipt), Outcome::Appended(commit)) if receipt.seq == commit.seq => {}
                 (receipt, outcome) => return disagree(format!("making a specimen: {receipt:?}, {outcome:?}")),
+            }
+            if engine.stats().segments > segments {
+                sealed = last;
             }
             if index + 3 == script.len() {
                 engine.close().map_err(|error| Disagreement(format!("closing a specimen: {error}")))?;
@@ -100,7 +107,7 @@ impl Specimen {
         drop(engine);
         let files = files(&machine.disk);
         let floor = Seq(model.last().seq.0 - 1);
-        Ok(Specimen { machine, model, left, files, older, floor })
+        Ok(Specimen { machine, model, left, files, older, floor, sealed })
     }
 
     /// Every file: where it is, and its bytes.
@@ -152,7 +159,7 @@ impl Specimen {
         let place = |Disagreement(what)| {
             Disagreement(format!("{:?}, {} cut to {length} bytes: {what}", self.left, path.display()))
         };
-        self.judge(&self.with(path, Some(&intact[..length])), Damage::Bytes { path }).map_err(place)
+        self.judge(&self.with(path, Some(&intact[..length])), Damage::Cut { path }).map_err(place)
     }
 
     /// Takes a file away and looks at what the store says.

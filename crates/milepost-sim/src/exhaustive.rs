@@ -138,7 +138,7 @@ fn world(before: Before) -> Result<World, Disagreement> {
     let mut world = World::new(1, taste)?;
     let (commits, bytes) = match before {
         Before::OneCommit => (1, 20),
-        Before::Busy => (20, 3_500),
+        Before::Busy => (3, 3_500),
     };
     for _ in 0..commits {
         world.act(&Step::Commit(plain(vec![set("a/b", "k", vec![b'.'; bytes], None)])))?;

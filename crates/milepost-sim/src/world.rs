@@ -29,6 +29,8 @@ use crate::{
 /// 2026-11-24 or so: where the clocks of simulated machines begin.
 pub const BEGINNING: Timestamp = Timestamp(1_795_000_000_000_000);
 const HELD_VIEWS_MOST: usize = 6;
+/// Enough to free what is worn, and to make a whole spare of a small segment.
+const PREFILL_STEPS: usize = 3;
 
 /// How a world is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +57,8 @@ pub struct World {
     /// What the wall clock says; it moves only between steps.
     wall: Timestamp,
     frozen: bool,
-    /// Where the clock goes back to after a moment ahead.
-    after_leap: Option<Timestamp>,
+    /// How many steps more the clock is far ahead, and where it goes back to.
+    leap: Option<(u32, Timestamp)>,
     /// Faults were put into the way since they were lifted last.
     faulty: bool,
     /// The engine stopped because of faults that are lifted by now.
@@ -97,7 +99,7 @@ impl World {
             watches: Vec::new(),
             wall: BEGINNING,
             frozen: false,
-            after_leap: None,
+            leap: None,
             faulty: false,
             excused: false,
             capacity: false,
@@ -152,8 +154,10 @@ impl World {
             Step::Commit(ask) => self.commit(ask)?,
             Step::Flight(asks) => self.flight(asks)?,
             Step::Prefill => {
-                if self.engine().step_prefill() {
-                    self.coverage.hit("step/prefill worked");
+                for _ in 0..PREFILL_STEPS {
+                    if self.engine().step_prefill() {
+                        self.coverage.hit("step/prefill worked");
+                    }
                 }
             }
             Step::Reopen => self.reopen()?,
@@ -219,10 +223,11 @@ impl World {
     }
 
     fn tick(&mut self) {
-        if let Some(back) = self.after_leap.take() {
-            self.wall = back;
-        } else if !self.frozen {
-            self.wall = Timestamp(self.wall.0.saturating_add(self.dice.below(2_000) as i64));
+        match self.leap.take() {
+            Some((0, back)) => self.wall = back,
+            Some((more, back)) => self.leap = Some((more - 1, back)),
+            None if self.frozen => {}
+            None => self.wall = Timestamp(self.wall.0.saturating_add(self.dice.below(2_000) as i64)),
         }
         self.machine.clock.set(self.wall);
     }
@@ -238,8 +243,9 @@ impl World {
                 self.coverage.hit("clock/frozen");
             }
             Tick::Run => self.frozen = false,
+            Tick::AheadForAMoment if self.leap.is_some() => {}
             Tick::AheadForAMoment => {
-                self.after_leap = Some(self.wall);
+                self.leap = Some((2, self.wall));
                 self.wall = Timestamp(self.wall.0.saturating_add(crate::workload::FIFTY_YEARS_US));
                 self.coverage.hit("clock/far ahead for a moment");
             }
@@ -295,8 +301,13 @@ impl World {
         Known { model: &self.model, doubt: &self.doubt, born: true }
     }
 
-    /// A read-only opening beside the writer shows what is durable.
+    /// A read-only opening beside the writer shows what is durable; a second one for writing is refused.
     fn beside(&mut self) -> Agreed {
+        match self.machine.open() {
+            Err(error @ OpenError::InUse { .. }) => self.coverage.hit(open_error_name(&error)),
+            Err(_) if self.is_disturbed() => {}
+            second => return disagree(format!("a second opening for writing: {:?}", second.map(|_| "it opened"))),
+        }
         match self.machine.open_read_only() {
             Ok(reader) => {
                 self.coverage.hit("open/read-only beside");

@@ -23,6 +23,11 @@ pub enum Damage<'a> {
         /// The file.
         path: &'a Path,
     },
+    /// The end of a file.
+    Cut {
+        /// The file.
+        path: &'a Path,
+    },
     /// A file is gone.
     Missing {
         /// The file.
@@ -52,9 +57,11 @@ impl Specimen {
     /// Looks at a damaged store in every way there is.
     pub(super) fn judge(&self, machine: &Machine, damage: Damage<'_>) -> Result<Found, Disagreement> {
         let before = files(&machine.disk);
-        let verdict = self.verified(machine)?;
+        // What was cut off an open segment can't be told from what was never written to it.
+        let floor = if matches!(damage, Damage::Cut { .. }) { self.sealed } else { self.floor };
+        let verdict = self.verified(machine, floor)?;
         let read_only = match machine.open_read_only() {
-            Ok(engine) => self.answers(&engine)?,
+            Ok(engine) => self.answers(&engine, floor)?,
             Err(error) => refused(&error, damage)?,
         };
         let intact_files = |when: &str| match files(&machine.disk) == before {
@@ -63,7 +70,7 @@ impl Specimen {
         };
         intact_files("verify and a read-only opening")?;
         let found = match machine.open() {
-            Ok(engine) => self.answers(&engine)?,
+            Ok(engine) => self.answers(&engine, floor)?,
             Err(error) => {
                 intact_files("an opening that was refused")?;
                 refused(&error, damage)?
@@ -79,12 +86,12 @@ impl Specimen {
         }
     }
 
-    fn verified(&self, machine: &Machine) -> Result<Found, Disagreement> {
+    fn verified(&self, machine: &Machine, floor: Seq) -> Result<Found, Disagreement> {
         let Ok(report) = machine.verify() else { return Ok(Found::Refused) };
         match report.verdict {
-            Verdict::Clean => self.ends_right(report.last),
+            Verdict::Clean => self.ends_right(report.last, floor),
             Verdict::TornTail { .. } if self.left == Left::Killed => {
-                self.ends_right(report.last)?;
+                self.ends_right(report.last, floor)?;
                 Ok(Found::Torn)
             }
             Verdict::Corrupt(damage) if !damage.is_empty() => Ok(Found::Refused),
@@ -93,19 +100,19 @@ impl Specimen {
     }
 
     /// Whether a store may end at a commit.
-    fn ends_right(&self, last: Seq) -> Result<Found, Disagreement> {
+    fn ends_right(&self, last: Seq, floor: Seq) -> Result<Found, Disagreement> {
         if last == self.model.last().seq {
             return Ok(Found::Whole);
         }
-        if self.left == Left::Killed && last == self.floor {
+        if self.left == Left::Killed && (floor..self.model.last().seq).contains(&last) {
             return Ok(Found::Torn);
         }
         disagree(format!("it ends at {last} without a word, its last commit was {}", self.model.last().seq))
     }
 
     /// Asks for everything; each answer must be right or name the damage.
-    fn answers(&self, engine: &Engine) -> Result<Found, Disagreement> {
-        let end = self.ends_right(engine.last().seq)?;
+    fn answers(&self, engine: &Engine, floor: Seq) -> Result<Found, Disagreement> {
+        let end = self.ends_right(engine.last().seq, floor)?;
         let mut model = Model::default();
         for kept in self.model.kept().iter().filter(|kept| kept.commit.seq <= engine.last().seq) {
             model.keep(Arc::clone(kept));
@@ -169,7 +176,7 @@ fn refused(error: &OpenError, damage: Damage<'_>) -> Result<Found, Disagreement>
     let said = error.to_string();
     let place = match damage {
         Damage::None => return disagree(format!("an intact store is refused: {said}")),
-        Damage::Bytes { path } | Damage::Missing { path } | Damage::Swapped { path } => path,
+        Damage::Bytes { path } | Damage::Cut { path } | Damage::Missing { path } | Damage::Swapped { path } => path,
     };
     match error {
         OpenError::Corrupt(_)

@@ -6,8 +6,12 @@
 mod clocks;
 /// Flipped bits, cut files, missing and foreign files.
 mod damaged;
+/// Every error there is, each at least once.
+mod errors;
 /// Failed syncs and full disks, one by one.
 mod faults;
+/// What the simulator once found, with its story.
+mod regressions;
 /// Seeds: random rounds, the same seed twice, and what must be met at least once.
 mod seeds;
 /// Every short sequence, cut off everywhere.

@@ -6,7 +6,7 @@ use milepost_sim::{
 const ROUNDS: u64 = 150;
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-const EXPECTED: [&str; 54] = [
+const EXPECTED: [&str; 58] = [
     "clock/back",
     "clock/far ahead for a moment",
     "clock/forward",
@@ -16,6 +16,8 @@ const EXPECTED: [&str; 54] = [
     "commit/repeated",
     "crash/after birth",
     "crash/after recovery",
+    "crash/data lost",
+    "crash/names lost",
     "crash/all kept",
     "crash/during birth",
     "crash/during recovery",
@@ -29,6 +31,7 @@ const EXPECTED: [&str; 54] = [
     "error/commit: stopped",
     "error/commit: write",
     "error/open: disk full",
+    "error/open: in use",
     "error/open: io",
     "error/open: stopped",
     "error/refused: clock jump",
@@ -38,6 +41,7 @@ const EXPECTED: [&str; 54] = [
     "fault/capacity",
     "fault/create full",
     "fault/map",
+    "fault/open",
     "fault/read",
     "fault/rename",
     "fault/resize",
