@@ -79,6 +79,10 @@ impl Memtable {
                 }
                 EventRef::ClearPrefix { prefix } => {
                     for state in self.scopes_below(prefix) {
+                        // One that only a commit which failed had named is not there.
+                        if state.touched() == Seq::ZERO {
+                            continue;
+                        }
                         state.touch(seq);
                         state.clear(Mark { seq: seq.0, record });
                     }

@@ -183,10 +183,24 @@ pub(crate) fn find(
     let clean = manifest.clean.as_ref().map(manifest::clean_mark);
     let known = Known { store: StoreId(manifest.store), segments: &segments, clean };
     match milepost_log::find(Arc::clone(disk), dir, &known, visit) {
-        Ok(found) => Ok(Some(found)),
+        Ok(found) => not_older(dir, manifest, &found).map(|()| Some(found)),
         Err(LogError::NoLog { .. }) if segments.is_empty() => Ok(None),
         Err(error) => Err(OpenError::of_log(dir, error)),
     }
+}
+
+/// The epoch is raised in MANIFEST before the first frame is written under it. A log that has got further than MANIFEST
+/// knows stands beside an older copy of it.
+fn not_older(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
+    if found.last_epoch() <= manifest.epoch {
+        return Ok(());
+    }
+    let what = format!(
+        "MANIFEST is of epoch {}, the log of epoch {}: it is an older copy; put the newer one back",
+        manifest.epoch,
+        found.last_epoch()
+    );
+    Err(OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what }))
 }
 
 /// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.

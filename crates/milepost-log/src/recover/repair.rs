@@ -40,6 +40,9 @@ impl FoundLog {
         if !self.closed_cleanly {
             repair.rewrite_last_batch(&file, &self.open)?;
         }
+        // A segment is sealed only after the name of the next one is durable, here too: the roll may have stopped before.
+        let log_dir = names::log_dir(&self.dir);
+        disk.sync_dir(&log_dir).map_err(|error| repair.stopped(&log_dir, &error))?;
         for unsealed in &self.unsealed {
             let sealed = repair.seal(unsealed, &self.parts[unsealed.index])?;
             self.parts[unsealed.index] = sealed;
@@ -48,8 +51,6 @@ impl FoundLog {
             // One that can't be removed does no harm, and is met again by the next opening.
             let _ = disk.remove(path);
         }
-        let log_dir = names::log_dir(&self.dir);
-        disk.sync_dir(&log_dir).map_err(|error| repair.stopped(&log_dir, &error))?;
         let file_bytes = file.bytes().map_err(LogError::io("read the size of", self.open.heap.path()))?;
         let FoundOpen { header, heap, chain, end, .. } = self.open;
         let open = Open { header, file, heap, end, file_bytes, unsynced_first: chain.next_seq, chain };
