@@ -4,6 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
+//! * `faults`: a disk and a clock that fail
 
 #![expect(
     clippy::unwrap_used,
@@ -13,6 +14,7 @@
 
 mod basics;
 mod beside;
+mod faults;
 mod judged;
 mod tickets;
 

@@ -1,0 +1,277 @@
+//! The engine on a disk that fails: what callers are told, and that nobody sleeps for good.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use milepost_engine::{CommitError, Engine, Parts, Settings, Threads};
+use milepost_io::{
+    Clock, Crash, DirEntry, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, SimClock, SimDisk, SimEntropy,
+};
+use milepost_types::{Seq, Timestamp, limits};
+use parking_lot::{Condvar, Mutex};
+
+use crate::scope;
+
+fn parts(disk: Arc<dyn Disk>) -> Parts {
+    let clock = SimClock::new(Timestamp(1_700_000_000_000_000));
+    Parts { disk, clock: Arc::new(clock), entropy: Arc::new(SimEntropy::new(7)) }
+}
+
+fn open(disk: Arc<dyn Disk>, threads: Threads) -> Engine {
+    Engine::open(parts(disk), Path::new("/s"), Settings { threads, ..Settings::default() }).unwrap()
+}
+
+fn set(store: &Engine, value: &[u8]) -> Result<Seq, CommitError> {
+    store.commit(store.request().set(&scope("s"), "k", value).unwrap()).map(|receipt| receipt.seq)
+}
+
+fn fault(on: Op, what: FaultKind) -> Fault {
+    Fault { on, file: Some(".seg".to_owned()), nth: 0, times: 1, what }
+}
+
+/// FAULTS B1: outcome unknown, then stopped; reads go on and show what is durable only; the sync is not tried again; the
+/// truth is told by the next opening.
+#[test]
+fn a_failed_sync_stops_commits_and_not_reads() {
+    let disk = SimDisk::new(1);
+    let store = open(Arc::new(disk.clone()), Threads::Stepped);
+    set(&store, b"1").unwrap();
+    disk.inject(fault(Op::Sync, FaultKind::SyncFailsAndDropsPages));
+    assert!(matches!(set(&store, b"2"), Err(CommitError::OutcomeUnknown(_))));
+    let syncs = disk.count(Op::Sync);
+    assert!(matches!(set(&store, b"3"), Err(CommitError::Stopped(_))));
+    assert_eq!(disk.count(Op::Sync), syncs, "not tried again");
+    assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+    assert_eq!(store.last().seq, Seq(1));
+    drop(store);
+    let store = open(Arc::new(disk.crash(Crash::LoseUnsynced, 1)), Threads::Stepped);
+    assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+    assert_eq!(set(&store, b"2").unwrap(), Seq(2));
+}
+
+/// FAULTS C1: nothing appended, reads go on, and when there is room the same `Seq` is given to the next commit.
+#[test]
+fn a_full_disk_refuses_and_takes_commits_again() {
+    let disk = SimDisk::new(1);
+    let store = open(Arc::new(disk.clone()), Threads::Stepped);
+    set(&store, b"1").unwrap();
+    disk.set_capacity(Some(disk.used_bytes() + 50));
+    for _ in 0..3 {
+        let request = store.request().set(&scope("s"), "k", b"2").unwrap().set(&scope("t"), "new", b"2").unwrap();
+        assert!(matches!(store.commit(request), Err(CommitError::DiskFull { .. })));
+        assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+        assert!(store.get("t", "new").unwrap().is_none());
+    }
+    disk.set_capacity(None);
+    assert_eq!(set(&store, b"3").unwrap(), Seq(2));
+    assert!(store.get("t", "new").unwrap().is_none(), "the refused commit does not come back under the same seq");
+    drop(store);
+    let store = open(Arc::new(disk.crash(Crash::LoseUnsynced, 1)), Threads::Stepped);
+    assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"3");
+}
+
+/// FAULTS F4: a leader that panics fails its callers, the store stops, and those who come later are told so.
+#[test]
+fn a_leader_that_panics_leaves_nobody_asleep() {
+    for threads in [Threads::Spawned, Threads::Stepped] {
+        let disk = SimDisk::new(1);
+        let store = open(Arc::new(disk.clone()), threads);
+        set(&store, b"1").unwrap();
+        disk.inject(fault(Op::Write, FaultKind::Panic));
+        let submit = |value: &[u8]| store.submit(store.request().set(&scope("s"), "k", value).unwrap());
+        let (one, two) = (submit(b"2"), submit(b"3"));
+        if threads == Threads::Stepped {
+            let led = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.step_leader()));
+            assert!(led.is_err(), "the panic is not hidden from the one who leads");
+        }
+        let wait = |ticket: Result<milepost_engine::Ticket, CommitError>| match ticket {
+            Ok(ticket) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ticket.wait())).ok(),
+            Err(error) => Some(Err(error)),
+        };
+        for outcome in [wait(one), wait(two)] {
+            // `None`: the waiting caller led, and met the panic itself.
+            assert!(!matches!(outcome, Some(Ok(_))), "{outcome:?}");
+        }
+        assert!(matches!(set(&store, b"4"), Err(CommitError::Stopped(_))));
+        assert!(store.failure().is_some());
+        assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+    }
+}
+
+/// A disk whose syncs of segments wait at a gate.
+#[derive(Debug, Clone)]
+struct Gated {
+    disk: SimDisk,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    waiting: Mutex<u32>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn pass(&self) {
+        *self.waiting.lock() += 1;
+        self.changed.notify_all();
+        let mut closed = self.closed.lock();
+        while *closed {
+            self.changed.wait(&mut closed);
+        }
+    }
+
+    fn set(&self, closed: bool) {
+        *self.closed.lock() = closed;
+        *self.waiting.lock() = 0;
+        self.changed.notify_all();
+    }
+
+    fn until_somebody_waits(&self) {
+        let mut waiting = self.waiting.lock();
+        while *waiting == 0 {
+            self.changed.wait_for(&mut waiting, Duration::from_millis(50));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GatedFile(Box<dyn DiskFile>, Arc<Gate>);
+
+impl DiskFile for GatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.1.pass();
+        self.0.sync()
+    }
+    fn bytes(&self) -> io::Result<u64> {
+        self.0.bytes()
+    }
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_bytes(bytes)
+    }
+    fn map(&self) -> io::Result<Map> {
+        self.0.map()
+    }
+}
+
+impl Disk for Gated {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(GatedFile(self.disk.open(path, mode)?, Arc::clone(&self.gate))))
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.disk.create_dir(path)
+    }
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
+        self.disk.list(dir)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.disk.sync_dir(dir)
+    }
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.disk.free_bytes(dir)
+    }
+    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.disk.lock_dir(dir)
+    }
+}
+
+/// FAULTS B10: while a sync takes long, reads go on and show what was durable before; the queue takes what fits and then
+/// refuses; when the sync ends everything that was taken is durable, in order.
+#[test]
+fn a_slow_sync_holds_up_no_read_and_bounds_the_queue() {
+    let gate = Arc::new(Gate::default());
+    let store = open(Arc::new(Gated { disk: SimDisk::new(1), gate: Arc::clone(&gate) }), Threads::Spawned);
+    set(&store, b"before").unwrap();
+    gate.set(true);
+    let first = store.submit(store.request().set(&scope("s"), "k", b"slow").unwrap()).unwrap();
+    gate.until_somebody_waits();
+    let mut tickets = Vec::new();
+    let refused = loop {
+        match store.submit(store.request().set(&scope("s"), "k", b"queued").unwrap()) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, CommitError::QueueFull { commits, .. } if commits == limits::QUEUE_COMMITS_MAX));
+    assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"before");
+    assert_eq!(store.history(milepost_engine::HistoryQuery::default()).unwrap().count(), 1);
+    assert!(!first.is_done(), "no false acknowledgement");
+    gate.set(false);
+    assert_eq!(first.wait().unwrap().seq, Seq(2));
+    for (n, ticket) in tickets.into_iter().enumerate() {
+        assert_eq!(ticket.wait().unwrap().seq, Seq(n as u64 + 3));
+    }
+    store.close().unwrap();
+}
+
+/// Closing waits for what was taken, and refuses what comes later; nobody sleeps for good.
+#[test]
+fn closing_under_load_tells_everybody() {
+    for round in 0..20 {
+        let store = open(Arc::new(SimDisk::new(round)), Threads::Spawned);
+        let threads: Vec<_> = (0..4u8)
+            .map(|id| {
+                let store = store.clone();
+                milepost_io::spawn("committer", move || {
+                    let mut last = Seq::ZERO;
+                    loop {
+                        match set(&store, &[id]) {
+                            Ok(seq) => last = seq,
+                            Err(CommitError::Closed) => return last,
+                            Err(error) => panic!("{error}"),
+                        }
+                    }
+                })
+                .unwrap()
+            })
+            .collect();
+        while store.last().seq < Seq(50 + round * 10) {
+            std::thread::yield_now();
+        }
+        store.close().unwrap();
+        let last = threads.into_iter().map(|thread| thread.join().unwrap()).max().unwrap();
+        assert_eq!(store.last().seq, last, "every acknowledged commit is there, and no other");
+    }
+}
+
+/// FAULTS G1, G2: stamps grow whatever the clock says, and a clock far ahead is refused until it is right again.
+#[test]
+fn a_wild_clock_does_not_make_time_run_backwards() {
+    let clock = SimClock::new(Timestamp(1_700_000_000_000_000));
+    let disk: Arc<dyn Disk> = Arc::new(SimDisk::new(1));
+    let parts = Parts { clock: Arc::new(clock.clone()), ..parts(disk) };
+    let settings = Settings { threads: Threads::Stepped, ..Settings::default() };
+    let store = Engine::open(parts, Path::new("/s"), settings).unwrap();
+    let start = clock.now();
+    let mut last = Timestamp::MIN;
+    for now in [start.0, start.0 - 3_600_000_000, 0, i64::MIN, start.0 - 1, start.0 + 5] {
+        clock.set(Timestamp(now));
+        let receipt = store.commit(store.request().set(&scope("s"), "k", b"").unwrap()).unwrap();
+        assert!(receipt.at > last);
+        last = receipt.at;
+    }
+    clock.set(Timestamp(start.0 + 50 * 366 * 24 * 3_600_000_000));
+    let error = set(&store, b"ahead").unwrap_err();
+    assert!(error.to_string().contains("more than ten years ahead"), "{error}");
+    clock.set(Timestamp(start.0 + 10));
+    assert_eq!(set(&store, b"right again").unwrap(), Seq(7));
+    // A value that had expired does not come back when the clock does.
+    let expiry = Some(Timestamp(start.0 + 100));
+    store.commit(store.request().set_with(&scope("s"), "ttl", b"v", None, expiry).unwrap()).unwrap();
+    clock.set(Timestamp(start.0 + 200));
+    set(&store, b"later").unwrap();
+    clock.set(Timestamp(start.0));
+    assert!(store.get("s", "ttl").unwrap().is_none());
+}
