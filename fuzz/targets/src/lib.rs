@@ -3,8 +3,8 @@
 //! The fuzzer calls these functions, and so does a test on stable, for every file of the corpus in `fuzz/seeds` and for
 //! many bytes near them. A function returns for every input: it panics where an invariant of the decoder is broken.
 //!
-//! A checksum would keep a fuzzer out of all that lies behind it. So each decoder is tried twice: with the bytes as they
-//! are, and with the checksums made right.
+//! A checksum would keep a fuzzer out of all that lies behind it. So each decoder is tried twice: with the bytes as
+//! they are, and with the checksums made right.
 //!
 //! Must not know: the inside of a decoder. What is not public is reached through what is.
 

@@ -1,7 +1,8 @@
 //! The corpus to begin with: small, valid, one file for each thing that a decoder tells apart.
 //!
 //! Invariant: the same on every machine. A test demands that `fuzz/seeds` holds these bytes, so a change of encoding is
-//! seen: then write them anew with `cargo run -p milepost-fuzz-targets --example seeds`, and `docs/format.md` with them.
+//! seen: then write them anew with `cargo run -p milepost-fuzz-targets --example seeds`, and `docs/format.md` with
+//! them.
 
 use milepost_log::{
     SegmentId, StoreId,
