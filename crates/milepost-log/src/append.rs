@@ -109,9 +109,8 @@ impl Open {
 
 impl Log {
     /// A log whose segments before the open one are `parts`.
-    pub(crate) fn assemble(parts: Parts, mut segments: Vec<Part>, mut open: Open) -> Log {
+    pub(crate) fn assemble(parts: Parts, mut segments: Vec<Part>, open: Open) -> Log {
         let Parts { disk, log_dir, store, epoch, latch, settings, salts, retired } = parts;
-        open.chain.epoch = epoch;
         segments.push(Part::Heap(Arc::clone(&open.heap)));
         let reader = LogReader::new(segments);
         let logged = reader.segment_stats().iter().map(|segment| segment.frame_bytes).sum();

@@ -85,3 +85,6 @@ impl Chain {
         };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,6 @@ impl LogWriter {
         parts.push(Part::Heap(std::sync::Arc::clone(&next.heap)));
         self.reader.replace(parts);
         self.open = next;
-        self.starved = false;
         // Hundreds of thousands of frames: freeing them here would make the next batch wait.
         worn.into_iter().for_each(|part| self.shared.wear(part));
         Ok(())

@@ -150,13 +150,12 @@ impl Finder<'_> {
         let corrupt = |what: String| {
             LogError::Corrupt(Corruption { file: path.clone(), offset: 0, seq: Some(header.first_seq), what })
         };
-        let first_expected = match self.chain {
-            Some(chain) => Some(chain.next_seq),
-            None => self.known_segment(id).map(|known| known.first_seq),
-        };
-        if first_expected.is_some_and(|first| first != header.first_seq) {
-            let expected = first_expected.unwrap_or_default();
-            return Err(corrupt(format!("the segment begins with seq {}, expected was {expected}", header.first_seq)));
+        let listed = self.known_segment(id).map(|known| known.first_seq);
+        for expected in self.chain.map(|chain| chain.next_seq).into_iter().chain(listed) {
+            if expected != header.first_seq {
+                let found = header.first_seq;
+                return Err(corrupt(format!("the segment begins with seq {found}, expected was {expected}")));
+            }
         }
         if self.chain.is_some_and(|chain| chain.epoch > header.epoch) {
             return Err(corrupt("the segment is of an earlier epoch than the one before it".to_owned()));

@@ -132,10 +132,7 @@ pub(crate) fn later_batch(rest: &[u8], seed: Seed, chain: &Chain) -> Option<usiz
     let mut at = 0;
     while at + FRAME_HEADER_BYTES <= rest.len() {
         let bytes = &rest[at..];
-        if may_begin_later_batch(bytes, chain.next_seq, chain.epoch)
-            && let Ok(header) = CheckedHeader::decode(bytes, seed)
-            && header.header().at > chain.last_at
-        {
+        if may_begin_later_batch(bytes, chain.next_seq, chain.epoch) && CheckedHeader::decode(bytes, seed).is_ok() {
             return Some(at);
         }
         at += ALIGN_BYTES;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use milepost_log::{KnownSegment, SegmentId};
+use milepost_log::{KnownSegment, SegmentId, format::header::SegmentHeader};
 use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{World, all, at, segment_file};
@@ -155,6 +155,25 @@ fn times_lead_to_commits() {
     // Right after a roll, the open segment is empty.
     world.roll(&mut log).unwrap();
     assert_eq!(log.reader.seq_at(Timestamp::MAX), Ok(Seq(30)));
+}
+
+/// Every segment has a salt of its own, and every opening begins another row of them.
+#[test]
+fn salts_differ() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for round in 0..12 {
+        world.commit(&mut log, &[10]);
+        if round % 3 == 0 {
+            drop(log);
+            log = world.open().unwrap();
+        }
+        world.roll(&mut log).unwrap();
+    }
+    let salts: std::collections::HashSet<u64> = (1..=13)
+        .map(|id| SegmentHeader::decode(&world.sim.file_bytes(&segment_file(id)).unwrap()).unwrap().salt)
+        .collect();
+    assert_eq!(salts.len(), 13);
 }
 
 /// One write and one sync for a batch, whatever its size; nothing else touches the disk.

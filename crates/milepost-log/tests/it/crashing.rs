@@ -124,6 +124,7 @@ fn judged(world: &World, context: &str) -> Option<(FoundLog, Vec<Vec<u8>>)> {
     match world.find() {
         Ok((found, bodies)) => {
             world.judge(&bodies).unwrap_or_else(|what| panic!("{context}: {what}"));
+            assert!(found.strays().is_empty(), "{context}: {:?} can't be told from a stranger's", found.strays());
             Some((found, bodies))
         }
         // No manifest was written yet: the store is created again.

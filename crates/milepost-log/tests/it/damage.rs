@@ -4,7 +4,13 @@
 use std::ops::ControlFlow;
 
 use milepost_io::{Disk as _, SimDisk};
-use milepost_log::{LogError, SegmentId, StoreId, Tail, find};
+use milepost_log::{
+    LogError, SealedFacts, SegmentId, StoreId, Tail, find,
+    format::{
+        footer::{self, Footer},
+        header::SegmentHeader,
+    },
+};
 use milepost_types::Seq;
 
 use crate::rig::{World, dir, segment_file};
@@ -224,6 +230,25 @@ fn damage_in_the_middle_is_named_and_the_rest_is_served() {
     assert_eq!((stopped.unwrap_err().seq, visited), (Some(damaged), damaged.0 - 1));
 }
 
+/// A frame stands where another one should: both are whole, only their places are wrong.
+#[test]
+fn frames_that_changed_places_are_met() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[100]);
+    world.commit(&mut log, &[100]);
+    let bytes = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let mut swapped = bytes.clone();
+    swapped.resize(64 + 2 * 144, 0);
+    swapped[64..].rotate_left(144);
+    world.sim.put_file(&segment_file(1), &swapped);
+    world.roll(&mut log).unwrap();
+    for seq in [1, 2] {
+        let corruption = log.reader.frame(Seq(seq)).unwrap_err();
+        assert_eq!((corruption.offset, corruption.seq), (64 + 144 * (seq - 1), Some(Seq(seq))));
+    }
+}
+
 fn second_frame_at(sim: &SimDisk, id: SegmentId) -> u64 {
     let bytes = sim.file_bytes(&segment_file(id.0)).unwrap();
     let body = u32::from_le_bytes(bytes[64..68].try_into().unwrap());
@@ -251,6 +276,118 @@ fn no_batch_is_skipped_for_a_later_one() {
             assert!(corruption.what.contains("a later batch stands behind it"), "{corruption}");
         }
     }
+}
+
+/// FAULTS D3: the bytes of a batch are not damaged but gone, and a later one stands in their place.
+#[test]
+fn a_batch_that_was_cut_out_is_missed() {
+    for (what, cut) in [("one of many", 120..176), ("the one before the last", 232..288)] {
+        let mut world = World::new(4096);
+        let mut log = world.create().unwrap();
+        for _ in 0..5 {
+            world.commit(&mut log, &[16]);
+        }
+        drop(log);
+        let mut bytes = world.sim.file_bytes(&segment_file(1)).unwrap();
+        bytes.drain(cut.clone());
+        world.sim.put_file(&segment_file(1), &bytes);
+        let Err(LogError::Corrupt(corruption)) = world.find() else { panic!("{what} is gone, and nobody says so") };
+        assert_eq!(corruption.offset, cut.start as u64, "{what}");
+    }
+}
+
+/// FAULTS D1: a footer whose checksums are right and which says something else than the frames.
+#[test]
+fn a_footer_that_lies_is_found_out() {
+    let world = small_world();
+    let file = segment_file(1);
+    let bytes = world.sim.file_bytes(&file).unwrap();
+    let header = SegmentHeader::decode(&bytes).unwrap();
+    let view = footer::decode(&bytes, header.crc(), header.seed()).unwrap();
+    let truth = Footer {
+        first_seq: view.first_seq.0,
+        last_seq: view.last_seq.0,
+        first_at: view.first_at.0,
+        last_at: view.last_at.0,
+        last_crc: view.last_crc,
+        offsets: (0..view.frames()).map(|index| view.offset(&bytes, index)).collect(),
+    };
+    type Lie = fn(&mut Footer);
+    let lies: [(&str, Lie); 7] = [
+        ("nothing", |_| {}),
+        ("an offset", |footer| footer.offsets[1] += 8),
+        ("the first time", |footer| footer.first_at -= 1),
+        ("the last time", |footer| footer.last_at += 1),
+        ("the last crc", |footer| footer.last_crc ^= 1),
+        ("the range", |footer| (footer.first_seq, footer.last_seq) = (footer.first_seq + 1, footer.last_seq + 1)),
+        ("the count", |footer| {
+            footer.last_seq -= 1;
+            footer.offsets.pop();
+        }),
+    ];
+    // A manifest that does not know that the segment was sealed has nothing to compare the footer with.
+    let mut stale = world.clone();
+    stale.segments.truncate(1);
+    stale.segments[0].sealed = None;
+    for (what, lie) in lies {
+        let mut footer = truth.clone();
+        lie(&mut footer);
+        let mut lying = bytes[..view.begins_at].to_vec();
+        lying.extend(footer::encode(&footer, header.crc(), header.seed()).0);
+        stale.sim.put_file(&file, &lying);
+        match what {
+            "nothing" => assert_eq!(outcome(&stale), Outcome::Prefix(world.offered.len())),
+            _ => assert_eq!(outcome(&stale), Outcome::Named("0000000001.seg".to_owned()), "{what}"),
+        }
+    }
+}
+
+/// FAULTS D5: a sealed segment that is not the one that the manifest lists.
+#[test]
+fn what_the_manifest_says_of_a_sealed_segment_is_checked() {
+    type Other = fn(&mut SealedFacts);
+    let others: [(&str, Other); 4] = [
+        ("size", |facts| facts.bytes += 1),
+        ("crc", |facts| facts.crc ^= 1),
+        ("more commits", |facts| facts.last_seq.0 += 1),
+        ("fewer commits", |facts| facts.last_seq.0 -= 1),
+    ];
+    for (what, other) in others {
+        let mut world = small_world();
+        other(world.segments[0].sealed.as_mut().unwrap());
+        assert_eq!(outcome(&world), Outcome::Named("0000000001.seg".to_owned()), "{what}");
+    }
+    let mut world = small_world();
+    world.segments[1].first_seq.0 += 1;
+    assert_eq!(outcome(&world), Outcome::Named("0000000002.seg".to_owned()));
+}
+
+/// The segments' epochs never decrease.
+#[test]
+fn a_segment_of_an_earlier_epoch_is_refused() {
+    let mut world = World::new(4096);
+    world.epoch = 6;
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    world.roll(&mut log).unwrap();
+    for (epoch, expected) in [(6, Outcome::Named("0000000002.seg".to_owned())), (7, Outcome::Prefix(1))] {
+        let header = SegmentHeader::decode(&world.sim.file_bytes(&segment_file(2)).unwrap()).unwrap();
+        world.sim.put_file(&segment_file(2), SegmentHeader { epoch, ..header }.encode());
+        assert_eq!(outcome(&world), expected);
+    }
+}
+
+/// FAULTS D4: a segment is missing between two that are there, and the one before it has no footer.
+#[test]
+fn a_gap_between_segments_is_named() {
+    let mut world = small_world();
+    world.segments.truncate(1);
+    world.segments[0].sealed = None;
+    let bytes = world.sim.file_bytes(&segment_file(1)).unwrap();
+    world.sim.truncate(&segment_file(1), footer_at(&bytes) as u64);
+    world.sim.remove_name(&segment_file(2));
+    let Err(LogError::MissingSegment { file, .. }) = world.find() else { panic!("not missed") };
+    assert_eq!(file, segment_file(2));
 }
 
 /// FAULTS D4: the range of commits in a missing segment is named.

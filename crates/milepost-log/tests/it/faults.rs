@@ -29,6 +29,24 @@ fn begun() -> (World, milepost_log::Log) {
     (world, log)
 }
 
+/// The same, whose open segment was prefilled: zeros stand behind the last commit.
+fn begun_prefilled() -> (World, milepost_log::Log) {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[2000]);
+    world.commit(&mut log, &[2000]);
+    world.commit(&mut log, &[100]);
+    while !matches!(log.prefiller.step(), Prefilled::Ready(4096)) {}
+    world.roll(&mut log).unwrap();
+    assert_eq!(world.sim.file_bytes(&segment_file(open_segment(&log))).unwrap().len(), 4096);
+    world.commit(&mut log, &[500]);
+    (world, log)
+}
+
+fn open_segment(log: &milepost_log::Log) -> u64 {
+    log.writer.segments().last().unwrap().id.0
+}
+
 /// FAULTS C1, C5: no room for a write; nothing is lost, reads go on, and with room commits go on, without a reopening.
 #[test]
 fn a_full_disk_refuses_and_recovers() {
@@ -82,6 +100,7 @@ fn no_room_for_the_next_segment_changes_nothing() {
         let refused = world.roll(&mut log);
         assert!(matches!(refused, Err(AppendError::DiskFull { need: 64, .. })), "{on:?}: {refused:?}");
         assert_eq!(log.writer.segments(), before);
+        assert_eq!(world.sim.names(), [segment_file(1)], "{on:?}: nothing is left of it");
         world.commit(&mut log, &[30]);
         assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
         world.roll(&mut log).unwrap();
@@ -107,6 +126,19 @@ fn no_room_for_a_footer_is_no_error() {
     let sealed = log.writer.segments()[0].sealed.expect("it is sealed now");
     assert_eq!(sealed.bytes, after.sim.file_bytes(&segment_file(1)).unwrap().len() as u64);
     assert_eq!(after.find().unwrap().1, world.offered);
+}
+
+/// FAULTS C1: the same on a disk that is full to the byte: not even the padding of the last commit could be written.
+#[test]
+fn a_disk_full_to_the_byte_takes_a_roll_without_a_footer() {
+    let (mut world, mut log) = begun();
+    world.commit(&mut log, &[21]);
+    world.sim.set_capacity(Some(world.sim.used_bytes() + 64));
+    world.roll(&mut log).unwrap();
+    assert_eq!(all(&log.reader), world.offered);
+    world.sim.set_capacity(None);
+    let mut after = world.after_crash(Crash::LoseUnsynced, 0);
+    assert!(after.open().unwrap().writer.segments()[0].sealed.is_some());
 }
 
 /// FAULTS B3: an error of each operation of a roll that is not "no room": refused and as before, or the log stops. Never
@@ -168,24 +200,43 @@ fn short_writes_are_gone_on_with() {
 /// FAULTS B6: a short write and then an error: what was written is taken back, durably, before the next commit.
 #[test]
 fn half_a_write_is_taken_back() {
-    for bytes in [1, 39, 40, 200, 344, 345, 500] {
-        for code in [EIO, ENOSPC] {
-            let (mut world, mut log) = begun();
-            let before = world.sim.file_bytes(&segment_file(1)).unwrap();
-            world.sim.inject(fault(Op::Write, 0, 1, FaultKind::ShortWrite { bytes }));
-            world.sim.inject(fault(Op::Write, 1, 1, error(code)));
-            let refused = world.append(&mut log, &[300, 200]).unwrap_err();
-            match code {
-                ENOSPC => assert!(matches!(refused, AppendError::DiskFull { .. }), "{refused:?}"),
-                _ => assert!(matches!(refused, AppendError::Write(_)), "{refused:?}"),
+    for begun in [begun, begun_prefilled] {
+        for bytes in [1, 39, 40, 200, 344, 345, 500] {
+            for code in [EIO, ENOSPC] {
+                let (mut world, mut log) = begun();
+                let file = segment_file(open_segment(&log));
+                let before = world.sim.file_bytes(&file).unwrap();
+                world.sim.inject(fault(Op::Write, 0, 1, FaultKind::ShortWriteThenError { bytes, errno: code }));
+                let refused = world.append(&mut log, &[300, 200]).unwrap_err();
+                match code {
+                    ENOSPC => assert!(matches!(refused, AppendError::DiskFull { .. }), "{refused:?}"),
+                    _ => assert!(matches!(refused, AppendError::Write(_)), "{refused:?}"),
+                }
+                // Nothing but what was there before, on the disk itself.
+                let after = world.sim.durable_bytes(&file).unwrap();
+                assert!(after.len() <= before.len() && after[..] == before[..after.len()]);
+                assert!(before[after.len()..].iter().all(|byte| *byte == 0));
+                world.commit(&mut log, &[300, 200]);
+                assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
             }
-            let after = world.after_crash(Crash::LoseUnsynced, 0).sim.file_bytes(&segment_file(1)).unwrap();
-            assert_eq!(after[..before.len()], before);
-            assert!(after[before.len()..].iter().all(|byte| *byte == 0) && after.len() < before.len() + 8);
-            world.commit(&mut log, &[300, 200]);
-            assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
         }
     }
+}
+
+/// A write that was taken back synced what had been appended before it: that is a batch of its own, and damage in it is
+/// no torn tail once a later batch follows.
+#[test]
+fn what_was_synced_by_taking_back_is_a_batch() {
+    let (mut world, mut log) = begun();
+    let at = world.sim.file_bytes(&segment_file(1)).unwrap().len().next_multiple_of(8) as u64;
+    world.append(&mut log, &[100]).unwrap();
+    world.sim.inject(fault(Op::Write, 0, 1, error(ENOSPC)));
+    world.append(&mut log, &[700]).unwrap_err();
+    assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+    world.commit(&mut log, &[50]);
+    world.sim.flip_bit(&segment_file(1), (at + 60) * 8);
+    let Err(LogError::Corrupt(corruption)) = world.find() else { panic!("taken for a torn tail") };
+    assert_eq!(corruption.offset, at);
 }
 
 /// FAULTS B6: the write fails, and so does taking it back: the log stops, reads go on, and an opening tells the truth.

@@ -1,6 +1,11 @@
 //! A reader beside a writer, each with its own handles.
 
-use std::{io, ops::ControlFlow, path::Path, sync::Arc};
+use std::{
+    io,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use milepost_io::{Crash, DirEntry, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
 use milepost_log::{Follower, LogError, find};
@@ -164,27 +169,52 @@ fn a_segment_that_comes_too_early_is_damage() {
     assert_eq!((corruption.file, corruption.seq), (segment_file(1), Some(Seq(2))));
 }
 
-/// A disk on which something happens at a sync: the writer, between two operations of the follower.
-#[derive(Debug)]
-struct AtSync {
+/// A disk on which the writer does something between two operations of a reader.
+#[derive(Clone, Debug)]
+struct Beside {
     sim: SimDisk,
     event: Arc<Mutex<Option<Event>>>,
 }
 
-/// The file is cut to this size.
-type Event = (std::path::PathBuf, u64);
+/// What the writer does, and when.
+#[derive(Debug)]
+struct Event {
+    when: When,
+    /// Files that get this content.
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum When {
+    AtSync,
+    AtOpen(PathBuf),
+}
+
+impl Beside {
+    fn new(sim: &SimDisk, when: When, files: Vec<(PathBuf, Vec<u8>)>) -> Arc<Beside> {
+        Arc::new(Beside { sim: sim.clone(), event: Arc::new(Mutex::new(Some(Event { when, files }))) })
+    }
+
+    fn happens(&self, now: &When) {
+        if let Some(event) = self.event.lock().take_if(|event| event.when == *now) {
+            for (path, bytes) in event.files {
+                self.sim.put_file(&path, bytes);
+            }
+        }
+    }
+}
 
 #[derive(Debug)]
-struct AtSyncFile {
+struct BesideFile {
     file: Box<dyn DiskFile>,
-    sim: SimDisk,
-    event: Arc<Mutex<Option<Event>>>,
+    disk: Beside,
 }
 
-impl Disk for AtSync {
+impl Disk for Beside {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        self.happens(&When::AtOpen(path.to_owned()));
         let file = self.sim.open(path, mode)?;
-        Ok(Box::new(AtSyncFile { file, sim: self.sim.clone(), event: Arc::clone(&self.event) }))
+        Ok(Box::new(BesideFile { file, disk: self.clone() }))
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.sim.create_dir(path)
@@ -209,7 +239,7 @@ impl Disk for AtSync {
     }
 }
 
-impl DiskFile for AtSyncFile {
+impl DiskFile for BesideFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
     }
@@ -217,9 +247,7 @@ impl DiskFile for AtSyncFile {
         self.file.write_at(bytes, offset)
     }
     fn sync(&self) -> io::Result<()> {
-        if let Some((path, bytes)) = self.event.lock().take() {
-            self.sim.truncate(&path, bytes);
-        }
+        self.disk.happens(&When::AtSync);
         self.file.sync()
     }
     fn bytes(&self) -> io::Result<u64> {
@@ -239,15 +267,72 @@ fn what_is_taken_back_is_not_shown() {
     let mut world = World::new(4096);
     let mut log = world.create().unwrap();
     world.commit(&mut log, &[10]);
-    let event = Arc::new(Mutex::new(None));
-    let disk = Arc::new(AtSync { sim: world.sim.clone(), event: Arc::clone(&event) });
-    let found = find(disk, dir(), &world.known(), &mut |_| ControlFlow::Continue(())).unwrap();
+    let before = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let disk = Beside::new(&world.sim, When::AtOpen(PathBuf::new()), vec![(segment_file(1), before)]);
+    let found = find(disk.clone(), dir(), &world.known(), &mut |_| ControlFlow::Continue(())).unwrap();
     let mut follower = found.into_follower();
-    let before = world.sim.file_bytes(&segment_file(1)).unwrap().len() as u64;
     world.append(&mut log, &[100, 200]).unwrap();
-    *event.lock() = Some((segment_file(1), before));
+    disk.event.lock().as_mut().unwrap().when = When::AtSync;
     assert!(refresh(&mut follower).unwrap().is_empty());
     assert_eq!(follower.last_seq(), Seq(1));
+}
+
+/// A read beside a write saw a later batch before an earlier one. Read again, both are there.
+#[test]
+fn what_looks_damaged_is_read_again() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for _ in 0..4 {
+        world.commit(&mut log, &[100]);
+    }
+    let whole = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let mut torn = whole.clone();
+    torn[64 + 144..64 + 2 * 144].fill(0);
+    world.sim.put_file(&segment_file(1), &torn);
+    assert!(matches!(world.find(), Err(LogError::Corrupt(_))), "it stays so: damage");
+    let disk = Beside::new(&world.sim, When::AtSync, vec![(segment_file(1), whole)]);
+    let mut seqs = Vec::new();
+    let found = find(disk, dir(), &world.known(), &mut |frame| {
+        seqs.push(frame.seq.0);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((seqs, found.last_seq()), (vec![1, 2, 3, 4], Seq(4)));
+}
+
+/// The writer appends and rolls after the follower has read the old segment to its end, and before it looks for the next.
+#[test]
+fn what_was_appended_before_a_roll_is_not_missed() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let earlier = world.after_kill();
+    world.commit(&mut log, &[20]);
+    world.roll(&mut log).unwrap();
+    world.commit(&mut log, &[30]);
+    let disk = Beside::new(&earlier.sim, When::AtOpen(segment_file(2)), world.files());
+    let found = find(disk, dir(), &earlier.known(), &mut |_| ControlFlow::Continue(())).unwrap();
+    let mut follower = found.into_follower();
+    assert_eq!(refresh(&mut follower).unwrap(), world.offered[1..]);
+}
+
+/// The same with an opening for reading: the segment that it took for the last was sealed, and another one begun.
+#[test]
+fn an_opening_beside_a_roll_goes_on_in_the_next_segment() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let earlier = world.after_kill();
+    world.roll(&mut log).unwrap();
+    world.commit(&mut log, &[30]);
+    let disk = Beside::new(&earlier.sim, When::AtOpen(segment_file(1)), world.files());
+    let mut seqs = Vec::new();
+    find(disk, dir(), &earlier.known(), &mut |frame| {
+        seqs.push(frame.seq.0);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(seqs, [1, 2]);
 }
 
 /// If it was shown all the same, the follower says so when another commit stands in its place.

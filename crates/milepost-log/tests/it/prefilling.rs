@@ -197,6 +197,25 @@ fn a_recycled_segment_holds_nothing_of_its_past() {
     assert_eq!(all(&log.reader), expected);
 }
 
+/// FAULTS J6: also a segment that had outgrown its size.
+#[test]
+fn a_recycled_oversize_segment_is_cut() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[30_000]);
+    let old = world.offered[0][29_000..29_064].to_vec();
+    world.commit(&mut log, &[10]);
+    steps(&mut log);
+    log.prefiller.discard();
+    world.drop_first(&mut log);
+    assert_eq!(steps(&mut log), [Prefilled::Recycled, Prefilled::Ready(4096)]);
+    let spare = dir().join("log/spare-2.tmp");
+    assert_eq!(world.sim.file_bytes(&spare).unwrap(), vec![0; 4096]);
+    for (path, bytes) in world.files() {
+        assert!(!bytes.windows(64).any(|window| window == old), "{}", path.display());
+    }
+}
+
 #[test]
 fn the_open_segment_is_not_dropped() {
     let mut world = World::new(4096);
