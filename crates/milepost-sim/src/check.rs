@@ -1,7 +1,7 @@
 //! Questions asked of the engine and of the model, and what it means that they agree.
 //!
-//! Invariant: a check passes only if the engine's answer is the model's, to the byte, order included. Every disagreement
-//! says what was asked, what the engine said and what the model says.
+//! Invariant: a check passes only if the engine's answer is the model's, to the byte, order included. Every
+//! disagreement says what was asked, what the engine said and what the model says.
 //!
 //! Must not know: how the store came into its present state.
 

@@ -1,7 +1,7 @@
 //! Every short sequence of steps, cut off at every operation of its last step, looked at in every way.
 //!
-//! Invariant: nothing is drawn. What random rounds may miss for a million seeds is met here once, for certain, as far as
-//! three steps can lead to it. A crash within an earlier step is met by the shorter sequence that ends there.
+//! Invariant: nothing is drawn. What random rounds may miss for a million seeds is met here once, for certain, as far
+//! as three steps can lead to it. A crash within an earlier step is met by the shorter sequence that ends there.
 
 use milepost_io::Crash;
 use milepost_types::{Event, Fence, Key, Meta, Scope, ScopePrefix, Timestamp, Writer};

@@ -1,7 +1,7 @@
 //! The simulator as a program: `milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]`.
 //!
-//! Prints what it looked at; on a failure the seed and the command that shows it again, and exits with 1. Only this file
-//! looks at the time, to know when to stop.
+//! Prints what it looked at; on a failure the seed and the command that shows it again, and exits with 1. Only this
+//! file looks at the time, to know when to stop.
 
 use std::{
     io,

@@ -1,8 +1,8 @@
 //! What becomes of a request at its place in the order.
 //!
-//! Invariant: the order of the questions is fixed. First whether there is a place in the order at all: a position, a stamp
-//! from a clock that can be right. Then a repeated idempotency key, whatever has changed since it was used; then the
-//! fences, the preconditions; only then is anything decided about the events.
+//! Invariant: the order of the questions is fixed. First whether there is a place in the order at all: a position, a
+//! stamp from a clock that can be right. Then a repeated idempotency key, whatever has changed since it was used; then
+//! the fences, the preconditions; only then is anything decided about the events.
 
 use std::sync::Arc;
 
@@ -114,8 +114,8 @@ impl Model {
     }
 }
 
-/// Whether the wall clock is so far ahead of the last commit that it can't be right. A last stamp of before 2020 was made
-/// by a clock that was wrong itself.
+/// Whether the wall clock is so far ahead of the last commit that it can't be right. A last stamp of before 2020 was
+/// made by a clock that was wrong itself.
 fn clock_jumped(last: Timestamp, next: Timestamp) -> bool {
     let right_since = Timestamp(1_577_836_800_000_000);
     last >= right_since && next.0.saturating_sub(last.0) > limits::CLOCK_JUMP_MAX_US

@@ -1,7 +1,7 @@
 //! Commits: submitting them, and settling what the engine answered against the model.
 //!
-//! Invariant: an acknowledgement must be the model's to the microsecond. An error must be one that the faults put into the
-//! way explain, and one that says "nothing was appended" is held to it after the next opening.
+//! Invariant: an acknowledgement must be the model's to the microsecond. An error must be one that the faults put into
+//! the way explain, and one that says "nothing was appended" is held to it after the next opening.
 
 use std::sync::Arc;
 

@@ -87,7 +87,8 @@ fn every_error_of_a_request() {
     assert!(matches!(said, CommitError::Closed), "{said:?}");
 }
 
-/// FAULTS B10: a queue that nobody leads fills up and refuses; what it took is committed in order, and there is room again.
+/// FAULTS B10: a queue that nobody leads fills up and refuses; what it took is committed in order, and there is room
+/// again.
 #[test]
 fn a_full_queue_refuses_and_loses_nothing() {
     let machine = machine();

@@ -70,8 +70,8 @@ fn a_scope_of_a_failed_commit_is_not_touched_by_a_clear() {
     assert_eq!(world.coverage.count("error/commit: disk full"), 1, "the first commit must fail");
 }
 
-/// A batch came short and could not be taken back, and its callers were told that nothing was appended; the next opening
-/// found its first commits. A caller that believed it wrote them twice.
+/// A batch came short and could not be taken back, and its callers were told that nothing was appended; the next
+/// opening found its first commits. A caller that believed it wrote them twice.
 #[test]
 fn a_batch_that_can_not_be_taken_back_is_of_unknown_outcome() {
     let mut unknown = 0;
@@ -91,9 +91,9 @@ fn a_batch_that_can_not_be_taken_back_is_of_unknown_outcome() {
     assert!(unknown > 0, "no batch was left in doubt");
 }
 
-/// The directory could not be synced after the next segment got its name, so the log stopped. The next opening, in which
-/// the name was there, sealed the segment before it durably, then lost power before it synced the directory: a sealed
-/// segment with none behind it, "missing, put it back from a backup".
+/// The directory could not be synced after the next segment got its name, so the log stopped. The next opening, in
+/// which the name was there, sealed the segment before it durably, then lost power before it synced the directory: a
+/// sealed segment with none behind it, "missing, put it back from a backup".
 #[test]
 fn a_segment_is_sealed_only_after_the_name_of_the_next_is_durable() {
     for cut in 0..40 {
