@@ -6,10 +6,11 @@
 #![expect(unsafe_code, reason = "pthread_atfork, and closing descriptors inside its handler")]
 
 use std::{
+    io,
     os::fd::{AsRawFd, OwnedFd},
     sync::{
         Once,
-        atomic::{AtomicI32, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering},
     },
 };
 
@@ -17,16 +18,30 @@ use std::{
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// Descriptors that hold locks in this process; -1 is a free place.
 static LOCKS: [AtomicI32; 64] = [const { AtomicI32::new(-1) }; 64];
+/// Held while a descriptor is locked and put into `LOCKS`, while it is taken out and closed, and across each fork: a
+/// child has no copy of a lock that its handler doesn't find. It spins, since the handlers may not touch what other
+/// locks are made of.
+static LOCKING: AtomicBool = AtomicBool::new(false);
 
 /// Registers the handler, once in a process.
 fn watch_forks() {
     static REGISTER: Once = Once::new();
     REGISTER.call_once(|| {
-        // SAFETY: the handler only touches atomics and calls close, which is safe inside a signal handler and therefore
-        // in the child of a fork of a process with threads.
-        let code = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        // SAFETY: the handlers only touch atomics, yield and close, all of which is safe inside a signal handler and
+        // therefore in the child of a fork of a process with threads.
+        let code = unsafe { libc::pthread_atfork(Some(begin_locking), Some(end_locking), Some(in_child)) };
         assert_eq!(code, 0, "no memory to register a fork handler");
     });
+}
+
+extern "C" fn begin_locking() {
+    while LOCKING.swap(true, Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+}
+
+extern "C" fn end_locking() {
+    LOCKING.store(false, Ordering::SeqCst);
 }
 
 extern "C" fn in_child() {
@@ -39,6 +54,7 @@ extern "C" fn in_child() {
             unsafe { libc::close(fd) };
         }
     }
+    end_locking();
 }
 
 /// Remembers the process that it was made in.
@@ -76,17 +92,23 @@ pub(crate) struct LockFd {
 }
 
 impl LockFd {
-    pub(crate) fn new(fd: OwnedFd) -> LockFd {
+    /// Opens a descriptor and locks it; `None` if it is locked already. `open` waits for nothing and does not panic.
+    pub(crate) fn open(open: impl FnOnce() -> io::Result<Option<OwnedFd>>) -> io::Result<Option<LockFd>> {
         let guard = ForkGuard::new();
-        let raw = fd.as_raw_fd();
-        // With more locks than places the child keeps a copy of the others for as long as it lives: no harm to the
-        // data.
-        for place in &LOCKS {
-            if place.compare_exchange(-1, raw, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
-                break;
+        begin_locking();
+        let opened = open();
+        if let Ok(Some(fd)) = &opened {
+            let raw = fd.as_raw_fd();
+            // With more locks than places a child keeps a copy of the others for as long as it lives: no harm to the
+            // data.
+            for place in &LOCKS {
+                if place.compare_exchange(-1, raw, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                    break;
+                }
             }
         }
-        LockFd { fd: Some(fd), guard }
+        end_locking();
+        Ok(opened?.map(|fd| LockFd { fd: Some(fd), guard }))
     }
 }
 
@@ -99,10 +121,12 @@ impl Drop for LockFd {
             return;
         }
         let raw = fd.as_raw_fd();
+        begin_locking();
         for place in &LOCKS {
             let _ = place.compare_exchange(raw, -1, Ordering::SeqCst, Ordering::SeqCst);
         }
         drop(fd);
+        end_locking();
     }
 }
 

@@ -81,13 +81,16 @@ impl Disk for OsDisk {
     }
 
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
-        let fd = open_dir(dir)?;
-        let locked = again(|| match rustix::fs::flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(true),
-            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-            Err(errno) => Err(errno.into()),
+        let lock = LockFd::open(|| {
+            let fd = open_dir(dir)?;
+            let locked = again(|| match rustix::fs::flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => Ok(true),
+                Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+                Err(errno) => Err(errno.into()),
+            })?;
+            Ok(locked.then_some(fd))
         })?;
-        Ok(locked.then(|| Box::new(OsDirLock(LockFd::new(fd))) as Box<dyn DirLock>))
+        Ok(lock.map(|lock| Box::new(OsDirLock(lock)) as Box<dyn DirLock>))
     }
 }
 

@@ -6,8 +6,11 @@ use std::{
 use super::*;
 use crate::{Disk, OsDisk};
 
-/// Runs `child` in a forked child, which then ends without running anything of the parent's; `true` if it said so.
-fn in_forked_child(child: impl FnOnce() -> bool) -> (i32, impl FnOnce() -> bool) {
+/// One test forks at a time: for a moment, before its handler ran, another test's child would hold this one's locks.
+static FORKING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+
+/// Runs `child` in a forked child, which then ends without running anything of the parent's.
+fn fork_child(child: impl FnOnce() -> bool) -> libc::pid_t {
     // SAFETY: the child only runs `child` and leaves with _exit.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0);
@@ -18,34 +21,38 @@ fn in_forked_child(child: impl FnOnce() -> bool) -> (i32, impl FnOnce() -> bool)
         // SAFETY: ends the child at once.
         unsafe { libc::_exit(code) };
     }
-    let wait = move || {
-        let mut status = 0;
-        // SAFETY: waits for the child made above.
-        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
-        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
-    };
-    (pid, wait)
+    pid
+}
+
+/// Waits for a child; `true` if it said so.
+fn said_yes(pid: libc::pid_t) -> bool {
+    let mut status = 0;
+    // SAFETY: waits for a child of this process.
+    assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+    libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0
 }
 
 /// FAULTS F3.
 #[test]
 fn a_child_knows_that_it_is_one() {
+    let _alone = FORKING.lock();
     let guard = ForkGuard::new();
     assert!(!guard.is_child());
-    let (_, wait) = in_forked_child(|| guard.is_child() && !ForkGuard::new().is_child());
-    assert!(wait());
+    let child = fork_child(|| guard.is_child() && !ForkGuard::new().is_child());
+    assert!(said_yes(child));
     assert!(!guard.is_child());
 }
 
 /// FAULTS F3: a child that outlives its parent's handle does not keep the store locked.
 #[test]
 fn a_child_does_not_keep_the_lock_alive() {
+    let _alone = FORKING.lock();
     let dir = tempfile::tempdir().unwrap();
     let path: &Path = dir.path();
     let lock = OsDisk.lock_dir(path).unwrap().unwrap();
-    let (mut told, mut tell) = std::io::pipe().unwrap();
-    let (mut reader, mut writer) = std::io::pipe().unwrap();
-    let (_, wait) = in_forked_child(move || {
+    let (mut told, mut tell) = io::pipe().unwrap();
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    let child = fork_child(move || {
         // Past its handler; lives until the parent has tried.
         tell.write_all(b"x").is_ok() && reader.read_exact(&mut [0]).is_ok()
     });
@@ -54,6 +61,40 @@ fn a_child_does_not_keep_the_lock_alive() {
     drop(lock);
     let again = OsDisk.lock_dir(path).unwrap();
     writer.write_all(b"x").unwrap();
-    assert!(wait());
+    assert!(said_yes(child));
     assert!(again.is_some(), "the child does not hold it");
+}
+
+/// FAULTS F3: forks at any moment of locking and freeing; children that live on hold nothing.
+#[test]
+fn locks_and_forks_at_the_same_time() {
+    let _alone = FORKING.lock();
+    let dir = tempfile::tempdir().unwrap();
+    let path: &Path = dir.path();
+    let (reader, writer) = io::pipe().unwrap();
+    let (mut told, tell) = io::pipe().unwrap();
+    let done = AtomicBool::new(false);
+    let children = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                // Held already, if a child was made a moment ago and its handler did not run yet.
+                drop(OsDisk.lock_dir(path).unwrap());
+            }
+        });
+        let mut children = Vec::new();
+        for _ in 0..40 {
+            children.push(fork_child(|| {
+                // SAFETY: the child's own copy, without which its read would never end; not used again.
+                unsafe { libc::close(writer.as_raw_fd()) };
+                (&tell).write_all(b"x").is_ok() && (&reader).read(&mut [0]).is_ok()
+            }));
+            told.read_exact(&mut [0]).unwrap();
+        }
+        done.store(true, Ordering::SeqCst);
+        children
+    });
+    let free = OsDisk.lock_dir(path).unwrap();
+    drop(writer);
+    assert!(children.into_iter().all(said_yes));
+    assert!(free.is_some(), "no child holds it");
 }

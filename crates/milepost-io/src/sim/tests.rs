@@ -156,6 +156,12 @@ fn room_comes_back_with_the_last_handle() {
         disk.sync_dir(Path::new("/d")).unwrap();
     }
     assert_eq!(disk.state().files.len(), 1, "nothing is kept of files that nobody can get at");
+    let file = open(&disk, OpenMode::Read).unwrap();
+    disk.remove(Path::new("/d/f")).unwrap();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    assert_eq!(disk.state().files.len(), 1, "it is still open");
+    drop(file);
+    assert_eq!(disk.state().files.len(), 0);
 }
 
 #[test]

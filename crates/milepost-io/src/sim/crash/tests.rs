@@ -271,6 +271,20 @@ fn a_renaming_between_directories_is_atomic() {
     }
 }
 
+/// The one unit that is missing or alone is one of all files and names.
+#[test]
+fn one_unit_of_several_files() {
+    let disk = SimDisk::new(1);
+    disk.put_file(Path::new("/d/f"), "..");
+    let (f, g) = (open(&disk, "/d/f", OpenMode::Write), open(&disk, "/d/g", OpenMode::CreateNew));
+    f.write_at(b"f", 0).unwrap();
+    g.write_at(b"g", 0).unwrap();
+    let (zero, missing) = ("f=.. g=\0", set(["f=f.", "f=.. g=g", "f=f. g=", "f=f. g=\0"]));
+    assert_eq!(found_names(&disk, Crash::OneMissing), missing);
+    let alone = set(["f=.. g=", "f=f.", "f=f. g=", "f=..", zero, "f=.. g=g"]);
+    assert_eq!(found_names(&disk, Crash::OneAlone), alone);
+}
+
 /// A directory that nobody synced goes with all that is in it, synced or not.
 #[test]
 fn a_lost_directory_takes_its_files_along() {
