@@ -26,7 +26,7 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Directory of the store [default: .milepost here or in a directory above].
+    /// Directory of the store (default: .milepost here or in a directory above).
     #[arg(long, global = true, env = "MILEPOST_STORE", value_name = "DIR", hide_env_values = true)]
     pub(crate) store: Option<PathBuf>,
     /// How to write the answer.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
 /// Who writes, and under which conditions.
 #[derive(Debug, Args)]
 pub(crate) struct WriteArgs {
-    /// Who writes [default: user@host of this process].
+    /// Who writes (default: user@host of this process).
     #[arg(long, value_name = "NAME")]
     pub(crate) writer: Option<String>,
     /// Which attempt of its task the writer is.

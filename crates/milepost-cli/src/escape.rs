@@ -1,4 +1,5 @@
-//! Text as a screen may see it: what would move the cursor, colour the screen or change its direction shows as an escape.
+//! Text as a screen may see it: what would move the cursor, colour the screen or change its direction shows as an
+//! escape.
 //!
 //! Invariant: the result has no control character; of [`one_line`] it has no line end either.
 
@@ -70,8 +71,8 @@ fn put(shown: &mut String, c: char, always: bool) {
     }
 }
 
-/// The characters that `milepost` escapes in names: controls; zero-width and bidirectional marks; separators of lines and
-/// paragraphs; tags; the byte order mark. Letters and marks of every script stay.
+/// The characters that `milepost` escapes in names: controls; zero-width and bidirectional marks; separators of lines
+/// and paragraphs; tags; the byte order mark. Letters and marks of every script stay.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -1,7 +1,8 @@
 //! Moments as people write them: a `Seq`, RFC 3339, local times, `yesterday 03:12`, `10 minutes ago`.
 //!
-//! Invariant: a text has one meaning or none; "now" and the time zone come in as an argument. A time without an offset is
-//! local time; one that a change of clocks skips is taken as much later as was skipped, one that comes twice as the first.
+//! Invariant: a text has one meaning or none; "now" and the time zone come in as an argument. A time without an offset
+//! is local time; one that a change of clocks skips is taken as much later as was skipped, one that comes twice as the
+//! first.
 
 use jiff::{
     Span, ToSpan, ZonedDateTime,
@@ -70,7 +71,8 @@ pub(crate) fn parse_in(text: &str, now: &ZonedDateTime) -> Result<Timestamp, Tim
     Ok(timestamp(&then))
 }
 
-/// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed back.
+/// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed
+/// back.
 pub(crate) fn local_text(at: Timestamp, zone: &ZonedDateTime) -> String {
     match jiff::Timestamp::from_microsecond(at.0) {
         Ok(time) => time.to_zoned_datetime(zone.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),

@@ -1,7 +1,7 @@
 //! Copies numbered pieces of work one by one, is "killed" in the middle, and goes on where it was.
 //!
-//! Run it twice: `cargo run -p milepost --example resumable_copy -- /tmp/copy-state`. Without an argument it keeps its state
-//! in a temporary directory and plays both runs itself.
+//! Run it twice: `cargo run -p milepost --example resumable_copy -- /tmp/copy-state`. Without an argument it keeps its
+//! state in a temporary directory and plays both runs itself.
 
 #![expect(clippy::print_stdout, reason = "an example talks to who runs it")]
 

@@ -99,8 +99,8 @@ impl CommitBuilder {
         self
     }
 
-    /// Claims a scope with a token, usually the attempt's number: from then on a lower one is refused, and so is an equal
-    /// one from another writer.
+    /// Claims a scope with a token, usually the attempt's number: from then on a lower one is refused, and so is an
+    /// equal one from another writer.
     ///
     /// ```
     /// # use milepost::{ErrorKind, Scope, Store};
@@ -297,8 +297,8 @@ impl CommitBuilder {
         Ok(self.engine.commit(self.state?)?)
     }
 
-    /// Commits without waiting: the ticket is waited for, or awaited in any runtime. Submitted commits of one thread keep
-    /// their order.
+    /// Commits without waiting: the ticket is waited for, or awaited in any runtime. Submitted commits of one thread
+    /// keep their order.
     ///
     /// ```
     /// # use milepost::{Scope, Store};

@@ -11,9 +11,9 @@
 //! change   {"seq":7,"at":"..","writer":"..","attempt":3,"change":"set","scope":"a/b","key":"k","old":"..","new":".."}
 //! ```
 //!
-//! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that are
-//! UTF-8 stand as a string; others in base64, in a field of the same name with `_base64` behind it. Times are RFC 3339
-//! with microseconds in UTC, or a number of microseconds since 1970 where that format has no year for them.
+//! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that
+//! are UTF-8 stand as a string; others in base64, in a field of the same name with `_base64` behind it. Times are RFC
+//! 3339 with microseconds in UTC, or a number of microseconds since 1970 where that format has no year for them.
 //!
 //! A commit to be appended is the same object. It may also have `"require"`: a list of
 //! `{"condition":"key_absent","scope":..,"key":..}`, `{"condition":"key_at","scope":..,"key":..,"seq":..}`,

@@ -25,9 +25,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Every change is an event in a log, durable before it is acknowledged; what a task sees is a fold over that log, so any
-//! past moment can be read, compared and replayed. One process writes to a store at a time; any number read beside it
-//! ([`Store::read_only`]).
+//! Every change is an event in a log, durable before it is acknowledged; what a task sees is a fold over that log, so
+//! any past moment can be read, compared and replayed. One process writes to a store at a time; any number read beside
+//! it ([`Store::read_only`]).
 //!
 //! Invariant: this crate adds words, no state. What it says is what the engine says; an [`Error`] keeps the inner error
 //! and adds an [`ErrorKind`]: what the caller can do about it.

@@ -51,7 +51,8 @@ impl Replay {
         self
     }
 
-    /// Hands each commit to a function, borrowed from the log: the fast way through all of it. The prefix is not applied.
+    /// Hands each commit to a function, borrowed from the log: the fast way through all of it. The prefix is not
+    /// applied.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -160,7 +161,8 @@ impl Watch {
         Ok(None)
     }
 
-    /// The next commit, waiting for it for some time. With a prefix, a commit outside it ends the wait early with `None`.
+    /// The next commit, waiting for it for some time. With a prefix, a commit outside it ends the wait early with
+    /// `None`.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -1,6 +1,7 @@
 //! [`Store`]: a store held open, local for now.
 //!
-//! Invariant: a clone is the same store. Reads see durable commits only, and one that follows an acknowledgement sees it.
+//! Invariant: a clone is the same store. Reads see durable commits only, and one that follows an acknowledgement sees
+//! it.
 
 use std::path::Path;
 
@@ -116,7 +117,8 @@ impl Store {
         self.commit().delete(scope, key).durable()
     }
 
-    /// Deletes all keys of a scope, durably on return. Scopes below it keep theirs: see [`CommitBuilder::clear_prefix`].
+    /// Deletes all keys of a scope, durably on return. Scopes below it keep theirs: see
+    /// [`CommitBuilder::clear_prefix`].
     ///
     /// ```
     /// # use milepost::{Scope, Store};
@@ -146,7 +148,8 @@ impl Store {
         Ok(self.engine().get(scope.as_str(), key)?)
     }
 
-    /// The state as of a moment: [`At::Latest`], a [`Seq`] or a [`crate::Timestamp`]. It never changes while it is held.
+    /// The state as of a moment: [`At::Latest`], a [`Seq`] or a [`crate::Timestamp`]. It never changes while it is
+    /// held.
     ///
     /// ```
     /// use milepost::{At, Scope, Store};
@@ -312,8 +315,8 @@ impl Store {
         self.engine().dir()
     }
 
-    /// Waits for what is queued, marks the store as closed cleanly and frees it, for every clone of this handle. Dropping
-    /// the last clone does the same, but can't say what went wrong.
+    /// Waits for what is queued, marks the store as closed cleanly and frees it, for every clone of this handle.
+    /// Dropping the last clone does the same, but can't say what went wrong.
     ///
     /// ```
     /// use milepost::{ErrorKind, Scope, Store};

@@ -74,8 +74,11 @@ impl View {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.commit().set(&scope, "x/2", b"").set(&scope, "x/1", b"").set(&scope, "y", b"").durable()?;
-    /// let keys: Vec<_> = store.view(At::Latest)?.scan(&scope, "x/").map(|entry| Ok(entry?.key)).collect::<Result<_, milepost::Error>>()?;
-    /// assert_eq!(keys.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["x/1", "x/2"]);
+    /// let mut found = Vec::new();
+    /// for entry in store.view(At::Latest)?.scan(&scope, "x/") {
+    ///     found.push(entry?.key.as_str().to_owned());
+    /// }
+    /// assert_eq!(found, ["x/1", "x/2"]);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn scan(&self, scope: &Scope, key_prefix: &str) -> Scan {

@@ -21,7 +21,7 @@ pub(crate) struct GetArgs {
     scope: OsString,
     /// Which key.
     key: OsString,
-    /// As of which moment [default: now].
+    /// As of which moment (default: now).
     #[arg(long, value_name = "MOMENT")]
     at: Option<String>,
 }

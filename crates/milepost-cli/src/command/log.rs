@@ -22,7 +22,7 @@ Examples:
   milepost log task/etl/load --key cursor -n 5
   milepost log --writer root@worker-7 -o csv")]
 pub(crate) struct LogArgs {
-    /// A scope, or where scopes begin: it is shown with all below it [default: everything].
+    /// A scope, or where scopes begin: it is shown with all below it (default: everything).
     prefix: Option<OsString>,
     /// Only changes of this key.
     #[arg(long)]

@@ -23,7 +23,7 @@ Examples:
 pub(crate) struct ReplayArgs {
     /// Only events of this scope and those below it.
     prefix: Option<OsString>,
-    /// From which moment on [default: the beginning].
+    /// From which moment on (default: the beginning).
     #[arg(long, value_name = "MOMENT")]
     from: Option<String>,
 }

@@ -26,7 +26,7 @@ pub(crate) struct ScanArgs {
     scope: Option<OsString>,
     /// Only keys that begin with this.
     prefix: Option<String>,
-    /// As of which moment [default: now].
+    /// As of which moment (default: now).
     #[arg(long, value_name = "MOMENT")]
     at: Option<String>,
 }

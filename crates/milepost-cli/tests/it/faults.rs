@@ -101,8 +101,8 @@ fn a_failed_sync_is_final() {
     assert!(failures >= 6, "only {failures} syncs were failed");
 }
 
-/// Every system call that touches files, one at a time, each with several errors and a kill: of a run that makes a store,
-/// commits to it and closes it, and of one that opens it again.
+/// Every system call that touches files, one at a time, each with several errors and a kill: of a run that makes a
+/// store, commits to it and closes it, and of one that opens it again.
 #[test]
 fn every_call_may_fail_once() {
     if !can_trace("every_call_may_fail_once") {
@@ -154,8 +154,8 @@ fn fail_one(prepared: u64, calls: &str, inject: &str, fault: &str) {
     check_after(&world, last_told(&ran).max(prepared), &context);
 }
 
-/// The calls of a trace that the program makes on its store, each with its number among the calls of its name and thread,
-/// which is what `when` counts. Those of the loader before it are left out.
+/// The calls of a trace that the program makes on its store, each with its number among the calls of its name and
+/// thread, which is what `when` counts. Those of the loader before it are left out.
 fn own_calls(trace: &[String]) -> Vec<(String, usize)> {
     let mut counts = std::collections::HashMap::<(String, String), usize>::new();
     let mut calls = Vec::new();

@@ -173,7 +173,8 @@ fn a_file_that_may_not_grow() {
         let mut command = Command::new("sh");
         clean(&mut command, world.dir());
         command.args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" append"), env!("CARGO_BIN_EXE_milepost")]);
-        // Lines with a condition are taken one by one: so it is the single commit that fits or not, and not many at once.
+        // Lines with a condition are taken one by one: so it is the single commit that fits or not, and not many at
+        // once.
         let condition = r#"{"require":[{"condition":"key_absent","scope":"none","key":"k"}],"#;
         let input = large_lines(last + 1, last + 200).replace("{\"writer\"", &format!("{condition}\"writer\""));
         let ran = finish(command.spawn().unwrap(), input.as_bytes());

@@ -1,5 +1,5 @@
-//! Killed at random moments, two hundred times on one store: every acknowledged commit is there, whole and in order; the
-//! store is free at once; what is found is clean or a torn tail, never damage.
+//! Killed at random moments, two hundred times on one store: every acknowledged commit is there, whole and in order;
+//! the store is free at once; what is found is clean or a torn tail, never damage.
 
 use std::{
     hint::spin_loop,
@@ -51,7 +51,8 @@ fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> u64 {
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let feeder = std::thread::spawn(move || {
-        // More than a run is given the time for; a killed reader ends it. Those that are not killed by then wait for it.
+        // More than a run is given the time for; a killed reader ends it. Those that are not killed by then wait for
+        // it.
         let _ = (from + 1..from + 80).try_for_each(|n| writeln!(stdin, "{}", line(n)));
         stdin
     });

@@ -1,4 +1,5 @@
-//! Preconditions, fencing tokens and idempotency keys: judged at the commit's place in the order; they survive a restart.
+//! Preconditions, fencing tokens and idempotency keys: judged at the commit's place in the order; they survive a
+//! restart.
 
 use milepost::{ErrorKind, Precondition, Refusal, Seq, Store, Writer};
 

@@ -9,7 +9,8 @@ use super::{Place, get, scope};
 #[expect(unsafe_code, reason = "there is no safe fork: that is what is tested")]
 fn start(child: impl FnOnce() -> i32) -> Pid {
     // SAFETY: the child runs code that other threads of the test binary may hold locks of, such as the allocator's;
-    // glibc's fork leaves the allocator usable in the child, and the child ends by `_exit` without running anything else.
+    // glibc's fork leaves the allocator usable in the child, and the child ends by `_exit` without running anything
+    // else.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(99);
