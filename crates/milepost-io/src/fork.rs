@@ -131,4 +131,4 @@ impl Drop for LockFd {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -188,6 +188,7 @@ fn check(disk: &dyn Disk, root: &Path) {
 
 #[test]
 fn the_real_disk_does_what_every_disk_does() {
+    let _alone = fork::tests::FORKING.lock();
     let dir = tempfile::tempdir().unwrap();
     check(&OsDisk, dir.path());
 }

@@ -6,8 +6,8 @@ use std::{
 use super::*;
 use crate::{Disk, OsDisk};
 
-/// One test forks at a time: for a moment, before its handler ran, another test's child would hold this one's locks.
-static FORKING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+/// One test forks or locks at a time: for a moment, before its handler runs, a child holds all locks of this process.
+pub(crate) static FORKING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
 
 /// Runs `child` in a forked child, which then ends without running anything of the parent's.
 fn fork_child(child: impl FnOnce() -> bool) -> libc::pid_t {
