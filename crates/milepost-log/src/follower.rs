@@ -1,8 +1,8 @@
 //! [`Follower`]: reads a log that another process writes.
 //!
 //! Invariant: a commit is shown only when it is whole and durable. The bytes are read, the file is synced (which a
-//! reader may do), and they are read again: only what is still the same is shown. A partial frame at the end is a commit
-//! that is not there yet.
+//! reader may do), and they are read again: only what is still the same is shown. A partial frame at the end is a
+//! commit that is not there yet.
 //!
 //! Writes nothing, and knows nothing of the writer but its files.
 

@@ -1,7 +1,7 @@
 //! What is known of a log from outside: its identity, and what the manifest says of its segments.
 //!
-//! The log never reads a manifest. Whoever keeps one passes what it says as plain values, and gets plain values to write
-//! into it.
+//! The log never reads a manifest. Whoever keeps one passes what it says as plain values, and gets plain values to
+//! write into it.
 
 use std::fmt;
 

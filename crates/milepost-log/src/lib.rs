@@ -1,12 +1,13 @@
 //! The log: segments of frames, appended, synced, recovered and read.
 //!
 //! A log is a row of segment files. Commits are appended to the last one, the open segment; the others are sealed: they
-//! can't change any more and are read through a map. [`create`] makes a log, [`find`] reads one to its end, and from what
-//! it found a [`LogReader`], a [`Follower`] (beside a writer) or, after [`FoundLog::repair`], a [`Log`] for writing is
-//! made.
+//! can't change any more and are read through a map. [`create`] makes a log, [`find`] reads one to its end, and from
+//! what it found a [`LogReader`], a [`Follower`] (beside a writer) or, after [`FoundLog::repair`], a [`Log`] for
+//! writing is made.
 //!
-//! Invariants: what was synced is there after any crash, whole and in order. A bit that is not what was written gives an
-//! error that names file, offset and `Seq`; nothing is repaired silently or skipped. The bytes are drawn in [`format`].
+//! Invariants: what was synced is there after any crash, whole and in order. A bit that is not what was written gives
+//! an error that names file, offset and `Seq`; nothing is repaired silently or skipped. The bytes are drawn in
+//! [`format`].
 //!
 //! Knows bytes and sequence numbers, nothing of keys, events or the manifest: what the manifest says comes in as
 //! [`Known`], and what it should say comes out of [`LogWriter::segments`] and [`LogWriter::clean_mark`].

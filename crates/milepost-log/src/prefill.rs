@@ -1,11 +1,11 @@
 //! [`Prefiller`]: makes files of zeros ahead of their use as segments, and files of dropped segments into such.
 //!
 //! Syncing a write over blocks that were written before costs about two thirds of one that makes the file grow. So the
-//! next segment is written full of zeros in the background, a piece at a time. A process that commits little never begins
-//! one; a writer that outruns it simply grows its file.
+//! next segment is written full of zeros in the background, a piece at a time. A process that commits little never
+//! begins one; a writer that outruns it simply grows its file.
 //!
-//! Invariant: a spare that is handed over is all zeros, synced, under a name that no opening takes for a segment. The file
-//! of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more.
+//! Invariant: a spare that is handed over is all zeros, synced, under a name that no opening takes for a segment. The
+//! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more.
 //!
 //! Knows nothing of frames.
 
@@ -182,8 +182,8 @@ impl Prefiller {
         }
     }
 
-    /// Hands over a segment that the manifest no longer lists: its file becomes a spare once nobody in this process reads
-    /// it any more.
+    /// Hands over a segment that the manifest no longer lists: its file becomes a spare once nobody in this process
+    /// reads it any more.
     ///
     /// Only for a store that no other process reads: a file that one has mapped must be removed instead.
     pub fn recycle(&mut self, dropped: Dropped) {

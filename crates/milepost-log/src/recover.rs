@@ -5,15 +5,16 @@
 //!
 //! What repairing does, in this order, and why each step may crash:
 //!
-//! 1. **Torn tail**: its bytes go to `quarantine/`, synced; only then the file is cut where the last good frame ends, and
-//!    synced. After a crash in between, the tail is still there and is found torn again.
+//! 1. **Torn tail**: its bytes go to `quarantine/`, synced; only then the file is cut where the last good frame ends,
+//!    and synced. After a crash in between, the tail is still there and is found torn again.
 //! 2. **The last batch is written again**, byte by byte the same, and synced, unless the log was closed cleanly. It may
 //!    never have reached the disk although it is read from the cache: after a kill, or after a sync that failed and
 //!    dropped its pages. Batches before it are on the disk: a later one was written only after their sync.
-//! 3. **Segments that miss their footer** are sealed: footer, cut behind it, sync. So is the one before an empty last
+//! 3. **The directory is synced**: after a kill the name of the open segment may not be durable yet. It has to be
+//!    before anything is appended to it, and before the segment before it is sealed.
+//! 4. **Segments that miss their footer** are sealed: footer, cut behind it, sync. So is the one before an empty last
 //!    segment, if the manifest does not know that it was sealed: its footer may be in the cache only.
-//! 4. **Files that never became a segment** are removed.
-//! 5. **The directory is synced**: the name of the open segment may not be durable yet.
+//! 5. **Files that never became a segment** are removed.
 //!
 //! What stands at a place of a segment is decided in `recover/table.rs`, and nowhere else.
 

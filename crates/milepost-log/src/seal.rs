@@ -1,10 +1,10 @@
 //! Sealing a segment: the file is cut where its last frame ends, gets its footer, and is synced. From then on it can't
 //! change, and is read through a map.
 //!
-//! Invariant: a segment is sealed only after the one that follows it has a durable name. So the footer and the cut may be
-//! lost in a crash, in part or in whole: the segment that follows says up to which `Seq` this one must hold frames, and
-//! whatever stands behind them is the rest of a seal. Nothing is appended to the segment that follows before the seal was
-//! synced; so if that one is empty, a footer that can be read may still be on its way to the disk.
+//! Invariant: a segment is sealed only after the one that follows it has a durable name. So the footer and the cut may
+//! be lost in a crash, in part or in whole: the segment that follows says up to which `Seq` this one must hold frames,
+//! and whatever stands behind them is the rest of a seal. Nothing is appended to the segment that follows before the
+//! seal was synced; so if that one is empty, a footer that can be read may still be on its way to the disk.
 //!
 //! When there is no room for the footer the segment stays without it: its frames are whole, the offsets are in memory,
 //! and the next repair tries again.

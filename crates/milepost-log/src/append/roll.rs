@@ -15,13 +15,15 @@ use crate::{
     segment::Part,
 };
 
-/// The least that an open segment holds before it is left early for a prefilled one: else there would be many small ones.
+/// The least that an open segment holds before it is left early for a prefilled one: else there would be many small
+/// ones.
 pub(super) fn early_bytes_min(segment_bytes: u32) -> u64 {
     (u64::from(segment_bytes) / 2).min(256 << 10)
 }
 
 impl LogWriter {
-    /// Begins the next segment, in a prefilled file if one is ready, and seals the open one. Does nothing to an empty one.
+    /// Begins the next segment, in a prefilled file if one is ready, and seals the open one. Does nothing to an empty
+    /// one.
     ///
     /// On [`AppendError::DiskFull`] and [`AppendError::Write`] the log is as it was.
     pub fn roll(&mut self) -> Result<(), AppendError> {

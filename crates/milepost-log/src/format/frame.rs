@@ -13,14 +13,14 @@
 //!     padding        zeros, to the next multiple of 8
 //! ```
 //!
-//! A batch is what one sync covers: its first `Seq` is the first that was not synced when the frame was written. Hence a
-//! frame of a later batch proves that every batch before it had been synced.
+//! A batch is what one sync covers: its first `Seq` is the first that was not synced when the frame was written. Hence
+//! a frame of a later batch proves that every batch before it had been synced.
 //!
 //! The body's checksum is made by the thread that made the body. The header's covers it, so that the work left for the
 //! one thread that writes does not depend on the size of the commit.
 //!
-//! Why a chain, an epoch and a salt: with length, checksum and `Seq` alone, the later frames of a batch that was lost in a
-//! crash come back as soon as a new commit of the same length fills the gap before them.
+//! Why a chain, an epoch and a salt: with length, checksum and `Seq` alone, the later frames of a batch that was lost
+//! in a crash come back as soon as a new commit of the same length fills the gap before them.
 
 use milepost_types::{Seq, Timestamp, limits::COMMIT_BYTES_MAX};
 use thiserror::Error;

@@ -1,7 +1,8 @@
 //! [`find`]: reads a log from its first frame to its end, without changing anything.
 //!
-//! May run beside a process that writes the log: what is read of the open segment is synced here before it is shown, and
-//! a place that looks damaged is read again, because a read beside a write may see a later page before an earlier one.
+//! May run beside a process that writes the log: what is read of the open segment is synced here before it is shown,
+//! and a place that looks damaged is read again, because a read beside a write may see a later page before an earlier
+//! one.
 
 use std::{
     io,
@@ -36,8 +37,8 @@ const REREADS_MAX: usize = 3;
 
 /// Walks every frame in order, calling `visit`, and finds where the log ends. Reads only.
 ///
-/// `dir` is the store's directory. An error names the damage or the missing file; then nothing of the log is returned, but
-/// `visit` was called for the frames before it.
+/// `dir` is the store's directory. An error names the damage or the missing file; then nothing of the log is returned,
+/// but `visit` was called for the frames before it.
 pub fn find(disk: Arc<dyn Disk>, dir: &Path, known: &Known<'_>, visit: &mut Visit<'_>) -> Result<FoundLog, LogError> {
     let listing = listing::list(&*disk, dir)?;
     let ids = planned(&listing, dir, known)?;
@@ -308,8 +309,8 @@ impl Finder<'_> {
         }
     }
 
-    /// Segments that are on the disk but not in the log: those of this store from before its first, which compaction has
-    /// dropped, and strays.
+    /// Segments that are on the disk but not in the log: those of this store from before its first, which compaction
+    /// has dropped, and strays.
     fn leftovers(&self, listing: &Listing) -> (Vec<PathBuf>, Vec<String>) {
         let log_dir = names::log_dir(self.dir);
         let (mut retired, mut strays) = (Vec::new(), Vec::new());

@@ -16,8 +16,8 @@ use crate::{
 };
 
 impl FoundLog {
-    /// Makes the log ready for writing, in a new epoch: cuts a torn tail, after a copy of it went to `quarantine/`, seals
-    /// segments whose sealing was not finished, and removes files that never became a segment.
+    /// Makes the log ready for writing, in a new epoch: cuts a torn tail, after a copy of it went to `quarantine/`,
+    /// seals segments whose sealing was not finished, and removes files that never became a segment.
     ///
     /// The caller holds the store's lock since before [`find`](crate::find). The epoch is durable in its manifest, and
     /// the manifest no longer has a clean mark.
@@ -40,7 +40,8 @@ impl FoundLog {
         if !self.closed_cleanly {
             repair.rewrite_last_batch(&file, &self.open)?;
         }
-        // A segment is sealed only after the name of the next one is durable, here too: the roll may have stopped before.
+        // A segment is sealed only after the name of the next one is durable, here too: the roll may have stopped
+        // before.
         let log_dir = names::log_dir(&self.dir);
         disk.sync_dir(&log_dir).map_err(|error| repair.stopped(&log_dir, &error))?;
         for unsealed in &self.unsealed {

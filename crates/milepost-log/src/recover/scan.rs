@@ -126,8 +126,9 @@ fn place_facts(bytes: &[u8], seed: Seed, position: &Position, expected: &Expecte
     facts
 }
 
-/// Where in `rest`, which begins at the place where a commit is missing, a frame stands whose batch is later. Its header is proof enough: no other writer knows the salt, and a header is not written before the batch before
-/// it was synced.
+/// Where in `rest`, which begins at the place where a commit is missing, a frame stands whose batch is later. Its
+/// header is proof enough: no other writer knows the salt, and a header is not written before the batch before it was
+/// synced.
 pub(crate) fn later_batch(rest: &[u8], seed: Seed, chain: &Chain) -> Option<usize> {
     let mut at = 0;
     while at + FRAME_HEADER_BYTES <= rest.len() {

@@ -5,9 +5,9 @@
 //! the order of `if`s.
 //!
 //! Why a bad frame is torn or corrupt: the sectors of a batch that was not synced may reach the disk in any order, so
-//! anything may be missing behind the last synced batch. But a batch is written only after the one before it was synced.
-//! So a frame of a *later* batch proves that the bad place was once whole on the disk: then it is damage. The same holds
-//! for every place below a clean-close mark, and in every segment but the last.
+//! anything may be missing behind the last synced batch. But a batch is written only after the one before it was
+//! synced. So a frame of a *later* batch proves that the bad place was once whole on the disk: then it is damage. The
+//! same holds for every place below a clean-close mark, and in every segment but the last.
 //!
 //! Pure: facts in, verdict out.
 

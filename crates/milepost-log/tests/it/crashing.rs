@@ -1,8 +1,8 @@
 //! Power loss at every operation of a workload, in every way that unsynced writes and names can be lost; and again at
 //! every operation of recovery.
 //!
-//! What is asked each time: every acknowledged commit is there, whole and in order; others are there whole or not at all;
-//! the log can be written again; and what was found once is found again.
+//! What is asked each time: every acknowledged commit is there, whole and in order; others are there whole or not at
+//! all; the log can be written again; and what was found once is found again.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,10 @@ use milepost_log::{FoundLog, Log, LogError, Prefilled, Tail};
 use milepost_types::Seq;
 use proptest::prelude::*;
 
-use crate::rig::{CRASHES, Manifests, World, dir};
+use crate::{
+    mortal::Mortal,
+    rig::{CRASHES, Manifests, World, dir},
+};
 
 /// One step of a workload.
 #[derive(Clone, Debug)]
@@ -172,23 +175,54 @@ fn acknowledged_commits_survive_a_crash_at_every_operation() {
     }
 }
 
-/// FAULTS A1: a killed process leaves what it wrote in the cache. All of it is found, and made durable before anything is
-/// built upon it: a later power loss takes nothing away.
+/// FAULTS A1: the process is killed at every operation. What it wrote is in the cache, not all of it on the disk. All
+/// of it is found, and made durable before anything is built upon it: a later power loss takes nothing away, not even
+/// one inside that recovery.
 #[test]
 fn what_a_killed_process_left_is_durable_once_opened() {
-    let mut kills = 0;
-    run(&mut World::new(4096), &everything(), &mut |world| {
-        let mut opened = world.after_kill();
-        let Some((found, bodies)) = judged(&opened, "killed") else { return };
-        assert_eq!(bodies, opened.offered, "a kill loses nothing");
-        opened.repair_keeping(found, bodies.clone()).unwrap();
-        for (crash, seed) in [(Crash::LoseUnsynced, 0), (Crash::Torn, kills)] {
-            let (_, again) = judged(&opened.after_crash(crash, seed), "killed").expect("a manifest is there");
-            assert_eq!(again, bodies);
+    let steps = everything();
+    let mut met = HashSet::new();
+    for manifests in [Manifests::Fresh, Manifests::Stale] {
+        for operation in 0..=operations_of(&steps, manifests) {
+            let mut world = World::new(4096);
+            world.manifests = manifests;
+            world.process = Some(Mortal::killed_after(&world.sim, operation));
+            run(&mut world, &steps, &mut |_| {});
+            let context = format!("{manifests:?}, killed at operation {operation}");
+            let killed = world.after_kill();
+            let Some((found, bodies)) = judged(&killed, &context) else { continue };
+            let mut opened = killed.clone();
+            let mut log = opened.repair_keeping(found, bodies.clone()).unwrap();
+            opened.commit(&mut log, &[11, 700]);
+            drop(log);
+            for (crash, seed) in [(Crash::LoseUnsynced, 0), (Crash::Torn, operation), (Crash::LoseNames, 0)] {
+                let (_, again) = judged(&opened.after_crash(crash, seed), &context).expect("a manifest is there");
+                assert_eq!(again, opened.offered, "{context}, {crash:?}");
+            }
+            if met.insert((killed.files(), killed.acked)) {
+                lose_power_inside_recovery_after_a_kill(&world, &context);
+            }
         }
-        kills += 1;
-    });
-    assert!(kills > 40, "{kills}");
+    }
+}
+
+/// Here the unacknowledged may be lost with the power, but nothing else, and nothing may be taken for damage.
+fn lose_power_inside_recovery_after_a_kill(killed: &World, context: &str) {
+    for operation in 0.. {
+        let mut opened = killed.after_kill();
+        opened.sim.power_off_after(operation);
+        let is_over = opened.open().is_ok();
+        for (crash, seed) in
+            [(Crash::LoseUnsynced, 0), (Crash::Torn, operation), (Crash::LoseNames, 0), (Crash::LoseData, 0)]
+        {
+            let mut after = killed.after_kill();
+            after.sim = opened.sim.copy().crash(crash, seed);
+            judge_and_go_on(after, &format!("{context}, power lost at operation {operation} of recovery, {crash:?}"));
+        }
+        if is_over {
+            return;
+        }
+    }
 }
 
 /// FAULTS A5: recovery crashes at each of its operations, and so does the recovery after that. What the first one found

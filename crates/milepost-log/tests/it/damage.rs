@@ -1,5 +1,5 @@
-//! Every bit flipped, every length cut, files missing, swapped or put in from elsewhere: what comes out is a right prefix,
-//! a torn tail, or an error that names the place. Never a wrong byte, never a gap that is stepped over.
+//! Every bit flipped, every length cut, files missing, swapped or put in from elsewhere: what comes out is a right
+//! prefix, a torn tail, or an error that names the place. Never a wrong byte, never a gap that is stepped over.
 
 use std::ops::ControlFlow;
 
@@ -183,8 +183,8 @@ fn nothing_is_torn_below_a_clean_mark() {
     assert!(matches!(outcome(&world), Outcome::Named(_)));
 }
 
-/// FAULTS D3: damage with later batches behind it refuses the log and names the first commit that is gone; a reader that
-/// was open before serves what is below and above.
+/// FAULTS D3: damage with later batches behind it refuses the log and names the first commit that is gone; a reader
+/// that was open before serves what is below and above.
 #[test]
 fn damage_in_the_middle_is_named_and_the_rest_is_served() {
     let mut world = World::new(4096);
@@ -517,8 +517,8 @@ fn a_newer_format_is_refused() {
     }
 }
 
-/// FAULTS A3: a torn tail can be anything, as long as no later batch is in it: what is there is never shown, and the log
-/// goes on where it ended.
+/// FAULTS A3: a torn tail can be anything, as long as no later batch is in it: what is there is never shown, and the
+/// log goes on where it ended.
 #[test]
 fn junk_behind_the_last_batch_is_torn() {
     let file = segment_file(3);

@@ -141,8 +141,8 @@ fn a_disk_full_to_the_byte_takes_a_roll_without_a_footer() {
     assert!(after.open().unwrap().writer.segments()[0].sealed.is_some());
 }
 
-/// FAULTS B3: an error of each operation of a roll that is not "no room": refused and as before, or the log stops. Never
-/// anything in between.
+/// FAULTS B3: an error of each operation of a roll that is not "no room": refused and as before, or the log stops.
+/// Never anything in between.
 #[test]
 fn an_io_error_in_a_roll_refuses_or_stops() {
     let refuses = |on, nth| {

@@ -300,7 +300,8 @@ fn what_looks_damaged_is_read_again() {
     assert_eq!((seqs, found.last_seq()), (vec![1, 2, 3, 4], Seq(4)));
 }
 
-/// The writer appends and rolls after the follower has read the old segment to its end, and before it looks for the next.
+/// The writer appends and rolls after the follower has read the old segment to its end, and before it looks for the
+/// next.
 #[test]
 fn what_was_appended_before_a_roll_is_not_missed() {
     let mut world = World::new(4096);

@@ -1,8 +1,8 @@
 //! FAULTS A4: what a lost batch has left on the disk never comes back, whatever is written in its place.
 //!
-//! The story: of a batch of three commits the power loss kept the third and lost the second. Recovery ends the log after
-//! the first. A log of length, checksum and `Seq` alone would leave the third where it is; a new second commit of the same
-//! length as the lost one then ends right before it, and the dead third commit is taken for the next one.
+//! The story: of a batch of three commits the power loss kept the third and lost the second. Recovery ends the log
+//! after the first. A log of length, checksum and `Seq` alone would leave the third where it is; a new second commit
+//! of the same length as the lost one then ends right before it, and the dead third commit is taken for the next one.
 
 use milepost_io::Crash;
 use milepost_log::Tail;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod mortal; // a process that is killed, over the simulated disk
 mod rig; // a store of one log: what was appended, what was acknowledged, what a manifest would say
 
 mod appending; // append, sync, roll, read: the plain way

@@ -161,8 +161,8 @@ fn a_full_disk_is_left_for_the_spare() {
     world.after_crash(Crash::LoseUnsynced, 0).open().unwrap();
 }
 
-/// FAULTS J6: the file of a dropped segment is used again only when nobody reads it any more, and of what it held nothing
-/// is left anywhere.
+/// FAULTS J6: the file of a dropped segment is used again only when nobody reads it any more, and of what it held
+/// nothing is left anywhere.
 #[test]
 fn a_recycled_segment_holds_nothing_of_its_past() {
     let mut world = World::new(64 << 10);

@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::mortal::Mortal;
 use milepost_io::{Crash, Disk, Latch, SimDisk, SimEntropy};
 use milepost_log::{
     AppendError, CleanMark, FRAME_HEADER_BYTES, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader,
@@ -50,6 +51,8 @@ pub(crate) enum Manifests {
 #[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) sim: SimDisk,
+    /// The process that uses the disk, if it is to be killed.
+    pub(crate) process: Option<Mortal>,
     pub(crate) segment_bytes: u32,
     pub(crate) manifests: Manifests,
     pub(crate) epoch: u32,
@@ -68,6 +71,7 @@ impl World {
         sim.sync_dir(Path::new("/")).unwrap();
         World {
             sim,
+            process: None,
             segment_bytes,
             manifests: Manifests::Fresh,
             epoch: 0,
@@ -79,7 +83,10 @@ impl World {
     }
 
     pub(crate) fn disk(&self) -> Arc<dyn Disk> {
-        Arc::new(self.sim.clone())
+        match &self.process {
+            Some(process) => Arc::new(process.clone()),
+            None => Arc::new(self.sim.clone()),
+        }
     }
 
     pub(crate) fn settings(&self) -> LogSettings {
@@ -121,7 +128,7 @@ impl World {
 
     /// The world as it is after a power loss now. This one goes on.
     pub(crate) fn after_crash(&self, how: Crash, seed: u64) -> World {
-        World { sim: self.sim.copy().crash(how, seed), ..self.clone() }
+        World { sim: self.sim.copy().crash(how, seed), process: None, ..self.clone() }
     }
 
     /// All that is on the disk: two worlds with the same files are recovered alike.
@@ -135,7 +142,7 @@ impl World {
 
     /// The world as it is when its process was killed now: nothing is lost, but not all is durable. This one goes on.
     pub(crate) fn after_kill(&self) -> World {
-        World { sim: self.sim.copy(), ..self.clone() }
+        World { sim: self.sim.copy(), process: None, ..self.clone() }
     }
 
     /// Whether the bodies are what may be there: all that was acknowledged, and then whole commits in order.
@@ -180,7 +187,8 @@ impl World {
         }
     }
 
-    /// Appends commits with bodies of these sizes. They count as offered, unless the log says that nothing was appended.
+    /// Appends commits with bodies of these sizes. They count as offered, unless the log says that nothing was
+    /// appended.
     pub(crate) fn append(&mut self, log: &mut Log, sizes: &[usize]) -> Result<(), AppendError> {
         let first = log.writer.next_seq();
         let batch = self.batch(first, sizes);
