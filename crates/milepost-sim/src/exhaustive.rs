@@ -146,34 +146,69 @@ fn world(before: Before) -> Result<World, Disagreement> {
     Ok(world)
 }
 
+/// Every way in which a disk comes out of a power loss, those that are drawn several times.
+pub const CRASHES: [Crash; 16] = [
+    Crash::LoseUnsynced,
+    Crash::KeepAll,
+    Crash::LoseNames,
+    Crash::LoseData,
+    Crash::Torn,
+    Crash::Torn,
+    Crash::Torn,
+    Crash::PrefixOfWrites,
+    Crash::PrefixOfWrites,
+    Crash::PrefixOfWrites,
+    Crash::OneMissing,
+    Crash::OneMissing,
+    Crash::OneMissing,
+    Crash::OneAlone,
+    Crash::OneAlone,
+    Crash::OneAlone,
+];
+
 /// Runs a sequence, cut off at every operation of its last step. Gives the number of states looked at.
 pub fn sequence(before: Before, kinds: &[Kind], crashes: &[Crash]) -> Result<u64, Disagreement> {
-    let at = |cut: u64| {
-        move |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"))
-    };
-    let mut states = 0;
-    let mut cut = 0;
-    loop {
-        let mut world = world(before).map_err(at(cut))?;
-        let (off, looked_at) = cut_off(&mut world, kinds, crashes, cut).map_err(at(cut))?;
-        states += looked_at;
-        if !off {
-            return Ok(states);
-        }
-        cut += 1;
-    }
+    each_cut(before, kinds, &mut |world| {
+        world.look_at(crashes)?;
+        Ok(crashes.len() as u64)
+    })
 }
 
-fn cut_off(world: &mut World, kinds: &[Kind], crashes: &[Crash], cut: u64) -> Result<(bool, u64), Disagreement> {
-    for (place, kind) in kinds.iter().enumerate() {
-        if place + 1 == kinds.len() {
-            world.power_off_after(cut);
+/// Runs a sequence, cut off at every operation of its last step, and cuts the recovery that follows at each of its own
+/// operations, and the next one too. Gives the number of states looked at.
+pub fn recovery(before: Before, kinds: &[Kind], crashes: &[Crash], depth: u32) -> Result<u64, Disagreement> {
+    each_cut(before, kinds, &mut |world| {
+        let mut states = 0;
+        for crash in crashes {
+            states += world.look_at_recovery(*crash, depth)?;
         }
-        world.act(&kind.step(place))?;
+        Ok(states)
+    })
+}
+
+/// Cuts the last step off at each of its operations, and after it.
+fn each_cut(
+    before: Before,
+    kinds: &[Kind],
+    look: &mut dyn FnMut(&mut World) -> Result<u64, Disagreement>,
+) -> Result<u64, Disagreement> {
+    let mut states = 0;
+    for cut in 0.. {
+        let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
+        let mut world = world(before).map_err(at)?;
+        for (place, kind) in kinds.iter().enumerate() {
+            if place + 1 == kinds.len() {
+                world.power_off_after(cut);
+            }
+            world.act(&kind.step(place)).map_err(at)?;
+        }
+        let off = world.is_off();
+        states += look(&mut world).map_err(at)?;
+        if !off {
+            break;
+        }
     }
-    let off = world.is_off();
-    world.look_at(crashes)?;
-    Ok((off, crashes.len() as u64))
+    Ok(states)
 }
 
 /// Every sequence of exactly so many kinds, of which one in `stride` is taken, from `first` on.

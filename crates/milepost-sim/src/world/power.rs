@@ -94,6 +94,50 @@ impl World {
         Ok(())
     }
 
+    /// Takes the power away, and again at every operation of the recovery that follows, `depth` times one within the
+    /// other. Gives the number of states looked at.
+    pub fn look_at_recovery(&mut self, crash: Crash, depth: u32) -> Result<u64, Disagreement> {
+        self.machine.disk.power_off();
+        self.engine = None;
+        let disk = self.machine.disk.crash(crash, self.dice.bits());
+        let states = self.cut_recovery(&disk, depth).map_err(|Disagreement(what)| {
+            Disagreement(format!("after {crash:?}, with recovery cut off {depth} times: {what}"))
+        })?;
+        self.states += states;
+        Ok(states)
+    }
+
+    fn cut_recovery(&mut self, found: &SimDisk, depth: u32) -> Result<u64, Disagreement> {
+        let mut states = 0;
+        for cut in 0.. {
+            let machine = self.machine.with_disk(found.copy());
+            machine.disk.power_off_after(cut);
+            let opened = machine.open();
+            let whole = !machine.disk.is_off();
+            if let (Err(error), true) = (&opened, whole) {
+                return disagree(format!("opening: {error}"));
+            }
+            machine.disk.power_off();
+            drop(opened);
+            for crash in [Crash::LoseUnsynced, Crash::KeepAll, Crash::Torn] {
+                let next = machine.disk.crash(crash, self.dice.bits());
+                let at = |Disagreement(what)| Disagreement(format!("cut off at {cut}, {crash:?}: {what}"));
+                if depth > 1 {
+                    states += self.cut_recovery(&next, depth - 1).map_err(at)?;
+                } else {
+                    let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+                    let machine = self.machine.with_disk(next);
+                    recover::whole(&machine, known, &mut self.dice, &mut self.coverage).map_err(at)?;
+                    states += 1;
+                }
+            }
+            if whole {
+                break;
+            }
+        }
+        Ok(states)
+    }
+
     /// Recovers for good, after up to a few crashes in the middle of recovering.
     fn recover_through_crashes(&mut self) -> Agreed {
         let mut disk = self.machine.disk.clone();

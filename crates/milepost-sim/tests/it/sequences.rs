@@ -1,7 +1,7 @@
 use milepost_io::Crash;
 use milepost_sim::{
     check::Agreed,
-    exhaustive::{self, Before},
+    exhaustive::{self, Before, Kind},
 };
 
 fn check(before: Before, length: u32, first: usize, stride: usize) -> u64 {
@@ -20,6 +20,16 @@ fn check(before: Before, length: u32, first: usize, stride: usize) -> u64 {
 #[test]
 fn every_step_cut_off_anywhere() {
     assert!(check(Before::OneCommit, 1, 0, 1) > 500);
+}
+
+/// FAULTS A5: the power goes off at every operation of recovery, and again at every operation of the next one.
+#[test]
+fn recovery_cut_off_twice_anywhere() {
+    for kinds in [[Kind::Roll].as_slice(), &[Kind::Roll, Kind::Flight]] {
+        let states = exhaustive::recovery(Before::OneCommit, kinds, &[Crash::PrefixOfWrites], 2);
+        let states = states.unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(states > 500, "{kinds:?}: only {states}");
+    }
 }
 
 /// Every pair, and a part of all triples; the program does all of them with `--exhaustive 3`.
