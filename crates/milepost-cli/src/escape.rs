@@ -27,6 +27,22 @@ pub(crate) fn lines(text: &str) -> String {
     shown
 }
 
+/// A line of JSON that says the same, with what acts on a screen as JSON's own escapes.
+pub(crate) fn json(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    for c in line.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// Bytes on one line: escaped text, or the first of them in hexadecimal. Cut after `chars_max`.
 pub(crate) fn value(bytes: &[u8], chars_max: usize) -> String {
     // A character has at most four bytes; the one that a cut goes through is left out.

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use crate::error::CliError;
+use crate::{error::CliError, escape};
 
 /// Standard output, held for the time of a command.
 #[derive(Debug)]
@@ -32,6 +32,14 @@ impl Out {
     pub(crate) fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.raw(bytes)?;
         self.raw(b"\n")
+    }
+
+    /// Writes a line of JSON: as it is, but for a terminal, which must not act on it.
+    pub(crate) fn json(&mut self, line: &[u8]) -> Result<(), CliError> {
+        match str::from_utf8(line) {
+            Ok(text) if self.is_terminal => self.line(escape::json(text).as_bytes()),
+            _ => self.line(line),
+        }
     }
 
     /// Hands on what was written.

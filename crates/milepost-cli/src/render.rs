@@ -81,7 +81,7 @@ impl<'o, R: Row> Rows<'o, R> {
             Writer::Jsonl { out, line } => {
                 line.clear();
                 row.json(line)?;
-                out.line(line)
+                out.json(line)
             }
             Writer::Csv(writer) => {
                 for cells in row.csv() {

@@ -38,7 +38,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
             for entry in view.scan(&scope, "") {
                 line.clear();
                 milepost::json::write_entry(&mut line, &scope, &entry?);
-                out.line(&line)?;
+                out.json(&line)?;
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -50,7 +50,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
     for commit in replay {
         line.clear();
         milepost::json::write_commit(&mut line, &commit?).map_err(milepost::Error::from)?;
-        out.line(&line)?;
+        out.json(&line)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
     let report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     if args.json || context.format == Format::Jsonl {
-        out.line(object(&report).to_string().as_bytes())?;
+        out.json(object(&report).to_string().as_bytes())?;
     } else if context.format == Format::Csv {
         return Err(CliError::Argument { what: "--output", why: "verify has no CSV; use --json".into() });
     } else {

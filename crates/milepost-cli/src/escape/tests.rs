@@ -1,6 +1,6 @@
 //! What a screen may see.
 
-use super::{lines, one_line, value};
+use super::{json, lines, one_line, value};
 
 #[test]
 fn one_line_has_nothing_that_acts_on_a_screen() {
@@ -22,6 +22,14 @@ fn one_line_has_nothing_that_acts_on_a_screen() {
 #[test]
 fn lines_keep_their_ends() {
     assert_eq!(lines("a\n\tb\\n\u{1b}\r\n"), "a\n\tb\\n\\u{1b}\\r\n");
+}
+
+#[test]
+fn json_says_the_same() {
+    let line = serde_json::to_string("a\"\\\n\u{7f}\u{9b}\u{202e}\u{e0001}ä日").unwrap();
+    let shown = json(&line);
+    assert_eq!(shown, r#""a\"\\\n\u007f\u009b\u202e\udb40\udc01ä日""#);
+    assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), serde_json::from_str::<String>(&line).unwrap());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use expect_test::expect;
 
-use super::world::{World, clean};
+use super::world::{World, clean, skipped};
 
 #[test]
 fn set_get_delete_clear_scan() {
@@ -449,4 +449,29 @@ fn watch_follows_another_process() {
     }
     drop(reader);
     assert_eq!(watch.wait().unwrap().code(), Some(0), "watch did not end when nobody read it");
+}
+
+/// On a terminal nothing acts on the screen: neither a value nor a name, in no format. Elsewhere bytes are as they are.
+#[test]
+fn a_terminal_is_not_acted_on() {
+    let world = World::new();
+    let bad = "x\u{1b}[2J\u{7}\u{9b}31my";
+    world.ok(["set", bad, bad, bad, "--writer", bad]);
+    let on_terminal = |args: &str| {
+        let mut command = Command::new("script");
+        clean(&mut command, world.dir());
+        command.args(["-qec", &format!("'{}' {args}", env!("CARGO_BIN_EXE_milepost")), "/dev/null"]);
+        command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())
+    };
+    if on_terminal("--version").is_none() {
+        return skipped("commands::a_terminal_is_not_acted_on", "`script`, which makes a terminal, is missing");
+    }
+    for args in ["scan", "log", "replay", "log -o csv", "log -o jsonl", "replay -o csv", "export", "export --at now"] {
+        let shown = String::from_utf8(on_terminal(args).unwrap().stdout).unwrap();
+        assert!(shown.chars().all(|c| matches!(c, '\n' | '\r') || !c.is_control()), "{args}: {shown:?}");
+    }
+    let name = "$(printf 'x\\033[2J\\007\\302\\23331my')";
+    let shown = String::from_utf8(on_terminal(&format!("get \"{name}\" \"{name}\"")).unwrap().stdout).unwrap();
+    assert_eq!(shown, "x\\u{1b}[2J\\u{7}\\u{9b}31my\r\n");
+    assert_eq!(world.ok(["get", bad, bad]), bad);
 }
