@@ -57,8 +57,11 @@ impl Specimen {
     /// Looks at a damaged store in every way there is.
     pub(super) fn judge(&self, machine: &Machine, damage: Damage<'_>) -> Result<Found, Disagreement> {
         let before = files(&machine.disk);
-        // What was cut off an open segment can't be told from what was never written to it.
-        let floor = if matches!(damage, Damage::Cut { .. }) { self.sealed } else { self.floor };
+        // What is missing at the end of an open segment can't be told from what was never written to it.
+        let floor = match damage {
+            Damage::Cut { .. } | Damage::Swapped { .. } => self.sealed,
+            Damage::None | Damage::Bytes { .. } | Damage::Missing { .. } => self.floor,
+        };
         let verdict = self.verified(machine, floor)?;
         let read_only = match machine.open_read_only() {
             Ok(engine) => self.answers(&engine, floor)?,

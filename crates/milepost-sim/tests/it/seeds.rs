@@ -3,7 +3,7 @@ use milepost_sim::{
     rounds::{self, Tally},
 };
 
-const ROUNDS: u64 = 150;
+const ROUNDS: u64 = 250;
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
 const EXPECTED: [&str; 58] = [
