@@ -14,3 +14,4 @@ mod crashing; // power loss at every operation, in every way, and again inside r
 mod damage; // every bit, every truncation, files missing or swapped
 mod faults;
 mod ghosts; // what a lost batch left never comes back // no room, short writes, failing syncs
+mod real; // the real disk
