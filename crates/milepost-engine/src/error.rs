@@ -29,7 +29,6 @@ impl fmt::Display for Holder {
 
 /// Why a store could not be opened. Nothing was changed.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// Nothing is there.
     #[error("there is no store at {dir}; commit something there to create one, or name another directory", dir = .dir.display())]
@@ -199,7 +198,6 @@ fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::
 
 /// Why a commit was not made durable.
 #[derive(Clone, Debug, Error)]
-#[non_exhaustive]
 pub enum CommitError {
     /// A name or a size is not allowed. Nothing was appended.
     #[error(transparent)]
@@ -256,7 +254,6 @@ pub enum CommitError {
 
 /// Why a read failed.
 #[derive(Clone, Debug, Error)]
-#[non_exhaustive]
 pub enum ReadError {
     /// Damage, named; other reads go on.
     #[error("the store is damaged: {0}; other reads go on")]

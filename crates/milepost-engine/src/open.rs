@@ -245,7 +245,7 @@ pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, Open
     Ok(OpenError::Missing { dir: dir.to_owned() })
 }
 
-fn is_dir(disk: &dyn Disk, dir: &Path) -> Result<bool, OpenError> {
+pub(crate) fn is_dir(disk: &dyn Disk, dir: &Path) -> Result<bool, OpenError> {
     match disk.list(dir) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

@@ -62,6 +62,9 @@ const LOOKS_MAX: usize = 3;
 
 /// Reads every byte of a store, calling `progress` with the bytes read and the bytes in all.
 pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
+    if !open::is_dir(&**disk, dir)? {
+        return Err(OpenError::Missing { dir: dir.to_owned() });
+    }
     let held = if open::is_held(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
     let mut looks = 0;
     loop {

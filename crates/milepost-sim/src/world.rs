@@ -391,6 +391,5 @@ fn open_error_name(error: &OpenError) -> &'static str {
         OpenError::Limit(_) => "error/open: limit",
         OpenError::Io { .. } => "error/open: io",
         OpenError::Stopped(_) => "error/open: stopped",
-        _ => "error/open: unknown",
     }
 }

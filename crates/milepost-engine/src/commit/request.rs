@@ -57,6 +57,7 @@ impl Request {
     /// Claims a scope: commits that claim it with a lower token, or with an equal one under another writer's name, are
     /// refused from then on.
     pub fn fence(mut self, scope: &Scope, token: u64) -> Result<Request, CommitError> {
+        not_reserved(scope.as_str())?;
         let number = usize::try_from(token).unwrap_or(usize::MAX);
         limits::check("fencing token", "as its number", number, 0, limits::FENCING_TOKEN_MAX as usize)?;
         limits::check("commit", "fences", self.meta.fences.len() + 1, 0, limits::FENCES_MAX)?;
