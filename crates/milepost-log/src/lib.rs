@@ -7,7 +7,7 @@
 //!
 //! Invariants: what was synced is there after any crash, whole and in order. A bit that is not what was written gives
 //! an error that names file, offset and `Seq`; nothing is repaired silently or skipped. The bytes are drawn in
-//! [`format`].
+//! [`mod@format`].
 //!
 //! Knows bytes and sequence numbers, nothing of keys, events or the manifest: what the manifest says comes in as
 //! [`Known`], and what it should say comes out of [`LogWriter::segments`] and [`LogWriter::clean_mark`].
