@@ -54,6 +54,8 @@ pub struct World {
     doubt: Vec<Arc<Kept>>,
     held: Vec<(View, Moment)>,
     watches: Vec<(Watch, Seq)>,
+    /// Read-only openings beside the writer, as of other processes.
+    readers: Vec<Engine>,
     /// What the wall clock says; it moves only between steps.
     wall: Timestamp,
     frozen: bool,
@@ -97,6 +99,7 @@ impl World {
             doubt: Vec::new(),
             held: Vec::new(),
             watches: Vec::new(),
+            readers: Vec::new(),
             wall: BEGINNING,
             frozen: false,
             leap: None,
@@ -279,7 +282,22 @@ impl World {
             check::view(view, &self.model, *moment)?;
             self.coverage.hit("read/view held open");
         }
+        self.read_beside()?;
         self.watch()
+    }
+
+    /// Readers in other processes move on to what is durable, also after the writer was closed and opened again.
+    fn read_beside(&mut self) -> Agreed {
+        if !self.doubt.is_empty() || self.is_disturbed() {
+            return Ok(());
+        }
+        for reader in &self.readers {
+            let last = check::read(reader.refresh(), || "refresh of a reader".into())?;
+            same(&last, &self.model.last(), || "the last commit that a reader sees".into())?;
+            check::glance(reader, &self.model, self.wall, &mut self.dice)?;
+            self.coverage.hit("read/reader moved on");
+        }
+        Ok(())
     }
 
     fn watch(&mut self) -> Agreed {
@@ -315,6 +333,8 @@ impl World {
                 if self.doubt.is_empty() {
                     check::everything(&reader, &self.model, self.wall, &mut self.dice)?;
                 }
+                self.readers.truncate(1);
+                self.readers.push(reader);
                 Ok(())
             }
             Err(_) if self.is_disturbed() => Ok(()),
@@ -324,7 +344,7 @@ impl World {
 
     /// A clean close, verified, and an opening.
     fn reopen(&mut self) -> Agreed {
-        self.let_go();
+        self.watches.clear();
         let stopped = self.engine().failure().is_some();
         match self.engine().close() {
             Ok(()) => {
@@ -339,10 +359,11 @@ impl World {
         self.open_again()
     }
 
-    /// Views and watches that must not outlive their engine's machine.
+    /// What must not outlive the machine that it was opened on.
     fn let_go(&mut self) {
         self.held.clear();
         self.watches.clear();
+        self.readers.clear();
     }
 
     /// Opens on the disk as it is; with faults in the way it may fail, without it must not.

@@ -163,10 +163,27 @@ impl World {
                 Err(error) => return disagree(format!("opening in an unfinished recovery: {error}")),
             }
         }
+        self.go_on_with(disk)
+    }
+
+    /// The power goes off now, and the world goes on with what one way of crashing leaves.
+    pub fn lose_power_as(&mut self, crash: Crash) -> Agreed {
+        self.let_go();
+        self.lift_faults();
+        self.machine.disk.power_off();
+        self.engine = None;
+        self.doomed = false;
+        self.states += 1;
+        let disk = self.machine.disk.crash(crash, self.dice.bits());
+        self.go_on_with(disk)
+    }
+
+    /// Opens for good what a crash left.
+    fn go_on_with(&mut self, disk: SimDisk) -> Agreed {
         self.machine = self.machine.with_disk(disk);
         self.faults_noted = 0;
-        recover::verify_crashed(&self.machine, self.known(), &mut self.coverage.clone())?;
         let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+        recover::verify_crashed(&self.machine, known, &mut self.coverage)?;
         let (engine, adopted) = recover::open_crashed(&self.machine, known, &mut self.coverage)?;
         self.engine = Some(engine);
         self.adopt(adopted);

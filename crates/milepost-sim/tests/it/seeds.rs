@@ -6,7 +6,7 @@ use milepost_sim::{
 const ROUNDS: u64 = 250;
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-const EXPECTED: [&str; 58] = [
+const EXPECTED: [&str; 59] = [
     "clock/back",
     "clock/far ahead for a moment",
     "clock/forward",
@@ -56,6 +56,7 @@ const EXPECTED: [&str; 58] = [
     "open/read-only after a crash",
     "open/read-only beside",
     "read/after a failure",
+    "read/reader moved on",
     "read/view held open",
     "read/watch",
     "recovery/doubtful in part",

@@ -2,6 +2,8 @@ use milepost_io::Crash;
 use milepost_sim::{
     check::Agreed,
     exhaustive::{self, Before, Kind},
+    workload::{Faults, Step},
+    world::{Taste, World},
 };
 
 fn check(before: Before, length: u32, first: usize, stride: usize) -> u64 {
@@ -20,6 +22,34 @@ fn check(before: Before, length: u32, first: usize, stride: usize) -> u64 {
 #[test]
 fn every_step_cut_off_anywhere() {
     assert!(check(Before::OneCommit, 1, 0, 1) > 500);
+}
+
+/// FAULTS A4: a batch of three loses some of its sectors; then a commit of the length of the lost one, or of another, takes
+/// its place. The frames behind it never come back, however often the store is opened.
+#[test]
+fn frames_of_a_lost_batch_stay_lost() {
+    let mut lost = 0;
+    for seed in 0..60 {
+        for (crash, next) in [(Crash::OneMissing, Kind::Flight), (Crash::Torn, Kind::Flight), (Crash::Torn, Kind::Set)]
+        {
+            let taste = Taste { segment_bytes: 64 << 10, faults: Faults::None, crashes_each: 0 };
+            let mut world = World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
+            let mut play = || {
+                world.act(&Kind::Set.step(0))?;
+                world.power_off_after(1);
+                world.act(&Kind::Flight.step(1))?;
+                world.lose_power_as(crash)?;
+                lost += 4 - world.model().len();
+                let Step::Flight(asks) = next.step(2) else { return world.act(&next.step(2)) };
+                world.act(&Step::Commit(asks[0].clone()))?;
+                world.lose_power_as(Crash::KeepAll)?;
+                world.act(&Step::Kill)?;
+                world.finish()
+            };
+            play().unwrap_or_else(|wrong| panic!("seed {seed}, {crash:?}, then {next:?}: {wrong}"));
+        }
+    }
+    assert!(lost > 60, "only {lost} commits were lost");
 }
 
 /// FAULTS A5: the power goes off at every operation of recovery, and again at every operation of the next one.
