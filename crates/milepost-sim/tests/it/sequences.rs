@@ -2,9 +2,11 @@ use milepost_io::Crash;
 use milepost_sim::{
     check::Agreed,
     exhaustive::{self, Before, Kind},
+    model::Ask,
     workload::{Faults, Step},
     world::{Taste, World},
 };
+use milepost_types::{Event, Key, Scope, limits};
 
 fn check(before: Before, length: u32, first: usize, stride: usize) -> u64 {
     let mut states = 0;
@@ -24,8 +26,8 @@ fn every_step_cut_off_anywhere() {
     assert!(check(Before::OneCommit, 1, 0, 1) > 500);
 }
 
-/// FAULTS A4: a batch of three loses some of its sectors; then a commit of the length of the lost one, or of another, takes
-/// its place. The frames behind it never come back, however often the store is opened.
+/// FAULTS A4: a batch of three loses some of its sectors; then a commit of the length of the lost one, or of another,
+/// takes its place. The frames behind it never come back, however often the store is opened.
 #[test]
 fn frames_of_a_lost_batch_stay_lost() {
     let mut lost = 0;
@@ -50,6 +52,32 @@ fn frames_of_a_lost_batch_stay_lost() {
         }
     }
     assert!(lost > 60, "only {lost} commits were lost");
+}
+
+/// Commits in flight that are more than one batch holds are led in several: the power may go off between them.
+#[test]
+fn a_flight_larger_than_a_batch_is_kept_up_to_the_last_sync() {
+    let ask = |place: u8| {
+        let event = Event::Set {
+            scope: Scope::parse("a").unwrap(),
+            key: Key::parse("k").unwrap(),
+            value: vec![place; limits::BATCH_BYTES_MAX / 2 + 1],
+            content_type: None,
+            expires_at: None,
+        };
+        Ask { events: vec![event], ..Ask::default() }
+    };
+    let mut kept = Vec::new();
+    for cut in [1, 2, 9, 200] {
+        let taste = Taste { segment_bytes: 64 << 20, faults: Faults::None, crashes_each: 0 };
+        let mut world = World::new(1, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
+        world.power_off_after(cut);
+        let flight = world.act(&Step::Flight((0..3).map(ask).collect()));
+        let end = flight.and_then(|()| world.lose_power_as(Crash::LoseUnsynced));
+        end.unwrap_or_else(|wrong| panic!("cut off at {cut}: {wrong}"));
+        kept.push(world.model().len());
+    }
+    assert_eq!(kept, [0, 1, 3, 3]);
 }
 
 /// FAULTS A5: the power goes off at every operation of recovery, and again at every operation of the next one.
