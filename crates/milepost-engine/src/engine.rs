@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     /// Those who wait for the next commit, and what wakes them.
     watch_gate: Mutex<u32>,
     watch_bell: Condvar,
+    /// Whether batches are so large that preparing segments ahead would only take the disk from them. A hint.
+    pub(crate) is_bulk: AtomicBool,
     closed: AtomicBool,
     read_only: bool,
     fork: ForkGuard,
@@ -176,6 +178,7 @@ impl Engine {
             published_at: AtomicI64::new(found.last.at.0),
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
+            is_bulk: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             read_only,
             fork: ForkGuard::new(),
@@ -330,7 +333,7 @@ impl Shared {
             let Some(leader) = held.guard.as_mut() else { break };
             let Some(generation) = self.queue.take() else { break };
             let outcomes = leader.lead(self, generation);
-            let wants_prefill = leader.wants_prefill();
+            let wants_prefill = leader.wants_prefill(self);
             // Whoever leads next begins before the callers of this generation are woken.
             drop(held);
             told += outcomes.count();

@@ -6,7 +6,10 @@
 //!
 //! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, atomic::Ordering},
+};
 
 use milepost_io::Failure;
 use milepost_log::{AppendError, FrameBytes, LogWriter};
@@ -44,6 +47,7 @@ pub(crate) struct Leader {
     /// Bytes written since the prefilling thread was last told to look for work.
     unseen_bytes: usize,
     unseen_batches: usize,
+    rolled: bool,
 }
 
 /// A batch being put together.
@@ -65,17 +69,19 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0, unseen_batches: 0 }
+        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0, unseen_batches: 0, rolled: false }
     }
 
-    /// Whether enough was written for the prefilling thread to look for work; asked once, it counts anew.
-    pub(crate) fn wants_prefill(&mut self) -> bool {
+    /// Whether the prefilling thread has something to look for: enough was written, or a roll left memory to free.
+    pub(crate) fn wants_prefill(&mut self, shared: &Shared) -> bool {
+        let rolled = std::mem::take(&mut self.rolled);
         if self.unseen_bytes < PREFILL_LOOK_BYTES {
-            return false;
+            return rolled;
         }
-        let mean = self.unseen_bytes / self.unseen_batches.max(1);
+        let is_bulk = self.unseen_bytes / self.unseen_batches.max(1) >= BULK_BATCH_BYTES;
         (self.unseen_bytes, self.unseen_batches) = (0, 0);
-        mean < BULK_BATCH_BYTES
+        shared.is_bulk.store(is_bulk, Ordering::Relaxed);
+        rolled || !is_bulk
     }
 
     /// Leads one generation, up to telling its callers: that is for the one who led, after letting go of the lead.
@@ -141,6 +147,7 @@ impl Leader {
         if self.manifest_behind {
             shared.write_manifest(&self.writer, None)?;
             self.manifest_behind = false;
+            self.rolled = true;
         }
         Ok(())
     }
@@ -210,7 +217,8 @@ impl Batch<'_> {
     fn plan(&mut self, commit: Sealed, wall: Timestamp) -> Result<Planned, CommitError> {
         let shared = self.shared;
         let exhausted = || CommitError::Refused(Box::new(Refusal::Exhausted));
-        let seq = self.last.seq.next().ok_or_else(exhausted)?;
+        // The last `Seq` is never given out, so that there is always a next one.
+        let seq = self.last.seq.next().filter(|seq| *seq < Seq::MAX).ok_or_else(exhausted)?;
         let at = self.last.at.stamp_after(wall).ok_or_else(exhausted)?;
         let last = self.last.at;
         if last >= CLOCKS_ARE_RIGHT_SINCE && at.0.saturating_sub(last.0) > CLOCK_JUMP_MAX_US {

@@ -49,7 +49,9 @@ impl Workers {
 
     /// Has the prefilling thread look for work.
     pub(super) fn wake_prefill(&self, shared: &Arc<Shared>) {
-        self.prefill.wake("milepost-prefill", &self.stopping, shared, |shared| shared.step_prefill());
+        self.prefill.wake("milepost-prefill", &self.stopping, shared, |shared| {
+            shared.step_prefill() && !shared.is_bulk.load(Ordering::Relaxed)
+        });
     }
 
     /// Ends the threads and waits for them.
