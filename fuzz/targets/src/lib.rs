@@ -18,7 +18,9 @@ pub mod json_line;
 pub mod manifest;
 pub mod names;
 pub mod seeds;
+pub mod segment;
 pub mod segment_header;
+mod store;
 pub mod store_ops;
 
 /// A function that returns for all bytes, or panics and has found something.
@@ -32,6 +34,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_line", json_line::check),
     ("manifest", manifest::check),
     ("names", names::check),
+    ("segment", segment::check),
     ("segment_header", segment_header::check),
     ("store_ops", store_ops::check),
 ];

@@ -2,21 +2,12 @@
 //!
 //! The decoder is the engine's own; it is reached by opening a store whose MANIFEST was exchanged.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::OnceLock,
-};
-
 use milepost_engine::{Engine, OpenError};
-use milepost_sim::{
-    machine::{Machine, STORE},
-    world::BEGINNING,
-};
-use milepost_types::{Commit, Scope, Seq};
+use milepost_types::{Commit, Scope};
+
+use crate::store::{self, Original, original, replayed};
 
 const HEADER_BYTES: usize = 32;
-/// Small, so that a few commits fill several.
-const SEGMENT_BYTES: u32 = 4 << 10;
 
 /// Any bytes as a whole MANIFEST, and as what stands behind its header.
 pub fn check(bytes: &[u8]) {
@@ -39,46 +30,15 @@ fn with_header(archive: &[u8]) -> Vec<u8> {
     bytes
 }
 
-struct Original {
-    machine: Machine,
-    commits: Vec<Commit>,
-}
-
-/// A store of several segments, closed cleanly.
-fn original() -> &'static Original {
-    static ORIGINAL: OnceLock<Original> = OnceLock::new();
-    ORIGINAL.get_or_init(|| {
-        let machine = Machine::new(7, SEGMENT_BYTES, BEGINNING);
-        let engine = machine.open().unwrap();
-        let scope = Scope::parse("task/etl/0").unwrap();
-        for value in 0..12_u8 {
-            let request = engine.request().set(&scope, "cursor", &[value; 900]).unwrap();
-            engine.commit(request).unwrap();
-        }
-        let commits = replayed(&engine).unwrap();
-        assert_eq!(commits.len(), 12);
-        engine.close().unwrap();
-        drop(engine);
-        // With its own MANIFEST it opens.
-        let again = machine.with_disk(machine.disk.copy()).open().unwrap();
-        assert_eq!(replayed(&again).as_ref(), Some(&commits));
-        Original { machine, commits }
-    })
-}
-
-fn path() -> PathBuf {
-    Path::new(STORE).join("MANIFEST")
-}
-
 /// The genuine one: of the store that the others are exchanged in.
 pub(crate) fn genuine() -> Vec<u8> {
-    original().machine.disk.file_bytes(&path()).unwrap()
+    original().machine.disk.file_bytes(&store::manifest()).unwrap()
 }
 
 fn open_with(manifest: &[u8]) {
-    let Original { machine, commits } = original();
+    let Original { machine, commits, .. } = original();
     let disk = machine.disk.copy();
-    disk.put_file(&path(), manifest);
+    disk.put_file(&store::manifest(), manifest);
     let machine = machine.with_disk(disk);
     let _ = machine.verify();
     if let Ok(reader) = machine.open_read_only() {
@@ -108,13 +68,4 @@ fn shows_what_was_made(engine: &Engine, commits: &[Commit]) {
             assert_eq!(Some(&commit), commits.iter().find(|made| made.seq == commit.seq));
         }
     }
-}
-
-fn replayed(engine: &Engine) -> Option<Vec<Commit>> {
-    let mut replay = engine.replay(Seq::FIRST);
-    let mut commits = Vec::new();
-    while let Some(commit) = replay.next().ok()? {
-        commits.push(commit);
-    }
-    Some(commits)
 }

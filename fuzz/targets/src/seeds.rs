@@ -43,6 +43,7 @@ pub fn all() -> Vec<SeedFile> {
     add("json_line", json_lines());
     add("manifest", manifests());
     add("names", names());
+    add("segment", segments());
     add("segment_header", segment_headers());
     add("store_ops", store_ops());
     files
@@ -127,6 +128,22 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
 
 fn segment_header() -> SegmentHeader {
     SegmentHeader { id: SegmentId(17), store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
+}
+
+fn segments() -> Vec<(&'static str, Vec<u8>)> {
+    let genuine = [&[0], &crate::segment::genuine()[SEGMENT_HEADER_BYTES..]].concat();
+    let bodies: Vec<Vec<u8>> = bodies().into_iter().map(|(_, body)| body).filter(|body| body.len() < 256).collect();
+    let no_bodies: Vec<Vec<u8>> = vec![Vec::new(), vec![0xff; 9], b"no body".to_vec()];
+    let mut batch = crate::segment::script(&bodies[..2]);
+    batch[11 + bodies[0].len()] = 1;
+    vec![
+        ("cut", genuine[..genuine.len() / 2].to_vec()),
+        ("genuine", genuine),
+        ("empty", vec![0]),
+        ("bodies", crate::segment::script(&bodies)),
+        ("no-bodies", crate::segment::script(&no_bodies)),
+        ("batch", batch),
+    ]
 }
 
 fn segment_headers() -> Vec<(&'static str, Vec<u8>)> {
