@@ -4,7 +4,10 @@
 //! unknown, from the first on without a gap; nothing else. `verify` calls what a mere crash left clean or torn, never
 //! corrupt, and a store that was opened once and closed is clean.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use milepost_engine::{Engine, Verdict};
 use milepost_types::{Commit, Seq};
@@ -13,7 +16,7 @@ use crate::{
     check::{self, Agreed, Disagreement, disagree, same},
     coverage::Coverage,
     dice::Dice,
-    machine::Machine,
+    machine::{Machine, STORE},
     model::{Kept, Model},
 };
 
@@ -119,10 +122,22 @@ pub fn open_crashed(
         (found, all) if found == all => "recovery/doubtful kept",
         _ => "recovery/doubtful in part",
     });
-    if engine.stats().torn_bytes > 0 {
+    let torn_bytes = engine.stats().torn_bytes;
+    if torn_bytes > 0 {
         coverage.hit("recovery/torn bytes cut");
+        in_quarantine(machine, torn_bytes)?;
     }
     Ok((engine, adopted))
+}
+
+/// What recovery cut is kept, durably.
+fn in_quarantine(machine: &Machine, torn_bytes: u64) -> Agreed {
+    let dir = Path::new(STORE).join("quarantine");
+    let kept = |path: &PathBuf| machine.disk.durable_bytes(path).is_some_and(|bytes| bytes.len() as u64 == torn_bytes);
+    match machine.disk.names().iter().filter(|path| path.starts_with(&dir)).any(kept) {
+        true => Ok(()),
+        false => disagree(format!("{torn_bytes} torn bytes were cut and are not in quarantine")),
+    }
 }
 
 /// One crash state from end to end: verified, read, recovered, questioned, closed and verified again.
