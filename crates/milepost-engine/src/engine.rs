@@ -63,7 +63,8 @@ pub(crate) struct Shared {
     pub(crate) reader: LogReader,
     pub(crate) memtable: Memtable,
     pub(crate) queue: Queue,
-    /// `None` for a store opened read-only, and after closing.
+    /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at the
+    /// queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
     pub(crate) leader: Mutex<Option<Leader>>,
     pub(crate) prefiller: Mutex<Option<Prefiller>>,
     pub(crate) follower: Mutex<Option<Follower>>,
@@ -74,6 +75,8 @@ pub(crate) struct Shared {
     /// Those who wait for the next commit, and what wakes them.
     watch_gate: Mutex<u32>,
     watch_bell: Condvar,
+    /// Batches written since this opening.
+    pub(crate) batches: AtomicU64,
     /// Whether batches are so large that preparing segments ahead would only take the disk from them. A hint.
     pub(crate) is_bulk: AtomicBool,
     closed: AtomicBool,
@@ -178,6 +181,7 @@ impl Engine {
             published_at: AtomicI64::new(found.last.at.0),
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
+            batches: AtomicU64::new(0),
             is_bulk: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             read_only,
@@ -262,7 +266,7 @@ impl Engine {
             memtable_bytes: sizes.bytes,
             segments: log.len() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
-            batches: shared.leader.lock().as_ref().map_or(0, |leader| leader.batches),
+            batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
         }
     }

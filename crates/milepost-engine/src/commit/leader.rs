@@ -43,7 +43,6 @@ pub(crate) struct Leader {
     pub(crate) writer: LogWriter,
     /// Set when a roll was refused for lack of room and the manifest does not list the newest segment yet.
     manifest_behind: bool,
-    pub(crate) batches: u64,
     /// Bytes written since the prefilling thread was last told to look for work.
     unseen_bytes: usize,
     unseen_batches: usize,
@@ -69,7 +68,7 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, batches: 0, unseen_bytes: 0, unseen_batches: 0, rolled: false }
+        Leader { writer, manifest_behind: false, unseen_bytes: 0, unseen_batches: 0, rolled: false }
     }
 
     /// Whether the prefilling thread has something to look for: enough was written, or a roll left memory to free.
@@ -121,7 +120,7 @@ impl Leader {
             Ok(wrote) => {
                 if wrote {
                     shared.publish(last);
-                    self.batches += 1;
+                    shared.batches.fetch_add(1, Ordering::Relaxed);
                     self.unseen_bytes += bytes;
                     self.unseen_batches += 1;
                 }

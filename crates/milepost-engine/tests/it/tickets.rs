@@ -48,6 +48,28 @@ impl ParsePrefix for str {
     }
 }
 
+/// A commit was never answered: `stats` held the lead for a moment, so the commit's thread went to sleep until whoever led
+/// would wake it; nobody led.
+#[test]
+fn looking_at_the_store_makes_no_commit_sleep() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (looking, done) = (store.engine.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let ended = std::sync::Arc::clone(&done);
+    let looks = milepost_io::spawn("looks", move || {
+        let mut looks = 0u64;
+        while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+            looks += u64::from(looking.stats().epoch) + u64::from(looking.failure().is_none());
+        }
+        looks
+    });
+    for n in 0..2000u32 {
+        store.commit(store.request().set(&scope("s"), "k", &n.to_le_bytes()).unwrap()).unwrap();
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(looks.unwrap().join().unwrap() > 0);
+}
+
 #[test]
 fn a_ticket_is_a_plain_future() {
     let dir = tempfile::tempdir().unwrap();
