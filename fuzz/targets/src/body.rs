@@ -2,7 +2,7 @@
 
 use milepost_types::{
     Event, EventRef, Meta,
-    body::{Body, BodyEncoder, BodyError, SetAt, set_at},
+    body::{Body, BodyEncoder, BodyError, Positioned, SetAt, set_at},
 };
 
 /// Any bytes as a body, and any place in it as a set.
@@ -34,6 +34,7 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
     while let Some(found) = walk.next()? {
         assert_eq!(found.index, index);
         index += 1;
+        stands_there(&found, bytes);
         if let EventRef::Set { value, content_type, expires_at, .. } = found.event {
             // What a reader finds at the event's address is what the walk saw.
             assert_eq!(set_at(bytes, found.offset), Ok(SetAt { value, content_type, expires_at }));
@@ -44,6 +45,33 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
         }
     }
     Ok(nameable.then_some(events))
+}
+
+/// The table has the place of every 2^stride-th event, and a key is as long as its record says.
+fn stands_there(found: &Positioned<'_>, bytes: &[u8]) {
+    let stride = 1 << bytes[1];
+    if found.index > 0 && found.index % stride == 0 {
+        let table = u32_at(bytes, bytes.len() - 4);
+        let entry = table + 4 * (found.index / stride - 1);
+        assert_eq!(u32_at(bytes, entry as usize), found.offset);
+    }
+    if let EventRef::Set { key, .. } | EventRef::Delete { key, .. } = found.event {
+        let (shared, behind) = varint(&bytes[found.offset as usize + 1..]);
+        let (rest, behind) = varint(behind);
+        assert_eq!(key.len(), shared + rest);
+        assert!(key.as_bytes().ends_with(&behind[..rest]));
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(*bytes[at..].first_chunk().unwrap())
+}
+
+/// A varint and what stands behind it.
+fn varint(bytes: &[u8]) -> (usize, &[u8]) {
+    let count = bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    let (own, behind) = bytes.split_at(count);
+    (own.iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f)), behind)
 }
 
 pub(crate) fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
