@@ -50,7 +50,7 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
 /// The table has the place of every 2^stride-th event, and a key is as long as its record says.
 fn stands_there(found: &Positioned<'_>, bytes: &[u8]) {
     let stride = 1 << bytes[1];
-    if found.index > 0 && found.index % stride == 0 {
+    if found.index > 0 && found.index.is_multiple_of(stride) {
         let table = u32_at(bytes, bytes.len() - 4);
         let entry = table + 4 * (found.index / stride - 1);
         assert_eq!(u32_at(bytes, entry as usize), found.offset);
