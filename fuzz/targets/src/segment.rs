@@ -1,7 +1,7 @@
 //! Segments of a store: whatever stands in the last one, the store opens or says why not, and nothing panics.
 //!
-//! Two ways: the bytes as they are behind the genuine header; and the bytes as a script, from which frames are made whose
-//! checksums are right, so that the chain, the times and the bodies are what is wrong.
+//! Two ways: the bytes as they are behind the genuine header; and the bytes as a script, from which frames are made
+//! whose checksums are right, so that the chain, the times and the bodies are what is wrong.
 
 use milepost_log::format::{
     Seed, align_up,
