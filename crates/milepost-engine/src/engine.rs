@@ -31,7 +31,7 @@ use crate::{
     commit::{
         Outcome, Queue, Sealed,
         leader::Leader,
-        queue::{Next, Place},
+        queue::{Next, Place, Role},
     },
     manifest,
     memtable::Memtable,
@@ -314,8 +314,10 @@ impl Shared {
         }
         // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
-        self.lead_some(Lead::IfFree, || !fate.is_done());
-        if place.is_successor && !fate.is_done() {
+        if place.role != Role::Follower {
+            self.lead_some(Lead::IfFree, || !fate.is_done());
+        }
+        if place.role == Role::Successor && !fate.is_done() {
             fate.wait_for_lead();
             self.lead_some(Lead::Wait, || !fate.is_done());
         }

@@ -123,8 +123,18 @@ pub(crate) struct Place {
     pub(crate) fate: Arc<Fate>,
     /// Which of the fate's outcomes is this commit's.
     pub(crate) index: u32,
-    /// Whether this caller is the one to lead the generation when its turn comes.
-    pub(crate) is_successor: bool,
+    pub(crate) role: Role,
+}
+
+/// What a caller does for its generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It came first and waits: it leads when the generation's turn comes.
+    Successor,
+    /// It waits for the successor, and does not push ahead of it: what comes meanwhile shares the sync.
+    Follower,
+    /// Nobody who waits came first: whoever comes to wait may lead.
+    Volunteer,
 }
 
 /// Whose turn it is to lead.
@@ -170,8 +180,12 @@ impl Queue {
         let index = generation.commits.len() as u32;
         generation.commits.push(commit);
         generation.bytes += bytes;
-        let is_successor = can_lead && index == 0;
-        Ok(Place { fate: Arc::clone(&generation.fate), index, is_successor })
+        let role = match (index, generation.has_successor) {
+            (0, true) => Role::Successor,
+            (_, true) => Role::Follower,
+            (_, false) => Role::Volunteer,
+        };
+        Ok(Place { fate: Arc::clone(&generation.fate), index, role })
     }
 
     /// Takes the oldest generation.

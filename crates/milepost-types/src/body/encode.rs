@@ -58,7 +58,14 @@ impl BodyEncoder {
     /// An encoder that refuses values above `value_bytes_max`.
     #[must_use]
     pub fn new(value_bytes_max: usize) -> BodyEncoder {
-        BodyEncoder { records: Vec::new(), starts: Vec::new(), scope: String::new(), key: Vec::new(), value_bytes_max }
+        // Room for a commit of one small event, so that it takes no growing.
+        BodyEncoder {
+            records: Vec::with_capacity(256),
+            starts: Vec::with_capacity(4),
+            scope: String::with_capacity(64),
+            key: Vec::with_capacity(64),
+            value_bytes_max,
+        }
     }
 
     /// How many events were added.
