@@ -5,7 +5,7 @@ use milepost_sim::{
     workload::{FaultPlan, Faults, Step},
     world::{Taste, World},
 };
-use milepost_types::{Event, Key, Scope, ScopePrefix, Timestamp};
+use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp};
 
 fn world(seed: u64) -> World {
     let taste = Taste { segment_bytes: 4 << 10, faults: Faults::None, crashes_each: 8 };
@@ -56,10 +56,18 @@ fn a_set_that_expired_at_the_beginning_of_time_is_history() {
 #[test]
 fn a_scope_of_a_failed_commit_is_not_touched_by_a_clear() {
     let mut world = world(1);
+    let (a, b) = (Scope::parse("a").unwrap(), Scope::parse("a/b").unwrap());
     let root = Event::ClearPrefix { prefix: ScopePrefix::root() };
+    // The second one has to be judged, with the first in memory.
+    let first = Ask { events: vec![set(a.as_str(), None)], ..Ask::default() };
+    let second = Ask {
+        require: vec![Precondition::ScopeAt { scope: a, seq: Seq(1) }],
+        events: vec![set(b.as_str(), None)],
+        ..Ask::default()
+    };
     let steps = [
         Step::Fault(FaultPlan::WriteFull(1)),
-        commit(vec![set("a", None)]),
+        Step::Flight(vec![first, second]),
         Step::Fault(FaultPlan::Lift),
         commit(vec![set("a/b", None), root, set("a/b", None)]),
         Step::Read,
@@ -67,7 +75,7 @@ fn a_scope_of_a_failed_commit_is_not_touched_by_a_clear() {
         Step::Read,
     ];
     play(&mut world, &steps);
-    assert_eq!(world.coverage.count("error/commit: disk full"), 1, "the first commit must fail");
+    assert_eq!(world.coverage.count("error/commit: disk full"), 2, "the batch must fail");
 }
 
 /// A batch came short and could not be taken back, and its callers were told that nothing was appended; the next
