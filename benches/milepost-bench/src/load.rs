@@ -65,18 +65,24 @@ where
                     let mut act = make(index);
                     let warm = repeat(warm_up(time), &mut act);
                     barrier.wait();
-                    warm.and_then(|_| repeat(time, &mut act))
+                    let started = Instant::now();
+                    let latency = warm.and_then(|_| repeat(time, &mut act))?;
+                    Ok::<_, io::Error>((latency, started, Instant::now()))
                 })
             })
             .collect();
         barrier.wait();
-        let started = Instant::now();
+        // From the first thread's start to the last one's end: this thread itself may be held up.
         let mut latency = histogram();
+        let mut span: Option<(Instant, Instant)> = None;
         for worker in workers {
             let of_worker = worker.join().unwrap_or_else(|_| Err(io::Error::other("a thread of the load panicked")));
-            latency.add(of_worker?).map_err(io::Error::other)?;
+            let (of_worker, started, ended) = of_worker?;
+            latency.add(of_worker).map_err(io::Error::other)?;
+            span = Some(span.map_or((started, ended), |(first, last)| (first.min(started), last.max(ended))));
         }
-        Ok(Load { acts: latency.len(), elapsed: started.elapsed(), latency })
+        let elapsed = span.map_or(Duration::ZERO, |(first, last)| last - first);
+        Ok(Load { acts: latency.len(), elapsed, latency })
     })
 }
 

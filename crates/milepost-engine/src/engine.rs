@@ -3,8 +3,8 @@
 //! Order of locks, outermost first; nobody takes an outer one while holding an inner one:
 //!
 //! 1. `leader`: who leads. Held across IO; no reader takes it.
-//! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the state
-//!    takes them.
+//! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
+//! state    takes them.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members, then a shard, then a scope's clears. Held for one look-up or insertion.
 //!
@@ -63,8 +63,8 @@ pub(crate) struct Shared {
     pub(crate) reader: LogReader,
     pub(crate) memtable: Memtable,
     pub(crate) queue: Queue,
-    /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at the
-    /// queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
+    /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at
+    /// the queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
     pub(crate) leader: Mutex<Option<Leader>>,
     pub(crate) prefiller: Mutex<Option<Prefiller>>,
     pub(crate) follower: Mutex<Option<Follower>>,
@@ -271,8 +271,8 @@ impl Engine {
         }
     }
 
-    /// Waits for what was submitted, writes down where the log ends so that the next opening has nothing to look for, and
-    /// frees the store for the next writer. Commits are refused from then on; views go on.
+    /// Waits for what was submitted, writes down where the log ends so that the next opening has nothing to look for,
+    /// and frees the store for the next writer. Commits are refused from then on; views go on.
     pub fn close(&self) -> Result<(), CommitError> {
         self.shared().close()
     }
@@ -326,7 +326,8 @@ impl Shared {
     }
 
     /// Leads generations for as long as some wait and `more` says so; how many commits were told their outcome. Does
-    /// nothing where somebody leads already: they look at the queue after letting go, so nothing that waits is forgotten.
+    /// nothing where somebody leads already: they look at the queue after letting go, so nothing that waits is
+    /// forgotten.
     pub(crate) fn lead_some(self: &Arc<Shared>, lead: Lead, more: impl Fn() -> bool) -> usize {
         let mut told = 0;
         while more() {

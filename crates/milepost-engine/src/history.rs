@@ -1,7 +1,7 @@
 //! [`History`]: who changed what, when, from what to what.
 //!
-//! Invariant: a change is an event that took effect. It is shown once, in the order of the log (or its reverse), with the
-//! value there was before and the one there is after.
+//! Invariant: a change is an event that took effect. It is shown once, in the order of the log (or its reverse), with
+//! the value there was before and the one there is after.
 
 use std::{sync::Arc, vec};
 

@@ -1,7 +1,7 @@
 //! MANIFEST on disk: read, and replaced atomically.
 //!
-//! Invariant: at any moment, and after a crash at any moment, MANIFEST is one whole manifest, the old one or the new one.
-//! It may lag behind the log by the newest segment, and never runs ahead of it.
+//! Invariant: at any moment, and after a crash at any moment, MANIFEST is one whole manifest, the old one or the new
+//! one. It may lag behind the log by the newest segment, and never runs ahead of it.
 
 mod format;
 

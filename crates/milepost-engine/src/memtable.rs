@@ -1,8 +1,8 @@
 //! [`Memtable`]: the versions of every key, in memory. Values stay in the log; a version is the address of one.
 //!
 //! Invariant: one thread inserts (the leader, or whoever replays the log), many read. A version that is not durable yet
-//! may stand here already: readers ask with the highest `Seq` they may see, so it does not exist for them. What a failed
-//! write leaves behind is taken out again with [`Memtable::forget`] before its `Seq` is given to another commit.
+//! may stand here already: readers ask with the highest `Seq` they may see, so it does not exist for them. What a
+//! failed write leaves behind is taken out again with [`Memtable::forget`] before its `Seq` is given to another commit.
 //!
 //! Knows nothing of files. A lock here is held for one look-up or one insertion, never across IO.
 

@@ -18,8 +18,8 @@ use crate::{Holder, OpenError, manifest, open};
 pub enum Verdict {
     /// Whole.
     Clean,
-    /// Whole, with the remains of a batch that was never acknowledged behind it: the next opening for writing moves them
-    /// to quarantine.
+    /// Whole, with the remains of a batch that was never acknowledged behind it: the next opening for writing moves
+    /// them to quarantine.
     TornTail {
         /// The file.
         file: PathBuf,

@@ -23,8 +23,8 @@
 //! a well-known one, else its length and its text. A scope is written once for the events that follow, and a key shares
 //! the bytes it begins with, so a batch of marks on files costs little more than what their paths don't share.
 //!
-//! Invariant: what [`Body::parse`] and [`Events`] accept can be encoded again by [`BodyEncoder`] and then says the same;
-//! anything else is a [`BodyError`] that names the offset, and never a panic or a large allocation.
+//! Invariant: what [`Body::parse`] and [`Events`] accept can be encoded again by [`BodyEncoder`] and then says the
+//! same; anything else is a [`BodyError`] that names the offset, and never a panic or a large allocation.
 
 mod decode;
 mod encode;

@@ -1,7 +1,7 @@
 //! The nouns of Milepost and the codec of a commit's body.
 //!
-//! Invariant: a value of a type in this crate is valid. A [`Scope`] that exists can be stored, a [`Seq`] never overflows
-//! silently, and bytes become a [`body::Body`] only through checks.
+//! Invariant: a value of a type in this crate is valid. A [`Scope`] that exists can be stored, a [`Seq`] never
+//! overflows silently, and bytes become a [`body::Body`] only through checks.
 //!
 //! Knows nothing of files, threads, clocks or sockets.
 

@@ -189,8 +189,8 @@ impl ScopePrefix {
         self.0.is_empty()
     }
 
-    /// Whether a scope, given by its text, is this prefix or below it, by whole segments. The root holds every scope but
-    /// the reserved ones.
+    /// Whether a scope, given by its text, is this prefix or below it, by whole segments. The root holds every scope
+    /// but the reserved ones.
     #[must_use]
     pub fn holds(&self, scope: &str) -> bool {
         if self.0.is_empty() {

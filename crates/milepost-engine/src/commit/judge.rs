@@ -1,4 +1,5 @@
-//! Judging a commit at its place in the order: idempotency, fences, preconditions, and what its deletes would take away.
+//! Judging a commit at its place in the order: idempotency, fences, preconditions, and what its deletes would take
+//! away.
 //!
 //! Invariant: the judge sees every commit before this one, those of the same batch included, and changes nothing.
 

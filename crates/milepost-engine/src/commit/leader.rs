@@ -1,8 +1,8 @@
 //! [`Leader`]: takes what waits, judges and stamps it in order, writes it with one write and one sync, publishes it.
 //!
-//! Invariant: a generation is told its outcome exactly once, after the sync that covers it and after readers can see it;
-//! when anything fails, before any later commit gets the same `Seq`. A leader that panics fails its callers instead of
-//! leaving them asleep, and the store takes no more commits.
+//! Invariant: a generation is told its outcome exactly once, after the sync that covers it and after readers can see
+//! it; when anything fails, before any later commit gets the same `Seq`. A leader that panics fails its callers
+//! instead of leaving them asleep, and the store takes no more commits.
 //!
 //! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
 
@@ -33,8 +33,8 @@ const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 const PREFILL_LOOK_BYTES: usize = 64 << 10;
 /// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
 const BULK_BATCH_BYTES: usize = 32 << 10;
-/// From this size on a batch is folded into the memtable while it syncs: it takes about as long, and more than the thread
-/// that it takes.
+/// From this size on a batch is folded into the memtable while it syncs: it takes about as long, and more than the
+/// thread that it takes.
 const FOLD_BESIDE_BYTES: usize = 48 << 10;
 
 /// What only the one who leads may touch.
@@ -151,8 +151,8 @@ impl Leader {
         Ok(())
     }
 
-    /// Writes and syncs, and meanwhile folds what the judge did not need in the memtable yet. On an error no version above
-    /// `durable` is left there, unless the store has stopped.
+    /// Writes and syncs, and meanwhile folds what the judge did not need in the memtable yet. On an error no version
+    /// above `durable` is left there, unless the store has stopped.
     fn write(
         &mut self,
         shared: &Shared,
@@ -290,7 +290,8 @@ impl Planned {
         }
     }
 
-    /// The batch was not written. A refusal may have been judged against a commit that is now gone, so it says the same.
+    /// The batch was not written. A refusal may have been judged against a commit that is now gone, so it says the
+    /// same.
     fn failed(self, error: &CommitError) -> Outcome {
         Err(error.clone())
     }

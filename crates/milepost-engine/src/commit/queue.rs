@@ -26,8 +26,8 @@ pub(crate) type Outcome = Result<Receipt, CommitError>;
 /// How the callers of one generation learn what became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
-    /// 0 until the outcomes are there, then 1. Paired with `sleepers`: both are SeqCst, so that either the leader sees a
-    /// sleeper or the sleeper sees `done`.
+    /// 0 until the outcomes are there, then 1. Paired with `sleepers`: both are SeqCst, so that either the leader sees
+    /// a sleeper or the sleeper sees `done`.
     done: AtomicU32,
     sleepers: AtomicU32,
     /// 0 until the generation's first caller, if it is one that waits, is to lead it, then 1. A word of its own: that

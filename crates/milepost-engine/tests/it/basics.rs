@@ -124,8 +124,8 @@ fn a_second_writer_is_told_who_holds_the_store() {
     drop(open(dir.path()));
 }
 
-/// A cleanly closed store with more than one segment was called corrupt: the mark of the clean close was held against the
-/// sealed segments too, which end before it.
+/// A cleanly closed store with more than one segment was called corrupt: the mark of the clean close was held against
+/// the sealed segments too, which end before it.
 #[test]
 fn a_clean_close_says_nothing_of_the_segments_before_the_last() {
     let dir = tempfile::tempdir().unwrap();

@@ -28,8 +28,8 @@ fn fault(on: Op, what: FaultKind) -> Fault {
     Fault { on, file: Some(".seg".to_owned()), nth: 0, times: 1, what }
 }
 
-/// FAULTS B1: outcome unknown, then stopped; reads go on and show what is durable only; the sync is not tried again; the
-/// truth is told by the next opening.
+/// FAULTS B1: outcome unknown, then stopped; reads go on and show what is durable only; the sync is not tried again;
+/// the truth is told by the next opening.
 #[test]
 fn a_failed_sync_stops_commits_and_not_reads() {
     let disk = SimDisk::new(1);
@@ -187,8 +187,8 @@ impl Disk for Gated {
     }
 }
 
-/// FAULTS B10: while a sync takes long, reads go on and show what was durable before; the queue takes what fits and then
-/// refuses; when the sync ends everything that was taken is durable, in order.
+/// FAULTS B10: while a sync takes long, reads go on and show what was durable before; the queue takes what fits and
+/// then refuses; when the sync ends everything that was taken is durable, in order.
 #[test]
 fn a_slow_sync_holds_up_no_read_and_bounds_the_queue() {
     let gate = Arc::new(Gate::default());

@@ -48,8 +48,8 @@ impl ParsePrefix for str {
     }
 }
 
-/// A commit was never answered: `stats` held the lead for a moment, so the commit's thread went to sleep until whoever led
-/// would wake it; nobody led.
+/// A commit was never answered: `stats` held the lead for a moment, so the commit's thread went to sleep until whoever
+/// led would wake it; nobody led.
 #[test]
 fn looking_at_the_store_makes_no_commit_sleep() {
     let dir = tempfile::tempdir().unwrap();
