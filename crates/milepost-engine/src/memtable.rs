@@ -30,7 +30,10 @@ pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
 pub(crate) const FENCE: &str = "$/fence";
 
-const SHARD_BITS: u32 = 8;
+const SHARDS: usize = 256;
+const SHARD_SHIFT: u32 = 44;
+const _: () =
+    assert!(SHARDS.is_power_of_two() && (SHARDS << SHARD_SHIFT >> SHARD_SHIFT) == SHARDS && SHARD_SHIFT + 8 <= 57);
 
 /// The versions of every key.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new() -> Memtable {
-        let shards = (0..1 << SHARD_BITS).map(|_| CachePadded::new(RwLock::new(Shard::default()))).collect();
+        let shards = (0..SHARDS).map(|_| CachePadded::new(RwLock::new(Shard::default()))).collect();
         Memtable { shards, scopes: ScopeTable::default(), hasher: FixedState::default() }
     }
 
@@ -226,7 +229,7 @@ impl Memtable {
     fn put(&self, state: &Arc<ScopeState>, seq: Seq, key: &str, version: Version) {
         state.touch(seq);
         let hash = self.hash(&state.name, key);
-        let at = (hash >> (64 - SHARD_BITS)) as usize;
+        let at = shard_of(hash);
         // Two statements: the list of members is never locked while a shard is (a scan locks them the other way round).
         let new = self.shards[at].write().put(hash, state, key, version);
         if let Some(index) = new {
@@ -282,6 +285,14 @@ impl Memtable {
 
     #[inline]
     fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        &self.shards[(hash >> (64 - SHARD_BITS)) as usize]
+        &self.shards[shard_of(hash)]
     }
+}
+
+/// Which shard a hash belongs to: by bits that the table in it uses neither for the place (the lowest) nor for the tag
+/// by which it tells entries apart at a glance (the highest seven). By the highest, all entries of a shard had the
+/// same tag, and every look-up compared them all: 0.85 µs for a new key instead of 0.2.
+#[inline]
+fn shard_of(hash: u64) -> usize {
+    (hash >> SHARD_SHIFT) as usize & (SHARDS - 1)
 }
