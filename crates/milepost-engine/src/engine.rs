@@ -6,7 +6,8 @@
 //! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
 //! state    takes them.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
-//! 4. inside the memtable: a scope's members, then a shard, then a scope's clears. Held for one look-up or insertion.
+//! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
+//!    insertion.
 //!
 //! Invariant: `published_seq` only grows, and only after the sync that covers it.
 

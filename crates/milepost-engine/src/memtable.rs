@@ -6,39 +6,32 @@
 //!
 //! Knows nothing of files. A lock here is held for one look-up or one insertion, never across IO.
 
+mod keys;
 mod scopes;
-mod shard;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use crossbeam::utils::CachePadded;
 use foldhash::fast::FixedState;
 use milepost_types::{
     EventRef, ScopePrefix, Seq,
     body::{Body, BodyError},
     scope::is_reserved,
 };
-use parking_lot::RwLock;
 
+use keys::{KeyEntry, Keys};
+pub(crate) use keys::{Kind, Version};
 use scopes::ScopeTable;
 pub(crate) use scopes::{Mark, ScopeState, SortedKey};
-use shard::Shard;
-pub(crate) use shard::{Kind, Version};
 
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
 pub(crate) const FENCE: &str = "$/fence";
 
-const SHARDS: usize = 256;
-const SHARD_SHIFT: u32 = 44;
-const _: () =
-    assert!(SHARDS.is_power_of_two() && (SHARDS << SHARD_SHIFT >> SHARD_SHIFT) == SHARDS && SHARD_SHIFT + 8 <= 57);
-
 /// The versions of every key.
 #[derive(Debug)]
 pub(crate) struct Memtable {
-    shards: Box<[CachePadded<RwLock<Shard>>]>,
+    keys: Keys,
     scopes: ScopeTable,
     hasher: FixedState,
 }
@@ -54,8 +47,7 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new() -> Memtable {
-        let shards = (0..SHARDS).map(|_| CachePadded::new(RwLock::new(Shard::default()))).collect();
-        Memtable { shards, scopes: ScopeTable::default(), hasher: FixedState::default() }
+        Memtable { keys: Keys::new(), scopes: ScopeTable::default(), hasher: FixedState::default() }
     }
 
     /// Folds the events of the commit at `seq` in.
@@ -139,14 +131,7 @@ impl Memtable {
     /// Whether it has expired is for the caller to see.
     #[inline]
     pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
-        let hash = self.hash(scope, key);
-        let shard = self.shard(hash).read();
-        let entry = shard.find(hash, scope, key)?;
-        let version = entry.versions.as_of(seq.0)?;
-        if version.kind == Kind::Delete || entry.scope.cleared_after(&version, seq) {
-            return None;
-        }
-        Some(version)
+        seen(self.keys.find(self.hash(scope, key), scope, key)?, seq)
     }
 
     /// The newest claim on an idempotency key or a fence.
@@ -156,16 +141,14 @@ impl Memtable {
 
     /// The first claim: of an idempotency key, the commit whose outcome counts.
     pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Option<Seq> {
-        let hash = self.hash(scope, key);
-        let shard = self.shard(hash).read();
-        shard.find(hash, scope, key)?.versions.all().first().map(|version| Seq(version.seq))
+        let entry = self.keys.find(self.hash(scope, key), scope, key)?;
+        entry.versions.read().all().first().map(|version| Seq(version.seq))
     }
 
     /// Every version of a key, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Vec<Version> {
-        let hash = self.hash(scope, key);
-        let shard = self.shard(hash).read();
-        shard.find(hash, scope, key).map(|entry| entry.versions.all().to_vec()).unwrap_or_default()
+        let entry = self.keys.find(self.hash(scope, key), scope, key);
+        entry.map(|entry| entry.versions.read().all().to_vec()).unwrap_or_default()
     }
 
     pub(crate) fn scope(&self, scope: &str) -> Option<Arc<ScopeState>> {
@@ -179,23 +162,17 @@ impl Memtable {
 
     /// The keys that a scope ever had, in order.
     pub(crate) fn sorted(&self, state: &ScopeState) -> Arc<Vec<SortedKey>> {
-        state.sorted(|member| self.shards[member.shard as usize].read().key_of(member.index))
+        state.sorted(|index| Arc::clone(&self.keys.entry(index).key))
     }
 
     /// The version of a listed key as of `seq`, without another look-up by name.
     pub(crate) fn find_listed(&self, key: &SortedKey, seq: Seq) -> Option<Version> {
-        let shard = self.shards[key.member.shard as usize].read();
-        let entry = shard.entry(key.member.index);
-        let version = entry.versions.as_of(seq.0)?;
-        if version.kind == Kind::Delete || entry.scope.cleared_after(&version, seq) {
-            return None;
-        }
-        Some(version)
+        seen(self.keys.entry(key.index), seq)
     }
 
     /// Every version of a listed key, oldest first.
     pub(crate) fn versions_listed(&self, key: &SortedKey) -> Vec<Version> {
-        self.shards[key.member.shard as usize].read().entry(key.member.index).versions.all().to_vec()
+        self.keys.entry(key.index).versions.read().all().to_vec()
     }
 
     /// The last commit at or below `seq` that touched the scope.
@@ -207,8 +184,7 @@ impl Memtable {
         }
         let mut newest = state.marks().iter().rev().map(|mark| mark.seq).find(|s| *s <= seq.0).unwrap_or(0);
         for key in self.sorted(&state).iter() {
-            let shard = self.shards[key.member.shard as usize].read();
-            if let Some(version) = shard.entry(key.member.index).versions.as_of(seq.0) {
+            if let Some(version) = self.keys.entry(key.index).versions.read().as_of(seq.0) {
                 newest = newest.max(version.seq);
             }
         }
@@ -216,30 +192,19 @@ impl Memtable {
     }
 
     pub(crate) fn sizes(&self) -> Sizes {
-        let mut sizes = Sizes { scopes: self.scopes.count(), ..Sizes::default() };
-        for shard in &self.shards {
-            let (keys, versions, bytes) = shard.read().sizes();
-            sizes.keys += keys;
-            sizes.versions += versions;
-            sizes.bytes += bytes;
-        }
-        sizes
+        let (keys, versions, bytes) = self.keys.sizes();
+        Sizes { scopes: self.scopes.count(), keys, versions, bytes }
     }
 
     fn put(&self, state: &Arc<ScopeState>, seq: Seq, key: &str, version: Version) {
         state.touch(seq);
-        let hash = self.hash(&state.name, key);
-        let at = shard_of(hash);
-        // Two statements: the list of members is never locked while a shard is (a scan locks them the other way round).
-        let new = self.shards[at].write().put(hash, state, key, version);
-        if let Some(index) = new {
-            state.add_member(scopes::Member { shard: at as u32, index });
+        if let Some(index) = self.keys.put(self.hash(&state.name, key), state, key, version) {
+            state.add_member(index);
         }
     }
 
     fn cut(&self, scope: &str, key: &str, last: Seq) {
-        let hash = self.hash(scope, key);
-        self.shard(hash).write().cut(hash, scope, key, last.0);
+        self.keys.cut(self.hash(scope, key), scope, key, last.0);
     }
 
     /// Finds again, from what is left of a scope, what the inserting thread keeps of it.
@@ -282,17 +247,11 @@ impl Memtable {
         hasher.write(key.as_bytes());
         hasher.finish()
     }
-
-    #[inline]
-    fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        &self.shards[shard_of(hash)]
-    }
 }
 
-/// Which shard a hash belongs to: by bits that the table in it uses neither for the place (the lowest) nor for the tag
-/// by which it tells entries apart at a glance (the highest seven). By the highest, all entries of a shard had the
-/// same tag, and every look-up compared them all: 0.85 µs for a new key instead of 0.2.
+/// The version of a key that a read as of `seq` meets.
 #[inline]
-fn shard_of(hash: u64) -> usize {
-    (hash >> SHARD_SHIFT) as usize & (SHARDS - 1)
+fn seen(entry: &KeyEntry, seq: Seq) -> Option<Version> {
+    let version = entry.versions.read().as_of(seq.0)?;
+    if version.kind == Kind::Delete || entry.scope.cleared_after(&version, seq) { None } else { Some(version) }
 }

@@ -15,7 +15,7 @@ use std::{
 use milepost_types::Seq;
 use parking_lot::{Mutex, RwLock};
 
-use super::Version;
+use super::{Version, keys::KeyIndex};
 
 /// Where a clear stands: the commit, and the place of its record in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,18 +24,11 @@ pub(crate) struct Mark {
     pub(crate) record: u32,
 }
 
-/// Where an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) shard: u32,
-    pub(crate) index: u32,
-}
-
 /// A key in its place in the order of its scope.
 #[derive(Clone, Debug)]
 pub(crate) struct SortedKey {
     pub(crate) key: Arc<str>,
-    pub(crate) member: Member,
+    pub(crate) index: KeyIndex,
 }
 
 /// What is known of a scope.
@@ -57,7 +50,7 @@ pub(crate) struct ScopeState {
 struct Members {
     sorted: Arc<Vec<SortedKey>>,
     /// Keys that came since the order was last made.
-    unsorted: Vec<Member>,
+    unsorted: Vec<KeyIndex>,
 }
 
 impl ScopeState {
@@ -119,16 +112,16 @@ impl ScopeState {
         }
     }
 
-    pub(super) fn add_member(&self, member: Member) {
-        self.members.lock().unsorted.push(member);
+    pub(super) fn add_member(&self, index: KeyIndex) {
+        self.members.lock().unsorted.push(index);
     }
 
-    pub(super) fn sorted(&self, key_of: impl Fn(Member) -> Box<str>) -> Arc<Vec<SortedKey>> {
+    pub(super) fn sorted(&self, key_of: impl Fn(KeyIndex) -> Arc<str>) -> Arc<Vec<SortedKey>> {
         let mut members = self.members.lock();
         if !members.unsorted.is_empty() {
             let unsorted = std::mem::take(&mut members.unsorted);
             let mut fresh: Vec<SortedKey> =
-                unsorted.into_iter().map(|member| SortedKey { key: key_of(member).into(), member }).collect();
+                unsorted.into_iter().map(|index| SortedKey { key: key_of(index), index }).collect();
             fresh.sort_unstable_by(|a, b| a.key.cmp(&b.key));
             let old = std::mem::take(&mut members.sorted);
             members.sorted = Arc::new(merge(&old, fresh));
