@@ -4,7 +4,7 @@
 //!
 //! 1. `leader`: who leads. Held across IO; no reader takes it.
 //! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
-//! state    takes them.
+//!    state takes them.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
