@@ -3,8 +3,8 @@
 //!
 //! Invariant: a segment is sealed only after the one that follows it has a durable name. So the footer and the cut may
 //! be lost in a crash, in part or in whole: the segment that follows says up to which `Seq` this one must hold frames,
-//! and whatever stands behind them is the rest of a seal. Nothing is appended to the segment that follows before the
-//! seal was synced; so if that one is empty, a footer that can be read may still be on its way to the disk.
+//! and whatever stands behind them is the rest of a seal. A footer that can be read may be in the cache only; it counts
+//! once the manifest lists the seal, and until then every repair seals again.
 //!
 //! When there is no room for the footer the segment stays without it: its frames are whole, the offsets are in memory,
 //! and the next repair tries again.

@@ -26,7 +26,6 @@ use crate::{
         footer::{self, FooterView, TRAILER_BYTES},
         frame::{FRAME_HEADER_BYTES, Frame},
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
-        is_zero,
     },
     names,
     segment::{Heap, Offsets, Part, Sealed},
@@ -125,8 +124,6 @@ struct Segment {
     file: Box<dyn DiskFile>,
     expected: Expected,
     position: Position,
-    /// The next segment holds nothing yet: a seal of this one may not be durable.
-    next_is_empty: bool,
 }
 
 impl Finder<'_> {
@@ -135,7 +132,9 @@ impl Finder<'_> {
         let segment = self.begin(index)?;
         let facts = self.known_segment(segment.header.id).and_then(|known| known.sealed);
         let sealed = sealed_content(&segment, facts)?;
-        match sealed.filter(|_| facts.is_some() || !segment.next_is_empty) {
+        // A footer that the manifest does not list may be in the cache only: its sync may have failed, or never been made.
+        // Where another segment follows, the repair writes it again. Where none does, it proves that one is missing.
+        match sealed.filter(|_| facts.is_some() || segment.expected.next_first.is_none()) {
             Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
             None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),
             None => self.walk_open(segment, visit),
@@ -161,28 +160,24 @@ impl Finder<'_> {
         if self.chain.is_some_and(|chain| chain.epoch > header.epoch) {
             return Err(corrupt("the segment is of an earlier epoch than the one before it".to_owned()));
         }
-        let (next_first, next_is_empty) = self.next_segment(index)?;
+        let next_first = self.next_first(index)?;
         if next_first.is_some_and(|next| next <= header.first_seq) {
             return Err(corrupt("the next segment begins with the same seq or an earlier one".to_owned()));
         }
         let last_at = self.chain.map_or(Timestamp::MIN, |chain| chain.last_at);
         let expected = Expected { next_first, promised: self.promised(id), footer: None };
         let position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, last_at) };
-        Ok(Segment { header, path, file, expected, position, next_is_empty })
+        Ok(Segment { header, path, file, expected, position })
     }
 
-    /// The first `Seq` of the segment that follows, if one does, and whether nothing stands in it yet.
-    fn next_segment(&self, index: usize) -> Result<(Option<Seq>, bool), LogError> {
+    /// The first `Seq` of the segment that follows, if one does.
+    fn next_first(&self, index: usize) -> Result<Option<Seq>, LogError> {
         let Some(id) = self.ids.get(index + 1) else {
-            return Ok((None, false));
+            return Ok(None);
         };
         let path = names::segment(&names::log_dir(self.dir), *id);
         let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-        let header = read_header(&*file, &path, *id, self.known.store)?;
-        let mut first_frame = [0; FRAME_HEADER_BYTES];
-        let read =
-            read_some_at(&*file, &mut first_frame, SEGMENT_HEADER_BYTES as u64).map_err(LogError::io("read", &path))?;
-        Ok((Some(header.first_seq), is_zero(&first_frame[..read])))
+        Ok(Some(read_header(&*file, &path, *id, self.known.store)?.first_seq))
     }
 
     fn known_segment(&self, id: SegmentId) -> Option<&KnownSegment> {

@@ -325,20 +325,26 @@ fn a_footer_that_lies_is_found_out() {
             footer.offsets.pop();
         }),
     ];
-    // A manifest that does not know that the segment was sealed has nothing to compare the footer with.
-    let mut stale = world.clone();
+    // A manifest that lists the lie as it is; and one that does not know of the seal, so that the footer does not count.
+    let (mut listing, mut stale) = (world.clone(), world.clone());
     stale.segments.truncate(1);
     stale.segments[0].sealed = None;
     for (what, lie) in lies {
         let mut footer = truth.clone();
         lie(&mut footer);
         let mut lying = bytes[..view.begins_at].to_vec();
-        lying.extend(footer::encode(&footer, header.crc(), header.seed()).0);
-        stale.sim.put_file(&file, &lying);
-        match what {
-            "nothing" => assert_eq!(outcome(&stale), Outcome::Prefix(world.offered.len())),
-            _ => assert_eq!(outcome(&stale), Outcome::Named("0000000001.seg".to_owned()), "{what}"),
+        let (encoded, crc) = footer::encode(&footer, header.crc(), header.seed());
+        lying.extend(encoded);
+        listing.segments[0].sealed =
+            Some(SealedFacts { last_seq: Seq(footer.last_seq), bytes: lying.len() as u64, crc });
+        for world in [&listing, &stale] {
+            world.sim.put_file(&file, &lying);
         }
+        match what {
+            "nothing" => assert_eq!(outcome(&listing), Outcome::Prefix(world.offered.len())),
+            _ => assert_eq!(outcome(&listing), Outcome::Named("0000000001.seg".to_owned()), "{what}"),
+        }
+        assert_eq!(outcome(&stale), Outcome::Prefix(world.offered.len()), "{what}");
     }
 }
 
