@@ -40,6 +40,9 @@ use crate::{
 };
 use threads::Workers;
 
+/// How many turns of other threads a leader lets pass at most while the queue grows.
+const GATHER_TURNS_MAX: usize = 64;
+
 /// An open store. Clones are the same store; it closes when the last clone and the last ticket are gone.
 #[derive(Clone, Debug)]
 pub struct Engine {
@@ -326,6 +329,20 @@ impl Shared {
         fate.wait();
     }
 
+    /// Lets the callers of the last batch, who are being woken, join this one: for as long as the queue grows between
+    /// two turns of other threads. No timer: where nobody else wants to run it ends at once.
+    fn gather(&self) {
+        let mut waiting = self.queue.commits();
+        for _ in 0..GATHER_TURNS_MAX {
+            std::thread::yield_now();
+            let now = self.queue.commits();
+            if now <= waiting {
+                break;
+            }
+            waiting = now;
+        }
+    }
+
     /// Leads generations for as long as some wait and `more` says so; how many commits were told their outcome. Does
     /// nothing where somebody leads already: they look at the queue after letting go, so nothing that waits is
     /// forgotten.
@@ -339,7 +356,11 @@ impl Shared {
             let Some(guard) = guard else { break };
             let mut held = Held { guard, _relay: Relay { shared: self } };
             let Some(leader) = held.guard.as_mut() else { break };
+            if leader.has_company {
+                self.gather();
+            }
             let Some(generation) = self.queue.take() else { break };
+            leader.has_company = generation.commits.len() > 1;
             let outcomes = leader.lead(self, generation);
             let wants_prefill = leader.wants_prefill(self);
             // Whoever leads next begins before the callers of this generation are woken.

@@ -47,6 +47,8 @@ pub(crate) struct Leader {
     unseen_bytes: usize,
     unseen_batches: usize,
     rolled: bool,
+    /// Whether the last generation held more than one commit: then its callers are about to come again.
+    pub(crate) has_company: bool,
 }
 
 /// A batch being put together.
@@ -68,7 +70,7 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, unseen_bytes: 0, unseen_batches: 0, rolled: false }
+        Leader { writer, manifest_behind: false, unseen_bytes: 0, unseen_batches: 0, rolled: false, has_company: false }
     }
 
     /// Whether the prefilling thread has something to look for: enough was written, or a roll left memory to free.

@@ -211,6 +211,11 @@ impl Queue {
         Next::Caller
     }
 
+    /// How many commits wait.
+    pub(crate) fn commits(&self) -> usize {
+        self.waiting.lock().commits
+    }
+
     /// Whether the oldest generation has nobody who waits for it.
     pub(crate) fn is_for_thread(&self) -> bool {
         self.waiting.lock().generations.front().is_some_and(|oldest| !oldest.has_successor)

@@ -132,8 +132,9 @@ impl Finder<'_> {
         let segment = self.begin(index)?;
         let facts = self.known_segment(segment.header.id).and_then(|known| known.sealed);
         let sealed = sealed_content(&segment, facts)?;
-        // A footer that the manifest does not list may be in the cache only: its sync may have failed, or never been made.
-        // Where another segment follows, the repair writes it again. Where none does, it proves that one is missing.
+        // A footer that the manifest does not list may be in the cache only: its sync may have failed, or never been
+        // made. Where another segment follows, the repair writes it again. Where none does, it proves that one is
+        // missing.
         match sealed.filter(|_| facts.is_some() || segment.expected.next_first.is_none()) {
             Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
             None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),

@@ -325,7 +325,8 @@ fn a_footer_that_lies_is_found_out() {
             footer.offsets.pop();
         }),
     ];
-    // A manifest that lists the lie as it is; and one that does not know of the seal, so that the footer does not count.
+    // A manifest that lists the lie as it is; and one that does not know of the seal, so that the footer does not
+    // count.
     let (mut listing, mut stale) = (world.clone(), world.clone());
     stale.segments.truncate(1);
     stale.segments[0].sealed = None;
