@@ -247,7 +247,7 @@ pub(crate) fn utf8<'a>(what: &'static str, bytes: &'a [u8]) -> Result<&'a str, S
     std::str::from_utf8(bytes).map_err(|e| ScopeError::NotUtf8 { what, offset: e.valid_up_to() })
 }
 
-fn check_path(text: &str) -> Result<(), ScopeError> {
+pub(crate) fn check_path(text: &str) -> Result<(), ScopeError> {
     limits::check("scope", "bytes", text.len(), 1, limits::SCOPE_BYTES_MAX)?;
     if text.contains('\0') {
         return Err(ScopeError::Nul { what: "scope", text: text.to_owned() });

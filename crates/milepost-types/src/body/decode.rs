@@ -4,7 +4,7 @@ use super::{
     BodyError, BodyFault, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER,
     KIND, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
 };
-use crate::{EventRef, Fence, Meta, Scope, Timestamp, Writer, limits};
+use crate::{EventRef, Fence, Meta, Scope, Timestamp, Writer, limits, scope::check_path};
 
 /// A body whose outer structure was checked. Its events are checked as they are walked.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +168,7 @@ impl Events<'_> {
         let mut tag = self.cursor.byte()?;
         if tag == SCOPE {
             self.cursor.name(&mut self.scope, limits::SCOPE_BYTES_MAX)?;
+            self.cursor.checked_path(&self.scope)?;
             offset = self.cursor.pos;
             tag = self.cursor.byte()?;
         }
@@ -189,7 +190,7 @@ impl Events<'_> {
                 let set = self.cursor.set_fields(tag)?;
                 Ok(EventRef::Set {
                     scope: self.cursor.checked(&self.scope)?,
-                    key: self.cursor.checked(&self.key)?,
+                    key: self.cursor.checked_key(&self.key)?,
                     value: set.value,
                     content_type: set.content_type,
                     expires_at: set.expires_at,
@@ -203,7 +204,10 @@ impl Events<'_> {
             CLEAR_PREFIX if tag == CLEAR_PREFIX => {
                 let length = self.cursor.length(limits::SCOPE_BYTES_MAX)?;
                 let prefix = self.cursor.take(length)?;
-                let prefix = std::str::from_utf8(prefix).map_err(|_| self.cursor.fault(BodyFault::Name))?;
+                let prefix = match prefix {
+                    [] => "",
+                    prefix => self.cursor.checked_path(prefix)?,
+                };
                 Ok(EventRef::ClearPrefix { prefix })
             }
             _ => Err(BodyError { offset: self.cursor.pos - 1, what: BodyFault::Unknown(tag) }),
@@ -303,6 +307,22 @@ impl<'a> Cursor<'a> {
             Ok(text) if !text.is_empty() => Ok(text),
             _ => Err(self.fault(BodyFault::Name)),
         }
+    }
+
+    /// A key that a writer could have written.
+    #[inline]
+    fn checked_key<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
+        if name.contains(&0) {
+            return Err(self.fault(BodyFault::Name));
+        }
+        self.checked(name)
+    }
+
+    /// A scope that a writer, or the store itself, could have written.
+    fn checked_path<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
+        let text = self.checked(name)?;
+        check_path(text).map_err(|_| self.fault(BodyFault::Name))?;
+        Ok(text)
     }
 
     #[inline]

@@ -112,6 +112,42 @@ proptest! {
     }
 }
 
+/// A crafted body could bring names into a store that no writer can write, and reading them back would have panicked.
+#[test]
+fn names_that_no_writer_can_write_are_refused() {
+    let bytes = encode(
+        &Meta::default(),
+        &[
+            Event::Set {
+                scope: Scope::parse("sss/t").unwrap(),
+                key: Key::parse("kkk").unwrap(),
+                value: b"v".to_vec(),
+                content_type: None,
+                expires_at: None,
+            },
+            Event::ClearPrefix { prefix: ScopePrefix::parse("ppp").unwrap() },
+        ],
+    );
+    assert!(decode(&bytes).is_ok());
+    for (name, wrong) in
+        [("sss/t", "s\0s/t"), ("sss/t", "s//st"), ("sss/t", "sss/."), ("kkk", "k\0k"), ("ppp", "p\0p"), ("ppp", "p//")]
+    {
+        let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+        let mut crafted = bytes.clone();
+        crafted[at..at + name.len()].copy_from_slice(wrong.as_bytes());
+        let body = Body::parse(&crafted).unwrap();
+        let mut walk = body.events();
+        let fault = loop {
+            match walk.next() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("{wrong:?} was taken"),
+                Err(error) => break error.what,
+            }
+        };
+        assert_eq!(fault, BodyFault::Name, "{wrong:?}");
+    }
+}
+
 /// The figure that the format was made for: a mark costs at most 8 bytes beyond the unshared part of its path.
 #[test]
 fn a_batch_of_file_marks_is_small() {
