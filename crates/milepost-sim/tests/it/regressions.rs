@@ -116,8 +116,9 @@ fn a_segment_is_sealed_only_after_the_name_of_the_next_is_durable() {
     }
 }
 
-/// Found by this seed: the sync of a footer failed, the next opening read the footer from the cache and listed it in the
-/// manifest, and the power took it: "the sealed segment has 716 bytes, expected were 808", and the store was refused.
+/// Found by this seed: the sync of a footer failed, the next opening read the footer from the cache and listed it in
+/// the manifest, and the power took it: "the sealed segment has 716 bytes, expected were 808", and the store was
+/// refused.
 #[test]
 fn a_footer_counts_once_the_manifest_lists_it() {
     milepost_sim::rounds::round(20_261_125_000_011_884).unwrap_or_else(|failed| panic!("{failed}"));
