@@ -72,7 +72,7 @@ pub struct Change {
 struct Found {
     /// Commit, and place of the event in it.
     place: (u64, u32),
-    scope: Arc<ScopeState>,
+    scope: Arc<str>,
     key: Arc<str>,
     kind: ChangeKind,
     old: Option<Version>,
@@ -101,11 +101,11 @@ impl History {
         let mut found = Vec::new();
         for scope in shared.memtable.scopes_at(&query.prefix) {
             if !is_reserved(&scope.name) {
-                gather(&shared, &scope, query.key.as_ref(), (from, until), &mut found);
+                gather(&shared, scope, query.key.as_ref(), (from, until), &mut found);
             }
         }
         // A clear has one place for many keys: their order makes the order whole.
-        found.sort_unstable_by(|a: &Found, b| (a.place, &a.scope.name, &a.key).cmp(&(b.place, &b.scope.name, &b.key)));
+        found.sort_unstable_by(|a: &Found, b| (a.place, &a.scope, &a.key).cmp(&(b.place, &b.scope, &b.key)));
         if query.newest_first {
             found.reverse();
         }
@@ -128,7 +128,7 @@ impl History {
         if old.is_none() && new.is_none() {
             return Ok(None);
         }
-        let scope = Scope::from_stored(&found.scope.name).expect("checked when it was inserted");
+        let scope = Scope::from_stored(&found.scope).expect("checked when it was inserted");
         let key = Key::parse(&found.key).expect("checked when it was inserted");
         Ok(Some(Change { seq, at, writer, scope, key, kind: found.kind, old, new }))
     }
@@ -148,22 +148,22 @@ impl Iterator for History {
 }
 
 /// Collects the changes of a scope's keys within `range`.
-fn gather(shared: &Shared, scope: &Arc<ScopeState>, key: Option<&Key>, range: (u64, u64), found: &mut Vec<Found>) {
-    let marks = scope.marks();
+fn gather(shared: &Shared, scope: &ScopeState, key: Option<&Key>, range: (u64, u64), found: &mut Vec<Found>) {
+    let marks = shared.memtable.marks(scope);
     if let Some(key) = key {
         let versions = shared.memtable.versions(&scope.name, key.as_str());
-        changes(scope, &key.as_str().into(), &versions, &marks, range, found);
+        changes(&scope.name, &key.as_str().into(), &versions, &marks, range, found);
         return;
     }
     for listed in shared.memtable.sorted(scope).iter() {
         let versions = shared.memtable.versions_listed(listed);
-        changes(scope, &listed.key, &versions, &marks, range, found);
+        changes(&scope.name, &(*listed.key).into(), &versions, &marks, range, found);
     }
 }
 
 /// Merges the versions of a key with the clears of its scope, and keeps the changes within `range`.
 fn changes(
-    scope: &Arc<ScopeState>,
+    scope: &Arc<str>,
     key: &Arc<str>,
     versions: &[Version],
     marks: &[Mark],

@@ -4,12 +4,14 @@
 //! may stand here already: readers ask with the highest `Seq` they may see, so it does not exist for them. What a
 //! failed write leaves behind is taken out again with [`Memtable::forget`] before its `Seq` is given to another commit.
 //!
-//! Knows nothing of files. A lock here is held for one look-up or one insertion, never across IO.
+//! Knows nothing of files. Look-ups take no lock; orders and clears take one for a few instructions, never across IO.
 
+mod arena;
 mod keys;
 mod scopes;
+mod slots;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{borrow::Cow, sync::Arc};
 
 use foldhash::fast::FixedState;
 use milepost_types::{
@@ -20,7 +22,7 @@ use milepost_types::{
 
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version};
-use scopes::ScopeTable;
+use scopes::{Scopes, is_prefix};
 pub(crate) use scopes::{Mark, ScopeState, SortedKey};
 
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
@@ -32,8 +34,7 @@ pub(crate) const FENCE: &str = "$/fence";
 #[derive(Debug)]
 pub(crate) struct Memtable {
     keys: Keys,
-    scopes: ScopeTable,
-    hasher: FixedState,
+    scopes: Scopes,
 }
 
 /// Sizes, for `stats`.
@@ -47,12 +48,12 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new() -> Memtable {
-        Memtable { keys: Keys::new(), scopes: ScopeTable::default(), hasher: FixedState::default() }
+        Memtable { keys: Keys::new(), scopes: Scopes::new() }
     }
 
     /// Folds the events of the commit at `seq` in.
     pub(crate) fn insert(&self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
-        let mut current: Option<Arc<ScopeState>> = None;
+        let mut current: Option<&ScopeState> = None;
         let mut events = body.events();
         while let Some(found) = events.next()? {
             let record = found.offset;
@@ -60,7 +61,7 @@ impl Memtable {
                 EventRef::Set { scope, key, expires_at, .. } => {
                     let kind = if expires_at.is_some() { Kind::Expiring } else { Kind::Set };
                     let state = self.scope_of(&mut current, scope);
-                    state.last_set.store(seq.0, Ordering::Release);
+                    state.set(seq);
                     self.put(state, seq, key, Version { seq: seq.0, record, kind });
                 }
                 EventRef::Delete { scope, key } => {
@@ -73,14 +74,8 @@ impl Memtable {
                     state.clear(Mark { seq: seq.0, record });
                 }
                 EventRef::ClearPrefix { prefix } => {
-                    for state in self.scopes_below(prefix) {
-                        // One that only a commit which failed had named is not there.
-                        if state.touched() == Seq::ZERO {
-                            continue;
-                        }
-                        state.touch(seq);
-                        state.clear(Mark { seq: seq.0, record });
-                    }
+                    let name = format!("{prefix}/");
+                    self.scopes.find_or_add(hash_scope(&name), &name).clear(Mark { seq: seq.0, record });
                 }
                 _ => {}
             }
@@ -89,10 +84,10 @@ impl Memtable {
             let meta = body.meta()?;
             let version = Version { seq: seq.0, record: 0, kind: Kind::Claim };
             if let Some(key) = &meta.idempotency_key {
-                self.put(&self.scopes.get_or_insert(IDEMPOTENCY), seq, key, version);
+                self.put(self.scope_of(&mut None, IDEMPOTENCY), seq, key, version);
             }
             for fence in &meta.fences {
-                self.put(&self.scopes.get_or_insert(FENCE), seq, fence.scope.as_str(), version);
+                self.put(self.scope_of(&mut None, FENCE), seq, fence.scope.as_str(), version);
             }
         }
         Ok(())
@@ -100,22 +95,25 @@ impl Memtable {
 
     /// Takes everything above `last` out that the commit with this body put in.
     pub(crate) fn forget(&self, last: Seq, body: &Body<'_>) -> Result<(), BodyError> {
-        let mut touched: Vec<Arc<ScopeState>> = Vec::new();
-        let mut note = |state: Arc<ScopeState>| {
-            if !touched.iter().any(|known| Arc::ptr_eq(known, &state)) {
-                touched.push(state);
-            }
-        };
+        let mut touched: Vec<&str> = Vec::new();
         let mut events = body.events();
         while let Some(found) = events.next()? {
-            match found.event {
+            let scope = match found.event {
                 EventRef::Set { scope, key, .. } | EventRef::Delete { scope, key } => {
                     self.cut(scope, key, last);
-                    self.scopes.get(scope).into_iter().for_each(&mut note);
+                    scope
                 }
-                EventRef::Clear { scope } => self.scopes.get(scope).into_iter().for_each(&mut note),
-                EventRef::ClearPrefix { prefix } => self.scopes_below(prefix).into_iter().for_each(&mut note),
-                _ => {}
+                EventRef::Clear { scope } => scope,
+                EventRef::ClearPrefix { prefix } => {
+                    self.scope(&format!("{prefix}/")).into_iter().for_each(|state| state.forget(last));
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Some(state) = self.scope(scope)
+                && !touched.contains(&&*state.name)
+            {
+                touched.push(&state.name);
             }
         }
         let meta = body.meta()?;
@@ -123,7 +121,7 @@ impl Memtable {
             self.cut(IDEMPOTENCY, key, last);
         }
         meta.fences.iter().for_each(|fence| self.cut(FENCE, fence.scope.as_str(), last));
-        touched.iter().for_each(|state| self.rewind(state, last));
+        touched.into_iter().filter_map(|scope| self.scope(scope)).for_each(|state| self.rewind(state, last));
         Ok(())
     }
 
@@ -131,7 +129,8 @@ impl Memtable {
     /// Whether it has expired is for the caller to see.
     #[inline]
     pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
-        seen(self.keys.find(self.hash(scope, key), scope, key)?, seq)
+        let state = self.scope(scope)?;
+        self.seen(state, self.entry(state, key)?, seq)
     }
 
     /// The newest claim on an idempotency key or a fence.
@@ -141,70 +140,128 @@ impl Memtable {
 
     /// The first claim: of an idempotency key, the commit whose outcome counts.
     pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Option<Seq> {
-        let entry = self.keys.find(self.hash(scope, key), scope, key)?;
-        entry.versions.read().all().first().map(|version| Seq(version.seq))
+        self.versions(scope, key).first().map(|version| Seq(version.seq))
     }
 
     /// Every version of a key, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Vec<Version> {
-        let entry = self.keys.find(self.hash(scope, key), scope, key);
-        entry.map(|entry| entry.versions.read().all().to_vec()).unwrap_or_default()
+        let entry = self.scope(scope).and_then(|state| self.entry(state, key));
+        entry.map(|entry| entry.versions()).unwrap_or_default()
     }
 
-    pub(crate) fn scope(&self, scope: &str) -> Option<Arc<ScopeState>> {
-        self.scopes.get(scope)
+    #[inline]
+    pub(crate) fn scope(&self, scope: &str) -> Option<&ScopeState> {
+        self.scopes.find(hash_scope(scope), scope)
     }
 
     /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
-    pub(crate) fn scopes_at(&self, prefix: &ScopePrefix) -> Vec<Arc<ScopeState>> {
-        self.scopes_below(prefix.as_str())
+    pub(crate) fn scopes_at(&self, prefix: &ScopePrefix) -> impl Iterator<Item = &ScopeState> {
+        let (sorted, prefix) = (self.scopes.sorted(), prefix.as_str().to_owned());
+        let mut next = sorted.partition_point(|(name, _)| **name < *prefix);
+        std::iter::from_fn(move || {
+            loop {
+                let (name, index) = sorted.get(next).filter(|(name, _)| name.starts_with(&prefix))?;
+                next += 1;
+                let is_below = prefix.is_empty() || matches!(name.as_bytes().get(prefix.len()), None | Some(b'/'));
+                if is_below && !is_prefix(name) && !(prefix.is_empty() && is_reserved(name)) {
+                    return Some(self.scopes.at(*index));
+                }
+            }
+        })
     }
 
     /// The keys that a scope ever had, in order.
     pub(crate) fn sorted(&self, state: &ScopeState) -> Arc<Vec<SortedKey>> {
-        state.sorted(|index| Arc::clone(&self.keys.entry(index).key))
+        state.sorted(self.keys.newest(&state.newest_key))
     }
 
-    /// The version of a listed key as of `seq`, without another look-up by name.
-    pub(crate) fn find_listed(&self, key: &SortedKey, seq: Seq) -> Option<Version> {
-        seen(self.keys.entry(key.index), seq)
+    /// The version of a listed key of the scope as of `seq`, without another look-up by name.
+    pub(crate) fn find_listed(&self, state: &ScopeState, key: &SortedKey, seq: Seq) -> Option<Version> {
+        self.seen(state, self.keys.entry(key.index), seq)
     }
 
     /// Every version of a listed key, oldest first.
     pub(crate) fn versions_listed(&self, key: &SortedKey) -> Vec<Version> {
-        self.keys.entry(key.index).versions.read().all().to_vec()
+        self.keys.entry(key.index).versions()
+    }
+
+    /// Every clear that meets the scope, oldest first.
+    pub(crate) fn marks(&self, state: &ScopeState) -> Vec<Mark> {
+        let mut marks = state.marks();
+        for prefix in self.prefixes_of(&state.name) {
+            marks.extend(prefix.marks());
+        }
+        marks.sort_unstable();
+        marks
     }
 
     /// The last commit at or below `seq` that touched the scope.
     pub(crate) fn scope_version(&self, scope: &str, seq: Seq) -> Seq {
-        let Some(state) = self.scopes.get(scope) else { return Seq::ZERO };
-        let touched = state.touched();
-        if touched <= seq {
-            return touched;
-        }
-        let mut newest = state.marks().iter().rev().map(|mark| mark.seq).find(|s| *s <= seq.0).unwrap_or(0);
-        for key in self.sorted(&state).iter() {
-            if let Some(version) = self.keys.entry(key.index).versions.read().as_of(seq.0) {
-                newest = newest.max(version.seq);
+        let Some(state) = self.scope(scope) else { return Seq::ZERO };
+        let mut newest = state.touched();
+        if newest > seq.0 {
+            newest = state.marks().iter().rev().map(|mark| mark.seq).find(|mark| *mark <= seq.0).unwrap_or(0);
+            for key in self.sorted(state).iter() {
+                let version = self.keys.entry(key.index).as_of(seq.0);
+                newest = newest.max(version.map_or(0, |version| version.seq));
             }
+        }
+        // A prefix that was cleared touched what was there.
+        if newest > 0 {
+            let marks = self.prefixes_of(scope).filter_map(|prefix| prefix.last_clear(newest, seq));
+            newest = marks.map(|mark| mark.seq).fold(newest, u64::max);
         }
         Seq(newest)
     }
 
-    pub(crate) fn sizes(&self) -> Sizes {
-        let (keys, versions, bytes) = self.keys.sizes();
-        Sizes { scopes: self.scopes.count(), keys, versions, bytes }
+    /// Whether nothing was set since the scope was last cleared: then no key of it is live.
+    pub(crate) fn is_surely_empty(&self, state: &ScopeState) -> bool {
+        let last_set = state.last_set();
+        let mut clears = self.prefixes_of(&state.name).chain([state]);
+        clears.any(|clears| clears.last_clear(last_set, Seq::MAX).is_some_and(|mark| mark.seq > last_set))
     }
 
-    fn put(&self, state: &Arc<ScopeState>, seq: Seq, key: &str, version: Version) {
+    pub(crate) fn sizes(&self) -> Sizes {
+        let (keys, versions, bytes) = self.keys.sizes();
+        Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() }
+    }
+
+    /// The version of a key that a read as of `seq` meets.
+    #[inline]
+    fn seen(&self, state: &ScopeState, entry: KeyEntry<'_>, seq: Seq) -> Option<Version> {
+        let version = entry.as_of(seq.0)?;
+        if version.kind == Kind::Delete || self.is_cleared(state, &version, seq) { None } else { Some(version) }
+    }
+
+    /// Whether a clear at or below `seq` stands after the version.
+    #[inline]
+    fn is_cleared(&self, state: &ScopeState, version: &Version, seq: Seq) -> bool {
+        let after = |clears: &ScopeState| {
+            clears.last_clear(version.seq, seq).is_some_and(|mark| mark.stands_after(version))
+        };
+        after(state) || (!self.scopes.have_no_prefix() && self.prefixes_of(&state.name).any(after))
+    }
+
+    /// The prefixes that were ever cleared and that a scope lies at or below.
+    fn prefixes_of<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = &'a ScopeState> {
+        let none = self.scopes.have_no_prefix();
+        let slashes = scope.match_indices('/').map(|(at, _)| Cow::Borrowed(&scope[..=at]));
+        // What the store keeps for itself is out of reach of the root's.
+        let root = (!is_reserved(scope)).then_some(Cow::Borrowed("/"));
+        let itself = std::iter::once_with(move || Cow::Owned(format!("{scope}/")));
+        let names = root.into_iter().chain(slashes).chain(itself);
+        names.take_while(move |_| !none).filter_map(|name: Cow<'_, str>| self.scope(&name))
+    }
+
+    fn put(&self, state: &ScopeState, seq: Seq, key: &str, version: Version) {
         state.touch(seq);
-        if let Some(index) = self.keys.put(self.hash(&state.name, key), state, key, version) {
-            state.add_member(index);
-        }
+        self.keys.put(hash_key(state.hash, key), state.index, key, version, &state.newest_key);
     }
 
     fn cut(&self, scope: &str, key: &str, last: Seq) {
-        self.keys.cut(self.hash(scope, key), scope, key, last.0);
+        if let Some(state) = self.scope(scope) {
+            self.keys.cut(hash_key(state.hash, key), state.index, key, last.0);
+        }
     }
 
     /// Finds again, from what is left of a scope, what the inserting thread keeps of it.
@@ -219,39 +276,44 @@ impl Memtable {
                 }
             }
         }
-        state.rewind(Seq(touched), set);
-    }
-
-    fn scopes_below(&self, prefix: &str) -> Vec<Arc<ScopeState>> {
-        let mut found = self.scopes.below(prefix);
-        if prefix.is_empty() {
-            found.retain(|state| !is_reserved(&state.name));
-        }
-        found
-    }
-
-    /// The state of a scope, looked up once for a run of events of the same scope.
-    fn scope_of<'c>(&self, current: &'c mut Option<Arc<ScopeState>>, scope: &str) -> &'c Arc<ScopeState> {
-        if current.as_ref().is_none_or(|state| &*state.name != scope) {
-            *current = None;
-        }
-        current.get_or_insert_with(|| self.scopes.get_or_insert(scope))
+        state.rewind(touched, set);
     }
 
     #[inline]
-    fn hash(&self, scope: &str, key: &str) -> u64 {
-        use std::hash::{BuildHasher, Hasher};
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(scope.as_bytes());
-        hasher.write_u8(0);
-        hasher.write(key.as_bytes());
-        hasher.finish()
+    fn entry(&self, state: &ScopeState, key: &str) -> Option<KeyEntry<'_>> {
+        self.keys.find(hash_key(state.hash, key), state.index, key)
+    }
+
+    /// The state of a scope, looked up once for a run of events of the same scope.
+    fn scope_of<'m>(&'m self, current: &mut Option<&'m ScopeState>, scope: &str) -> &'m ScopeState {
+        match *current {
+            Some(state) if &*state.name == scope => state,
+            _ => {
+                let state = self.scopes.find_or_add(hash_scope(scope), scope);
+                *current = Some(state);
+                state
+            }
+        }
     }
 }
 
-/// The version of a key that a read as of `seq` meets.
 #[inline]
-fn seen(entry: &KeyEntry, seq: Seq) -> Option<Version> {
-    let version = entry.versions.read().as_of(seq.0)?;
-    if version.kind == Kind::Delete || entry.scope.cleared_after(&version, seq) { None } else { Some(version) }
+fn hash_scope(scope: &str) -> u64 {
+    hash(0, scope)
 }
+
+#[inline]
+fn hash_key(scope_hash: u64, key: &str) -> u64 {
+    hash(scope_hash, key)
+}
+
+#[inline]
+fn hash(seed: u64, text: &str) -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    let mut hasher = FixedState::with_seed(seed).build_hasher();
+    hasher.write(text.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -62,12 +62,12 @@ impl View {
     pub fn scan_from(&self, scope: &str, key_prefix: &str, after: Option<&str>) -> Scan {
         let memtable = &self.shared.memtable;
         let state = memtable.scope(scope).filter(|_| !is_reserved(scope));
-        let keys = state.map(|state| memtable.sorted(&state)).unwrap_or_default();
+        let keys = state.map(|state| memtable.sorted(state)).unwrap_or_default();
         let start = match after {
             Some(after) => keys.partition_point(|key| &*key.key <= after || &*key.key < key_prefix),
             None => keys.partition_point(|key| &*key.key < key_prefix),
         };
-        Scan { view: self.clone(), keys, next: start, key_prefix: key_prefix.to_owned() }
+        Scan { view: self.clone(), scope: scope.to_owned(), keys, next: start, key_prefix: key_prefix.to_owned() }
     }
 
     /// The scopes at and below a prefix that hold a key, in order.
@@ -123,6 +123,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Scan {
     view: View,
+    scope: String,
     keys: Arc<Vec<SortedKey>>,
     next: usize,
     key_prefix: String,
@@ -133,9 +134,10 @@ impl Iterator for Scan {
 
     fn next(&mut self) -> Option<Self::Item> {
         let shared = &self.view.shared;
+        let state = shared.memtable.scope(&self.scope)?;
         while let Some(listed) = self.keys.get(self.next).filter(|listed| listed.key.starts_with(&self.key_prefix)) {
             self.next += 1;
-            let Some(version) = shared.memtable.find_listed(listed, self.view.seq) else { continue };
+            let Some(version) = shared.memtable.find_listed(state, listed, self.view.seq) else { continue };
             match shared.value(version, self.view.at) {
                 Ok(None) => {}
                 Ok(Some(value)) => {

@@ -103,7 +103,7 @@ impl<B: Bodies> Judge<'_, B> {
                 (actual == Some(*seq), actual)
             }
             Precondition::ScopeAt { scope, seq } => {
-                let actual = self.memtable.scope(scope.as_str()).map_or(Seq::ZERO, |state| state.touched());
+                let actual = self.memtable.scope_version(scope.as_str(), Seq::MAX);
                 (actual == *seq, Some(actual).filter(|seq| *seq != Seq::ZERO))
             }
             Precondition::ValueBelow { scope, key, bound } => match self.live(scope.as_str(), key.as_str())? {
@@ -144,11 +144,11 @@ impl<B: Bodies> Judge<'_, B> {
 
     /// Whether any key of a scope is live.
     fn holds_any(&self, state: &ScopeState) -> Result<bool, CommitError> {
-        if state.is_surely_empty() {
+        if self.memtable.is_surely_empty(state) {
             return Ok(false);
         }
         for key in self.memtable.sorted(state).iter() {
-            if let Some(version) = self.memtable.find_listed(key, Seq::MAX)
+            if let Some(version) = self.memtable.find_listed(state, key, Seq::MAX)
                 && self.is_live(&version)?
             {
                 return Ok(true);
@@ -219,11 +219,11 @@ impl<B: Bodies> Judge<'_, B> {
         }
         let Some(state) = self.memtable.scope(scope) else { return Ok(false) };
         if !overlay.knows(scope) {
-            return self.holds_any(&state);
+            return self.holds_any(state);
         }
-        for key in self.memtable.sorted(&state).iter() {
+        for key in self.memtable.sorted(state).iter() {
             if overlay.get(scope, &key.key).is_none()
-                && let Some(version) = self.memtable.find_listed(key, Seq::MAX)
+                && let Some(version) = self.memtable.find_listed(state, key, Seq::MAX)
                 && self.is_live(&version)?
             {
                 return Ok(true);

@@ -1,85 +1,109 @@
-//! [`ScopeTable`]: the scopes by name; [`ScopeState`]: what is known of one.
+//! [`Scopes`]: the scopes by name; [`ScopeState`]: what is known of one.
 //!
-//! Invariant: a clear is one mark in its scope, whatever it clears; a key is live if its version stands after the last
-//! mark. The order of a scope's keys is made when it is first asked for, and then kept up as keys come.
+//! Invariant: a clear is one mark, whatever it clears: in its scope, or, of a prefix, under the prefix with a slash
+//! behind it, which is no scope's name. A key is live if its version stands after the last mark that meets it. Orders
+//! of scopes and of keys are made when they are first asked for, and then kept up as new ones come.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, AtomicU64, Ordering},
 };
 
 use milepost_types::Seq;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Version, keys::KeyIndex};
+use super::{
+    Version,
+    keys::{KeyEntry, KeyIndex},
+    slots::Slots,
+};
 
 /// Where a clear stands: the commit, and the place of its record in the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mark {
     pub(crate) seq: u64,
     pub(crate) record: u32,
 }
 
+impl Mark {
+    /// Whether what it clears held the version.
+    pub(super) fn stands_after(&self, version: &Version) -> bool {
+        (self.seq, self.record) > (version.seq, version.record)
+    }
+}
+
 /// A key in its place in the order of its scope.
 #[derive(Clone, Debug)]
 pub(crate) struct SortedKey {
-    pub(crate) key: Arc<str>,
+    pub(crate) key: Box<str>,
     pub(crate) index: KeyIndex,
 }
+
+/// Which scope: its number, from 1 in the order in which they came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ScopeIndex(pub(super) u32);
 
 /// What is known of a scope.
 #[derive(Debug)]
 pub(crate) struct ScopeState {
-    pub(crate) name: Box<str>,
+    pub(crate) name: Arc<str>,
+    pub(super) index: ScopeIndex,
+    /// Hash of the name: the seed of its keys' hashes.
+    pub(super) hash: u64,
     /// The last commit that touched the scope. Written by the inserting thread only.
     touched: AtomicU64,
     /// The last commit that set a key. Written by the inserting thread only.
-    pub(super) last_set: AtomicU64,
+    last_set: AtomicU64,
     /// The last commit that cleared the scope, 0 for none: saves readers the lock below.
     last_clear: AtomicU64,
     /// All clears, oldest first.
     clears: RwLock<Vec<Mark>>,
+    /// The key that came last, from which the others are reached; 0 for none. Written by the inserting thread only.
+    pub(super) newest_key: AtomicU32,
     members: Mutex<Members>,
 }
 
 #[derive(Debug, Default)]
 struct Members {
     sorted: Arc<Vec<SortedKey>>,
-    /// Keys that came since the order was last made.
-    unsorted: Vec<KeyIndex>,
+    /// The key that had come last when the order was made.
+    newest: Option<KeyIndex>,
 }
 
 impl ScopeState {
-    fn new(name: &str) -> ScopeState {
+    fn new(name: &str, hash: u64, index: ScopeIndex) -> ScopeState {
         ScopeState {
             name: name.into(),
+            index,
+            hash,
             touched: AtomicU64::new(0),
             last_set: AtomicU64::new(0),
             last_clear: AtomicU64::new(0),
             clears: RwLock::default(),
+            newest_key: AtomicU32::new(0),
             members: Mutex::default(),
         }
     }
 
-    pub(crate) fn touched(&self) -> Seq {
-        Seq(self.touched.load(Ordering::Acquire))
+    pub(super) fn touched(&self) -> u64 {
+        self.touched.load(Ordering::Acquire)
     }
 
-    /// Whether nothing was set since the scope was last cleared: then no key of it is live.
-    pub(crate) fn is_surely_empty(&self) -> bool {
-        self.last_set.load(Ordering::Acquire) < self.last_clear.load(Ordering::Acquire)
+    /// The last commit that set a key.
+    pub(super) fn last_set(&self) -> u64 {
+        self.last_set.load(Ordering::Acquire)
     }
 
-    pub(crate) fn marks(&self) -> Vec<Mark> {
+    pub(super) fn marks(&self) -> Vec<Mark> {
         self.clears.read().clone()
     }
 
     pub(super) fn touch(&self, seq: Seq) {
         self.touched.store(seq.0, Ordering::Release);
+    }
+
+    pub(super) fn set(&self, seq: Seq) {
+        self.last_set.store(seq.0, Ordering::Release);
     }
 
     pub(super) fn clear(&self, mark: Mark) {
@@ -94,91 +118,129 @@ impl ScopeState {
         self.last_clear.store(clears.last().map_or(0, |mark| mark.seq), Ordering::Release);
     }
 
-    pub(super) fn rewind(&self, touched: Seq, last_set: u64) {
-        self.touched.store(touched.0, Ordering::Release);
+    pub(super) fn rewind(&self, touched: u64, last_set: u64) {
+        self.touched.store(touched, Ordering::Release);
         self.last_set.store(last_set, Ordering::Release);
     }
 
-    /// Whether a clear at or below `seq` stands after the version.
+    /// The last clear at or below `seq`, if one may stand after a version at `version_seq`.
     #[inline]
-    pub(super) fn cleared_after(&self, version: &Version, seq: Seq) -> bool {
-        if self.last_clear.load(Ordering::Acquire) < version.seq {
-            return false;
+    pub(super) fn last_clear(&self, version_seq: u64, seq: Seq) -> Option<Mark> {
+        let last = self.last_clear.load(Ordering::Acquire);
+        if last == 0 || last < version_seq {
+            return None;
         }
         let clears = self.clears.read();
-        match clears[..clears.partition_point(|mark| mark.seq <= seq.0)].last() {
-            Some(mark) => (mark.seq, mark.record) > (version.seq, version.record),
-            None => false,
-        }
+        clears[..clears.partition_point(|mark| mark.seq <= seq.0)].last().copied()
     }
 
-    pub(super) fn add_member(&self, index: KeyIndex) {
-        self.members.lock().unsorted.push(index);
-    }
-
-    pub(super) fn sorted(&self, key_of: impl Fn(KeyIndex) -> Arc<str>) -> Arc<Vec<SortedKey>> {
+    /// The scope's keys in order; `newest` is the one that came last.
+    pub(super) fn sorted(&self, newest: Option<KeyEntry<'_>>) -> Arc<Vec<SortedKey>> {
         let mut members = self.members.lock();
-        if !members.unsorted.is_empty() {
-            let unsorted = std::mem::take(&mut members.unsorted);
-            let mut fresh: Vec<SortedKey> =
-                unsorted.into_iter().map(|index| SortedKey { key: key_of(index), index }).collect();
+        let known = members.newest;
+        let came = std::iter::successors(newest, KeyEntry::before).take_while(|entry| Some(entry.index()) != known);
+        let mut fresh: Vec<SortedKey> =
+            came.map(|entry| SortedKey { key: entry.key(), index: entry.index() }).collect();
+        if !fresh.is_empty() {
             fresh.sort_unstable_by(|a, b| a.key.cmp(&b.key));
             let old = std::mem::take(&mut members.sorted);
-            members.sorted = Arc::new(merge(&old, fresh));
+            members.sorted = Arc::new(merged(&old, fresh, |a, b| a.key <= b.key));
+            members.newest = newest.map(|entry| entry.index());
         }
         Arc::clone(&members.sorted)
     }
 }
 
-fn merge(old: &[SortedKey], fresh: Vec<SortedKey>) -> Vec<SortedKey> {
+/// Two lists in order, as one.
+fn merged<T: Clone>(old: &[T], fresh: Vec<T>, in_order: impl Fn(&T, &T) -> bool) -> Vec<T> {
     let mut merged = Vec::with_capacity(old.len() + fresh.len());
     let mut rest = old;
-    for key in fresh {
-        let before = rest.partition_point(|other| other.key < key.key);
+    for item in fresh {
+        let before = rest.partition_point(|other| in_order(other, &item));
         merged.extend_from_slice(&rest[..before]);
         rest = &rest[before..];
-        merged.push(key);
+        merged.push(item);
     }
     merged.extend_from_slice(rest);
     merged
 }
 
 /// The scopes by name.
-#[derive(Debug, Default)]
-pub(crate) struct ScopeTable {
-    by_name: RwLock<BTreeMap<Box<str>, Arc<ScopeState>>>,
+#[derive(Debug)]
+pub(crate) struct Scopes {
+    states: boxcar::Vec<ScopeState>,
+    slots: Slots,
+    /// How many prefixes were ever cleared. Written by the inserting thread only.
+    prefixes: AtomicU32,
+    /// In order of their names, those that were there when the order was last asked for.
+    sorted: Mutex<Arc<Vec<(Arc<str>, ScopeIndex)>>>,
 }
 
-impl ScopeTable {
-    pub(super) fn get(&self, name: &str) -> Option<Arc<ScopeState>> {
-        self.by_name.read().get(name).map(Arc::clone)
+impl Scopes {
+    pub(super) fn new() -> Scopes {
+        Scopes {
+            states: boxcar::Vec::new(),
+            slots: Slots::new(),
+            prefixes: AtomicU32::new(0),
+            sorted: Mutex::default(),
+        }
     }
 
-    pub(super) fn get_or_insert(&self, name: &str) -> Arc<ScopeState> {
-        if let Some(found) = self.get(name) {
+    #[inline]
+    pub(super) fn find(&self, hash: u64, name: &str) -> Option<&ScopeState> {
+        let number = self.slots.find(hash, |number| &*self.at(ScopeIndex(number)).name == name)?;
+        Some(self.at(ScopeIndex(number)))
+    }
+
+    /// Finds a scope, or adds it. Only the inserting thread calls it.
+    pub(super) fn find_or_add(&self, hash: u64, name: &str) -> &ScopeState {
+        if let Some(found) = self.find(hash, name) {
             return found;
         }
-        let state = Arc::new(ScopeState::new(name));
-        self.by_name.write().insert(name.into(), Arc::clone(&state));
-        state
+        let number = u32::try_from(self.states.count() + 1).expect("memory ends before 2^32 scopes");
+        self.states.push(ScopeState::new(name, hash, ScopeIndex(number)));
+        self.slots.insert(hash, number);
+        if is_prefix(name) {
+            self.prefixes.store(self.prefixes.load(Ordering::Relaxed) + 1, Ordering::Release);
+        }
+        self.at(ScopeIndex(number))
     }
 
-    /// The scopes at and below a prefix, by whole segments, in order of their names.
-    pub(super) fn below(&self, prefix: &str) -> Vec<Arc<ScopeState>> {
-        let by_name = self.by_name.read();
-        if prefix.is_empty() {
-            return by_name.values().map(Arc::clone).collect();
+    #[inline]
+    pub(super) fn at(&self, index: ScopeIndex) -> &ScopeState {
+        self.states.get(index.0 as usize - 1).expect("an index is given out once its scope is there")
+    }
+
+    /// Whether no prefix was ever cleared.
+    #[inline]
+    pub(super) fn have_no_prefix(&self) -> bool {
+        self.prefixes.load(Ordering::Acquire) == 0
+    }
+
+    /// All scopes, and cleared prefixes, in order of their names.
+    pub(super) fn sorted(&self) -> Arc<Vec<(Arc<str>, ScopeIndex)>> {
+        let mut sorted = self.sorted.lock();
+        let count = self.states.count();
+        if sorted.len() < count {
+            let came = (sorted.len() + 1..=count).map(|number| ScopeIndex(number as u32));
+            let mut fresh: Vec<_> = came.map(|index| (Arc::clone(&self.at(index).name), index)).collect();
+            fresh.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            *sorted = Arc::new(merged(&sorted, fresh, |a, b| a.0 <= b.0));
         }
-        let from = (Bound::Included(prefix), Bound::Unbounded);
-        by_name
-            .range::<str, _>(from)
-            .take_while(|(name, _)| name.starts_with(prefix))
-            .filter(|(name, _)| matches!(name.as_bytes().get(prefix.len()), None | Some(b'/')))
-            .map(|(_, state)| Arc::clone(state))
-            .collect()
+        Arc::clone(&sorted)
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.by_name.read().len() as u64
+        self.slots.count() - u64::from(self.prefixes.load(Ordering::Relaxed))
     }
+
+    /// About how many bytes they take.
+    pub(super) fn bytes(&self) -> u64 {
+        self.states.count() as u64 * (size_of::<ScopeState>() as u64 + 64) + self.slots.bytes()
+    }
+}
+
+/// Whether the name stands for a prefix and all below it.
+pub(super) fn is_prefix(name: &str) -> bool {
+    name.ends_with('/')
 }

@@ -1,0 +1,77 @@
+use milepost_types::{
+    EventRef, Meta, ScopePrefix, Seq,
+    body::{Body, BodyEncoder},
+    limits,
+};
+
+use super::Memtable;
+
+fn body(events: &[EventRef<'_>]) -> Vec<u8> {
+    let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);
+    for event in events {
+        encoder.copy(event).unwrap();
+    }
+    encoder.finish(&Meta::default(), 0).unwrap().bytes
+}
+
+fn set<'a>(scope: &'a str, key: &'a str) -> EventRef<'a> {
+    EventRef::Set { scope, key, value: b"v", content_type: None, expires_at: None }
+}
+
+fn insert(memtable: &Memtable, seq: u64, events: &[EventRef<'_>]) {
+    memtable.insert(Seq(seq), &Body::parse(&body(events)).unwrap()).unwrap();
+}
+
+fn live(memtable: &Memtable, scope: &str, key: &str, seq: u64) -> bool {
+    memtable.find(scope, key, Seq(seq)).is_some()
+}
+
+#[test]
+fn a_cleared_prefix_takes_what_is_at_and_below_it_and_nothing_beside() {
+    let memtable = Memtable::new();
+    let scopes = ["a", "a/b", "a/b/c", "a/bc", "ab", "$/kept"];
+    for (index, scope) in scopes.iter().enumerate() {
+        insert(&memtable, index as u64 + 1, &[set(scope, "k")]);
+    }
+    insert(&memtable, 7, &[EventRef::ClearPrefix { prefix: "a/b" }]);
+    let gone = |seq| scopes.map(|scope| !live(&memtable, scope, "k", seq));
+    assert_eq!(gone(6), [false; 6]);
+    assert_eq!(gone(7), [false, true, true, false, false, false]);
+    insert(&memtable, 8, &[EventRef::ClearPrefix { prefix: "" }, set("a/b", "k")]);
+    assert_eq!(gone(8), [true, false, true, true, true, false], "the root does not reach what the store keeps");
+    assert_eq!(gone(7), [false, true, true, false, false, false], "the past stays");
+
+    assert_eq!(memtable.scope_version("a/b/c", Seq(6)), Seq(3));
+    assert_eq!(memtable.scope_version("a/b/c", Seq(7)), Seq(7));
+    assert_eq!(memtable.scope_version("a/bc", Seq(7)), Seq(4));
+    assert_eq!(memtable.scope_version("a/b", Seq(1)), Seq::ZERO, "before it was there");
+    assert_eq!(memtable.scope_version("never", Seq(8)), Seq::ZERO, "a clear makes no scope");
+    let names: Vec<&str> = memtable.scopes_at(&ScopePrefix::parse("a").unwrap()).map(|state| &*state.name).collect();
+    assert_eq!(names, ["a", "a/b", "a/b/c", "a/bc"]);
+    assert_eq!(memtable.sizes().scopes, 6);
+    assert!(memtable.is_surely_empty(memtable.scope("a/b/c").unwrap()));
+    assert!(!memtable.is_surely_empty(memtable.scope("a/b").unwrap()));
+}
+
+#[test]
+fn a_commit_that_failed_leaves_nothing_behind() {
+    let memtable = Memtable::new();
+    insert(&memtable, 1, &[set("a", "k"), set("a/b", "k")]);
+    let failed = [
+        set("a", "k"),
+        set("a", "new"),
+        EventRef::Delete { scope: "a/b", key: "k" },
+        EventRef::Clear { scope: "a" },
+        EventRef::ClearPrefix { prefix: "a" },
+    ];
+    insert(&memtable, 2, &failed);
+    assert!(!live(&memtable, "a", "k", 2));
+    memtable.forget(Seq(1), &Body::parse(&body(&failed)).unwrap()).unwrap();
+    assert!(live(&memtable, "a", "k", 2) && live(&memtable, "a/b", "k", 2) && !live(&memtable, "a", "new", 2));
+    assert_eq!(memtable.scope_version("a", Seq(2)), Seq(1));
+    insert(&memtable, 2, &[set("a", "new")]);
+    assert!(live(&memtable, "a", "new", 2) && !live(&memtable, "a", "new", 1));
+    let keys: Vec<String> =
+        memtable.sorted(memtable.scope("a").unwrap()).iter().map(|listed| listed.key.to_string()).collect();
+    assert_eq!(keys, ["k", "new"]);
+}
