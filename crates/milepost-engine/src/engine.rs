@@ -2,7 +2,9 @@
 //!
 //! Order of locks, outermost first; nobody takes an outer one while holding an inner one:
 //!
-//! 1. `leader`: who leads. Held across IO; no reader takes it.
+//! 1. `leader`: who leads. Held across IO; no reader takes it. Then `turn`: who folds. Taken before the lead is let go,
+//!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No reader
+//!    takes it.
 //! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
 //!    state takes them.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
@@ -31,6 +33,7 @@ use crate::{
     CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
     commit::{
         Outcome, Queue, Sealed,
+        fold::Turns,
         leader::Leader,
         queue::{Next, Place, Role},
     },
@@ -70,6 +73,8 @@ pub(crate) struct Shared {
     /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at
     /// the queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
     pub(crate) leader: Mutex<Option<Leader>>,
+    /// Whose turn it is to change the memtable.
+    pub(crate) turn: Turns,
     pub(crate) prefiller: Mutex<Option<Prefiller>>,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
@@ -178,6 +183,7 @@ impl Engine {
             memtable: found.memtable,
             queue: Queue::default(),
             leader: Mutex::new(leader),
+            turn: Turns::default(),
             prefiller: Mutex::new(found.prefiller),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
@@ -361,12 +367,11 @@ impl Shared {
             }
             let Some(generation) = self.queue.take() else { break };
             leader.has_company = generation.commits.len() > 1;
-            let outcomes = leader.lead(self, generation);
+            let landed = leader.lead(self, generation);
             let wants_prefill = leader.wants_prefill(self);
-            // Whoever leads next begins before the callers of this generation are woken.
+            // Whoever leads next begins before this generation is folded and its callers are woken.
             drop(held);
-            told += outcomes.count();
-            outcomes.tell();
+            told += landed.tell();
             if wants_prefill {
                 self.wake_prefill();
             }

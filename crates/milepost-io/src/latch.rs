@@ -106,6 +106,10 @@ impl DiskFile for LatchedFile {
         self.file.write_at(bytes, offset)
     }
 
+    fn begin_sync(&self, offset: u64, bytes: u64) {
+        self.file.begin_sync(offset, bytes);
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.latch.check()?;
         self.file.sync().inspect_err(|error| self.latch.trip(&self.path, "sync", error))

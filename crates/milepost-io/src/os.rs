@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::fs::{FileExt, OpenOptionsExt},
     },
     path::Path,
@@ -101,6 +101,20 @@ impl DiskFile for OsFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         again(|| FileExt::write_at(&self.0, bytes, offset))
+    }
+
+    #[expect(unsafe_code, reason = "rustix leaves sync_file_range out")]
+    fn begin_sync(&self, offset: u64, bytes: u64) {
+        // SAFETY: the call touches no memory of ours, and the descriptor is open for as long as `self` is borrowed.
+        // Its result says nothing that the sync does not: an error of writing out stays with the file until then.
+        unsafe {
+            libc::sync_file_range(
+                self.0.as_raw_fd(),
+                offset.cast_signed(),
+                bytes.cast_signed(),
+                libc::SYNC_FILE_RANGE_WRITE,
+            );
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

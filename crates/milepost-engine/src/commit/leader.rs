@@ -1,15 +1,14 @@
-//! [`Leader`]: takes what waits, judges and stamps it in order, writes it with one write and one sync, publishes it.
+//! [`Leader`]: takes what waits, judges and stamps it in order, writes it with one write and one sync. [`Landed`]: what
+//! it led, to be shown to readers and told to its callers after the lead was handed on.
 //!
 //! Invariant: a generation is told its outcome exactly once, after the sync that covers it and after readers can see
-//! it; when anything fails, before any later commit gets the same `Seq`. A leader that panics fails its callers
-//! instead of leaving them asleep, and the store takes no more commits.
+//! it; when anything fails, before any later commit gets the same `Seq`. Batches are folded in order: whoever led takes
+//! the turn to fold before it lets go of the lead. A leader that panics fails its callers instead of leaving them
+//! asleep, and the store takes no more commits.
 //!
 //! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
 
-use std::{
-    ops::ControlFlow,
-    sync::{Arc, atomic::Ordering},
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use milepost_io::Failure;
 use milepost_log::{AppendError, FrameBytes, LogWriter};
@@ -21,10 +20,11 @@ use milepost_types::{
 
 use super::{
     Outcome, Sealed,
+    fold::{Turn, Unread},
     judge::{Bodies, Judge, Verdict, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, Threads, engine::Shared};
+use crate::{CommitError, Refusal, engine::Shared};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -33,9 +33,8 @@ const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 const PREFILL_LOOK_BYTES: usize = 64 << 10;
 /// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
 const BULK_BATCH_BYTES: usize = 32 << 10;
-/// From this size on a batch is folded into the memtable while it syncs: it takes about as long, and more than the
-/// thread that it takes.
-const FOLD_BESIDE_BYTES: usize = 48 << 10;
+/// From this size on a batch whose leader has no company is folded while the disk writes it out.
+const FOLD_BEFORE_SYNC_BYTES: usize = 32 << 10;
 
 /// What only the one who leads may touch.
 #[derive(Debug)]
@@ -57,6 +56,8 @@ struct Batch<'a> {
     frames: Vec<FrameBytes>,
     /// How many of them are in the memtable already.
     folded: usize,
+    /// The turn to fold, once the judge needed it.
+    turn: Option<Turn<'a>>,
     outcomes: Vec<Planned>,
     first: Seq,
     last: Receipt,
@@ -85,29 +86,29 @@ impl Leader {
         rolled || !is_bulk
     }
 
-    /// Leads one generation, up to telling its callers: that is for the one who led, after letting go of the lead.
-    pub(crate) fn lead(&mut self, shared: &Shared, generation: Generation) -> Told {
-        let fate = generation.fate;
-        let mut unfinished = Unfinished { shared, fate, count: generation.commits.len(), armed: true };
-        let outcomes = self.outcomes(shared, generation.commits);
-        unfinished.armed = false;
-        Told { fate: Arc::clone(&unfinished.fate), outcomes }
+    /// Leads one generation up to its sync. The rest is for the one who led, after letting go of the lead.
+    pub(crate) fn lead<'s>(&mut self, shared: &'s Shared, generation: Generation) -> Landed<'s> {
+        let Generation { commits, fate, .. } = generation;
+        let unfinished = Unfinished { shared, fate, count: commits.len(), armed: true };
+        let (outcomes, unread) = self.outcomes(shared, commits);
+        Landed { outcomes, unread, unfinished }
     }
 
-    fn outcomes(&mut self, shared: &Shared, commits: Vec<Sealed>) -> Vec<Outcome> {
+    fn outcomes<'s>(&mut self, shared: &'s Shared, commits: Vec<Sealed>) -> (Vec<Outcome>, Option<Unread<'s>>) {
         let count = commits.len();
         if let Some(failure) = shared.latch.failure() {
-            return vec![Err(CommitError::Stopped(failure)); count];
+            return (vec![Err(CommitError::Stopped(failure)); count], None);
         }
         let bytes = commits.iter().map(|commit| commit.bytes.len() + 8).sum();
         if let Err(error) = self.make_room(shared, bytes) {
-            return vec![Err(error); count];
+            return (vec![Err(error); count], None);
         }
         let durable = Receipt { seq: self.writer.next_seq().prev(), at: self.writer.last_at() };
         let mut batch = Batch {
             shared,
             frames: Vec::with_capacity(count),
             folded: 0,
+            turn: None,
             outcomes: Vec::with_capacity(count),
             first: self.writer.next_seq(),
             last: durable,
@@ -117,18 +118,18 @@ impl Leader {
             let planned = batch.plan(commit, wall);
             batch.outcomes.push(planned.unwrap_or_else(Planned::Error));
         }
-        let Batch { frames, folded, outcomes, last, .. } = batch;
-        match self.write(shared, frames, folded, durable.seq) {
-            Ok(wrote) => {
-                if wrote {
-                    shared.publish(last);
-                    shared.batches.fetch_add(1, Ordering::Relaxed);
-                    self.unseen_bytes += bytes;
-                    self.unseen_batches += 1;
-                }
-                outcomes.into_iter().map(Planned::outcome).collect()
+        let planned = std::mem::take(&mut batch.outcomes);
+        if batch.frames.is_empty() {
+            return (planned.into_iter().map(Planned::outcome).collect(), None);
+        }
+        match self.write(shared, batch, durable.seq) {
+            Ok(unread) => {
+                shared.batches.fetch_add(1, Ordering::Relaxed);
+                self.unseen_bytes += bytes;
+                self.unseen_batches += 1;
+                (planned.into_iter().map(Planned::outcome).collect(), Some(unread))
             }
-            Err(error) => outcomes.into_iter().map(|planned| planned.failed(&error)).collect(),
+            Err(error) => (planned.into_iter().map(|planned| planned.failed(&error)).collect(), None),
         }
     }
 
@@ -153,19 +154,14 @@ impl Leader {
         Ok(())
     }
 
-    /// Writes and syncs, and meanwhile folds what the judge did not need in the memtable yet. On an error no version
-    /// above `durable` is left there, unless the store has stopped.
-    fn write(
+    /// Writes and syncs. On an error no version above `durable` is left in the memtable, unless the store has stopped.
+    fn write<'s>(
         &mut self,
-        shared: &Shared,
-        frames: Vec<FrameBytes>,
-        folded: usize,
+        shared: &'s Shared,
+        batch: Batch<'s>,
         durable: Seq,
-    ) -> Result<bool, CommitError> {
-        let count = frames.len() as u64;
-        if count == 0 {
-            return Ok(false);
-        }
+    ) -> Result<Unread<'s>, CommitError> {
+        let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
             for frame in &frames[..folded] {
@@ -178,39 +174,17 @@ impl Leader {
                 other => append_error(other),
             });
         }
-        let (first, last) = (Seq(durable.0 + 1 + folded as u64), Seq(durable.0 + count));
-        let fold = || shared.fold(first, last);
-        let writer = &mut self.writer;
-        let (synced, folded) = if bytes >= FOLD_BESIDE_BYTES && shared.settings.threads == Threads::Spawned {
-            milepost_io::beside(|| writer.sync(), fold)
-        } else {
-            let folded = fold();
-            (writer.sync(), folded)
-        };
-        synced.map_err(CommitError::OutcomeUnknown)?;
-        // Durable, and not to be read: only a new opening can tell what is there.
-        folded.inspect_err(|error| {
-            shared.latch.trip_with(Failure::new(&shared.dir, "read back a commit", &error.to_string()));
-        })?;
-        Ok(true)
-    }
-}
-
-impl Shared {
-    /// Folds commits that were appended into the memtable.
-    fn fold(&self, first: Seq, last: Seq) -> Result<(), CommitError> {
-        let mut fault = None;
-        let walked = self.reader.for_each_frame(first, last, &mut |frame| match Body::parse(frame.body)
-            .and_then(|body| self.memtable.insert(frame.seq, &body))
-        {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                fault = Some(unreachable_body(frame.seq.prev(), &error));
-                ControlFlow::Break(())
-            }
-        });
-        walked.map_err(CommitError::Corrupt)?;
-        fault.map_or(Ok(()), Err)
+        let first = Seq(durable.0 + 1 + folded as u64);
+        // With company the next batch is written meanwhile, by another thread.
+        if bytes >= FOLD_BEFORE_SYNC_BYTES && shared.queue.commits() == 0 {
+            self.writer.begin_sync();
+            let mut unread = Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
+            unread.fold(shared);
+            self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
+            return Ok(unread);
+        }
+        self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
+        Ok(Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) })
     }
 }
 
@@ -243,6 +217,8 @@ impl Batch<'_> {
 
     /// Folds what is planned so far into the memtable, for the judge to see.
     fn fold(&mut self) -> Result<(), CommitError> {
+        let turn = self.turn.get_or_insert_with(|| self.shared.turn.take());
+        turn.check()?;
         for frame in &self.frames[self.folded..] {
             let inserted = Body::parse(frame.body()).and_then(|body| self.shared.memtable.insert(frame.seq, &body));
             inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
@@ -309,22 +285,26 @@ fn append_error(error: AppendError) -> CommitError {
     }
 }
 
-/// A generation whose outcomes are known to the leader, and not to its callers yet.
+/// A generation that was led, and whose callers don't know it yet.
 #[must_use = "its callers sleep until they are told"]
-pub(crate) struct Told {
-    fate: Arc<Fate>,
+pub(crate) struct Landed<'a> {
     outcomes: Vec<Outcome>,
+    unread: Option<Unread<'a>>,
+    unfinished: Unfinished<'a>,
 }
 
-impl Told {
-    /// How many callers there are to tell.
-    pub(crate) fn count(&self) -> usize {
-        self.outcomes.len()
-    }
-
-    /// Tells the callers.
-    pub(crate) fn tell(self) {
-        self.fate.complete(self.outcomes);
+impl Landed<'_> {
+    /// Shows the generation to readers and tells its callers; how many there were.
+    pub(crate) fn tell(self) -> usize {
+        let Landed { outcomes, unread, mut unfinished } = self;
+        let shown = unread.map_or(Ok(()), |unread| unread.show(unfinished.shared));
+        let outcomes = match shown {
+            Ok(()) => outcomes,
+            Err(error) => outcomes.into_iter().map(|outcome| outcome.and(Err(error.clone()))).collect(),
+        };
+        unfinished.armed = false;
+        unfinished.fate.complete(outcomes);
+        unfinished.count
     }
 }
 

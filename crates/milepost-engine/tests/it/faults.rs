@@ -139,6 +139,8 @@ impl Gate {
 struct GatedFile(Box<dyn DiskFile>, Arc<Gate>);
 
 impl DiskFile for GatedFile {
+    fn begin_sync(&self, _offset: u64, _bytes: u64) {}
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buffer, offset)
     }

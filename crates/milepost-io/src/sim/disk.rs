@@ -171,6 +171,8 @@ impl SimFile {
 }
 
 impl DiskFile for SimFile {
+    fn begin_sync(&self, _offset: u64, _bytes: u64) {}
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
         let bytes_max = match self.begin(&mut state, Op::Read)? {

@@ -54,7 +54,7 @@ impl FoundLog {
         }
         let file_bytes = file.bytes().map_err(LogError::io("read the size of", self.open.heap.path()))?;
         let FoundOpen { header, heap, chain, end, .. } = self.open;
-        let open = Open { header, file, heap, end, file_bytes, unsynced_first: chain.next_seq, chain };
+        let open = Open { header, file, heap, end, file_bytes, unsynced_first: chain.next_seq, synced_end: end, chain };
         let parts = Parts {
             disk: self.disk,
             log_dir,

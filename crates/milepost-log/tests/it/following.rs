@@ -240,6 +240,8 @@ impl Disk for Beside {
 }
 
 impl DiskFile for BesideFile {
+    fn begin_sync(&self, _offset: u64, _bytes: u64) {}
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
     }

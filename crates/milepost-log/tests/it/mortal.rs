@@ -73,6 +73,8 @@ impl Disk for Mortal {
 }
 
 impl DiskFile for MortalFile {
+    fn begin_sync(&self, _offset: u64, _bytes: u64) {}
+
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.file.read_at(buffer, offset)
     }
