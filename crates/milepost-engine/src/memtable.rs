@@ -7,6 +7,7 @@
 //! Knows nothing of files. Look-ups take no lock; orders and clears take one for a few instructions, never across IO.
 
 mod arena;
+mod insert;
 mod keys;
 mod scopes;
 mod slots;
@@ -20,10 +21,11 @@ use milepost_types::{
     scope::is_reserved,
 };
 
+pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version};
-use scopes::{Scopes, is_prefix};
 pub(crate) use scopes::{Mark, ScopeState, SortedKey};
+use scopes::{Scopes, is_prefix};
 
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
@@ -53,44 +55,12 @@ impl Memtable {
 
     /// Folds the events of the commit at `seq` in.
     pub(crate) fn insert(&self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
-        let mut current: Option<&ScopeState> = None;
-        let mut events = body.events();
-        while let Some(found) = events.next()? {
-            let record = found.offset;
-            match found.event {
-                EventRef::Set { scope, key, expires_at, .. } => {
-                    let kind = if expires_at.is_some() { Kind::Expiring } else { Kind::Set };
-                    let state = self.scope_of(&mut current, scope);
-                    state.set(seq);
-                    self.put(state, seq, key, Version { seq: seq.0, record, kind });
-                }
-                EventRef::Delete { scope, key } => {
-                    let state = self.scope_of(&mut current, scope);
-                    self.put(state, seq, key, Version { seq: seq.0, record, kind: Kind::Delete });
-                }
-                EventRef::Clear { scope } => {
-                    let state = self.scope_of(&mut current, scope);
-                    state.touch(seq);
-                    state.clear(Mark { seq: seq.0, record });
-                }
-                EventRef::ClearPrefix { prefix } => {
-                    let name = format!("{prefix}/");
-                    self.scopes.find_or_add(hash_scope(&name), &name).clear(Mark { seq: seq.0, record });
-                }
-                _ => {}
-            }
-        }
-        if body.has_claims() {
-            let meta = body.meta()?;
-            let version = Version { seq: seq.0, record: 0, kind: Kind::Claim };
-            if let Some(key) = &meta.idempotency_key {
-                self.put(self.scope_of(&mut None, IDEMPOTENCY), seq, key, version);
-            }
-            for fence in &meta.fences {
-                self.put(self.scope_of(&mut None, FENCE), seq, fence.scope.as_str(), version);
-            }
-        }
-        Ok(())
+        self.inserter().insert(seq, body)
+    }
+
+    /// For folding many commits in a row. One at a time, held by the one who inserts.
+    pub(crate) fn inserter(&self) -> Inserter<'_> {
+        Inserter::new(self)
     }
 
     /// Takes everything above `last` out that the commit with this body put in.
@@ -236,9 +206,8 @@ impl Memtable {
     /// Whether a clear at or below `seq` stands after the version.
     #[inline]
     fn is_cleared(&self, state: &ScopeState, version: &Version, seq: Seq) -> bool {
-        let after = |clears: &ScopeState| {
-            clears.last_clear(version.seq, seq).is_some_and(|mark| mark.stands_after(version))
-        };
+        let after =
+            |clears: &ScopeState| clears.last_clear(version.seq, seq).is_some_and(|mark| mark.stands_after(version));
         after(state) || (!self.scopes.have_no_prefix() && self.prefixes_of(&state.name).any(after))
     }
 
@@ -251,11 +220,6 @@ impl Memtable {
         let itself = std::iter::once_with(move || Cow::Owned(format!("{scope}/")));
         let names = root.into_iter().chain(slashes).chain(itself);
         names.take_while(move |_| !none).filter_map(|name: Cow<'_, str>| self.scope(&name))
-    }
-
-    fn put(&self, state: &ScopeState, seq: Seq, key: &str, version: Version) {
-        state.touch(seq);
-        self.keys.put(hash_key(state.hash, key), state.index, key, version, &state.newest_key);
     }
 
     fn cut(&self, scope: &str, key: &str, last: Seq) {
@@ -282,18 +246,6 @@ impl Memtable {
     #[inline]
     fn entry(&self, state: &ScopeState, key: &str) -> Option<KeyEntry<'_>> {
         self.keys.find(hash_key(state.hash, key), state.index, key)
-    }
-
-    /// The state of a scope, looked up once for a run of events of the same scope.
-    fn scope_of<'m>(&'m self, current: &mut Option<&'m ScopeState>, scope: &str) -> &'m ScopeState {
-        match *current {
-            Some(state) if &*state.name == scope => state,
-            _ => {
-                let state = self.scopes.find_or_add(hash_scope(scope), scope);
-                *current = Some(state);
-                state
-            }
-        }
     }
 }
 

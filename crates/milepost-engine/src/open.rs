@@ -152,8 +152,9 @@ fn replay(
     let mut fault: Option<Corruption> = None;
     let total = log_bytes(&**disk, &dir.join(LOG));
     let mut done = 0u64;
+    let mut inserter = memtable.inserter();
     let found = find(disk, dir, manifest, &mut |frame| {
-        let folded = Body::parse(frame.body).and_then(|body| memtable.insert(frame.seq, &body));
+        let folded = Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body));
         done += frame.body.len() as u64;
         if frame.seq.0 % 1024 == 0 {
             progress(done, total);

@@ -8,6 +8,7 @@
 mod fork;
 mod latch;
 mod map;
+mod memory;
 mod os;
 mod signal;
 mod sim;
@@ -21,10 +22,11 @@ use milepost_types::Timestamp;
 pub use fork::ForkGuard;
 pub use latch::{Failure, Latch, LatchedFile};
 pub use map::Map;
+pub use memory::zeroed_words;
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
-pub use thread::{beside, spawn};
+pub use thread::spawn;
 pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
 
 /// How to open a file.

@@ -74,9 +74,9 @@ impl Unread<'_> {
 impl Shared {
     /// Folds commits that were appended into the memtable.
     fn fold(&self, first: Seq, last: Seq) -> Result<(), CommitError> {
-        let mut fault = None;
+        let (mut fault, mut inserter) = (None, self.memtable.inserter());
         let walked = self.reader.for_each_frame(first, last, &mut |frame| match Body::parse(frame.body)
-            .and_then(|body| self.memtable.insert(frame.seq, &body))
+            .and_then(|body| inserter.insert(frame.seq, &body))
         {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {

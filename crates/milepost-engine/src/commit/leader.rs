@@ -155,12 +155,7 @@ impl Leader {
     }
 
     /// Writes and syncs. On an error no version above `durable` is left in the memtable, unless the store has stopped.
-    fn write<'s>(
-        &mut self,
-        shared: &'s Shared,
-        batch: Batch<'s>,
-        durable: Seq,
-    ) -> Result<Unread<'s>, CommitError> {
+    fn write<'s>(&mut self, shared: &'s Shared, batch: Batch<'s>, durable: Seq) -> Result<Unread<'s>, CommitError> {
         let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
@@ -176,7 +171,7 @@ impl Leader {
         }
         let first = Seq(durable.0 + 1 + folded as u64);
         // With company the next batch is written meanwhile, by another thread.
-        if bytes >= FOLD_BEFORE_SYNC_BYTES && shared.queue.commits() == 0 {
+        if last.seq.0 == durable.0 + 1 && bytes >= FOLD_BEFORE_SYNC_BYTES && shared.queue.commits() == 0 {
             self.writer.begin_sync();
             let mut unread = Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
             unread.fold(shared);

@@ -143,8 +143,9 @@ impl Shared {
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
         let mut fault: Option<Corruption> = None;
+        let mut inserter = self.memtable.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
-            .and_then(|body| self.memtable.insert(frame.seq, &body))
+            .and_then(|body| inserter.insert(frame.seq, &body))
         {
             Ok(()) => {
                 last = Receipt { seq: frame.seq, at: frame.at };
@@ -155,6 +156,7 @@ impl Shared {
                 ControlFlow::Break(())
             }
         });
+        drop(inserter);
         if let Some(corruption) = fault {
             return Err(ReadError::Corrupt(corruption));
         }

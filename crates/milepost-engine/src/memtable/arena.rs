@@ -39,7 +39,7 @@ impl Arena {
         let mut next = self.next.load(Ordering::Relaxed);
         loop {
             let (chunk, index) = chunk_of(next);
-            let words = self.chunks[chunk].get_or_init(|| bytemuck::zeroed_slice_box(chunk_words(chunk)));
+            let words = self.chunks[chunk].get_or_init(|| milepost_io::zeroed_words(chunk_words(chunk)));
             // The allocator does not begin chunks at the beginning of a line.
             let in_line = ((words.as_ptr().addr() / size_of::<u64>() + index) % LINE_WORDS as usize) as u32;
             let index = if in_line + count > LINE_WORDS && in_line > 0 && count <= LINE_WORDS {

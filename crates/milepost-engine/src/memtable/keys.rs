@@ -107,12 +107,7 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(super) fn new() -> Keys {
-        Keys {
-            arena: Arena::new(),
-            slots: Slots::new(),
-            base: AtomicU64::new(u64::MAX),
-            versions: AtomicU64::new(0),
-        }
+        Keys { arena: Arena::new(), slots: Slots::new(), base: AtomicU64::new(u64::MAX), versions: AtomicU64::new(0) }
     }
 
     /// The key's entry.
@@ -135,14 +130,7 @@ impl Keys {
 
     /// Adds a version. `newest` holds the scope's newest key, and gets this one if it is new. Only the
     /// inserting thread calls it.
-    pub(super) fn put(
-        &self,
-        hash: u64,
-        scope: ScopeIndex,
-        key: &str,
-        version: Version,
-        newest: &AtomicU32,
-    ) {
+    pub(super) fn put(&self, hash: u64, scope: ScopeIndex, key: &str, version: Version, newest: &AtomicU32) {
         if self.base.load(Ordering::Relaxed) == u64::MAX {
             self.base.store(version.seq - 1, Ordering::Relaxed);
         }
@@ -164,6 +152,18 @@ impl Keys {
         }
         self.slots.insert(hash, at);
         newest.store(at, Ordering::Release);
+    }
+
+    /// Touches the slot of a key to come, so that it is in the cache; the key that stands there, if any.
+    #[inline]
+    pub(super) fn touch_slot(&self, hash: u64) -> Place {
+        self.slots.touch(hash)
+    }
+
+    /// Touches the first line of a key that stands there, 0 for none.
+    #[inline]
+    pub(super) fn touch_line(&self, at: Place) -> u64 {
+        if at == 0 { 0 } else { self.arena.words_from(at)[0].load(Ordering::Relaxed) }
     }
 
     /// Makes a version the newest of its key.

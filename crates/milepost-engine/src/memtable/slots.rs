@@ -30,11 +30,8 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new() -> Slots {
-        let slots = Slots {
-            tables: [const { OnceLock::new() }; TABLES],
-            level: AtomicU32::new(0),
-            count: AtomicU32::new(0),
-        };
+        let slots =
+            Slots { tables: [const { OnceLock::new() }; TABLES], level: AtomicU32::new(0), count: AtomicU32::new(0) };
         slots.table(0);
         slots
     }
@@ -57,6 +54,15 @@ impl Slots {
             }
             index = (index + 1) & (table.len() - 1);
         }
+    }
+
+    /// The number in the first slot for a hash, if it has the same hash, else 0: a look that waits for nothing else.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        let level = self.level.load(Ordering::Acquire);
+        let Some(table) = self.tables[level as usize].get() else { return 0 };
+        let slot = table[first_index(hash >> 32, level)].load(Ordering::Acquire);
+        if slot >> 32 == hash >> 32 { slot as u32 } else { 0 }
     }
 
     /// Inserts a number, not 0, that is not there. Only the inserting thread calls it.
@@ -92,7 +98,7 @@ impl Slots {
 
     fn table(&self, level: u32) -> &[AtomicU64] {
         let table = self.tables.get(level as usize).expect("memory ends before 2^31 keys");
-        table.get_or_init(|| bytemuck::zeroed_slice_box(1 << (FIRST_BITS + level)))
+        table.get_or_init(|| milepost_io::zeroed_words(1 << (FIRST_BITS + level)))
     }
 }
 

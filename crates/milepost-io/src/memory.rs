@@ -1,0 +1,40 @@
+//! [`zeroed_words`]: memory for large tables that are walked at random.
+//!
+//! Invariant: the words are zero, and cost memory only as they are touched. Where the system has huge pages they are used:
+//! a look-up in a table of many megabytes misses the address cache of the processor at every step otherwise.
+
+use std::sync::atomic::AtomicU64;
+
+/// Huge pages are asked for from this size on: the pages at the ends stay small ones.
+#[cfg(target_os = "linux")]
+const HUGE_BYTES_MIN: usize = 4 << 20;
+
+/// So many words, all zero.
+#[must_use]
+pub fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
+    let words: Box<[AtomicU64]> = bytemuck::zeroed_slice_box(count);
+    #[cfg(target_os = "linux")]
+    if size_of_val(&*words) >= HUGE_BYTES_MIN {
+        advise_huge(&words);
+    }
+    words
+}
+
+/// Asks for huge pages. Where there are none, nothing happens.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "advice about memory is a system call on an address")]
+fn advise_huge(words: &[AtomicU64]) {
+    let page = rustix::param::page_size();
+    let range = words.as_ptr_range();
+    let begin = range.start.addr().next_multiple_of(page);
+    let bytes = range.end.addr().saturating_sub(begin) / page * page;
+    if bytes > 0 {
+        let begin = words.as_ptr().with_addr(begin).cast_mut();
+        // SAFETY: the range lies within `words`, whole pages of it; this advice changes neither what they hold nor who
+        // may touch them.
+        let _ = unsafe { libc::madvise(begin.cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(test)]
+mod tests;
