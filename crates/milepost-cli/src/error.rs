@@ -40,7 +40,7 @@ Exit codes:
   3  verify: a torn tail, the remains of an unacknowledged write; the next writer moves them away
   4  the store is damaged; nothing was changed
   5  another process holds the store
-  6  the disk is full; nothing was written, try again when there is room
+  6  no room on the disk, or in a file of limited size; nothing was written, try again when there is
   7  a write could not be made durable; what was acknowledged before is safe
   8  an error of the system: permission, IO, a store of a newer version
   `each` and `verify` say more in their own --help.";
