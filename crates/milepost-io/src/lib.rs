@@ -27,7 +27,9 @@ pub use room::Room;
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 pub use thread::{beside, spawn};
-pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
+pub use whole::{
+    NotReplaced, ShortWrite, next_name, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically,
+};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
