@@ -36,13 +36,13 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
     },
-    /// A directory with other things in it.
-    #[error("{dir} is not a store: it has no MANIFEST but holds {found:?}; name a store, or an empty directory for a new one", dir = .dir.display())]
+    /// Something else: a directory with other things in it, or a file.
+    #[error("{dir} is not a store: {why}; name a store, or an empty directory for a new one", dir = .dir.display())]
     NotAStore {
         /// The directory.
         dir: PathBuf,
-        /// One of the names found there.
-        found: String,
+        /// What it is instead, or holds.
+        why: String,
     },
     /// A log without its MANIFEST.
     #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]

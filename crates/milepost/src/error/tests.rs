@@ -32,7 +32,7 @@ fn opening() {
     let io = || io::Error::other("because");
     let io_error = OpenError::Io { action: "read", path: place(), source: io() };
     check(OpenError::Missing { dir: place() }, ErrorKind::Missing, "no store at here");
-    check(OpenError::NotAStore { dir: place(), found: "x".into() }, ErrorKind::NotAStore, "not a store");
+    check(OpenError::NotAStore { dir: place(), why: "x".into() }, ErrorKind::NotAStore, "not a store");
     check(OpenError::ManifestMissing { dir: place() }, ErrorKind::Corrupt, "MANIFEST");
     check(OpenError::NewerFormat { file: place(), found: 9, supported: 1 }, ErrorKind::NewerFormat, "version 9");
     check(OpenError::InUse { dir: place(), holder: None }, ErrorKind::InUse, "held by another process");
