@@ -155,12 +155,13 @@ fn key(given: &OsStr) -> Result<Key, CliError> {
     Key::from_bytes(given.as_bytes()).map_err(argument("KEY"))
 }
 
-fn prefix(given: Option<&OsStr>) -> Result<ScopePrefix, CliError> {
-    let Some(given) = given else { return Ok(ScopePrefix::root()) };
+/// Where scopes begin, if that was said.
+fn prefix(given: Option<&OsStr>) -> Result<Option<ScopePrefix>, CliError> {
+    let Some(given) = given else { return Ok(None) };
     let text = given
         .to_str()
         .ok_or_else(|| CliError::Argument { what: "PREFIX", why: "it is not UTF-8; names are UTF-8 text".into() })?;
-    ScopePrefix::parse(text).map_err(argument("PREFIX"))
+    ScopePrefix::parse(text).map(Some).map_err(argument("PREFIX"))
 }
 
 fn argument<E: std::error::Error>(what: &'static str) -> impl FnOnce(E) -> CliError {

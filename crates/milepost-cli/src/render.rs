@@ -3,6 +3,8 @@
 //! Invariant: nothing in a table acts on a screen; no cell of CSV is a formula; JSON is exact. Rows are written as they
 //! come: memory does not grow with their number.
 
+mod head;
+mod object;
 mod table;
 
 use std::{borrow::Cow, marker::PhantomData};
@@ -12,6 +14,8 @@ use jiff::ZonedDateTime;
 
 use crate::{args::Format, error::CliError, escape, output::Out};
 use table::Table;
+
+pub(crate) use self::{head::Head, object::Object};
 
 /// A thing of an answer: one JSON object, and usually one row.
 pub(crate) trait Row {

@@ -29,7 +29,11 @@ enum What {
 }
 
 pub(crate) fn run(args: ClearArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let what = if args.prefix { What::Prefix(prefix(Some(&args.scope))?) } else { What::Scope(scope(&args.scope)?) };
+    let what = if args.prefix {
+        What::Prefix(prefix(Some(&args.scope))?.unwrap_or_default())
+    } else {
+        What::Scope(scope(&args.scope)?)
+    };
     let claimed = match &what {
         What::Scope(scope) => Some(scope),
         What::Prefix(_) => None,
@@ -42,8 +46,6 @@ pub(crate) fn run(args: ClearArgs, context: &Context, out: &mut Out) -> Result<E
         What::Prefix(prefix) => commit.clear_prefix(prefix),
     };
     let receipt = commit.durable()?;
-    receipt::write_header(out, context.format)?;
-    receipt::write(out, context.format, receipt)?;
-    store.close()?;
+    receipt::tell_and_close(out, context, &store, receipt)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ use std::{ffi::OsString, process::ExitCode};
 use milepost::{Entry, Key, Scope, Value};
 
 use super::{Context, key, scan::EntryRow, scope, view};
-use crate::{args::Format, error::CliError, escape, output::Out, render::Rows};
+use crate::{args::Format, error::CliError, output::Out, render::Rows};
 
 /// Print a key's value, to the byte; exit 1 if it has none.
 ///
@@ -35,17 +35,10 @@ pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<Exi
         return Err(CliError::NotFound(format!("key {key} of scope {scope} has no value{moment}")));
     };
     match context.format {
-        Format::Table => print(out, &value)?,
+        Format::Table => out.bytes(&value)?,
         format => push(out, format, scope, key, value)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(out: &mut Out, value: &Value) -> Result<(), CliError> {
-    if !out.is_terminal() {
-        return out.raw(value);
-    }
-    out.line(escape::lines(String::from_utf8_lossy(value).trim_end_matches('\n')).as_bytes())
 }
 
 fn push(out: &mut Out, format: Format, scope: Scope, key: Key, value: Value) -> Result<(), CliError> {

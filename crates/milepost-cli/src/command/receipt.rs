@@ -1,8 +1,21 @@
 //! The answer of a commit: its `Seq`.
 
-use milepost::Receipt;
+use milepost::{Receipt, Store};
 
+use super::Context;
 use crate::{args::Format, error::CliError, output::Out, time::utc_text};
+
+/// Tells the one receipt of a command, and closes the store.
+pub(crate) fn tell_and_close(
+    out: &mut Out,
+    context: &Context,
+    store: &Store,
+    receipt: Receipt,
+) -> Result<(), CliError> {
+    write_header(out, context.format)?;
+    write(out, context.format, receipt)?;
+    Ok(store.close()?)
+}
 
 /// Writes a receipt: the bare `Seq` for people and scripts.
 pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(), CliError> {

@@ -4,12 +4,12 @@ use std::{ffi::OsString, process::ExitCode};
 
 use milepost::{Entry, Scope, ScopePrefix, View};
 
-use super::{Context, argument, scope, view};
+use super::{Context, scope, view};
 use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Row, Rows, Screen, csv_value},
+    render::{Object, Row, Rows, Screen, csv_value},
     time::{local_text, utc_text},
 };
 
@@ -124,7 +124,11 @@ impl Row for ScopeRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let object = serde_json::json!({ "scope": self.scope.as_str(), "keys": self.keys, "seq": self.seq });
-        serde_json::to_writer(line, &object).map_err(|error| argument("scope")(error))
+        let mut object = Object::begin(line);
+        object.put("scope", self.scope.as_str());
+        object.put("keys", self.keys);
+        object.put("seq", self.seq);
+        object.end();
+        Ok(())
     }
 }

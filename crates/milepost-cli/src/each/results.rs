@@ -22,7 +22,6 @@ use crate::{
     args::Format,
     command::Context,
     error::{CliError, say},
-    escape,
     output::Out,
     render::Rows,
 };
@@ -135,7 +134,7 @@ fn show_item(
         return rows.flush();
     }
     let kept = output(&mark, args);
-    write_output(kept, out)?;
+    out.bytes(kept.bytes)?;
     out.flush()?;
     if kept.cut_bytes() > 0 {
         let (cut, all, item) = (kept.cut_bytes(), kept.total_bytes, Escaped(item));
@@ -153,7 +152,7 @@ fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out)
             continue;
         }
         let kept = output(&mark, args);
-        write_output(kept, out)?;
+        out.bytes(kept.bytes)?;
         if kept.cut_bytes() > 0 {
             items += 1;
             bytes += kept.cut_bytes();
@@ -168,14 +167,6 @@ fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out)
 
 fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
     if args.stderr { mark.stderr } else { mark.stdout }
-}
-
-fn write_output(kept: Kept<'_>, out: &mut Out) -> Result<(), CliError> {
-    if out.is_terminal() {
-        // A terminal would act on what is in it.
-        return out.raw(escape::lines(&String::from_utf8_lossy(kept.bytes)).as_bytes());
-    }
-    out.raw(kept.bytes)
 }
 
 fn parse<'a>(items: &Scope, entry: &'a Entry) -> Result<Mark<'a>, EachError> {

@@ -199,21 +199,21 @@ fn log_replay_export() {
         $ milepost clear --prefix task --writer two
         4
         $ milepost log
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        4    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  42 → ∅
-        3    9999-99-99 99:99:99.999999+00:00  one     2        asset/orders   rows    ∅ → 7
-        2    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  41 → 42
-        1    9999-99-99 99:99:99.999999+00:00  one     1        task/etl/load  cursor  ∅ → 41
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        4    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  42 → ∅
+        3    9999-99-99 99:99:99.999999+00:00  one#2   asset/orders   rows    ∅ → 7
+        2    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  41 → 42
+        1    9999-99-99 99:99:99.999999+00:00  one#1   task/etl/load  cursor  ∅ → 41
         $ milepost log task -n 1
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        4    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  42 → ∅
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        4    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  42 → ∅
         $ milepost log --key cursor --writer one
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        1    9999-99-99 99:99:99.999999+00:00  one     1        task/etl/load  cursor  ∅ → 41
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        1    9999-99-99 99:99:99.999999+00:00  one#1   task/etl/load  cursor  ∅ → 41
         $ milepost log --since 2 --until 3
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        3    9999-99-99 99:99:99.999999+00:00  one     2        asset/orders   rows    ∅ → 7
-        2    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  41 → 42
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        3    9999-99-99 99:99:99.999999+00:00  one#2   asset/orders   rows    ∅ → 7
+        2    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  41 → 42
         $ milepost log asset -o csv
         seq,at,writer,attempt,change,scope,key,old,old_base64,new,new_base64
         3,9999-99-99T99:99:99.999999Z,one,2,set,asset/orders,rows,,,7,
@@ -263,10 +263,10 @@ fn names_are_escaped_on_screen_and_harmless_in_csv() {
         KEYS  SEQ  SCOPE
         3     3    odd/\u{202e}txt
         $ milepost log
-        SEQ  TIME                              WRITER                ATTEMPT  SCOPE            KEY            CHANGE
-        3    9999-99-99 99:99:99.999999+00:00  <script>                       odd/\u{202e}txt  bytes          ∅ →
-        2    9999-99-99 99:99:99.999999+00:00  new\nline                      odd/\u{202e}txt  =key           ∅ →
-        1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0           odd/\u{202e}txt  \u{1b}[31mred  ∅ → =1+1\nnext
+        SEQ  TIME                              WRITER                SCOPE            KEY            CHANGE
+        3    9999-99-99 99:99:99.999999+00:00  <script>              odd/\u{202e}txt  bytes          ∅ →
+        2    9999-99-99 99:99:99.999999+00:00  new\nline             odd/\u{202e}txt  =key           ∅ →
+        1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0  odd/\u{202e}txt  \u{1b}[31mred  ∅ → =1+1\nnext
         $ milepost replay
         SEQ  TIME                              WRITER                EVENT  SCOPE            KEY            VALUE
         1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0  set    odd/\u{202e}txt  \u{1b}[31mred  =1+1\nnext
@@ -316,7 +316,7 @@ fn stats_and_verify() {
         $ milepost verify
         clean: 3 commits (seq 1 to 3), 3 events, 1 segment, 66 bytes
         $ milepost verify --json
-        {"bytes":66,"commits":3,"events":3,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","segments":1,"strays":[],"verdict":"clean"}
+        {"verdict":"clean","commits":3,"events":3,"segments":1,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","strays":[]}
         $ milepost verify -o csv
         ! milepost: --output: verify has no CSV; use --json
         exit 2
