@@ -62,13 +62,13 @@ const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_
 #[command(after_long_help = "\
 Examples:
   find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {}
-  find . -name '*.png' -print0 | milepost each -0 --job thumbs -j 8 -- convert {} -resize 200x {}.thumb.png
-  milepost each --job load --items files.txt --retries 2 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
+  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x {}.png
+  milepost each --job load --items files -j8 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
   milepost results --job checksum --failed
 
-The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its
-command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most
-the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second
+The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
+command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most \
+the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
 Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 interrupted.")]

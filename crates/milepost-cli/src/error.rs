@@ -43,7 +43,7 @@ Exit codes:
   3  verify: a torn tail, the remains of an unacknowledged write; the next writer moves them away
   4  the store is damaged; nothing was changed
   5  another process holds the store
-  6  no room on the disk, or in a file of limited size; nothing was written, try again when there is
+  6  no room on the disk, or in a file of limited size; nothing was written, try again later
   7  a write could not be made durable; what was acknowledged before is safe
   8  an error of the system: permission, IO, a store of a newer version
   130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable

@@ -40,7 +40,8 @@ Examples:
   milepost export | milepost append --store copy
 
 A commit has \"events\", a list of
-  {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}   or \"value_base64\"; also \"content_type\", \"expires_at\"
+  {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}
+      or \"value_base64\" in place of \"value\"; also \"content_type\" and \"expires_at\"
   {\"event\":\"delete\",\"scope\":..,\"key\":..}
   {\"event\":\"clear\",\"scope\":..}
   {\"event\":\"clear_prefix\",\"prefix\":..}

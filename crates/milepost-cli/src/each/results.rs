@@ -36,7 +36,7 @@ Examples:
   milepost results --job checksum                           (all items of one)
   milepost results --job checksum --failed -o jsonl         (those that failed)
   milepost results --job checksum /usr/share/doc/README     (what one command wrote)
-  milepost results --job checksum --outputs > SHA256SUMS    (what all wrote, in the order of the items' names)")]
+  milepost results --job checksum --outputs > SHA256SUMS    (what all wrote)")]
 pub(crate) struct ResultsArgs {
     /// Name of the job.
     #[arg(long, value_name = "NAME")]

@@ -141,6 +141,9 @@ fn places_that_are_no_store() {
     let ran = world.run(["--store", "file", "set", "a", "k", "1"]);
     assert!(ran.code.is_some_and(|code| code >= 2) && ran.stderr.contains("file"), "{ran:?}");
     assert!(world.run(["scan"]).stderr.contains("no .milepost in"));
+    // Set to nothing, the variable names no store; it was an option without a value once, which nobody had given.
+    let empty = finish(world.command(["scan"]).env("MILEPOST_STORE", "").spawn().unwrap(), b"");
+    assert!(empty.stderr.contains("no .milepost in"), "{empty:?}");
 }
 
 /// A file of the store carries a newer version: refused with both versions named, nothing written.
