@@ -194,3 +194,30 @@ fn a_signal_ends_a_wait_for_input() {
     drop(stdin);
     assert_eq!(world.feed(["append"], line(2).as_bytes()).text(), "2\n");
 }
+
+/// FAULTS H4: a line of 300 MB, and one of 100 MB that is read as JSON, take no more memory than the longest line that
+/// is allowed has bytes.
+#[test]
+fn a_json_bomb_takes_no_memory() {
+    let world = World::new();
+    let mut append = world.command(["append", "--keep-going"]).spawn().unwrap();
+    let (mut stdin, mut stderr) = (append.stdin.take().unwrap(), BufReader::new(append.stderr.take().unwrap()));
+    let mut said = String::new();
+    for (open, megabytes, says) in [("[", 100, "invalid type: sequence"), ("{", 100, "key must be"), ("[", 300, "more")]
+    {
+        let piece = open.repeat(1_000_000);
+        (0..megabytes).for_each(|_| stdin.write_all(piece.as_bytes()).unwrap());
+        stdin.write_all(b"\n").unwrap();
+        while !said.contains(says) {
+            said.clear();
+            assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended without saying {says:?}");
+        }
+    }
+    // Nothing is read any more, and it still lives: what it has taken at most is known.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", append.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 160 << 10, "{kilobytes} kB were taken");
+    drop(stdin);
+    assert_eq!(append.wait().unwrap().code(), Some(2));
+}
