@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use milepost::ErrorKind;
+use milepost::{ErrorKind, Seq};
 use thiserror::Error;
 
 use crate::{each::EachError, escape, time::TimeError};
@@ -133,6 +133,14 @@ pub(crate) enum CliError {
         /// How many are durable.
         durable: u64,
     },
+    /// A commit is durable, and its receipt can't be written.
+    #[error("commit {seq} is durable, but that can't be written to standard output: {source}")]
+    UntoldCommit {
+        /// Which.
+        seq: Seq,
+        /// Why not.
+        source: io::Error,
+    },
     /// A file that a command writes.
     #[error("can't write {path}: {source}")]
     File {
@@ -169,6 +177,7 @@ impl CliError {
             | CliError::Input(_)
             | CliError::Output(_)
             | CliError::Untold { .. }
+            | CliError::UntoldCommit { .. }
             | CliError::File { .. } => exit::SYSTEM,
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
     for change in history.iter().take(args.limit.unwrap_or(usize::MAX)) {
         rows.push(&ChangeRow(change?))?;
     }
-    rows.flush()?;
+    rows.end(|| "there is no such change; `milepost log` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,20 +1,28 @@
 //! The answer of a commit: its `Seq`.
 
+use std::io;
+
 use milepost::{Receipt, Store};
 
 use super::Context;
 use crate::{args::Format, error::CliError, output::Out, time::utc_text};
 
-/// Tells the one receipt of a command, and closes the store.
+/// Tells the one receipt of a command, and closes the store. That nobody reads it is no error, as with every answer.
 pub(crate) fn tell_and_close(
     out: &mut Out,
     context: &Context,
     store: &Store,
     receipt: Receipt,
 ) -> Result<(), CliError> {
-    write_header(out, context.format)?;
-    write(out, context.format, receipt)?;
-    Ok(store.close()?)
+    let written =
+        write_header(out, context.format).and_then(|()| write(out, context.format, receipt)).and_then(|()| out.flush());
+    store.close()?;
+    written.map_err(|error| match error {
+        CliError::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            CliError::UntoldCommit { seq: receipt.seq, source }
+        }
+        other => other,
+    })
 }
 
 /// Writes a receipt: the bare `Seq` for people and scripts.

@@ -39,7 +39,7 @@ pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<
     for commit in replay {
         rows.push(&CommitRow(commit?))?;
     }
-    rows.flush()?;
+    rows.end(|| "there is no such commit; `milepost replay` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
 }
 

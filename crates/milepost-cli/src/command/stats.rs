@@ -10,7 +10,7 @@ use crate::{
     escape,
     output::Out,
     render::{Object, Row, Rows, Screen},
-    time::{local_text, utc_text},
+    time::{screen_text, utc_text},
 };
 
 pub(crate) fn run(context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
@@ -58,7 +58,7 @@ impl Row for StatsRow {
     const CSV: &'static [&'static str] = &["name", "value"];
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let mut rows = self.rows(local_text(self.stats.last.at, &screen.now));
+        let mut rows = self.rows(screen_text(self.stats.last.at, screen));
         rows[0][1] = escape::one_line(&rows[0][1]);
         rows
     }

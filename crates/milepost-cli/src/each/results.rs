@@ -99,7 +99,7 @@ fn list_jobs(view: &View, format: Format, out: &mut Out) -> Result<(), CliError>
         }
         rows.push(&row)?;
     }
-    rows.flush()
+    rows.end(|| "no job ran in this store; `milepost each` runs one".to_owned())
 }
 
 fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
@@ -111,7 +111,7 @@ fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, o
             rows.push(&ItemRow::new(&entry, &mark))?;
         }
     }
-    rows.flush()
+    rows.end(|| format!("job {} has no such item yet", Escaped(job.name)))
 }
 
 fn show_item(

@@ -3,7 +3,7 @@
 use milepost::{Seq, Timestamp, Writer};
 
 use super::Screen;
-use crate::time::{local_text, utc_text};
+use crate::time::{screen_text, utc_text};
 
 /// Which commit a row is of.
 pub(crate) struct Head<'a> {
@@ -29,7 +29,7 @@ impl Head<'_> {
     /// A row for people; the writer's attempt stands behind its name.
     pub(crate) fn table(&self, screen: &Screen, rest: impl IntoIterator<Item = String>) -> Vec<String> {
         let writer = self.writer.map(Writer::to_string).unwrap_or_default();
-        let mut cells = vec![self.seq.to_string(), local_text(self.at, &screen.now), writer];
+        let mut cells = vec![self.seq.to_string(), screen_text(self.at, screen), writer];
         cells.extend(rest);
         cells
     }

@@ -15,7 +15,7 @@ use crate::{
     error::CliError,
     escape,
     render::{Object, Row, Screen},
-    time::{local_text, utc_text},
+    time::{screen_text, utc_text},
 };
 
 /// A job in the list of jobs.
@@ -54,7 +54,7 @@ impl Row for JobRow {
             self.done.to_string(),
             self.failed.to_string(),
             self.runs.to_string(),
-            self.last.map_or_else(|| "-".to_owned(), |at| local_text(at, &screen.now)),
+            self.last.map_or_else(|| "-".to_owned(), |at| screen_text(at, screen)),
             escape::value(self.command.as_bytes(), screen.chars_max),
         ]]
     }
@@ -135,7 +135,7 @@ impl Row for ItemRow {
             self.status().to_owned(),
             exit,
             text::duration(Duration::from_micros(self.micros)),
-            local_text(self.at, &screen.now),
+            screen_text(self.at, screen),
             self.item.to_string(),
             self.said.clone().unwrap_or_default(),
         ]]
