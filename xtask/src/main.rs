@@ -1,4 +1,5 @@
-//! The chores of the house: `tidy` says what is out of order, `fingerprint` renews the marks in `docs/format.md`.
+//! The chores of the house: `tidy` says what is out of order, `fingerprint` renews the marks in `docs/format.md`,
+//! `golden` writes the store that a new format is to be read by.
 //!
 //! Invariant: `tidy` only reads; its exit code is 0 exactly when it printed no finding.
 //!
@@ -7,6 +8,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that answers on its output")]
 
 mod fingerprint;
+mod golden;
 mod source;
 mod tidy;
 mod tree;
@@ -23,7 +25,8 @@ fn main() -> ExitCode {
     let outcome = match (arguments.next().as_deref(), arguments.next()) {
         (Some("tidy"), None) => tidy(&root()),
         (Some("fingerprint"), None) => fingerprint::renew(&root()),
-        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint".to_owned()),
+        (Some("golden"), Some(name)) => golden::write(&root(), &name),
+        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint | golden vN".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

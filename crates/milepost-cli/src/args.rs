@@ -26,11 +26,11 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// Directory of the store (default: .milepost here or in a directory above).
-    #[arg(long, global = true, env = "MILEPOST_STORE", value_name = "DIR", hide_env_values = true)]
+    /// Directory of the store (default: MILEPOST_STORE, else .milepost here or in a directory above).
+    #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub(crate) store: Option<PathBuf>,
     /// How to write the answer.
-    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT", display_order = 901)]
     pub(crate) output: Format,
 }
 
@@ -95,10 +95,10 @@ A first minute:
   milepost log task
   find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {{}}
 
-Names: a scope is a path of segments (task/etl/load), a key is any text of up to 1024 bytes. Put -- before a name or value
-that begins with a dash.
+Names: a scope is a path of segments (task/etl/load), a key is any text of up to 1024 bytes. \
+Put -- before a name or value that begins with a dash.
 
-Moments (--at, --since, --until, --from): a seq (17), a time (2026-11-24T03:12:00Z, \"2026-11-24 03:12\", 03:12,
+Moments (--at, --since, --until, --from): a seq (17), a time (2026-11-24T03:12:00Z, \"2026-11-24 03:12\", 03:12, \
 \"yesterday 03:12\"; local without an offset), how long ago (\"10 minutes ago\"), or now.
 
 Reading commands work beside a process that writes. One process writes at a time.
@@ -107,3 +107,6 @@ Reading commands work beside a process that writes. One process writes at a time
         exit::HELP
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,10 +15,19 @@ pub(crate) mod stats;
 pub(crate) mod verify;
 pub(crate) mod watch;
 
-use std::{env, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use jiff::ZonedDateTime;
-use milepost::{At, CommitBuilder, Fence, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits};
+use milepost::{
+    At, CommitBuilder, ErrorKind, Fence, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits,
+};
 
 use crate::{
     args::{Format, WriteArgs},
@@ -27,6 +36,10 @@ use crate::{
     progress::Bytes,
     time,
 };
+
+/// How long and how often a writer waits for a holder that is just going: a second in all.
+const OPEN_WAIT: Duration = Duration::from_millis(5);
+const OPEN_WAITS_MAX: usize = 200;
 
 /// What every command is given.
 #[derive(Debug)]
@@ -38,12 +51,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Opens the store for writing, and makes one where there is none.
+    /// Opens the store for writing, and makes one where there is none. A holder that is just going is waited for.
     pub(crate) fn open(&self) -> Result<Store, CliError> {
         let dir = place::for_writing(self.store.as_deref())?;
         let is_new = !dir.exists();
-        let mut bar = Bytes::new("opening");
-        let store = Store::options().on_progress(move |done, all| bar.at(done, all)).open(&dir)?;
+        let store = open_patiently(&dir)?;
         if is_new {
             say(&format!("made a new store at {}", dir.display()));
         }
@@ -58,6 +70,23 @@ impl Context {
     /// The directory of the store to read.
     pub(crate) fn dir(&self) -> Result<PathBuf, CliError> {
         place::existing(self.store.as_deref())
+    }
+}
+
+/// Opens the store, and waits a moment where it is held.
+///
+/// A process that is killed between the fork and the exec of a child leaves its lock to the child, which drops it with
+/// the exec: microseconds, on a busy machine some milliseconds, in which the next command must not fail. And scripts
+/// that write at the same moment take turns. The wait is here, not in the engine, which has no timer.
+fn open_patiently(dir: &Path) -> Result<Store, milepost::Error> {
+    let mut waits = 0;
+    loop {
+        let mut bar = Bytes::new("opening");
+        match Store::options().on_progress(move |done, all| bar.at(done, all)).open(dir) {
+            Err(error) if error.kind() == ErrorKind::InUse && waits < OPEN_WAITS_MAX => waits += 1,
+            opened_or_failed => return opened_or_failed,
+        }
+        thread::park_timeout(OPEN_WAIT);
     }
 }
 
@@ -126,12 +155,13 @@ fn key(given: &OsStr) -> Result<Key, CliError> {
     Key::from_bytes(given.as_bytes()).map_err(argument("KEY"))
 }
 
-fn prefix(given: Option<&OsStr>) -> Result<ScopePrefix, CliError> {
-    let Some(given) = given else { return Ok(ScopePrefix::root()) };
+/// Where scopes begin, if that was said.
+fn prefix(given: Option<&OsStr>) -> Result<Option<ScopePrefix>, CliError> {
+    let Some(given) = given else { return Ok(None) };
     let text = given
         .to_str()
         .ok_or_else(|| CliError::Argument { what: "PREFIX", why: "it is not UTF-8; names are UTF-8 text".into() })?;
-    ScopePrefix::parse(text).map_err(argument("PREFIX"))
+    ScopePrefix::parse(text).map(Some).map_err(argument("PREFIX"))
 }
 
 fn argument<E: std::error::Error>(what: &'static str) -> impl FnOnce(E) -> CliError {

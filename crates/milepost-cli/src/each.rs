@@ -28,10 +28,9 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     thread,
-    time::Duration,
 };
 
-use milepost::{ErrorKind, Store, Writer};
+use milepost::{Store, Writer};
 
 use self::{
     command::Template,
@@ -53,9 +52,6 @@ const EXIT_INTERRUPTED: u8 = 130;
 const KEPT_BYTES: usize = 64 << 10;
 /// Of an output, at most: both fit into one value, beside what else is in it.
 const KEPT_BYTES_MAX: usize = 7 << 20;
-/// How long and how often to wait for a killed run's lock: a quarter of a second in all.
-const OPEN_WAIT: Duration = Duration::from_millis(5);
-const OPEN_TRIES_MAX: usize = 50;
 const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_MAX);
 
 /// Run a command once per item, and remember durably what is done.
@@ -66,13 +62,13 @@ const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_
 #[command(after_long_help = "\
 Examples:
   find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {}
-  find . -name '*.png' -print0 | milepost each -0 --job thumbs -j 8 -- convert {} -resize 200x {}.thumb.png
-  milepost each --job load --items files.txt --retries 2 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
+  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x {}.png
+  milepost each --job load --items files -j8 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
   milepost results --job checksum --failed
 
-The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its
-command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most
-the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second
+The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
+command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most \
+the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
 Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 interrupted.")]
@@ -121,7 +117,7 @@ pub(crate) struct EachArgs {
 /// Runs a job.
 pub(crate) fn each(
     args: EachArgs,
-    open: impl Fn() -> Result<Store, CliError>,
+    open: impl FnOnce() -> Result<Store, CliError>,
     writer: &Writer,
 ) -> Result<ExitCode, CliError> {
     job::scopes(&args.job)?;
@@ -133,7 +129,7 @@ pub(crate) fn each(
         (true, false) => OnChange::Keep,
         (false, false) => OnChange::Refuse,
     };
-    let (job, handover) = Job::begin(open_patiently(open)?, &args.job, &words, on_change, writer)?;
+    let (job, handover) = Job::begin(open()?, &args.job, &words, on_change, writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
     let _ = writeln!(io::stderr().lock(), "{}", finished.summary);
@@ -188,20 +184,6 @@ impl EachArgs {
         rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
         Ok(Input { file, name, separator })
     }
-}
-
-/// Opens the store, and waits a moment for a holder that is just going.
-///
-/// A run that is killed between the fork and the exec of a command leaves its lock to the command, which drops it with
-/// the exec: microseconds, on a busy machine some milliseconds, in which the next run must not fail.
-fn open_patiently(open: impl Fn() -> Result<Store, CliError>) -> Result<Store, CliError> {
-    for _ in 0..OPEN_TRIES_MAX {
-        match open() {
-            Err(CliError::Store(error)) if error.kind() == ErrorKind::InUse => thread::park_timeout(OPEN_WAIT),
-            opened_or_failed => return opened_or_failed,
-        }
-    }
-    open()
 }
 
 /// The words of the command as text, which is how they are kept.

@@ -7,7 +7,7 @@ use std::{
     process::ExitCode,
 };
 
-use milepost::ErrorKind;
+use milepost::{ErrorKind, Seq};
 use thiserror::Error;
 
 use crate::{each::EachError, escape, time::TimeError};
@@ -31,6 +31,9 @@ pub(crate) mod exit {
     /// The system, or a version.
     pub(crate) const SYSTEM: u8 = 8;
 
+    /// A signal asked for the end: its number is added, as shells do.
+    pub(crate) const BY_SIGNAL: u8 = 128;
+
     /// What `--help` says of them.
     pub(crate) const HELP: &str = "\
 Exit codes:
@@ -40,9 +43,10 @@ Exit codes:
   3  verify: a torn tail, the remains of an unacknowledged write; the next writer moves them away
   4  the store is damaged; nothing was changed
   5  another process holds the store
-  6  the disk is full; nothing was written, try again when there is room
+  6  no room on the disk, or in a file of limited size; nothing was written, try again later
   7  a write could not be made durable; what was acknowledged before is safe
   8  an error of the system: permission, IO, a store of a newer version
+  130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable
   `each` and `verify` say more in their own --help.";
 }
 
@@ -103,6 +107,20 @@ pub(crate) enum CliError {
         /// The exit code of the first.
         code: u8,
     },
+    /// A signal asked for the end.
+    #[error(
+        "stopped by {}; what it took until then is durable and was told (commits: {durable}), the rest was not read",
+        signal_name(*.signal)
+    )]
+    Interrupted {
+        /// Its number.
+        signal: u8,
+        /// How many are durable.
+        durable: u64,
+    },
+    /// Signals can't be listened for.
+    #[error("can't listen for signals: {0}")]
+    Signals(io::Error),
     /// Standard input.
     #[error("can't read standard input: {0}")]
     Input(io::Error),
@@ -114,6 +132,14 @@ pub(crate) enum CliError {
     Untold {
         /// How many are durable.
         durable: u64,
+    },
+    /// A commit is durable, and its receipt can't be written.
+    #[error("commit {seq} is durable, but that can't be written to standard output: {source}")]
+    UntoldCommit {
+        /// Which.
+        seq: Seq,
+        /// Why not.
+        source: io::Error,
     },
     /// A file that a command writes.
     #[error("can't write {path}: {source}")]
@@ -146,9 +172,19 @@ impl CliError {
             }
             CliError::NotFound(_) => exit::NOT_FOUND,
             CliError::Lines { code, .. } => *code,
-            CliError::Input(_) | CliError::Output(_) | CliError::Untold { .. } | CliError::File { .. } => exit::SYSTEM,
+            CliError::Interrupted { signal, .. } => exit::BY_SIGNAL + signal,
+            CliError::Signals(_)
+            | CliError::Input(_)
+            | CliError::Output(_)
+            | CliError::Untold { .. }
+            | CliError::UntoldCommit { .. }
+            | CliError::File { .. } => exit::SYSTEM,
         }
     }
+}
+
+fn signal_name(signal: u8) -> &'static str {
+    signal_hook::low_level::signal_name(signal.into()).unwrap_or("a signal")
 }
 
 /// Writes a message to standard error.

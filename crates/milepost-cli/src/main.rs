@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let mut out = Out::stdout();
-    let context = Context { store: cli.global.store, format: cli.global.output };
+    let context = Context { store: cli.global.store.or_else(place::from_environment), format: cli.global.output };
     let code = match cli.command {
         Command::Each(args) => return each::each(args, || context.open(), &command::default_writer()?),
         Command::Results(args) => each::results(args, &context, &mut out),

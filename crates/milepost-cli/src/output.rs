@@ -28,6 +28,17 @@ impl Out {
         self.inner.write_all(bytes).map_err(CliError::Output)
     }
 
+    /// Writes a value or an output: to the byte, but for a terminal, which must not act on it. There the bytes
+    /// are shown escaped, and end with a line's end.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        if !self.is_terminal {
+            return self.raw(bytes);
+        }
+        let text = escape::lines(&String::from_utf8_lossy(bytes));
+        self.raw(text.as_bytes())?;
+        if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
+    }
+
     /// Writes bytes and a line end.
     pub(crate) fn line(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         self.raw(bytes)?;

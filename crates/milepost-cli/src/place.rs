@@ -10,6 +10,11 @@ use crate::error::CliError;
 /// The name of a store that is found without being named.
 const NAME: &str = ".milepost";
 
+/// The store named by MILEPOST_STORE. Set to nothing, it names none.
+pub(crate) fn from_environment() -> Option<PathBuf> {
+    env::var_os("MILEPOST_STORE").filter(|named| !named.is_empty()).map(PathBuf::from)
+}
+
 /// The store to read from.
 pub(crate) fn existing(named: Option<&Path>) -> Result<PathBuf, CliError> {
     if let Some(named) = named {

@@ -3,6 +3,8 @@
 //! Invariant: nothing in a table acts on a screen; no cell of CSV is a formula; JSON is exact. Rows are written as they
 //! come: memory does not grow with their number.
 
+mod head;
+mod object;
 mod table;
 
 use std::{borrow::Cow, marker::PhantomData};
@@ -10,8 +12,15 @@ use std::{borrow::Cow, marker::PhantomData};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::ZonedDateTime;
 
-use crate::{args::Format, error::CliError, escape, output::Out};
+use crate::{
+    args::Format,
+    error::{CliError, say},
+    escape,
+    output::Out,
+};
 use table::Table;
+
+pub(crate) use self::{head::Head, object::Object};
 
 /// A thing of an answer: one JSON object, and usually one row.
 pub(crate) trait Row {
@@ -50,6 +59,7 @@ impl Screen {
 pub(crate) struct Rows<'o, R> {
     writer: Writer<'o>,
     screen: Screen,
+    is_empty: bool,
     rows: PhantomData<fn(&R)>,
 }
 
@@ -71,11 +81,12 @@ impl<'o, R: Row> Rows<'o, R> {
                 Writer::Csv(Box::new(writer))
             }
         };
-        Ok(Rows { writer, screen, rows: PhantomData })
+        Ok(Rows { writer, screen, is_empty: true, rows: PhantomData })
     }
 
     /// Writes a row.
     pub(crate) fn push(&mut self, row: &R) -> Result<(), CliError> {
+        self.is_empty = false;
         match &mut self.writer {
             Writer::Table(table) => row.table(&self.screen).into_iter().try_for_each(|cells| table.push(cells)),
             Writer::Jsonl { out, line } => {
@@ -95,6 +106,15 @@ impl<'o, R: Row> Rows<'o, R> {
                 Ok(())
             }
         }
+    }
+
+    /// Hands on all of it. A person who looks at nothing is told why, in the words of `nothing`; a file stays empty.
+    pub(crate) fn end(mut self, nothing: impl FnOnce() -> String) -> Result<(), CliError> {
+        self.flush()?;
+        if self.is_empty && self.screen.width.is_some() {
+            say(&nothing());
+        }
+        Ok(())
     }
 
     /// Hands on what was written so far.

@@ -11,6 +11,8 @@ use jiff::{
 use milepost::{At, Seq, Timestamp};
 use thiserror::Error;
 
+use crate::render::Screen;
+
 /// A text that names no moment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum TimeError {
@@ -78,6 +80,19 @@ pub(crate) fn local_text(at: Timestamp, zone: &ZonedDateTime) -> String {
         Ok(time) => time.to_zoned_datetime(zone.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
         Err(_) => utc_text(at),
     }
+}
+
+/// A time in a table. On a terminal, where columns are few, it is the shortest that says the same when typed back:
+/// `03:12:00.000000` today, else the day with it; elsewhere [`local_text`].
+pub(crate) fn screen_text(at: Timestamp, screen: &Screen) -> String {
+    let whole = local_text(at, &screen.now);
+    if screen.width.is_none() {
+        return whole;
+    }
+    // `YYYY-MM-DD HH:MM:SS.ffffff+hh:mm`; of years beyond four digits, and where a clock was set back, it stays whole.
+    let shorter = [whole.get(11..26), whole.get(..26)];
+    let same = |text: &&str| parse_time(text, &screen.now) == Ok(at);
+    shorter.into_iter().flatten().find(same).map_or_else(|| whole.clone(), str::to_owned)
 }
 
 /// A time in UTC as RFC 3339; beyond its years, in microseconds since 1970.

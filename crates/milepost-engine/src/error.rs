@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use milepost_io::{Disk, Failure};
+use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer};
 use thiserror::Error;
@@ -36,13 +36,13 @@ pub enum OpenError {
         /// The directory.
         dir: PathBuf,
     },
-    /// A directory with other things in it.
-    #[error("{dir} is not a store: it has no MANIFEST but holds {found:?}; name a store, or an empty directory for a new one", dir = .dir.display())]
+    /// Something else: a directory with other things in it, or a file.
+    #[error("{dir} is not a store: {why}; name a store, or an empty directory for a new one", dir = .dir.display())]
     NotAStore {
         /// The directory.
         dir: PathBuf,
-        /// One of the names found there.
-        found: String,
+        /// What it is instead, or holds.
+        why: String,
     },
     /// A log without its MANIFEST.
     #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]
@@ -77,14 +77,14 @@ pub enum OpenError {
         source: io::Error,
     },
     /// No room for the files that opening needs.
-    #[error("the disk of {dir} is full: {need} bytes are needed, {free} are free; make room, or open read-only", dir = .dir.display())]
+    #[error("{}; {}, or open read-only", .free.too_little_for(*.need, Some(.dir)), room_text(*.free))]
     DiskFull {
         /// The directory.
         dir: PathBuf,
         /// Bytes needed.
         need: u64,
-        /// Bytes free.
-        free: u64,
+        /// What there was.
+        free: Room,
     },
     /// Damage.
     #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage")]
@@ -105,6 +105,14 @@ pub enum OpenError {
     /// A sync failed while opening.
     #[error("the store could not be made durable while opening: {0}")]
     Stopped(Failure),
+}
+
+/// What whoever finds no room can do.
+fn room_text(free: Room) -> &'static str {
+    match free {
+        Room::Free(_) => "make room",
+        Room::FileLimit => "raise it, or make the segments smaller",
+    }
 }
 
 fn holder_text(holder: &Option<Holder>) -> String {
@@ -212,14 +220,12 @@ pub enum CommitError {
     #[error("{0}")]
     Refused(Box<Refusal>),
     /// No room. Nothing was appended; the same commit can be tried again when there is room.
-    #[error(
-        "the disk is full: {need} bytes are needed, {free} are free; nothing was written, try again when there is room"
-    )]
+    #[error("{}; nothing was written, {} and try again", .free.too_little_for(*.need, None), room_text(*.free))]
     DiskFull {
         /// Bytes needed.
         need: u64,
-        /// Bytes free.
-        free: u64,
+        /// What there was.
+        free: Room,
     },
     /// A write failed and was taken back. Nothing was appended.
     #[error("the commit could not be written: {0}; nothing was appended")]
@@ -297,12 +303,10 @@ impl OpenError {
         path: &Path,
         source: io::Error,
     ) -> OpenError {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
-            let free = disk.free_bytes(dir).unwrap_or(0);
-            return OpenError::DiskFull { dir: dir.to_owned(), need, free };
+        match Room::lacking(disk, dir, &source) {
+            Some(free) => OpenError::DiskFull { dir: dir.to_owned(), need, free },
+            None => OpenError::io(action, path, source),
         }
-        OpenError::io(action, path, source)
     }
 
     /// What the log found, under the names of the store.

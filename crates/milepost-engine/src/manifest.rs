@@ -5,12 +5,9 @@
 
 mod format;
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{io::ErrorKind, path::Path};
 
-use milepost_io::{Disk, Latch, OpenMode};
+use milepost_io::{Disk, Latch, NotReplaced};
 use milepost_log::{CleanMark, KnownSegment, SealedFacts, SegmentId};
 use milepost_types::{Corruption, Seq};
 
@@ -20,7 +17,7 @@ use format::{FORMAT_VERSION, Fault, SealedRow, SegmentRow};
 
 /// Its name in the store's directory.
 pub(crate) const MANIFEST: &str = "MANIFEST";
-/// Its successor, before it takes the name.
+/// Its successor, before it takes the name, as [`milepost_io::next_name`] names it.
 pub(crate) const MANIFEST_NEXT: &str = "MANIFEST.tmp";
 
 /// Reads the manifest; `None` if there is none.
@@ -45,32 +42,17 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Manifest, OpenError> {
     })
 }
 
-/// Replaces the manifest. A failed sync trips the latch: which of the two is there is then unknown. Any other failure
-/// leaves the old one in force.
+/// Replaces the manifest. From the sync on a failure trips the latch: which of the two is there is then unknown. Any
+/// other failure leaves the old one in force.
 pub(crate) fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest, latch: &Latch) -> Result<(), OpenError> {
-    let (path, next) = (dir.join(MANIFEST), dir.join(MANIFEST_NEXT));
-    if let Some(failure) = latch.failure() {
-        return Err(OpenError::Stopped(failure));
-    }
     let bytes = format::encode(manifest);
-    let full = |error, action| OpenError::no_room_or_io(disk, dir, bytes.len() as u64, action, &next, error);
-    remove_if_there(disk, &next).map_err(|error| OpenError::io("remove", &next, error))?;
-    let file = disk.open(&next, OpenMode::CreateNew).map_err(|error| full(error, "create"))?;
-    milepost_io::write_all_at(&*file, &bytes, 0).map_err(|short| full(short.error, "write"))?;
-    let stop = |path: &PathBuf, what: &str, error| {
-        latch.trip(path, what, &error);
-        OpenError::Stopped(latch.failure().expect("tripped just now"))
-    };
-    file.sync().map_err(|error| stop(&next, "sync", error))?;
-    disk.rename(&next, &path).map_err(|error| stop(&next, "rename", error))?;
-    disk.sync_dir(dir).map_err(|error| stop(&dir.to_owned(), "sync the directory", error))
-}
-
-fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
-    match disk.remove(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
+    let written = milepost_io::write_file_atomically(disk, &dir.join(MANIFEST), &bytes, latch);
+    written.map_err(|error| match error {
+        NotReplaced::Refused { action, path, source } => {
+            OpenError::no_room_or_io(disk, dir, bytes.len() as u64, action, &path, source)
+        }
+        NotReplaced::Stopped(failure) => OpenError::Stopped(failure),
+    })
 }
 
 /// What the log knows of its segments, as the manifest keeps it.
@@ -112,3 +94,6 @@ pub(crate) fn clean_row(mark: &CleanMark) -> CleanRow {
 pub(crate) fn clean_mark(row: &CleanRow) -> CleanMark {
     CleanMark { segment: SegmentId(row.segment), end: row.end, last_seq: Seq(row.last_seq) }
 }
+
+#[cfg(test)]
+mod tests;

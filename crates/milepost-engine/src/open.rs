@@ -240,7 +240,10 @@ pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, Open
             LOCK | manifest::MANIFEST_NEXT => {}
             LOG if disk.list(&dir.join(LOG)).is_ok_and(|names| names.is_empty()) => {}
             LOG => return Ok(OpenError::ManifestMissing { dir: dir.to_owned() }),
-            found => return Ok(OpenError::NotAStore { dir: dir.to_owned(), found: found.to_owned() }),
+            found => {
+                let why = format!("it has no MANIFEST but holds {found:?}");
+                return Ok(OpenError::NotAStore { dir: dir.to_owned(), why });
+            }
         }
     }
     Ok(OpenError::Missing { dir: dir.to_owned() })
@@ -251,7 +254,7 @@ pub(crate) fn is_dir(disk: &dyn Disk, dir: &Path) -> Result<bool, OpenError> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            Err(OpenError::NotAStore { dir: dir.to_owned(), found: "a file in place of a directory".to_owned() })
+            Err(OpenError::NotAStore { dir: dir.to_owned(), why: "it is a file".to_owned() })
         }
         Err(error) => Err(OpenError::io("list", dir, error)),
     }

@@ -10,6 +10,7 @@ mod latch;
 mod map;
 mod memory;
 mod os;
+mod room;
 mod signal;
 mod sim;
 mod thread;
@@ -24,10 +25,13 @@ pub use latch::{Failure, Latch, LatchedFile};
 pub use map::Map;
 pub use memory::zeroed_words;
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
+pub use room::Room;
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 pub use thread::spawn;
-pub use whole::{ShortWrite, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically};
+pub use whole::{
+    NotReplaced, ShortWrite, next_name, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically,
+};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

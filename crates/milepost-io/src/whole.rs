@@ -1,4 +1,4 @@
-//! Whole reads and writes over calls that may do less than they were asked for.
+//! Whole reads and writes over calls that may do less than they were asked for; whole files replaced.
 
 use std::{
     fmt,
@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Disk, DiskFile, OpenMode};
+use crate::{Disk, DiskFile, Failure, Latch, OpenMode};
 
 /// A write that came to an end early: `written` bytes are there, in what state is unknown beyond them.
 #[derive(Debug)]
@@ -72,21 +72,54 @@ pub fn read_file(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
-/// Replaces a file as a whole, durably: written under another name, synced, renamed, and the directory synced. After a
-/// crash at any moment the old file is there or the new one.
-pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Why a file was not replaced.
+#[derive(Debug)]
+pub enum NotReplaced {
+    /// The old file is in force; the same can be tried again.
+    Refused {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The latch is tripped, now or since an earlier failure. If now, the old file may be there or the new one.
+    Stopped(Failure),
+}
+
+/// The name under which the successor of a file is written, before it takes the file's name.
+#[must_use]
+pub fn next_name(path: &Path) -> PathBuf {
     let mut next = path.as_os_str().to_owned();
     next.push(".tmp");
-    let next = PathBuf::from(next);
+    PathBuf::from(next)
+}
+
+/// Replaces a file as a whole, durably: written under [`next_name`], synced, renamed, and the directory synced. After a
+/// crash at any moment the old file is there or the new one.
+///
+/// From the sync on an error is final and trips the latch. Before it nothing has changed.
+pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8], latch: &Latch) -> Result<(), NotReplaced> {
+    if let Some(failure) = latch.failure() {
+        return Err(NotReplaced::Stopped(failure));
+    }
+    let next = next_name(path);
+    let refused = |action: &'static str| move |source| NotReplaced::Refused { action, path: next_name(path), source };
     match disk.remove(&next) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(refused("remove")(error)),
         _ => {}
     }
-    let file = disk.open(&next, OpenMode::CreateNew)?;
-    write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
-    file.sync()?;
-    disk.rename(&next, path)?;
-    disk.sync_dir(directory_of(path))
+    let file = disk.open(&next, OpenMode::CreateNew).map_err(refused("create"))?;
+    write_all_at(&*file, bytes, 0).map_err(|short| refused("write")(short.error))?;
+    let stopped = |path: &Path, operation: &str, error: io::Error| {
+        latch.trip(path, operation, &error);
+        NotReplaced::Stopped(latch.failure().expect("tripped just now"))
+    };
+    file.sync().map_err(|error| stopped(&next, "sync", error))?;
+    disk.rename(&next, path).map_err(|error| stopped(&next, "rename", error))?;
+    let dir = directory_of(path);
+    disk.sync_dir(dir).map_err(|error| stopped(dir, "sync the directory", error))
 }
 
 /// The directory that a file's name stands in.

@@ -15,11 +15,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use milepost_io::{Disk, DiskFile, Entropy, Failure, Latch, LatchedFile, OpenMode, write_all_at};
+use milepost_io::{Disk, DiskFile, Entropy, Failure, Latch, LatchedFile, OpenMode, Room, write_all_at};
 
 use crate::{
     AppendError,
-    error::is_no_room,
     format::header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     names,
     prefill::Spare,
@@ -81,7 +80,7 @@ pub(crate) fn begin_segment(
     write_all_at(&file, &header.encode(), 0).map_err(|short| refused(&from, "write", &short.error))?;
     file.sync().map_err(|error| stopped(latch, &path, "sync", &error))?;
     if let Err(error) = disk.rename(&from, &path) {
-        if is_no_room(&error) {
+        if Room::is_lacking(&error) {
             return Err(refused(&from, "rename", &error));
         }
         return Err(stopped(latch, &path, "rename", &error));
@@ -109,8 +108,7 @@ pub(crate) fn refusal(
     operation: &'static str,
     error: &io::Error,
 ) -> AppendError {
-    if is_no_room(error) {
-        let free = disk.free_bytes(log_dir).unwrap_or(0);
+    if let Some(free) = Room::lacking(disk, log_dir, error) {
         return AppendError::DiskFull { need: SEGMENT_HEADER_BYTES as u64, free };
     }
     AppendError::Write(Failure::new(file, operation, &error.to_string()))

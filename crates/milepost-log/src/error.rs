@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use milepost_io::Failure;
+use milepost_io::{Failure, Room};
 use milepost_types::{Corruption, Seq};
 use thiserror::Error;
 
@@ -86,12 +86,12 @@ pub enum LogError {
         seq: Seq,
     },
     /// No room for what opening has to write.
-    #[error("the disk is full: {need} bytes are needed, {free} are free")]
+    #[error("{}", .free.too_little_for(*.need, None))]
     DiskFull {
         /// Bytes needed.
         need: u64,
-        /// Bytes free.
-        free: u64,
+        /// What there was.
+        free: Room,
     },
     /// Something could not be made durable.
     #[error("{0}")]
@@ -124,12 +124,12 @@ impl LogError {
 #[non_exhaustive]
 pub enum AppendError {
     /// No room. The log is as it was; the same can be tried again when there is room.
-    #[error("the disk is full: {need} bytes are needed, {free} are free")]
+    #[error("{}", .free.too_little_for(*.need, None))]
     DiskFull {
         /// Bytes needed.
         need: u64,
-        /// Bytes free.
-        free: u64,
+        /// What there was.
+        free: Room,
     },
     /// A write failed and was taken back. The log is as it was.
     #[error("{0}; nothing was appended")]
@@ -137,9 +137,4 @@ pub enum AppendError {
     /// The log takes nothing more, since this failure.
     #[error("the log takes no more commits: {0}")]
     Stopped(Failure),
-}
-
-/// Whether an error says that there is no room: then it can pass, unlike a failing disk.
-pub(crate) fn is_no_room(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }

@@ -18,11 +18,10 @@ use std::{
     },
 };
 
-use milepost_io::{Disk, DiskFile, Latch, OpenMode, write_all_at};
+use milepost_io::{Disk, DiskFile, Latch, OpenMode, Room, write_all_at};
 use parking_lot::Mutex;
 
 use crate::{
-    error::is_no_room,
     names,
     segment::{Part, Sealed},
 };
@@ -205,7 +204,7 @@ impl Prefiller {
             None => self.begin(),
         };
         done.unwrap_or_else(|error| {
-            if is_no_room(&error) {
+            if Room::is_lacking(&error) {
                 self.begin_after = self.shared.appended.load(Ordering::Relaxed).saturating_add(RETRY_AFTER_BYTES);
                 return Prefilled::NoRoom;
             }

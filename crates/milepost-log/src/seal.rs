@@ -11,11 +11,10 @@
 
 use std::{io, sync::Arc};
 
-use milepost_io::{DiskFile as _, LatchedFile, Map, write_all_at};
+use milepost_io::{DiskFile as _, LatchedFile, Map, Room, write_all_at};
 use milepost_types::Timestamp;
 
 use crate::{
-    error::is_no_room,
     format::{
         footer::{self, Footer},
         header::SegmentHeader,
@@ -50,7 +49,7 @@ pub(crate) fn seal(
     let bytes = end + footer.len() as u64;
     let written = write_all_at(file, &footer, end).map_err(|short| short.error).and_then(|()| file.set_bytes(bytes));
     if let Err(error) = written {
-        if !is_no_room(&error) {
+        if !Room::is_lacking(&error) {
             return Err(error);
         }
         file.set_bytes(end.min(file.bytes()?))?;

@@ -42,7 +42,8 @@ pub enum ErrorKind {
     Fenced,
     /// Another process writes to the store: wait for it, or read beside it.
     InUse,
-    /// No room; nothing was appended: make room, then try again. No restart is needed.
+    /// No room on the disk, or in a file of limited size; nothing was appended: make room or raise the limit, as the
+    /// message says, then try again. No restart is needed.
     DiskFull,
     /// Too much waits already; nothing was appended: try again.
     Busy,

@@ -2,15 +2,20 @@
 //!
 //! Invariant: a receipt is written and flushed only after its commit is durable, in the order of the lines. A line that
 //! the store may refuse for what it finds is waited for before the next is sent, so that "stops at the first bad line"
-//! is exact; all others are sent ahead, so that many share a sync.
+//! is exact; all others are sent ahead, so that many share a sync. However it ends, also by a signal, what was sent is
+//! waited for and told: nothing becomes durable unsaid.
 
+mod interrupt;
 mod lines;
 
 use std::{io, process::ExitCode};
 
 use milepost::{ErrorKind, Store, Ticket, json};
 
-use self::lines::{Line, Lines};
+use self::{
+    interrupt::{Input, Interrupt},
+    lines::{Line, Lines},
+};
 use super::{Context, default_writer, receipt};
 use crate::{
     args::Format,
@@ -26,7 +31,8 @@ const UNDER_WAY_BYTES_MAX: usize = 64 << 20;
 /// Read commits from standard input, one JSON object a line, and print the seq of each once it is durable.
 ///
 /// Each line of the output is flushed: what was printed is on the disk. At the first line that is refused it stops and
-/// says which; what was printed before stays.
+/// says which; what was printed before stays. At Ctrl-C or SIGTERM it reads nothing more, makes durable what it has
+/// taken, prints that too, and ends; a second one ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -34,7 +40,8 @@ Examples:
   milepost export | milepost append --store copy
 
 A commit has \"events\", a list of
-  {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}   or \"value_base64\"; also \"content_type\", \"expires_at\"
+  {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}
+      or \"value_base64\" in place of \"value\"; also \"content_type\" and \"expires_at\"
   {\"event\":\"delete\",\"scope\":..,\"key\":..}
   {\"event\":\"clear\",\"scope\":..}
   {\"event\":\"clear_prefix\",\"prefix\":..}
@@ -52,6 +59,8 @@ pub(crate) struct AppendArgs {
 
 pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let store = context.open()?;
+    let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
+    let input = Input::until(&interrupt).map_err(CliError::Input)?;
     receipt::write_header(out, context.format)?;
     out.flush()?;
     let mut append = Append {
@@ -65,17 +74,28 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
         refused: 0,
         first_code: 0,
     };
-    let mut lines = Lines::of(io::stdin());
-    let read = append.take_all(&mut lines);
+    let ended = append.take_all(&mut Lines::of(input), &interrupt);
     // Whatever ended it, what was sent is waited for and told.
     let told = append.settle(0);
-    read.and(told)?;
-    append.store.close()?;
+    let closed = append.store.close();
+    let ended = ended.and_then(|ended| told.map(|()| ended))?;
+    closed?;
+    if let Ended::Signal(signal) = ended {
+        return Err(CliError::Interrupted { signal, durable: append.durable });
+    }
     if append.refused > 0 {
         let all = append.refused + append.durable;
         return Err(CliError::Lines { failed: append.refused, all, code: append.first_code });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What ended the reading, if it was no error.
+enum Ended {
+    /// The end of the input.
+    Input,
+    /// This signal.
+    Signal(u8),
 }
 
 struct Append<'o> {
@@ -92,15 +112,24 @@ struct Append<'o> {
 }
 
 impl Append<'_> {
-    fn take_all(&mut self, lines: &mut Lines) -> Result<(), CliError> {
+    fn take_all(&mut self, lines: &mut Lines<Input>, interrupt: &Interrupt) -> Result<Ended, CliError> {
         loop {
+            if let Some(signal) = interrupt.signal() {
+                return Ok(Ended::Signal(signal));
+            }
             // What is done already is told before waiting for input that may not come soon.
             self.tell_done()?;
             if !lines.has_more_buffered() {
                 self.settle(0)?;
             }
-            match lines.next().map_err(CliError::Input)? {
-                None => return Ok(()),
+            let line = match lines.next() {
+                Ok(line) => line,
+                // A line of which a part was read is not taken: more of it may have been to come.
+                Err(_) if interrupt.signal().is_some() => continue,
+                Err(error) => return Err(CliError::Input(error)),
+            };
+            match line {
+                None => return Ok(Ended::Input),
                 Some(Line::TooLong { number }) => {
                     self.refuse(CliError::LongLine { line: number, max: lines::LINE_BYTES_MAX })?;
                 }

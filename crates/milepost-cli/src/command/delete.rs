@@ -44,8 +44,6 @@ pub(crate) fn run(args: DeleteArgs, context: &Context, out: &mut Out) -> Result<
     if receipt.seq <= before && args.write.idempotency_key.is_none() {
         say(&format!("key {key} of scope {scope} had no value: nothing was appended"));
     }
-    receipt::write_header(out, context.format)?;
-    receipt::write(out, context.format, receipt)?;
-    store.close()?;
+    receipt::tell_and_close(out, context, &store, receipt)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
             why: "export writes JSON lines only; for CSV, use scan, log or replay".into(),
         });
     }
-    let within = args.prefix.as_deref().map(|given| prefix(Some(given))).transpose()?;
+    let within = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
     let mut line = Vec::new();
     if args.at.is_some() {

@@ -2,10 +2,10 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::{Entry, Key, Scope, Value};
+use milepost::{Entry, Key, Scope, Seq, Value};
 
 use super::{Context, key, scan::EntryRow, scope, view};
-use crate::{args::Format, error::CliError, escape, output::Out, render::Rows};
+use crate::{args::Format, error::CliError, output::Out, render::Rows};
 
 /// Print a key's value, to the byte; exit 1 if it has none.
 ///
@@ -31,21 +31,18 @@ pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<Exi
     let store = context.open_read_only()?;
     let view = view(&store, args.at.as_deref())?;
     let Some(value) = view.get(&scope, key.as_str())? else {
-        let moment = if args.at.is_some() { format!(" as of seq {}", view.seq()) } else { String::new() };
+        let moment = match (&args.at, view.seq()) {
+            (None, _) => String::new(),
+            (Some(_), Seq::ZERO) => " at that moment, which is before the first commit".to_owned(),
+            (Some(_), seq) => format!(" as of seq {seq}"),
+        };
         return Err(CliError::NotFound(format!("key {key} of scope {scope} has no value{moment}")));
     };
     match context.format {
-        Format::Table => print(out, &value)?,
+        Format::Table => out.bytes(&value)?,
         format => push(out, format, scope, key, value)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(out: &mut Out, value: &Value) -> Result<(), CliError> {
-    if !out.is_terminal() {
-        return out.raw(value);
-    }
-    out.line(escape::lines(String::from_utf8_lossy(value).trim_end_matches('\n')).as_bytes())
 }
 
 fn push(out: &mut Out, format: Format, scope: Scope, key: Key, value: Value) -> Result<(), CliError> {

@@ -2,15 +2,14 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::{Change, ChangeKind, Writer};
+use milepost::{Change, ChangeKind};
 
 use super::{Context, at, key, prefix};
 use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Row, Rows, Screen, csv_value},
-    time::{local_text, utc_text},
+    render::{Head, Row, Rows, Screen, csv_value},
 };
 
 /// Show who changed what, when, from what to what; the newest first.
@@ -42,7 +41,7 @@ pub(crate) struct LogArgs {
 }
 
 pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let prefix = prefix(args.prefix.as_deref())?;
+    let prefix = prefix(args.prefix.as_deref())?.unwrap_or_default();
     let key = args.key.as_deref().map(key).transpose()?;
     let store = context.open_read_only()?;
     let mut history = store.history(prefix).newest_first();
@@ -62,7 +61,7 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
     for change in history.iter().take(args.limit.unwrap_or(usize::MAX)) {
         rows.push(&ChangeRow(change?))?;
     }
-    rows.flush()?;
+    rows.end(|| "there is no such change; `milepost log` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,15 +77,15 @@ impl ChangeRow {
         }
     }
 
-    fn attempt(&self) -> String {
-        self.0.writer.as_ref().and_then(Writer::attempt_number).map(|attempt| attempt.to_string()).unwrap_or_default()
+    fn head(&self) -> Head<'_> {
+        Head { seq: self.0.seq, at: self.0.at, writer: self.0.writer.as_ref() }
     }
 }
 
 impl Row for ChangeRow {
-    const TABLE: &'static [&'static str] = &["SEQ", "TIME", "WRITER", "ATTEMPT", "SCOPE", "KEY", "CHANGE"];
+    const TABLE: &'static [&'static str] = &Head::table_columns::<6>(&["SCOPE", "KEY", "CHANGE"]);
     const CSV: &'static [&'static str] =
-        &["seq", "at", "writer", "attempt", "change", "scope", "key", "old", "old_base64", "new", "new_base64"];
+        &Head::csv_columns::<11>(&["change", "scope", "key", "old", "old_base64", "new", "new_base64"]);
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let change = &self.0;
@@ -94,34 +93,16 @@ impl Row for ChangeRow {
             Some(value) => escape::value(value, screen.chars_max),
             None => "∅".to_owned(),
         };
-        vec![vec![
-            change.seq.to_string(),
-            local_text(change.at, &screen.now),
-            change.writer.as_ref().map(|writer| escape::one_line(writer.name())).unwrap_or_default(),
-            self.attempt(),
-            change.scope.to_string(),
-            change.key.to_string(),
-            format!("{} → {}", side(change.old.as_deref()), side(change.new.as_deref())),
-        ]]
+        let change_text = format!("{} → {}", side(change.old.as_deref()), side(change.new.as_deref()));
+        vec![self.head().table(screen, [change.scope.to_string(), change.key.to_string(), change_text])]
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
         let change = &self.0;
         let [old, old_base64] = csv_value(change.old.as_deref());
         let [new, new_base64] = csv_value(change.new.as_deref());
-        vec![vec![
-            change.seq.to_string(),
-            utc_text(change.at),
-            change.writer.as_ref().map(|writer| writer.name().to_owned()).unwrap_or_default(),
-            self.attempt(),
-            self.kind().to_owned(),
-            change.scope.as_str().to_owned(),
-            change.key.as_str().to_owned(),
-            old,
-            old_base64,
-            new,
-            new_base64,
-        ]]
+        let (kind, scope, key) = (self.kind(), change.scope.as_str(), change.key.as_str());
+        vec![self.head().csv([kind.into(), scope.into(), key.into(), old, old_base64, new, new_base64])]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {

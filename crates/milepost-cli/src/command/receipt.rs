@@ -1,8 +1,29 @@
 //! The answer of a commit: its `Seq`.
 
-use milepost::Receipt;
+use std::io;
 
+use milepost::{Receipt, Store};
+
+use super::Context;
 use crate::{args::Format, error::CliError, output::Out, time::utc_text};
+
+/// Tells the one receipt of a command, and closes the store. That nobody reads it is no error, as with every answer.
+pub(crate) fn tell_and_close(
+    out: &mut Out,
+    context: &Context,
+    store: &Store,
+    receipt: Receipt,
+) -> Result<(), CliError> {
+    let written =
+        write_header(out, context.format).and_then(|()| write(out, context.format, receipt)).and_then(|()| out.flush());
+    store.close()?;
+    written.map_err(|error| match error {
+        CliError::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            CliError::UntoldCommit { seq: receipt.seq, source }
+        }
+        other => other,
+    })
+}
 
 /// Writes a receipt: the bare `Seq` for people and scripts.
 pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(), CliError> {

@@ -2,15 +2,14 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::{Commit, Event, Seq, Writer};
+use milepost::{Commit, Event, Seq};
 
 use super::{Context, prefix, seq_from};
 use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Row, Rows, Screen, csv_value},
-    time::{local_text, utc_text},
+    render::{Head, Row, Rows, Screen, csv_value},
 };
 
 /// Show every commit once, in order, event by event.
@@ -29,7 +28,7 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let prefix = args.prefix.as_deref().map(|given| prefix(Some(given))).transpose()?;
+    let prefix = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
     let from = args.from.as_deref().map_or(Ok(Seq::FIRST), |from| seq_from(&store, "--from", from))?;
     let mut replay = store.replay(from);
@@ -40,7 +39,7 @@ pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<
     for commit in replay {
         rows.push(&CommitRow(commit?))?;
     }
-    rows.flush()?;
+    rows.end(|| "there is no such commit; `milepost replay` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -48,6 +47,10 @@ pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<
 pub(crate) struct CommitRow(pub(crate) Commit);
 
 impl CommitRow {
+    fn head(&self) -> Head<'_> {
+        Head { seq: self.0.seq, at: self.0.at, writer: self.0.meta.writer.as_ref() }
+    }
+
     /// Kind, scope or prefix, key and value of each event.
     fn events(&self) -> impl Iterator<Item = (&'static str, &str, &str, Option<&[u8]>)> {
         let events = self.0.events.iter().map(|event| match event {
@@ -63,42 +66,21 @@ impl CommitRow {
 }
 
 impl Row for CommitRow {
-    const TABLE: &'static [&'static str] = &["SEQ", "TIME", "WRITER", "EVENT", "SCOPE", "KEY", "VALUE"];
-    const CSV: &'static [&'static str] =
-        &["seq", "at", "writer", "attempt", "event", "scope", "key", "value", "value_base64"];
+    const TABLE: &'static [&'static str] = &Head::table_columns::<7>(&["EVENT", "SCOPE", "KEY", "VALUE"]);
+    const CSV: &'static [&'static str] = &Head::csv_columns::<9>(&["event", "scope", "key", "value", "value_base64"]);
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let writer = self.0.meta.writer.as_ref().map(Writer::to_string).unwrap_or_default();
-        let time = local_text(self.0.at, &screen.now);
         let row = |(kind, scope, key, value): (&str, &str, &str, Option<&[u8]>)| {
-            vec![
-                self.0.seq.to_string(),
-                time.clone(),
-                writer.clone(),
-                kind.to_owned(),
-                escape::one_line(scope),
-                escape::one_line(key),
-                value.map(|value| escape::value(value, screen.chars_max)).unwrap_or_default(),
-            ]
+            let value = value.map(|value| escape::value(value, screen.chars_max)).unwrap_or_default();
+            self.head().table(screen, [kind.to_owned(), escape::one_line(scope), escape::one_line(key), value])
         };
         self.events().map(row).collect()
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        let writer = self.0.meta.writer.as_ref();
         let row = |(kind, scope, key, value): (&str, &str, &str, Option<&[u8]>)| {
             let [text, base64] = csv_value(value);
-            vec![
-                self.0.seq.to_string(),
-                utc_text(self.0.at),
-                writer.map(|writer| writer.name().to_owned()).unwrap_or_default(),
-                writer.and_then(Writer::attempt_number).map(|attempt| attempt.to_string()).unwrap_or_default(),
-                kind.to_owned(),
-                scope.to_owned(),
-                key.to_owned(),
-                text,
-                base64,
-            ]
+            self.head().csv([kind.into(), scope.into(), key.into(), text, base64])
         };
         self.events().map(row).collect()
     }

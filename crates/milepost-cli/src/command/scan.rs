@@ -4,13 +4,13 @@ use std::{ffi::OsString, process::ExitCode};
 
 use milepost::{Entry, Scope, ScopePrefix, View};
 
-use super::{Context, argument, scope, view};
+use super::{Context, scope, view};
 use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Row, Rows, Screen, csv_value},
-    time::{local_text, utc_text},
+    render::{Object, Row, Rows, Screen, csv_value},
+    time::{screen_text, utc_text},
 };
 
 /// List the keys of a scope with their values, or the scopes that hold any.
@@ -55,7 +55,11 @@ pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<Ex
             for entry in view.scan(&scope, args.prefix.as_deref().unwrap_or_default()) {
                 rows.push(&EntryRow { scope: scope.clone(), entry: entry? })?;
             }
-            rows.flush()?;
+            let prefix = args.prefix.as_deref().map(|prefix| format!(" that begin with {prefix:?}"));
+            rows.end(|| {
+                let prefix = prefix.unwrap_or_default();
+                format!("scope {scope} holds no keys{prefix}; `milepost scan` lists the scopes that hold any")
+            })?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -72,7 +76,7 @@ fn scopes(view: &View, context: &Context, out: &mut Out) -> Result<(), CliError>
         let seq = view.scope_version(&scope).0;
         rows.push(&ScopeRow { scope, keys, seq })?;
     }
-    rows.flush()
+    rows.end(|| "no scope holds a key".to_owned())
 }
 
 impl Row for EntryRow {
@@ -85,7 +89,7 @@ impl Row for EntryRow {
         vec![vec![
             self.entry.key.to_string(),
             value.seq().to_string(),
-            local_text(value.at(), &screen.now),
+            screen_text(value.at(), screen),
             escape::value(value, screen.chars_max),
         ]]
     }
@@ -124,7 +128,11 @@ impl Row for ScopeRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let object = serde_json::json!({ "scope": self.scope.as_str(), "keys": self.keys, "seq": self.seq });
-        serde_json::to_writer(line, &object).map_err(|error| argument("scope")(error))
+        let mut object = Object::begin(line);
+        object.put("scope", self.scope.as_str());
+        object.put("keys", self.keys);
+        object.put("seq", self.seq);
+        object.end();
+        Ok(())
     }
 }

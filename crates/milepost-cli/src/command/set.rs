@@ -79,9 +79,7 @@ pub(crate) fn run(args: SetArgs, context: &Context, out: &mut Out) -> Result<Exi
         commit = commit.require_version(&scope, key.as_str(), Seq(version));
     }
     let receipt = commit.set_with(&scope, key.as_str(), &value, &options).durable()?;
-    receipt::write_header(out, context.format)?;
-    receipt::write(out, context.format, receipt)?;
-    store.close()?;
+    receipt::tell_and_close(out, context, &store, receipt)?;
     Ok(ExitCode::SUCCESS)
 }
 

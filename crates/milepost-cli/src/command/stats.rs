@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use milepost::Stats;
 
-use super::{Context, argument};
+use super::Context;
 use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Row, Rows, Screen},
-    time::{local_text, utc_text},
+    render::{Object, Row, Rows, Screen},
+    time::{screen_text, utc_text},
 };
 
 pub(crate) fn run(context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
@@ -58,7 +58,7 @@ impl Row for StatsRow {
     const CSV: &'static [&'static str] = &["name", "value"];
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let mut rows = self.rows(local_text(self.stats.last.at, &screen.now));
+        let mut rows = self.rows(screen_text(self.stats.last.at, screen));
         rows[0][1] = escape::one_line(&rows[0][1]);
         rows
     }
@@ -68,13 +68,16 @@ impl Row for StatsRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let mut object = serde_json::Map::new();
-        object.insert("dir".into(), self.dir.clone().into());
-        object.insert("store".into(), self.stats.store.clone().into());
-        object.extend(self.numbers().into_iter().map(|(name, number)| (name.to_owned(), number.into())));
-        if self.stats.last.seq.0 > 0 {
-            object.insert("at".into(), utc_text(self.stats.last.at).into());
+        let mut object = Object::begin(line);
+        object.put("dir", &*self.dir);
+        object.put("store", &*self.stats.store);
+        for (name, number) in self.numbers() {
+            object.put(name, number);
         }
-        serde_json::to_writer(line, &object).map_err(|error| argument("stats")(error))
+        if self.stats.last.seq.0 > 0 {
+            object.put("at", utc_text(self.stats.last.at));
+        }
+        object.end();
+        Ok(())
     }
 }

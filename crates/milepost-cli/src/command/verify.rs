@@ -12,6 +12,7 @@ use crate::{
     escape,
     output::Out,
     progress::Bytes,
+    render::Object,
     time::utc_text,
 };
 
@@ -41,7 +42,9 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
     let report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     if args.json || context.format == Format::Jsonl {
-        out.json(object(&report).to_string().as_bytes())?;
+        let mut line = Vec::new();
+        object(&report, &mut line);
+        out.json(&line)?;
     } else if context.format == Format::Csv {
         return Err(CliError::Argument { what: "--output", why: "verify has no CSV; use --json".into() });
     } else {
@@ -100,35 +103,35 @@ fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn object(report: &Report) -> Value {
-    let mut object = json!({
-        "verdict": match &report.verdict {
-            Verdict::Clean => "clean",
-            Verdict::TornTail { .. } => "torn_tail",
-            _ => "corrupt",
-        },
-        "commits": report.commits,
-        "events": report.events,
-        "segments": report.segments,
-        "bytes": report.bytes,
-        "first": report.first.0,
-        "last": report.last.0,
-        "strays": report.strays,
-    });
+fn object(report: &Report, line: &mut Vec<u8>) {
+    let mut object = Object::begin(line);
+    let verdict = match &report.verdict {
+        Verdict::Clean => "clean",
+        Verdict::TornTail { .. } => "torn_tail",
+        _ => "corrupt",
+    };
+    object.put("verdict", verdict);
+    object.put("commits", report.commits);
+    object.put("events", report.events);
+    object.put("segments", report.segments);
+    object.put("bytes", report.bytes);
+    object.put("first", report.first.0);
+    object.put("last", report.last.0);
     if report.commits > 0 {
-        object["last_at"] = json!(utc_text(report.last_at));
+        object.put("last_at", utc_text(report.last_at));
     }
     match &report.verdict {
         Verdict::TornTail { file, offset, bytes } => {
-            object["torn"] = json!({ "file": file.display().to_string(), "offset": offset, "bytes": bytes });
+            object.put("torn", json!({ "file": file.display().to_string(), "offset": offset, "bytes": bytes }));
         }
-        Verdict::Corrupt(damage) => object["damage"] = damage.iter().map(place).collect(),
+        Verdict::Corrupt(damage) => object.put("damage", damage.iter().map(place).collect::<Vec<_>>()),
         _ => {}
     }
+    object.put("strays", &*report.strays);
     if let Some(holder) = &report.held {
-        object["held"] = json!({ "pid": holder.pid, "host": holder.host, "since": utc_text(holder.since) });
+        object.put("held", json!({ "pid": holder.pid, "host": holder.host, "since": utc_text(holder.since) }));
     }
-    object
+    object.end();
 }
 
 fn place(damage: &Corruption) -> Value {

@@ -28,7 +28,7 @@ pub(crate) struct WatchArgs {
 }
 
 pub(crate) fn run(args: WatchArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let prefix = args.prefix.as_deref().map(|given| prefix(Some(given))).transpose()?;
+    let prefix = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
     let mut watch = store.watch(seq_from(&store, "--from", &args.from)?);
     if let Some(prefix) = prefix {

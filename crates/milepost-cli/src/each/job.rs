@@ -147,7 +147,10 @@ impl Job {
 
 /// The scopes of a job: of its items, and of what it runs.
 pub(super) fn scopes(name: &str) -> Result<(Scope, Scope), EachError> {
-    let under = |root: &str| Scope::parse(&format!("{root}/{name}")).map_err(|source| EachError::JobName { source });
+    let parse = |text: &str| Scope::parse(text).map_err(|source| EachError::JobName { source });
+    // By itself first: what is wrong is told of the name that was given.
+    parse(name)?;
+    let under = |root: &str| parse(&format!("{root}/{name}"));
     Ok((under(ITEMS)?, under(JOBS)?))
 }
 

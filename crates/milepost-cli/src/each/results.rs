@@ -22,7 +22,6 @@ use crate::{
     args::Format,
     command::Context,
     error::{CliError, say},
-    escape,
     output::Out,
     render::Rows,
 };
@@ -37,7 +36,7 @@ Examples:
   milepost results --job checksum                           (all items of one)
   milepost results --job checksum --failed -o jsonl         (those that failed)
   milepost results --job checksum /usr/share/doc/README     (what one command wrote)
-  milepost results --job checksum --outputs > SHA256SUMS    (what all wrote, in the order of the items' names)")]
+  milepost results --job checksum --outputs > SHA256SUMS    (what all wrote)")]
 pub(crate) struct ResultsArgs {
     /// Name of the job.
     #[arg(long, value_name = "NAME")]
@@ -100,7 +99,7 @@ fn list_jobs(view: &View, format: Format, out: &mut Out) -> Result<(), CliError>
         }
         rows.push(&row)?;
     }
-    rows.flush()
+    rows.end(|| "no job ran in this store; `milepost each` runs one".to_owned())
 }
 
 fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
@@ -112,7 +111,7 @@ fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, o
             rows.push(&ItemRow::new(&entry, &mark))?;
         }
     }
-    rows.flush()
+    rows.end(|| format!("job {} has no such item yet", Escaped(job.name)))
 }
 
 fn show_item(
@@ -135,7 +134,7 @@ fn show_item(
         return rows.flush();
     }
     let kept = output(&mark, args);
-    write_output(kept, out)?;
+    out.bytes(kept.bytes)?;
     out.flush()?;
     if kept.cut_bytes() > 0 {
         let (cut, all, item) = (kept.cut_bytes(), kept.total_bytes, Escaped(item));
@@ -153,7 +152,7 @@ fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out)
             continue;
         }
         let kept = output(&mark, args);
-        write_output(kept, out)?;
+        out.bytes(kept.bytes)?;
         if kept.cut_bytes() > 0 {
             items += 1;
             bytes += kept.cut_bytes();
@@ -168,14 +167,6 @@ fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out)
 
 fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
     if args.stderr { mark.stderr } else { mark.stdout }
-}
-
-fn write_output(kept: Kept<'_>, out: &mut Out) -> Result<(), CliError> {
-    if out.is_terminal() {
-        // A terminal would act on what is in it.
-        return out.raw(escape::lines(&String::from_utf8_lossy(kept.bytes)).as_bytes());
-    }
-    out.raw(kept.bytes)
 }
 
 fn parse<'a>(items: &Scope, entry: &'a Entry) -> Result<Mark<'a>, EachError> {

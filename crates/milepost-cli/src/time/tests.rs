@@ -3,7 +3,8 @@
 use jiff::ZonedDateTime;
 use milepost::{At, Seq, Timestamp};
 
-use super::{local_text, parse_at, parse_in, parse_time, utc_text};
+use super::{local_text, parse_at, parse_in, parse_time, screen_text, utc_text};
+use crate::render::Screen;
 
 fn now() -> ZonedDateTime {
     "2026-11-24T12:00:00+01:00[Europe/Berlin]".parse().unwrap()
@@ -116,4 +117,25 @@ fn what_is_shown_can_be_typed() {
     assert_eq!(parse_time(&shown, &now()).unwrap(), at);
     assert_eq!(utc_text(Timestamp::MIN), "-9223372036854775808µs since 1970");
     assert_eq!(local_text(Timestamp::MAX, &now()), utc_text(Timestamp::MAX));
+}
+
+/// On a terminal a time is as short as it can be and still name the same moment when typed back.
+#[test]
+fn what_is_shown_on_a_terminal_can_be_typed() {
+    let screen = |width| Screen { now: now(), chars_max: 80, width };
+    for (time, shown) in [
+        ("2026-11-24T04:12:00.000001+01:00", "04:12:00.000001"),
+        ("2026-11-24T23:59:59+01:00", "23:59:59.000000"),
+        ("2026-11-23T23:59:59+01:00", "2026-11-23 23:59:59.000000"),
+        ("2026-07-01T12:00:00+02:00", "2026-07-01 12:00:00.000000"),
+        // The hour that comes twice: only the first can be typed without its offset.
+        ("2026-10-25T02:30:00+02:00", "2026-10-25 02:30:00.000000"),
+        ("2026-10-25T02:30:00+01:00", "2026-10-25 02:30:00.000000+01:00"),
+        ("-001500-01-01T00:00:00Z", "-1500-01-01 00:53:28.000000+00:53:28"),
+    ] {
+        let at = parse_time(time, &now()).unwrap();
+        assert_eq!(screen_text(at, &screen(Some(80))), shown, "{time}");
+        assert_eq!(screen_text(at, &screen(None)), local_text(at, &now()), "a file has the whole time");
+    }
+    assert_eq!(screen_text(Timestamp::MAX, &screen(Some(80))), utc_text(Timestamp::MAX));
 }

@@ -1,6 +1,9 @@
 //! `append`: lines in, receipts out; a receipt only for what is durable, and none twice.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+
+use milepost::Store;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::world::{World, line, lines};
 
@@ -133,4 +136,88 @@ fn a_closed_output_is_told() {
     assert_eq!(output.status.code(), Some(8));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output was closed"), "{output:?}");
     assert_eq!(world.ok(["get", "a/b", "k1"]), "1");
+}
+
+/// FAULTS A9: asked to end in the middle of a stream, `append` used to die with commits under way: durable, and never
+/// told. Now what was sent becomes durable and is told; what is told is there, and nothing else is.
+#[test]
+fn a_signal_ends_a_stream_without_a_loss() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        for receipts in [1, 7, 500] {
+            let world = World::new();
+            let mut append = world.command(["append"]).spawn().unwrap();
+            let (mut stdin, mut stdout) = (append.stdin.take().unwrap(), BufReader::new(append.stdout.take().unwrap()));
+            let mut told = String::new();
+            std::thread::scope(|threads| {
+                // It never stops by itself: it is the signal that ends it.
+                threads.spawn(move || (1..).take_while(|n| stdin.write_all(lines_at(*n).as_bytes()).is_ok()).count());
+                for _ in 0..receipts {
+                    stdout.read_line(&mut told).unwrap();
+                }
+                kill_process(Pid::from_child(&append), signal).unwrap();
+                stdout.read_to_string(&mut told).unwrap();
+            });
+            let output = append.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{said}");
+            let told: Vec<u64> = told.lines().map(|line| line.parse().unwrap()).collect();
+            assert!(told.iter().copied().eq(1..=told.len() as u64) && told.len() >= receipts, "{told:?}");
+            assert!(said.contains(&format!("(commits: {})", told.len())), "{said}");
+            let store = Store::read_only(world.store()).unwrap();
+            assert_eq!(store.last().seq.0, told.len() as u64, "what is durable and what was told differ");
+            assert_eq!(world.verify().code, Some(0));
+        }
+    }
+}
+
+/// Ten lines at a time, so that many are under way.
+fn lines_at(n: u64) -> String {
+    (n * 10..n * 10 + 10).map(|n| line(n) + "\n").collect()
+}
+
+/// The same while it waits for input, in the middle of a line: that line was not taken, and is no bad line.
+#[test]
+fn a_signal_ends_a_wait_for_input() {
+    let world = World::new();
+    let mut append = world.command(["append"]).spawn().unwrap();
+    let (mut stdin, mut stdout) = (append.stdin.take().unwrap(), BufReader::new(append.stdout.take().unwrap()));
+    let half = &line(2)[..20];
+    write!(stdin, "{}\n{half}", line(1)).unwrap();
+    let mut told = String::new();
+    stdout.read_line(&mut told).unwrap();
+    kill_process(Pid::from_child(&append), Signal::TERM).unwrap();
+    stdout.read_to_string(&mut told).unwrap();
+    let output = append.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), &*told), (Some(143), "1\n"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.ends_with("(commits: 1), the rest was not read\n") && !said.contains("line 2"), "{said}");
+    drop(stdin);
+    assert_eq!(world.feed(["append"], line(2).as_bytes()).text(), "2\n");
+}
+
+/// FAULTS H4: a line of 300 MB, and one of 100 MB that is read as JSON, take no more memory than the longest line that
+/// is allowed has bytes.
+#[test]
+fn a_json_bomb_takes_no_memory() {
+    let world = World::new();
+    let mut append = world.command(["append", "--keep-going"]).spawn().unwrap();
+    let (mut stdin, mut stderr) = (append.stdin.take().unwrap(), BufReader::new(append.stderr.take().unwrap()));
+    let mut said = String::new();
+    for (open, megabytes, says) in [("[", 100, "invalid type: sequence"), ("{", 100, "key must be"), ("[", 300, "more")]
+    {
+        let piece = open.repeat(1_000_000);
+        (0..megabytes).for_each(|_| stdin.write_all(piece.as_bytes()).unwrap());
+        stdin.write_all(b"\n").unwrap();
+        while !said.contains(says) {
+            said.clear();
+            assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "it ended without saying {says:?}");
+        }
+    }
+    // Nothing is read any more, and it still lives: what it has taken at most is known.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", append.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(kilobytes < 160 << 10, "{kilobytes} kB were taken");
+    drop(stdin);
+    assert_eq!(append.wait().unwrap().code(), Some(2));
 }

@@ -6,11 +6,15 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::{
         ffi::OsStrExt,
-        fs::{MetadataExt, PermissionsExt, symlink},
+        fs::{MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
     },
+    process::Command,
 };
 
-use super::world::{World, line, skipped};
+use milepost::Store;
+use rustix::fs::OFlags;
+
+use super::world::{World, finish, line, skipped};
 
 /// Runs a command that must be refused, in an empty directory: nothing may be there afterwards.
 fn refused(args: &[&OsStr], code: i32, says: &str) {
@@ -62,6 +66,7 @@ fn names_and_values() {
         (&[], "Usage"),
         (&["clear", "a//b"], "SCOPE: segment 1"),
         (&["clear", "--prefix", "a//b"], "PREFIX: segment 1"),
+        (&["clear", "--prefix", ""], "PREFIX: it is empty, which would clear every scope"),
         (&["delete", "a", ""], "KEY: key has 0 bytes"),
         (&["get", "a", "k", "--at", "soon"], "\"soon\" names no moment"),
     ] {
@@ -135,8 +140,12 @@ fn places_that_are_no_store() {
     assert!(ran.stderr.contains("cat.jpg"), "{ran:?}");
     assert_eq!(fs::read_dir(world.dir().join("photos")).unwrap().count(), 1, "something was written among the photos");
     let ran = world.run(["--store", "file", "set", "a", "k", "1"]);
-    assert!(ran.code.is_some_and(|code| code >= 2) && ran.stderr.contains("file"), "{ran:?}");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("file is not a store: it is a file; name a store"), "{ran:?}");
     assert!(world.run(["scan"]).stderr.contains("no .milepost in"));
+    // Set to nothing, the variable names no store; it was an option without a value once, which nobody had given.
+    let empty = finish(world.command(["scan"]).env("MILEPOST_STORE", "").spawn().unwrap(), b"");
+    assert!(empty.stderr.contains("no .milepost in"), "{empty:?}");
 }
 
 /// A file of the store carries a newer version: refused with both versions named, nothing written.
@@ -189,8 +198,11 @@ fn a_store_that_is_held() {
     writeln!(stdin, "{}", line(1)).unwrap();
     stdout.read_line(&mut String::new()).unwrap();
     for round in 0..2 {
-        for args in [&["set", "a", "k", "1"][..], &["append"], &["clear", "a"]] {
-            let ran = world.run(args);
+        // All at once: each waits for about a second.
+        let commands = [&["set", "a", "k", "1"][..], &["append"], &["clear", "a"]];
+        let waiting: Vec<_> = commands.iter().map(|args| (args, world.command(*args).spawn().unwrap())).collect();
+        for (args, waiting) in waiting {
+            let ran = finish(waiting, b"");
             assert_eq!((ran.code, ran.stdout.len()), (Some(5), 0), "{args:?}: {ran:?}");
             assert!(ran.stderr.contains(&format!("process {}", holder.id())) || round > 0, "{args:?}: {ran:?}");
         }
@@ -204,6 +216,42 @@ fn a_store_that_is_held() {
     world.ok(["set", "a", "k", "1"]);
 }
 
+/// A killed `each` leaves its lock for a moment to a child that has not come to its exec: whoever came in this moment
+/// was told that the store is in use, by a process that was gone. Only `each` itself waited.
+///
+/// A writer that finds the lock held reads who holds it. LOCK is a pipe here, so that this read can be waited for:
+/// only then the lock is let go.
+#[test]
+fn a_holder_that_is_just_going_is_waited_for() {
+    let world = World::with_commits(1);
+    let lock = world.store().join("LOCK");
+    fs::remove_file(&lock).unwrap();
+    assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success());
+    let one = line(1);
+    for (args, input) in [
+        (&["set", "a", "k", "1"][..], ""),
+        (&["delete", "a", "k"], ""),
+        (&["clear", "a"], ""),
+        (&["append"], &*one),
+        (&["each", "--job", "j", "--", "true"], "x"),
+    ] {
+        let holder = Store::open(world.store()).unwrap();
+        let mut waiting = world.command(args).spawn().unwrap();
+        let looked = loop {
+            let mut options = fs::File::options();
+            // Opens only once there is a reader.
+            match options.write(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(&lock) {
+                Ok(writer) => break writer,
+                Err(_) => assert!(waiting.try_wait().unwrap().is_none(), "{args:?} did not look who holds the store"),
+            }
+        };
+        holder.close().unwrap();
+        drop((holder, looked));
+        let ran = finish(waiting, input.as_bytes());
+        assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
+    }
+}
+
 /// Another user's store, and one on a place that can only be read. Root may do all, so the user is changed.
 #[test]
 fn a_store_of_another_user() {
@@ -215,11 +263,11 @@ fn a_store_of_another_user() {
     }
     fs::set_permissions(world.dir(), fs::Permissions::from_mode(0o755)).unwrap();
     let as_nobody = |args: &[&str]| {
-        let mut command = std::process::Command::new("setpriv");
+        let mut command = Command::new("setpriv");
         super::world::clean(&mut command, world.dir());
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
         command.arg(env!("CARGO_BIN_EXE_milepost")).args(args);
-        super::world::finish(command.spawn().unwrap(), b"")
+        finish(command.spawn().unwrap(), b"")
     };
     if as_nobody(&["--version"]).code != Some(0) {
         skipped("a_store_of_another_user", &format!("another user can't run {}", env!("CARGO_BIN_EXE_milepost")));

@@ -7,6 +7,7 @@ use std::{
 };
 
 use expect_test::expect;
+use milepost::Store;
 
 use super::world::{World, clean, skipped};
 
@@ -55,7 +56,7 @@ fn set_get_delete_clear_scan() {
         ! milepost: key nothing of scope task/etl/load has no value
         exit 1
         $ milepost get task/etl/load cursor --at 0
-        ! milepost: key cursor of scope task/etl/load has no value as of seq 0
+        ! milepost: key cursor of scope task/etl/load has no value at that moment, which is before the first commit
         exit 1
         $ milepost get task/etl/load cursor --at 9
         ! milepost: there is no commit 9 yet, the last one is 4
@@ -199,21 +200,21 @@ fn log_replay_export() {
         $ milepost clear --prefix task --writer two
         4
         $ milepost log
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        4    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  42 → ∅
-        3    9999-99-99 99:99:99.999999+00:00  one     2        asset/orders   rows    ∅ → 7
-        2    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  41 → 42
-        1    9999-99-99 99:99:99.999999+00:00  one     1        task/etl/load  cursor  ∅ → 41
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        4    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  42 → ∅
+        3    9999-99-99 99:99:99.999999+00:00  one#2   asset/orders   rows    ∅ → 7
+        2    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  41 → 42
+        1    9999-99-99 99:99:99.999999+00:00  one#1   task/etl/load  cursor  ∅ → 41
         $ milepost log task -n 1
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        4    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  42 → ∅
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        4    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  42 → ∅
         $ milepost log --key cursor --writer one
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        1    9999-99-99 99:99:99.999999+00:00  one     1        task/etl/load  cursor  ∅ → 41
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        1    9999-99-99 99:99:99.999999+00:00  one#1   task/etl/load  cursor  ∅ → 41
         $ milepost log --since 2 --until 3
-        SEQ  TIME                              WRITER  ATTEMPT  SCOPE          KEY     CHANGE
-        3    9999-99-99 99:99:99.999999+00:00  one     2        asset/orders   rows    ∅ → 7
-        2    9999-99-99 99:99:99.999999+00:00  two              task/etl/load  cursor  41 → 42
+        SEQ  TIME                              WRITER  SCOPE          KEY     CHANGE
+        3    9999-99-99 99:99:99.999999+00:00  one#2   asset/orders   rows    ∅ → 7
+        2    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  41 → 42
         $ milepost log asset -o csv
         seq,at,writer,attempt,change,scope,key,old,old_base64,new,new_base64
         3,9999-99-99T99:99:99.999999Z,one,2,set,asset/orders,rows,,,7,
@@ -263,10 +264,10 @@ fn names_are_escaped_on_screen_and_harmless_in_csv() {
         KEYS  SEQ  SCOPE
         3     3    odd/\u{202e}txt
         $ milepost log
-        SEQ  TIME                              WRITER                ATTEMPT  SCOPE            KEY            CHANGE
-        3    9999-99-99 99:99:99.999999+00:00  <script>                       odd/\u{202e}txt  bytes          ∅ →
-        2    9999-99-99 99:99:99.999999+00:00  new\nline                      odd/\u{202e}txt  =key           ∅ →
-        1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0           odd/\u{202e}txt  \u{1b}[31mred  ∅ → =1+1\nnext
+        SEQ  TIME                              WRITER                SCOPE            KEY            CHANGE
+        3    9999-99-99 99:99:99.999999+00:00  <script>              odd/\u{202e}txt  bytes          ∅ →
+        2    9999-99-99 99:99:99.999999+00:00  new\nline             odd/\u{202e}txt  =key           ∅ →
+        1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0  odd/\u{202e}txt  \u{1b}[31mred  ∅ → =1+1\nnext
         $ milepost replay
         SEQ  TIME                              WRITER                EVENT  SCOPE            KEY            VALUE
         1    9999-99-99 99:99:99.999999+00:00  =cmd()|' /C calc'!A0  set    odd/\u{202e}txt  \u{1b}[31mred  =1+1\nnext
@@ -316,7 +317,7 @@ fn stats_and_verify() {
         $ milepost verify
         clean: 3 commits (seq 1 to 3), 3 events, 1 segment, 66 bytes
         $ milepost verify --json
-        {"bytes":66,"commits":3,"events":3,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","segments":1,"strays":[],"verdict":"clean"}
+        {"verdict":"clean","commits":3,"events":3,"segments":1,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","strays":[]}
         $ milepost verify -o csv
         ! milepost: --output: verify has no CSV; use --json
         exit 2
@@ -415,6 +416,21 @@ fn completions_and_manual() {
     assert!(pages.len() >= 17, "{pages:?}");
 }
 
+/// A receipt that can't be written: the commit is durable all the same, and whoever asked for it is told so.
+#[test]
+fn a_receipt_that_can_not_be_written() {
+    let world = World::with_commits(3);
+    for args in [&["set", "a", "k", "1"][..], &["delete", "a", "k"], &["clear", "a/b"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let seq = Store::read_only(world.store()).unwrap().last().seq.0 + 1;
+        let output = world.command(args).stdin(Stdio::null()).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(8), "{args:?}: {said}");
+        assert!(said.contains(&format!("commit {seq} is durable, but that can't be written")), "{args:?}: {said}");
+        assert_eq!(Store::read_only(world.store()).unwrap().last().seq.0, seq);
+    }
+}
+
 /// Whoever reads may have had enough: that is no error, and nothing is said.
 #[test]
 fn a_broken_pipe_ends_quietly() {
@@ -451,27 +467,68 @@ fn watch_follows_another_process() {
     assert_eq!(watch.wait().unwrap().code(), Some(0), "watch did not end when nobody read it");
 }
 
+/// Runs a command line on a terminal of 80 columns; `None`, said loudly, where none can be made.
+fn on_terminal(world: &World, test: &str, args: &str) -> Option<String> {
+    let mut command = Command::new("script");
+    clean(&mut command, world.dir());
+    command.args(["-qec", &format!("'{}' {args}", env!("CARGO_BIN_EXE_milepost")), "/dev/null"]);
+    let output = command.stdin(Stdio::null()).output().ok();
+    if output.is_none() {
+        skipped(test, "`script`, which makes a terminal, is missing");
+    }
+    output.map(|output| String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+}
+
+/// The times took so many columns that of a value there was nothing to be seen.
+#[test]
+fn values_are_seen_on_a_terminal() {
+    let world = World::new();
+    world.ok(["set", "task/etl/load", "cursor", "41", "--writer", "ann@w", "--attempt", "3"]);
+    for args in ["log", "replay", "watch --from 1 -n 1", "scan task/etl/load"] {
+        let Some(shown) = on_terminal(&world, "commands::values_are_seen_on_a_terminal", args) else { return };
+        let row = shown.lines().nth(1).unwrap();
+        assert!(row.ends_with("41") && row.chars().count() <= 80, "{args}: {shown}");
+        assert!(args.starts_with("scan") || row.contains("ann@w#3"), "{args}: {shown}");
+    }
+}
+
+/// An empty answer left a person wondering: a scope that only has others below it looks like one that does not exist.
+#[test]
+fn nothing_is_said_to_be_nothing_on_a_terminal() {
+    let world = World::new();
+    world.ok(["set", "task/etl/load", "cursor", "41"]);
+    for (args, says) in [
+        ("scan task", "scope task holds no keys; `milepost scan` lists the scopes that hold any"),
+        ("scan task/etl/load x", "holds no keys that begin with \"x\""),
+        ("log nope", "no such change"),
+        ("replay nope", "no such commit"),
+        ("results", "no job ran in this store"),
+    ] {
+        let Some(shown) = on_terminal(&world, "commands::nothing_is_said_to_be_nothing_on_a_terminal", args) else {
+            return;
+        };
+        assert!(shown.contains(says), "{args}: {shown}");
+        let ran = world.run(args.split(' '));
+        assert_eq!((ran.code, &*ran.text(), &*ran.stderr), (Some(0), "", ""), "{args}, to a file");
+    }
+}
+
 /// On a terminal nothing acts on the screen: neither a value nor a name, in no format. Elsewhere bytes are as they are.
 #[test]
 fn a_terminal_is_not_acted_on() {
     let world = World::new();
     let bad = "x\u{1b}[2J\u{7}\u{9b}31my";
     world.ok(["set", bad, bad, bad, "--writer", bad]);
-    let on_terminal = |args: &str| {
-        let mut command = Command::new("script");
-        clean(&mut command, world.dir());
-        command.args(["-qec", &format!("'{}' {args}", env!("CARGO_BIN_EXE_milepost")), "/dev/null"]);
-        command.stdin(Stdio::null()).output().ok().filter(|output| output.status.success())
-    };
-    if on_terminal("--version").is_none() {
-        return skipped("commands::a_terminal_is_not_acted_on", "`script`, which makes a terminal, is missing");
+    let test = "commands::a_terminal_is_not_acted_on";
+    if on_terminal(&world, test, "--version").is_none() {
+        return;
     }
     for args in ["scan", "log", "replay", "log -o csv", "log -o jsonl", "replay -o csv", "export", "export --at now"] {
-        let shown = String::from_utf8(on_terminal(args).unwrap().stdout).unwrap();
+        let shown = on_terminal(&world, test, args).unwrap();
         assert!(shown.chars().all(|c| matches!(c, '\n' | '\r') || !c.is_control()), "{args}: {shown:?}");
     }
     let name = "$(printf 'x\\033[2J\\007\\302\\23331my')";
-    let shown = String::from_utf8(on_terminal(&format!("get \"{name}\" \"{name}\"")).unwrap().stdout).unwrap();
-    assert_eq!(shown, "x\\u{1b}[2J\\u{7}\\u{9b}31my\r\n");
+    let shown = on_terminal(&world, test, &format!("get \"{name}\" \"{name}\"")).unwrap();
+    assert_eq!(shown, "x\\u{1b}[2J\\u{7}\\u{9b}31my\n");
     assert_eq!(world.ok(["get", bad, bad]), bad);
 }

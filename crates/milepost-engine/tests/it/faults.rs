@@ -2,9 +2,10 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use milepost_engine::{CommitError, Engine, Parts, Settings, Threads};
+use milepost_engine::{CommitError, Engine, OpenError, Parts, Settings, Threads};
 use milepost_io::{
-    Clock, Crash, DirEntry, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, SimClock, SimDisk, SimEntropy,
+    Clock, Crash, DirEntry, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Room, SimClock, SimDisk,
+    SimEntropy,
 };
 use milepost_types::{Seq, Timestamp, limits};
 use parking_lot::{Condvar, Mutex};
@@ -67,6 +68,28 @@ fn a_full_disk_refuses_and_takes_commits_again() {
     drop(store);
     let store = open(Arc::new(disk.crash(Crash::LoseUnsynced, 1)), Threads::Stepped);
     assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"3");
+}
+
+/// FAULTS C5: a file that may not grow was told as a full disk, with a terabyte free. It is refused as one, and says by
+/// its name what is to be done; also where it is MANIFEST, or a file that opening writes.
+#[test]
+fn a_limit_on_a_files_size_is_named() {
+    const EFBIG: i32 = 27;
+    let disk = SimDisk::new(1);
+    let store = open(Arc::new(disk.clone()), Threads::Stepped);
+    set(&store, b"1").unwrap();
+    disk.inject(fault(Op::Write, FaultKind::Error(EFBIG)));
+    let error = set(&store, b"2").unwrap_err();
+    assert!(matches!(error, CommitError::DiskFull { free: Room::FileLimit, .. }), "{error:?}");
+    let says = ["`ulimit -f`", "nothing was written", "raise it, or make the segments smaller"];
+    assert!(says.iter().all(|part| error.to_string().contains(part)), "{error}");
+    set(&store, b"3").unwrap();
+    drop(store);
+    disk.inject(Fault { file: Some("MANIFEST".to_owned()), ..fault(Op::Write, FaultKind::Error(EFBIG)) });
+    let error = Engine::open(parts(Arc::new(disk.clone())), Path::new("/s"), Settings::default()).unwrap_err();
+    assert!(matches!(error, OpenError::DiskFull { free: Room::FileLimit, .. }), "{error:?}");
+    assert!(error.to_string().contains("in /s") && error.to_string().contains("or open read-only"), "{error}");
+    assert_eq!(set(&open(Arc::new(disk), Threads::Stepped), b"4").unwrap(), Seq(3));
 }
 
 /// FAULTS F4: a leader that panics fails its callers, the store stops, and those who come later are told so.

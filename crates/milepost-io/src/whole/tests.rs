@@ -72,7 +72,7 @@ fn an_atomic_replacement_is_old_or_new() {
         disk.put_file(path, &old);
         disk.put_file(Path::new("/store/MANIFEST.tmp"), b"left over");
         disk.power_off_after(operations);
-        let done = write_file_atomically(&disk, path, &new).is_ok();
+        let done = write_file_atomically(&disk, path, &new, &Latch::default()).is_ok();
         for how in Crash::ALL {
             for seed in 0..20 {
                 let found = disk.crash(how, seed).file_bytes(path).unwrap();
@@ -88,18 +88,53 @@ fn an_atomic_replacement_is_old_or_new() {
 }
 
 #[test]
-fn a_replacement_that_fails_leaves_the_old_file() {
+fn a_replacement_that_is_refused_leaves_the_old_file() {
     let path = Path::new("/MANIFEST");
-    for on in [Op::Remove, Op::Create, Op::Write, Op::Sync, Op::Rename] {
+    for (on, tried) in [(Op::Remove, "remove"), (Op::Create, "create"), (Op::Write, "write")] {
         let disk = SimDisk::new(1);
+        let latch = Latch::default();
         disk.put_file(path, b"old");
-        disk.put_file(Path::new("/MANIFEST.tmp"), b"left over");
+        disk.put_file(&next_name(path), b"left over");
         disk.inject(fault(on, 0, 1, FaultKind::Error(libc::ENOSPC)));
-        let error = write_file_atomically(&disk, path, b"new").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::StorageFull, "{on:?}");
+        match write_file_atomically(&disk, path, b"new", &latch).unwrap_err() {
+            NotReplaced::Refused { action, path, source } => {
+                assert_eq!((action, path, source.kind()), (tried, "/MANIFEST.tmp".into(), ErrorKind::StorageFull));
+            }
+            NotReplaced::Stopped(failure) => panic!("{on:?}: {failure}"),
+        }
         assert_eq!(disk.file_bytes(path).unwrap(), b"old", "{on:?}");
-        write_file_atomically(&disk, path, b"new").unwrap();
+        write_file_atomically(&disk, path, b"new", &latch).unwrap();
         assert_eq!(disk.file_bytes(path).unwrap(), b"new", "{on:?}");
+    }
+}
+
+/// FAULTS B1, B3: of the two files either may be there, and may be gone after a crash: it is not tried again. The next
+/// sync would say OK, with the pages dropped.
+#[test]
+fn a_replacement_that_fails_from_the_sync_on_is_final() {
+    let path = Path::new("/store/MANIFEST");
+    for (on, what) in [
+        (Op::Sync, "sync of /store/MANIFEST.tmp"),
+        (Op::Rename, "rename of /store/MANIFEST.tmp"),
+        (Op::SyncDir, "sync the directory of /store"),
+    ] {
+        let disk = SimDisk::new(1);
+        let latch = Latch::default();
+        disk.put_file(path, b"old");
+        disk.inject(fault(on, 0, 1, FaultKind::Error(libc::ENOSPC)));
+        for attempt in 0..2 {
+            let operations = disk.count(Op::Create);
+            match write_file_atomically(&disk, path, b"new", &latch).unwrap_err() {
+                NotReplaced::Stopped(failure) => assert!(failure.to_string().starts_with(what), "{failure}"),
+                refused @ NotReplaced::Refused { .. } => panic!("{on:?}: {refused:?}"),
+            }
+            assert!(latch.is_tripped(), "{on:?}");
+            assert!(attempt == 0 || disk.count(Op::Create) == operations, "{on:?}: it was tried again");
+        }
+        for seed in 0..20 {
+            let found = disk.crash(Crash::LoseUnsynced, seed).file_bytes(path).unwrap();
+            assert!(found == b"old" || found == b"new", "{on:?}");
+        }
     }
 }
 
@@ -108,7 +143,7 @@ fn a_replacement_on_the_real_disk() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("MANIFEST");
     for bytes in [&b"first"[..], b"", b"third"] {
-        write_file_atomically(&OsDisk, &path, bytes).unwrap();
+        write_file_atomically(&OsDisk, &path, bytes, &Latch::default()).unwrap();
         assert_eq!(read_file(&OsDisk, &path).unwrap(), bytes);
         assert_eq!(OsDisk.list(dir.path()).unwrap().len(), 1, "nothing is left over");
     }

@@ -2,14 +2,13 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use milepost_io::{Disk, DiskFile as _, Entropy, Latch, LatchedFile, OpenMode, read_exact_at, write_all_at};
+use milepost_io::{Disk, DiskFile as _, Entropy, Latch, LatchedFile, OpenMode, Room, read_exact_at, write_all_at};
 
 use super::{FoundLog, FoundOpen, Tail, Unsealed};
 use crate::{
     Log, LogError, LogSettings,
     append::{Open, Parts},
     begin::Salts,
-    error::is_no_room,
     names,
     seal::seal,
     segment::{Heap, Part},
@@ -130,11 +129,11 @@ impl Repair<'_> {
     }
 
     fn failed(&self, action: &'static str, path: &Path, source: io::Error, need: u64) -> LogError {
-        match self.latch.failure() {
-            Some(failure) => LogError::Stopped(failure),
-            None if is_no_room(&source) => {
-                LogError::DiskFull { need, free: self.disk.free_bytes(self.dir).unwrap_or(0) }
-            }
+        if let Some(failure) = self.latch.failure() {
+            return LogError::Stopped(failure);
+        }
+        match Room::lacking(self.disk, self.dir, &source) {
+            Some(free) => LogError::DiskFull { need, free },
             None => LogError::Io { action, path: path.to_owned(), source },
         }
     }

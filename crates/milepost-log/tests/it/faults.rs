@@ -50,12 +50,13 @@ fn open_segment(log: &milepost_log::Log) -> u64 {
 /// FAULTS C1, C5: no room for a write; nothing is lost, reads go on, and with room commits go on, without a reopening.
 #[test]
 fn a_full_disk_refuses_and_recovers() {
-    for code in [ENOSPC, EDQUOT, EFBIG] {
+    for (code, says) in [(ENOSPC, "disk is full"), (EDQUOT, "disk is full"), (EFBIG, "limit on a file's size")] {
         let (mut world, mut log) = begun();
         world.sim.inject(fault(Op::Write, 0, 3, error(code)));
         for _ in 0..3 {
-            let refused = world.append(&mut log, &[100, 100]);
-            assert!(matches!(refused, Err(AppendError::DiskFull { need: 288, .. })), "{refused:?}");
+            let refused = world.append(&mut log, &[100, 100]).unwrap_err();
+            assert!(matches!(refused, AppendError::DiskFull { need: 288, .. }), "{refused:?}");
+            assert!(refused.to_string().contains(says), "{refused}");
             assert_eq!(all(&log.reader), world.offered);
             assert_eq!(world.after_crash(Crash::KeepAll, 0).find().unwrap().1, world.offered);
         }

@@ -110,7 +110,7 @@ impl World {
                 if self.capacity {
                     self.coverage.hit("fault/capacity");
                 }
-                self.explained(ask, format!("disk full, need {need}, free {free}"))
+                self.explained(ask, free.too_little_for(need, None).to_string())
             }
             Err(CommitError::Write(failure)) => {
                 self.coverage.hit("error/commit: write");

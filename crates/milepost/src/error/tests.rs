@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use milepost_io::Room;
 use milepost_types::{Corruption, Precondition, Scope, Seq, Timestamp};
 
 use super::{CommitError, Error, ErrorKind, OpenError, ReadError, Refusal};
@@ -31,12 +32,14 @@ fn opening() {
     let io = || io::Error::other("because");
     let io_error = OpenError::Io { action: "read", path: place(), source: io() };
     check(OpenError::Missing { dir: place() }, ErrorKind::Missing, "no store at here");
-    check(OpenError::NotAStore { dir: place(), found: "x".into() }, ErrorKind::NotAStore, "not a store");
+    check(OpenError::NotAStore { dir: place(), why: "x".into() }, ErrorKind::NotAStore, "not a store");
     check(OpenError::ManifestMissing { dir: place() }, ErrorKind::Corrupt, "MANIFEST");
     check(OpenError::NewerFormat { file: place(), found: 9, supported: 1 }, ErrorKind::NewerFormat, "version 9");
     check(OpenError::InUse { dir: place(), holder: None }, ErrorKind::InUse, "held by another process");
     check(OpenError::Permission { path: place(), source: io() }, ErrorKind::Permission, "because");
-    check(OpenError::DiskFull { dir: place(), need: 5, free: 4 }, ErrorKind::DiskFull, "5 bytes are needed");
+    let full = |free| OpenError::DiskFull { dir: place(), need: 5, free };
+    check(full(Room::Free(4)), ErrorKind::DiskFull, "5 bytes are needed, 4 are free; make room, or open read-only");
+    check(full(Room::FileLimit), ErrorKind::DiskFull, "5 bytes more are needed; raise it");
     check(OpenError::Corrupt(damage()), ErrorKind::Corrupt, "here at byte 7 (seq 3)");
     check(io_error, ErrorKind::Io, "can't read here: because");
 }
@@ -45,7 +48,9 @@ fn opening() {
 fn committing() {
     let scope = || Scope::parse("a/b").unwrap();
     check(CommitError::Empty, ErrorKind::Invalid, "at least one event");
-    check(CommitError::DiskFull { need: 5, free: 4 }, ErrorKind::DiskFull, "4 are free");
+    let full = |free| CommitError::DiskFull { need: 5, free };
+    check(full(Room::Free(4)), ErrorKind::DiskFull, "4 are free; nothing was written, make room and try again");
+    check(full(Room::FileLimit), ErrorKind::DiskFull, "limit on a file's size is reached (`ulimit -f`");
     check(CommitError::QueueFull { commits: 1, bytes: 2 }, ErrorKind::Busy, "try again");
     check(CommitError::ReadOnly, ErrorKind::ReadOnly, "read-only");
     check(CommitError::Closed, ErrorKind::Closed, "closed");

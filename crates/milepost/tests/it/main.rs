@@ -8,6 +8,7 @@ mod claims; // idempotency keys, fencing tokens, preconditions: judged in order,
 mod damage; // nothing wrong is ever returned
 mod durable; // acknowledged means durable, in order, without a gap
 mod fork; // a handle in a forked child
+mod golden; // stores of every released format, read for good
 mod limits; // exact, named, and nothing is appended
 mod names; // any name that is allowed comes back as it was
 mod order; // threads and tickets

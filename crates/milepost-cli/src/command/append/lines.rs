@@ -1,6 +1,6 @@
 //! Lines of standard input, each with its number, and none longer than a commit can be.
 
-use std::io::{self, BufRead, BufReader, Read, Stdin};
+use std::io::{self, BufRead, BufReader, Read};
 
 use milepost::limits;
 
@@ -17,7 +17,7 @@ pub(super) enum Line<'a> {
 }
 
 /// The lines of an input.
-pub(super) struct Lines<R = Stdin> {
+pub(super) struct Lines<R> {
     input: BufReader<R>,
     line: Vec<u8>,
     number: u64,

@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use milepost::{Entry, Key, Seq, Timestamp};
-use serde_json::json;
 
 use crate::{
     each::{
@@ -15,8 +14,8 @@ use crate::{
     },
     error::CliError,
     escape,
-    render::{Row, Screen},
-    time::{local_text, utc_text},
+    render::{Object, Row, Screen},
+    time::{screen_text, utc_text},
 };
 
 /// A job in the list of jobs.
@@ -55,7 +54,7 @@ impl Row for JobRow {
             self.done.to_string(),
             self.failed.to_string(),
             self.runs.to_string(),
-            self.last.map_or_else(|| "-".to_owned(), |at| local_text(at, &screen.now)),
+            self.last.map_or_else(|| "-".to_owned(), |at| screen_text(at, screen)),
             escape::value(self.command.as_bytes(), screen.chars_max),
         ]]
     }
@@ -73,15 +72,15 @@ impl Row for JobRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let mut object = Fields::new(line);
-        object.put("job", &json!(self.job));
-        object.put("done", &json!(self.done));
-        object.put("failed", &json!(self.failed));
-        object.put("runs", &json!(self.runs));
-        object.put("command", &json!(self.command));
-        object.put("seq", &json!(self.seq.0));
+        let mut object = Object::begin(line);
+        object.put("job", &*self.job);
+        object.put("done", self.done);
+        object.put("failed", self.failed);
+        object.put("runs", self.runs);
+        object.put("command", &*self.command);
+        object.put("seq", self.seq.0);
         if let Some(at) = self.last {
-            object.put("last", &json!(utc_text(at)));
+            object.put("last", utc_text(at));
         }
         object.end();
         Ok(())
@@ -136,7 +135,7 @@ impl Row for ItemRow {
             self.status().to_owned(),
             exit,
             text::duration(Duration::from_micros(self.micros)),
-            local_text(self.at, &screen.now),
+            screen_text(self.at, screen),
             self.item.to_string(),
             self.said.clone().unwrap_or_default(),
         ]]
@@ -164,46 +163,24 @@ impl Row for ItemRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let mut object = Fields::new(line);
-        object.put("item", &json!(self.item.as_str()));
-        object.put("status", &json!(self.status()));
+        let mut object = Object::begin(line);
+        object.put("item", self.item.as_str());
+        object.put("status", self.status());
         match self.ending {
-            Ending::Exit(code) => object.put("exit", &json!(code)),
-            Ending::Signal(_) => object.put("signal", &json!(self.ending.to_string())),
-            Ending::NotStarted => object.put("not_started", &json!(true)),
+            Ending::Exit(code) => object.put("exit", code),
+            Ending::Signal(_) => object.put("signal", self.ending.to_string()),
+            Ending::NotStarted => object.put("not_started", true),
         }
-        object.put("attempt", &json!(self.attempt));
-        object.put("micros", &json!(self.micros));
-        object.put("stdout_bytes", &json!(self.stdout_bytes));
-        object.put("stderr_bytes", &json!(self.stderr_bytes));
+        object.put("attempt", self.attempt);
+        object.put("micros", self.micros);
+        object.put("stdout_bytes", self.stdout_bytes);
+        object.put("stderr_bytes", self.stderr_bytes);
         if let Some(said) = &self.said {
-            object.put("said", &json!(said));
+            object.put("said", &**said);
         }
-        object.put("seq", &json!(self.seq.0));
-        object.put("at", &json!(utc_text(self.at)));
+        object.put("seq", self.seq.0);
+        object.put("at", utc_text(self.at));
         object.end();
         Ok(())
-    }
-}
-
-/// The fields of a JSON object, in the order in which they are put.
-struct Fields<'a> {
-    line: &'a mut Vec<u8>,
-    next: u8,
-}
-
-impl<'a> Fields<'a> {
-    fn new(line: &'a mut Vec<u8>) -> Fields<'a> {
-        Fields { line, next: b'{' }
-    }
-
-    fn put(&mut self, name: &str, value: &serde_json::Value) {
-        self.line.push(self.next);
-        self.next = b',';
-        self.line.extend_from_slice(format!("\"{name}\":{value}").as_bytes());
-    }
-
-    fn end(self) {
-        self.line.push(b'}');
     }
 }
