@@ -60,7 +60,8 @@ impl Merge {
         plan: RunPlan,
         sources: Vec<Box<dyn Source>>,
     ) -> Result<Merge, BuildError> {
-        let standing = |source| Standing { source, has_scope: false, is_member: false, has_key: false, is_at_key: false };
+        let standing =
+            |source| Standing { source, has_scope: false, is_member: false, has_key: false, is_at_key: false };
         let builder = RunBuilder::begin(disk, dir, plan)?;
         Ok(Merge { sources: sources.into_iter().map(standing).collect(), stage: Stage::Begin, builder: Some(builder) })
     }
@@ -129,8 +130,11 @@ impl Merge {
             self.stage = Stage::Finish;
             return Ok(0);
         };
-        let members: Vec<bool> =
-            self.sources.iter().map(|one| one.has_scope && one.source.scope() == self.sources[least].source.scope()).collect();
+        let members: Vec<bool> = self
+            .sources
+            .iter()
+            .map(|one| one.has_scope && one.source.scope() == self.sources[least].source.scope())
+            .collect();
         for (standing, is_member) in self.sources.iter_mut().zip(members) {
             standing.is_member = is_member;
         }

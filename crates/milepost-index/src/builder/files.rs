@@ -11,10 +11,7 @@ use std::{
 
 use milepost_io::{Disk, DiskFile, OpenMode};
 
-use crate::{
-    BuildError, RunId,
-    error::is_no_room,
-};
+use crate::{BuildError, RunId, error::is_no_room};
 
 /// The files of one builder.
 pub(super) struct Files {
@@ -39,7 +36,8 @@ impl Files {
             }
             _ => {}
         }
-        let file = self.disk.open(&path, OpenMode::CreateNew).map_err(|error| self.failure("create", &path, 0, error))?;
+        let file =
+            self.disk.open(&path, OpenMode::CreateNew).map_err(|error| self.failure("create", &path, 0, error))?;
         self.created.push(path.clone());
         Ok((file, path))
     }

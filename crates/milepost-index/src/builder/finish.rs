@@ -99,7 +99,8 @@ impl RunBuilder {
     fn put_key_slots(&mut self) -> Result<(), BuildError> {
         let hashes = mem::take(&mut self.hashes);
         let blocks = self.block_keys.iter().zip(0_u64..);
-        let numbers = blocks.flat_map(|(keys, block)| (0..u64::from(*keys)).map(move |n| block * BLOCK_KEYS as u64 + n));
+        let numbers =
+            blocks.flat_map(|(keys, block)| (0..u64::from(*keys)).map(move |n| block * BLOCK_KEYS as u64 + n));
         let table = filled(self.meta.key_shape(), hashes.into_iter().zip(numbers));
         self.meta.sections.key_slots = self.put_section(&table)?;
         Ok(())
@@ -124,7 +125,7 @@ impl RunBuilder {
         let (tail, crc) = meta::encode(&self.header, self.out.finish_pages(), &self.meta);
         self.out.append(&tail, &self.files)?;
         self.out.sync(&self.files)?;
-        self.files.publish(&self.out.path().to_owned())?;
+        self.files.publish(self.out.path())?;
         let plan = self.plan;
         let (id, first_seq, last_seq) = (plan.id, plan.first_seq, plan.last_seq);
         Ok(RunFacts { id, first_seq, last_seq, bytes: self.out.bytes(), crc })

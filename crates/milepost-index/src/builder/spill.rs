@@ -81,15 +81,16 @@ impl Spill {
         chunk: &'a mut Vec<u8>,
         files: &mut Files,
     ) -> Result<&'a [u8], BuildError> {
-        let left = self.written - self.read;
-        let (Some((file, path)), true) = (&self.file, left > 0) else {
+        if self.read >= self.written {
             if let Some((_, path)) = self.file.take() {
                 files.remove(&path);
             }
-            let end = self.bytes() - self.read.min(self.bytes());
-            self.read += end;
-            return Ok(if end > 0 { &self.buffer } else { &[] });
-        };
+            let is_left = self.read < self.bytes();
+            self.read = self.bytes();
+            return Ok(if is_left { &self.buffer } else { &[] });
+        }
+        let (file, path) = self.file.as_ref().expect("what was written is in a file");
+        let left = self.written - self.read;
         chunk.resize(left.min(BUFFER_BYTES as u64) as usize, 0);
         read_exact_at(&**file, chunk, self.read).map_err(|error| files.failure("read", path, 0, error))?;
         self.read += chunk.len() as u64;

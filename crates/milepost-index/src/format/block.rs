@@ -9,7 +9,7 @@
 //!                  the rest
 //!                  newest version: a step from that of the key before; in the first key from (first Seq, 0)
 //!         varint   if it has older versions: how many
-//!         varint   and where their list stands: how far behind that of the last key with a list in this block, or behind 0
+//!         varint   and where their list stands: how far behind that of the last key with a list in the block, or 0
 //! ```
 //!
 //! Invariant: keys ascend; every block of a scope but the last has 16.
@@ -48,13 +48,7 @@ impl BlockEncoder {
     /// A block of the scope with this number, in a run from `first_seq` on.
     #[must_use]
     pub fn new() -> BlockEncoder {
-        BlockEncoder {
-            bytes: Vec::new(),
-            keys: 0,
-            before: Vec::new(),
-            from: Place { seq: 0, record: 0 },
-            older_at: 0,
-        }
+        BlockEncoder { bytes: Vec::new(), keys: 0, before: Vec::new(), from: Place { seq: 0, record: 0 }, older_at: 0 }
     }
 
     /// Begins a block of the scope with this number, in a run from `first_seq` on.

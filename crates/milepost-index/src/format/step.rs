@@ -3,7 +3,7 @@
 //! ```text
 //! 1   bits 0-3  kind
 //!     bits 4-5  Seq: 0 the same, 1 one more, 2 one less, 3 varint: the difference, zigzag
-//!     bits 6-7  record: 0 the same, 1 one byte: how much more, less 1, 2 two bytes: the record, 3 four bytes: the record
+//!     bits 6-7  record: 0 the same, 1 one byte: how much more, less 1; 2 two bytes, 3 four bytes: the record itself
 //!     then what they ask for: first that of Seq, then that of the record
 //! ```
 //!

@@ -95,11 +95,7 @@ impl KeyPlace {
 
     /// Goes to the next key; whether there is one. `entries` is where the walk stands in its block: without, it is
     /// found again.
-    fn advance<'a>(
-        &mut self,
-        run: &'a Run,
-        entries: &mut Option<Entries<'a>>,
-    ) -> Result<bool, Damage> {
+    fn advance<'a>(&mut self, run: &'a Run, entries: &mut Option<Entries<'a>>) -> Result<bool, Damage> {
         if std::mem::take(&mut self.is_ahead) {
             return Ok(true);
         }
@@ -162,7 +158,6 @@ impl KeyPlace {
         let key = self.key.text().map_err(Damage::at(self.block_at))?;
         Ok(Some((key, versions)))
     }
-
 }
 
 /// Keys in order.

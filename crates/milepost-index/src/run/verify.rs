@@ -157,7 +157,11 @@ impl Run {
         for line in 0..shape.lines() {
             taken += shape.taken(self.line(section, line).map_err(|damage| self.corrupt(damage))?);
         }
-        if taken == expected { Ok(()) } else { Err(self.wrong(section, "more or fewer slots are taken than there are names")) }
+        if taken == expected {
+            Ok(())
+        } else {
+            Err(self.wrong(section, "more or fewer slots are taken than there are names"))
+        }
     }
 }
 
