@@ -5,8 +5,8 @@
 //! 5 more, and 1 for a block; 8 and 5 bytes for a scope. The versions of one scope take 16 bytes each until it ends,
 //! unless its changes are given in order ([`crate::Merge`] of runs does).
 //!
-//! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before, or
-//! fails, removes what it wrote.
+//! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before
+//! removes what it wrote; so drop it after an error, and build again from the beginning.
 //!
 //! Whatever is out of order or out of range is a mistake of the caller, and panics.
 
@@ -315,6 +315,8 @@ impl RunBuilder {
         self.parts.offsets.settle(&mut self.files)?;
         section.bytes += self.block.bytes().len() as u64;
         check_room("blocks", section.bytes)?;
+        // Told now, not when all keys are there.
+        check_room("slots", self.meta.key_shape().bytes())?;
         self.out.put(self.block.bytes(), &self.files)?;
         self.block_keys.push(self.block.keys() as u8);
         self.block.begin(0, 0);
@@ -347,3 +349,6 @@ impl RunBuilder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

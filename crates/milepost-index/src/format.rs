@@ -10,7 +10,7 @@
 //!               clears           12 bytes each: Seq u64, record u32; those of a scope together, oldest first
 //!               scopes           56 bytes each                          (format/scope.rs)
 //!               scope names      shared prefixes left out               (format/front.rs)
-//!               name restarts    u32 each: where every 16th name begins in its section; one more, where the last ends
+//!               name restarts    u32 each: where every 4th name begins in its section; one more, where the last ends
 //!               key slots        from a hash to a key                   (format/slots.rs)
 //!               scope slots      from a hash to a scope                 (format/slots.rs)
 //!             page checksums: u32 each, over every 4096 bytes of all that stands before; the last page may be shorter

@@ -70,6 +70,12 @@ impl Pages {
         self.bytes(section, at, section.bytes.saturating_sub(at).min(count_max))
     }
 
+    /// How many pages were checked.
+    #[cfg(test)]
+    pub(crate) fn checked_count(&self) -> u32 {
+        self.checked.iter().map(|bits| bits.load(Ordering::Relaxed).count_ones()).sum()
+    }
+
     /// How many pages there are.
     pub(crate) fn count(&self) -> usize {
         self.table_at.div_ceil(PAGE_BYTES)

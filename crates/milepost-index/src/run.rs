@@ -142,7 +142,9 @@ impl Run {
                 high = middle;
             }
         }
-        Ok(low.checked_sub(1).map(|index| clear_at(bytes, index)))
+        let last = low.checked_sub(1).map(|index| clear_at(bytes, index));
+        let checked = last.map(|mark| self.check_seq(mark.seq, self.meta.sections.clears.at).map(|()| mark));
+        checked.transpose().map_err(|damage| self.corrupt(damage))
     }
 
     fn clear_bytes(&self, scope: &ScopeView) -> Result<&[u8], Damage> {
@@ -150,3 +152,6 @@ impl Run {
         self.pages.bytes(self.meta.sections.clears, u64::from(scope.record.clears_at), count)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,12 @@ impl Spill {
         }
     }
 
+    /// As if so many bytes were in the file.
+    #[cfg(test)]
+    pub(super) fn pretend_written(&mut self, bytes: u64) {
+        self.written = bytes;
+    }
+
     /// How long the section is.
     pub(super) fn bytes(&self) -> u64 {
         self.written + self.buffer.len() as u64

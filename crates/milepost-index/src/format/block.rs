@@ -169,7 +169,8 @@ impl<'a> Entries<'a> {
     }
 
     fn older(&mut self) -> Result<Older, Malformed> {
-        let count = self.fields.varint()?;
+        // A list is shorter than its section, and a version takes a byte at least.
+        let count = u64::from(self.fields.varint32()?);
         let by = self.fields.varint32()?;
         let at = self.older_at.checked_add(by).ok_or(Malformed("a list stands behind its section"))?;
         if count == 0 {

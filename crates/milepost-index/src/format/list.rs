@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! list    groups   each the steps of up to so many versions
-//!                    32 in a list of older versions, 128 in a list of changes
+//!                    16 in a list of older versions, 128 in a list of changes
 //!                    the first step of the first group is counted from a version that the reader knows: the newest of
 //!                    the key, or (first Seq of the run, 0); that of every other from (Seq as in the index, 0)
 //!         index    if there is more than one group, 12 bytes for each
@@ -13,7 +13,8 @@
 //! A list of one group is known by where the group begins, a longer one by where its index begins. So a look-up costs
 //! a search in the index and the reading of one group, however long the list is.
 //!
-//! Invariant: versions stand in strict order of their addresses, up or down.
+//! Invariant: versions stand in strict order of their addresses, up or down; those of one address, in a list of
+//! changes, in that of their kinds.
 
 use super::{
     Malformed,
@@ -40,7 +41,7 @@ impl Order {
     #[must_use]
     pub const fn group(self) -> u64 {
         match self {
-            Order::NewestFirst => 32,
+            Order::NewestFirst => 16,
             Order::OldestFirst => 128,
         }
     }
@@ -62,7 +63,8 @@ impl Order {
     pub fn follows(self, version: Version, next: Version) -> bool {
         match self {
             Order::NewestFirst => next.address() < version.address(),
-            Order::OldestFirst => next.address() > version.address(),
+            // Two claims of one commit have one address; they differ in kind, or count once.
+            Order::OldestFirst => next > version,
         }
     }
 }

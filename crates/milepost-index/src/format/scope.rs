@@ -81,11 +81,8 @@ impl ScopeRecord {
         };
         let end = record.first_block.checked_add(record.blocks);
         let fits = record.keys.div_ceil(BLOCK_KEYS as u64) == u64::from(record.blocks);
-        if end.is_none_or(|end| end > blocks)
-            || !fits
-            || (record.changes == 0) != (record.keys == 0)
-            || u32_at(bytes, 52) != 0
-        {
+        let is_sound = (record.changes == 0) == (record.keys == 0) && record.changes <= u64::from(u32::MAX);
+        if end.is_none_or(|end| end > blocks) || !fits || !is_sound || u32_at(bytes, 52) != 0 {
             return Err(Malformed("a scope's record can't be"));
         }
         Ok(record)

@@ -3,7 +3,8 @@
 //! ```text
 //! 1   bits 0-3  kind
 //!     bits 4-5  Seq: 0 the same, 1 one more, 2 one less, 3 varint: the difference, zigzag
-//!     bits 6-7  record: 0 the same, 1 one byte: how much more, less 1; 2 two bytes, 3 four bytes: the record itself
+//!     bits 6-7  record: 0 the same, 1 one byte: how much more, less 1, 2 one byte: the record itself,
+//!                       3 varint: the difference, zigzag
 //!     then what they ask for: first that of Seq, then that of the record
 //! ```
 //!
@@ -15,7 +16,7 @@ use super::{Malformed, varint, varint::Fields};
 use crate::Version;
 
 /// The most bytes that a step takes.
-pub const STEP_BYTES_MAX: usize = 1 + 10 + 4;
+pub const STEP_BYTES_MAX: usize = 1 + 10 + 5;
 
 /// From where a step is counted: the version before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn put(out: &mut Vec<u8>, from: Place, version: Version) {
     let record_code = match record_by {
         0 => 0,
         1..=256 if version.record > from.record => 1,
-        _ if version.record <= u32::from(u16::MAX) => 2,
+        _ if version.record <= u32::from(u8::MAX) => 2,
         _ => 3,
     };
     out.push(version.kind | seq_code << 4 | record_code << 6);
@@ -57,14 +58,14 @@ pub fn put(out: &mut Vec<u8>, from: Place, version: Version) {
     }
     match record_code {
         1 => out.push((record_by - 1) as u8),
-        2 => out.extend_from_slice(&(version.record as u16).to_le_bytes()),
-        3 => out.extend_from_slice(&version.record.to_le_bytes()),
+        2 => out.push(version.record as u8),
+        3 => varint::put(out, varint::zigzag(i64::from(version.record) - i64::from(from.record))),
         _ => {}
     }
 }
 
 /// Reads the version that follows `from`.
-#[inline]
+#[inline(always)]
 pub fn read(fields: &mut Fields<'_>, from: Place) -> Result<Version, Malformed> {
     let head = fields.byte()?;
     let seq = match head >> 4 & 3 {
@@ -76,11 +77,8 @@ pub fn read(fields: &mut Fields<'_>, from: Place) -> Result<Version, Malformed> 
     let record = match head >> 6 {
         0 => from.record,
         1 => from.record.wrapping_add(u32::from(fields.byte()?) + 1),
-        2 => {
-            let bytes = fields.take(2)?;
-            u32::from(bytes[0]) | u32::from(bytes[1]) << 8
-        }
-        _ => super::u32_at(fields.take(4)?, 0),
+        2 => u32::from(fields.byte()?),
+        _ => from.record.wrapping_add_signed(varint::unzigzag(fields.varint()?) as i32),
     };
     Ok(Version { seq, record, kind: head & 15 })
 }

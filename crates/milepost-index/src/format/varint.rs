@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One byte.
-    #[inline]
+    #[inline(always)]
     pub fn byte(&mut self) -> Result<u8, Malformed> {
         let byte = *self.bytes.get(self.at).ok_or(ENDS)?;
         self.at += 1;
@@ -71,12 +71,13 @@ impl<'a> Fields<'a> {
     }
 
     /// A varint.
-    #[inline]
+    #[inline(always)]
     pub fn varint(&mut self) -> Result<u64, Malformed> {
         let byte = self.byte()?;
         if byte < 0x80 { Ok(u64::from(byte)) } else { self.long_varint(byte) }
     }
 
+    #[inline(never)]
     fn long_varint(&mut self, first: u8) -> Result<u64, Malformed> {
         let mut value = u64::from(first & 0x7f);
         for index in 1..10 {

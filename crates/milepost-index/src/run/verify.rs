@@ -7,7 +7,7 @@ use milepost_types::Corruption;
 use super::{Run, ScopeView, Versions};
 use crate::{
     ScopeHash, Version,
-    format::{block::BLOCK_KEYS, meta::Section, scope::clear_at, slots::Shape},
+    format::{block::BLOCK_KEYS, meta::Section, scope::CLEAR_BYTES, slots::Shape},
     pages::Damage,
 };
 
@@ -61,9 +61,8 @@ impl Run {
     fn verify_clears(&self, view: &ScopeView, counted: &mut Counted) -> Result<(), Corruption> {
         let section = self.meta.sections.clears;
         let at = u64::from(view.record.clears_at);
-        let clears = self.clear_bytes(view).map_err(|damage| self.corrupt(damage))?;
-        let marks: Vec<_> = (0..view.record.clears as usize).map(|index| clear_at(clears, index)).collect();
-        if at != counted.clears * crate::format::scope::CLEAR_BYTES as u64 || !marks.is_sorted_by(|a, b| a < b) {
+        let marks = self.clears(view)?;
+        if at != counted.clears * CLEAR_BYTES as u64 || !marks.is_sorted_by(|a, b| a < b) {
             return Err(self.wrong(section, "clears are not in order"));
         }
         counted.clears += marks.len() as u64;

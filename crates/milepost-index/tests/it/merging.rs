@@ -46,8 +46,8 @@ proptest! {
 
         // Some of them in memory, without changes.
         let sources = ranges.iter().zip(&parts).map(|((first, last), run)| {
-            let is_in_memory = rng.coin();
-            if is_in_memory { model.part(*first, *last).source() } else { Box::new(RunSource::new(Arc::clone(run))) as Box<dyn Source> }
+            let of_run: Box<dyn Source> = Box::new(RunSource::new(Arc::clone(run)));
+            if rng.coin() { model.part(*first, *last).source() } else { of_run }
         });
         let merge = Merge::begin(Arc::new(disk.clone()), &dir(), model.plan(100), sources.collect()).unwrap();
         prop_assert_eq!(merged(merge, usize::MAX).unwrap(), expected);

@@ -37,7 +37,7 @@ fn one_key_scopes() {
 /// Lists at and beside the sizes of their groups.
 #[test]
 fn lists_of_every_length_near_a_group() {
-    for count in [1, 2, 31, 32, 33, 34, 64, 65, 66, 127, 128, 129, 130, 2000] {
+    for count in [1, 2, 15, 16, 17, 18, 31, 32, 33, 34, 64, 65, 66, 127, 128, 129, 130, 2000] {
         let mut model = Model::new(10, 10 + 3 * count);
         for nth in 0..count {
             model.put("a", "k", Version { seq: 10 + 3 * nth, record: (nth % 3) as u32, kind: 0 });
