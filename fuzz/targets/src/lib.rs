@@ -17,6 +17,7 @@ pub mod frame;
 pub mod json_line;
 pub mod manifest;
 pub mod names;
+pub mod run;
 pub mod seeds;
 pub mod segment;
 pub mod segment_header;
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_line", json_line::check),
     ("manifest", manifest::check),
     ("names", names::check),
+    ("run", run::check),
     ("segment", segment::check),
     ("segment_header", segment_header::check),
     ("store_ops", store_ops::check),

@@ -43,6 +43,7 @@ pub fn all() -> Vec<SeedFile> {
     add("json_line", json_lines());
     add("manifest", manifests());
     add("names", names());
+    add("run", runs());
     add("segment", segments());
     add("segment_header", segment_headers());
     add("store_ops", store_ops());
@@ -124,6 +125,13 @@ fn frames() -> Vec<(&'static str, Vec<u8>)> {
         ("zeros", salted(&[0; 64])),
         ("cut", salted(&whole[..FRAME_HEADER_BYTES + 3])),
     ]
+}
+
+fn runs() -> Vec<(&'static str, Vec<u8>)> {
+    let all = crate::run::genuine(40);
+    let mut cut_short = all.clone();
+    cut_short.truncate(all.len() / 2);
+    vec![("empty", crate::run::genuine(0)), ("one", crate::run::genuine(1)), ("cut", cut_short), ("all", all)]
 }
 
 fn segment_header() -> SegmentHeader {

@@ -26,7 +26,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milepost-bench", &["milepost", "milepost-engine", "milepost-io", "milepost-types"]),
     (
         "milepost-fuzz-targets",
-        &["milepost", "milepost-sim", "milepost-engine", "milepost-log", "milepost-io", "milepost-types"],
+        &[
+            "milepost",
+            "milepost-sim",
+            "milepost-engine",
+            "milepost-log",
+            "milepost-index",
+            "milepost-io",
+            "milepost-types",
+        ],
     ),
     ("milepost-fuzz", &["milepost-fuzz-targets"]),
     ("xtask", &[]),

@@ -1,0 +1,142 @@
+//! The end of building: the sections that waited are put behind the blocks, then slots, checksums, and the name.
+//!
+//! Invariant: the file is synced before it is renamed, and the directory before the run is said to be built.
+
+use std::mem;
+
+use super::{RunBuilder, spill::Spill};
+use crate::{
+    BuildError, RunFacts,
+    format::{
+        block::BLOCK_KEYS,
+        meta::{self, Section},
+        slots::Shape,
+    },
+};
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Keys are still added.
+    Keys,
+    /// This part is next: they are counted from 0.
+    Part(usize),
+    /// The slots of keys are next.
+    KeySlots,
+    /// The slots of scopes are next.
+    ScopeSlots,
+    /// The end of the file is next.
+    Tail,
+}
+
+const PARTS: usize = 7;
+
+impl RunBuilder {
+    /// Does a part of what is to be done after the last key: copies about so many bytes, or makes the slots of one kind
+    /// (which takes longer the more keys there are). The facts once the run is durable.
+    pub(crate) fn finish_step(&mut self, budget_bytes: u64) -> Result<Option<RunFacts>, BuildError> {
+        match self.stage {
+            Stage::Keys => {
+                self.end_scope()?;
+                self.end_offsets()?;
+                self.stage = Stage::Part(0);
+            }
+            Stage::Part(PARTS) => self.stage = Stage::KeySlots,
+            Stage::Part(part) => self.copy(part, budget_bytes)?,
+            Stage::KeySlots => {
+                self.put_key_slots()?;
+                self.stage = Stage::ScopeSlots;
+            }
+            Stage::ScopeSlots => {
+                self.put_scope_slots()?;
+                self.stage = Stage::Tail;
+            }
+            Stage::Tail => return self.put_tail().map(Some),
+        }
+        Ok(None)
+    }
+
+    /// Where the last block and the last name end: one more entry in each table.
+    fn end_offsets(&mut self) -> Result<(), BuildError> {
+        let end = self.meta.sections.blocks.bytes as u32;
+        self.parts.offsets.buffer.extend_from_slice(&end.to_le_bytes());
+        self.parts.offsets.settle(&mut self.files)?;
+        let end = self.parts.names.end();
+        self.parts.restarts.buffer.extend_from_slice(&end.to_le_bytes());
+        self.parts.restarts.settle(&mut self.files)
+    }
+
+    fn copy(&mut self, part: usize, budget_bytes: u64) -> Result<(), BuildError> {
+        let (parts, sections) = (&mut self.parts, &mut self.meta.sections);
+        let rows: [(&mut Spill, &mut Section); PARTS] = [
+            (&mut parts.offsets, &mut sections.block_offsets),
+            (&mut parts.versions, &mut sections.versions),
+            (&mut parts.changes, &mut sections.changes),
+            (&mut parts.clears, &mut sections.clears),
+            (&mut parts.scopes, &mut sections.scopes),
+            (&mut parts.names, &mut sections.names),
+            (&mut parts.restarts, &mut sections.restarts),
+        ];
+        let (spill, section) = rows.into_iter().nth(part).expect("a stage counts the parts");
+        if section.at == 0 {
+            self.out.align(&self.files)?;
+            *section = Section { at: self.out.bytes(), bytes: spill.bytes() };
+        }
+        let mut chunk = Vec::new();
+        let mut copied = 0;
+        while copied < budget_bytes {
+            let bytes = spill.next_chunk(&mut chunk, &mut self.files)?;
+            if bytes.is_empty() {
+                self.stage = Stage::Part(part + 1);
+                return Ok(());
+            }
+            self.out.put(bytes, &self.files)?;
+            copied += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn put_key_slots(&mut self) -> Result<(), BuildError> {
+        let hashes = mem::take(&mut self.hashes);
+        let blocks = self.block_keys.iter().zip(0_u64..);
+        let numbers =
+            blocks.flat_map(|(keys, block)| (0..u64::from(*keys)).map(move |n| block * BLOCK_KEYS as u64 + n));
+        let table = filled(self.meta.key_shape(), hashes.into_iter().zip(numbers));
+        self.meta.sections.key_slots = self.put_section(&table)?;
+        Ok(())
+    }
+
+    fn put_scope_slots(&mut self) -> Result<(), BuildError> {
+        let hashes = mem::take(&mut self.scope_hashes);
+        let table = filled(self.meta.scope_shape(), hashes.into_iter().zip(0..));
+        self.meta.sections.scope_slots = self.put_section(&table)?;
+        Ok(())
+    }
+
+    fn put_section(&mut self, bytes: &[u8]) -> Result<Section, BuildError> {
+        super::check_room("slots", bytes.len() as u64)?;
+        self.out.align(&self.files)?;
+        let section = Section { at: self.out.bytes(), bytes: bytes.len() as u64 };
+        self.out.put(bytes, &self.files)?;
+        Ok(section)
+    }
+
+    fn put_tail(&mut self) -> Result<RunFacts, BuildError> {
+        let (tail, crc) = meta::encode(&self.header, self.out.finish_pages(), &self.meta);
+        self.out.append(&tail, &self.files)?;
+        self.out.sync(&self.files)?;
+        self.files.publish(self.out.path())?;
+        let plan = self.plan;
+        let (id, first_seq, last_seq) = (plan.id, plan.first_seq, plan.last_seq);
+        Ok(RunFacts { id, first_seq, last_seq, bytes: self.out.bytes(), crc })
+    }
+}
+
+/// All lines of the slots, with every number in its place.
+fn filled(shape: Shape, numbers: impl Iterator<Item = (u64, u64)>) -> Vec<u8> {
+    let mut table = vec![0; shape.bytes() as usize];
+    for (hash, number) in numbers {
+        shape.insert(&mut table, hash, number);
+    }
+    table
+}

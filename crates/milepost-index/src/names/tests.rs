@@ -1,0 +1,26 @@
+use super::*;
+
+#[test]
+fn only_exact_names_are_runs() {
+    for (name, run, unfinished) in [
+        ("000042.run", Some(42), false),
+        ("1234567.run", Some(1_234_567), false),
+        ("000000.run", Some(0), false),
+        ("42.run", None, false),
+        ("0000042.run", None, false),
+        ("+00042.run", None, false),
+        (".run", None, false),
+        ("99999999999999999999.run", None, false),
+        ("000042.run.bak", None, false),
+        ("000042.run.tmp", None, true),
+        ("000042.run.changes.tmp", None, true),
+        ("000042.run.offsets.tmp", None, true),
+        ("000042.run.notes.tmp", None, false),
+        ("42.run.tmp", None, false),
+        ("notes.tmp", None, false),
+        ("", None, false),
+    ] {
+        assert_eq!(parse(name), run.map(RunId), "{name}");
+        assert_eq!(is_unfinished(name), unfinished, "{name}");
+    }
+}

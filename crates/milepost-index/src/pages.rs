@@ -1,0 +1,95 @@
+//! [`Pages`]: the bytes of a run, each checked before it is used.
+//!
+//! Invariant: [`Pages::bytes`] is the only way to the bytes of a section, and gives only those of pages whose checksum
+//! was found right since the map was made. A bit for each page remembers it, so later reads cost no checksum.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use milepost_io::Map;
+
+use crate::format::{
+    Malformed, PAGE_BYTES,
+    meta::{Section, Tail},
+    u32_at,
+};
+
+/// Damage, and where in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) at: u64,
+    pub(crate) what: &'static str,
+}
+
+impl Damage {
+    /// Damage in what begins at `at`; to be used in `map_err`.
+    pub(crate) fn at(at: u64) -> impl FnOnce(Malformed) -> Damage {
+        move |Malformed(what)| Damage { at, what }
+    }
+}
+
+/// The pages of a run.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    map: Map,
+    /// Where the page checksums begin: the end of what can be read.
+    table_at: usize,
+    /// One bit per page: whether it was checked since the map was made. Set by any reader, never cleared. The map does
+    /// not change, so the order in which threads see the bits does not matter: relaxed.
+    checked: Box<[AtomicU64]>,
+}
+
+impl Pages {
+    pub(crate) fn new(map: Map, tail: &Tail) -> Pages {
+        let checked = (0..tail.pages.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Pages { map, table_at: tail.table_at, checked }
+    }
+
+    /// So many bytes of a section, from `at` in it on.
+    #[inline]
+    pub(crate) fn bytes(&self, section: Section, at: u64, count: u64) -> Result<&[u8], Damage> {
+        let fits = at.checked_add(count).is_some_and(|end| end <= section.bytes);
+        if !fits {
+            return Err(Damage { at: section.at.saturating_add(at), what: "something leads out of its section" });
+        }
+        if count == 0 {
+            return Ok(&[]);
+        }
+        // Sections end before the page checksums, which the opening found inside the map.
+        let (begin, end) = ((section.at + at) as usize, (section.at + at + count) as usize);
+        for page in begin / PAGE_BYTES..=(end - 1) / PAGE_BYTES {
+            if self.checked[page / 64].load(Ordering::Relaxed) & 1 << (page % 64) == 0 {
+                self.check(page)?;
+            }
+        }
+        Ok(&self.map[begin..end])
+    }
+
+    /// At most so many bytes of a section, from `at` in it on: fewer where it ends.
+    #[inline]
+    pub(crate) fn bytes_up_to(&self, section: Section, at: u64, count_max: u64) -> Result<&[u8], Damage> {
+        self.bytes(section, at, section.bytes.saturating_sub(at).min(count_max))
+    }
+
+    /// How many pages were checked.
+    #[cfg(test)]
+    pub(crate) fn checked_count(&self) -> u32 {
+        self.checked.iter().map(|bits| bits.load(Ordering::Relaxed).count_ones()).sum()
+    }
+
+    /// How many pages there are.
+    pub(crate) fn count(&self) -> usize {
+        self.table_at.div_ceil(PAGE_BYTES)
+    }
+
+    /// Checks a page, whether or not it was checked before.
+    #[cold]
+    pub(crate) fn check(&self, page: usize) -> Result<(), Damage> {
+        let at = page * PAGE_BYTES;
+        let bytes = &self.map[at..self.table_at.min(at + PAGE_BYTES)];
+        if crc32fast::hash(bytes) != u32_at(&self.map, self.table_at + 4 * page) {
+            return Err(Damage { at: at as u64, what: "page checksum mismatch" });
+        }
+        self.checked[page / 64].fetch_or(1 << (page % 64), Ordering::Relaxed);
+        Ok(())
+    }
+}

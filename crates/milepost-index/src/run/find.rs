@@ -1,0 +1,104 @@
+//! Finding a key or a scope by its hash.
+//!
+//! Invariant: a slot only says where to look; what is found is compared with the name, key and scope, to the byte.
+
+use milepost_types::Corruption;
+
+use super::{Run, ScopeView, Versions};
+use crate::{
+    KeyHash, ScopeHash, Version,
+    format::{
+        block::{self, BLOCK_KEYS, Older},
+        meta::Section,
+        slots::{LINE_BYTES, Shape},
+    },
+    pages::Damage,
+};
+
+impl Run {
+    /// The newest version of a key at or before `seq`. `hash` is that of the key in this scope.
+    pub fn find(&self, hash: KeyHash, scope: &str, key: &str, seq: u64) -> Result<Option<Version>, Corruption> {
+        if seq < self.facts.first_seq {
+            return Ok(None);
+        }
+        match self.entry(hash, scope, key) {
+            Ok(None) => Ok(None),
+            Ok(Some((newest, _))) if newest.seq <= seq => Ok(Some(newest)),
+            Ok(Some((newest, older))) => Versions::new(self, newest, older).as_of(seq),
+            Err(damage) => Err(self.corrupt(damage)),
+        }
+    }
+
+    /// The versions of a key. `hash` is that of the key in this scope.
+    pub fn versions(&self, hash: KeyHash, scope: &str, key: &str) -> Result<Option<Versions<'_>>, Corruption> {
+        let found = self.entry(hash, scope, key).map_err(|damage| self.corrupt(damage))?;
+        Ok(found.map(|(newest, older)| Versions::new(self, newest, older)))
+    }
+
+    /// A scope. `hash` is that of its name.
+    pub fn scope(&self, hash: ScopeHash, scope: &str) -> Result<Option<ScopeView>, Corruption> {
+        let section = self.meta.sections.scope_slots;
+        let found = self.search(section, self.scope_shape, hash.0, |number| {
+            let ordinal = u32::try_from(number).ok().filter(|ordinal| *ordinal < self.meta.scopes);
+            let ordinal = ordinal.ok_or(Damage { at: section.at, what: "a slot leads to no scope" })?;
+            Ok(if self.scope_is(ordinal, scope)? { Some(self.scope_view(ordinal)?) } else { None })
+        });
+        found.map_err(|damage| self.corrupt(damage))
+    }
+
+    #[inline]
+    fn entry(&self, hash: KeyHash, scope: &str, key: &str) -> Result<Option<(Version, Option<Older>)>, Damage> {
+        let section = self.meta.sections.key_slots;
+        self.search(section, self.key_shape, hash.0, |number| {
+            let block = u32::try_from(number / BLOCK_KEYS as u64).ok().filter(|block| *block < self.meta.blocks);
+            let block = block.ok_or(Damage { at: section.at, what: "a slot leads to no block" })?;
+            let (bytes, at) = self.block(block)?;
+            let place = (number % BLOCK_KEYS as u64) as usize;
+            let found = block::find(bytes, self.facts.first_seq, place, key.as_bytes()).map_err(Damage::at(at))?;
+            match found {
+                Some((ordinal, newest, older)) if self.scope_is(ordinal, scope)? => {
+                    self.check_seq(newest.seq, at)?;
+                    Ok(Some((newest, older)))
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+
+    /// What `is_it` makes of the first number with this hash of which it makes something.
+    #[inline]
+    fn search<T>(
+        &self,
+        section: Section,
+        shape: Shape,
+        hash: u64,
+        mut is_it: impl FnMut(u64) -> Result<Option<T>, Damage>,
+    ) -> Result<Option<T>, Damage> {
+        let mut line = shape.home(hash);
+        for _ in 0..shape.lines() {
+            let bytes = self.line(section, line)?;
+            let hits = shape.look(bytes, hash);
+            let mut slots = hits.slots;
+            while slots != 0 {
+                let number = shape.number(bytes, slots.trailing_zeros());
+                slots &= slots - 1;
+                let number = number.ok_or(Damage { at: section.at, what: "a slot without a number" })?;
+                if let Some(found) = is_it(number)? {
+                    return Ok(Some(found));
+                }
+            }
+            if hits.ends {
+                return Ok(None);
+            }
+            line = shape.after(line);
+        }
+        Ok(None)
+    }
+
+    /// A line of slots.
+    #[inline]
+    pub(super) fn line(&self, section: Section, line: u64) -> Result<&[u8; LINE_BYTES], Damage> {
+        let bytes = self.pages.bytes(section, line * LINE_BYTES as u64, LINE_BYTES as u64)?;
+        Ok(bytes.first_chunk().expect("so many bytes were asked for"))
+    }
+}

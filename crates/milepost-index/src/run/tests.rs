@@ -1,0 +1,62 @@
+use std::{path::Path, sync::Arc};
+
+use milepost_io::SimDisk;
+
+use super::*;
+use crate::{RunBuilder, RunPlan, ScopeHash, ScopeSeqs, Version};
+
+/// One key with so many versions, a commit each; beside it some others.
+fn run_of(versions: u64) -> (SimDisk, RunFacts) {
+    let disk = SimDisk::new(0);
+    let plan = RunPlan { store: [1; 16], id: RunId(1), first_seq: 1, last_seq: 3 * versions + 500 };
+    let mut builder = RunBuilder::begin(Arc::new(disk.clone()), Path::new("/"), plan).unwrap();
+    builder.scope("job", ScopeSeqs::default(), &[]).unwrap();
+    // An uneven pace: no guess is right.
+    let seq = |nth: u64| 1 + 2 * nth + nth * nth % 601;
+    let mut seqs: Vec<u64> = (0..versions).map(seq).collect();
+    seqs.sort_unstable();
+    builder
+        .key("cursor", seqs.iter().rev().zip(0..).map(|(seq, record)| Version { seq: *seq, record: !record, kind: 0 }))
+        .unwrap();
+    for key in 0..400 {
+        builder.key(&format!("item-{key:03}"), [Version { seq: 1 + key, record: 9, kind: 0 }]).unwrap();
+    }
+    let facts = builder.finish().unwrap();
+    (disk, facts)
+}
+
+/// What a question costs, in pages that are read for it for the first time.
+fn pages_for(disk: &SimDisk, facts: &RunFacts, ask: impl FnOnce(&Run)) -> u32 {
+    let run = Run::open(disk, Path::new("/"), [1; 16], facts).unwrap();
+    assert_eq!(run.pages.checked_count(), 0, "opening reads no page");
+    ask(&run);
+    run.pages.checked_count()
+}
+
+/// A read as of any moment costs the same however many versions there are: a few pages of a file of hundreds.
+#[test]
+fn a_look_up_reads_few_pages_however_long_a_list_is() {
+    let scope = ScopeHash::of(ScopeHash::seed(&[1; 16]), "job");
+    for versions in [20, 2_000, 200_000] {
+        let (disk, facts) = run_of(versions);
+        assert!(versions < 200_000 || facts.bytes > 250 * 4096, "{} bytes", facts.bytes);
+        for part in 1..20 {
+            let seq = facts.last_seq * part / 20;
+            let pages = pages_for(&disk, &facts, |run| {
+                run.find(scope.key("cursor"), "job", "cursor", seq).unwrap();
+            });
+            // Slots, offsets, block, restarts and names; the end of the index, a place or two in it, and a group.
+            assert!(pages <= 11, "{pages} pages for seq {seq} of {versions} versions");
+        }
+        let absent = pages_for(&disk, &facts, |run| {
+            assert_eq!(run.find(scope.key("absent"), "job", "absent", u64::MAX), Ok(None));
+        });
+        assert!(absent <= 2, "{absent} pages for a key that is not there");
+        let changes = pages_for(&disk, &facts, |run| {
+            let view = run.scope(scope, "job").unwrap().unwrap();
+            let middle = facts.last_seq / 2;
+            assert!(run.changes(&view, middle, middle + 20).unwrap().count() < 40);
+        });
+        assert!(changes <= 11, "{changes} pages for some changes of {versions}");
+    }
+}
