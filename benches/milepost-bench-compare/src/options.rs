@@ -22,7 +22,7 @@ pub(crate) struct Options {
     /// So much of the data and of the time; below 1 the numbers say little
     #[arg(long, default_value_t = 1.0, value_parser = scale)]
     pub(crate) scale: f64,
-    /// Open stores of 20 million events too: gigabytes for each engine, and half an hour
+    /// Open stores of 20 million events too: gigabytes for each engine, and minutes
     #[arg(long)]
     pub(crate) large: bool,
     /// How to print the rows
