@@ -134,6 +134,10 @@ fn a_synonym_is_found_as_a_word_of_a_name() {
         let good = format!("//! {name} in prose.\nconst A: &str = \"{name}\";\nfn pulsnow() {{}}\n");
         check(names::foreign_words, &[("a.rs", &bad)], &what, &[("a.rs", &good)]);
     }
+    let peer = "benches/milepost-bench-compare/src/peers/a.rs";
+    let (bad, beside) = ("fn f(txn: u8) {}\n", "benches/milepost-bench-compare/src/a.rs");
+    let what = format!("{beside}:1: `txn` says txn, here it is called commit");
+    check(names::foreign_words, &[(beside, bad)], &what, &[(peer, bad)]);
 }
 
 #[test]
