@@ -3,7 +3,8 @@
 //! Order of locks, outermost first; nobody takes an outer one while holding an inner one:
 //!
 //! 1. `leader`: who leads. Held across IO; no reader takes it. Then `turn`: who folds. Taken before the lead is let go,
-//!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No reader
+//!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
+//!    reader
 //!    takes it.
 //! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
 //!    state takes them.

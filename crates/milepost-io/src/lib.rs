@@ -83,7 +83,8 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes at an offset, growing the file where needed; may write less than asked for.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
-    /// Has the system begin to write out what was written here, so that a sync that follows other work waits for less. A
+    /// Has the system begin to write out what was written here, so that a sync that follows other work waits for
+    /// less. A
     /// hint: it promises nothing, and what goes wrong is told by the sync.
     fn begin_sync(&self, offset: u64, bytes: u64);
     /// Makes what was written durable, with the size that reading it back needs (fdatasync).

@@ -1,6 +1,7 @@
 //! [`zeroed_words`]: memory for large tables that are walked at random.
 //!
-//! Invariant: the words are zero, and cost memory only as they are touched. Where the system has huge pages they are used:
+//! Invariant: the words are zero, and cost memory only as they are touched. Where the system has huge pages they are
+//! used:
 //! a look-up in a table of many megabytes misses the address cache of the processor at every step otherwise.
 
 use std::sync::atomic::AtomicU64;

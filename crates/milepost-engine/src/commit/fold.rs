@@ -1,7 +1,8 @@
 //! [`Turns`]: whose turn it is to change the memtable. [`Unread`]: a batch that is durable, or about to be, and not yet
 //! to be read.
 //!
-//! Invariant: batches are folded and shown in order, each whole. Once one could not be folded, nothing after it is shown:
+//! Invariant: batches are folded and shown in order, each whole. Once one could not be folded, nothing after it is
+//! shown:
 //! what is durable then, only a new opening can tell.
 
 use std::ops::ControlFlow;

@@ -66,7 +66,8 @@ impl Arena {
         &words[index..index + count]
     }
 
-    /// The words from a place that was handed out to the end of its chunk, for who sees from the first how many are its.
+    /// The words from a place that was handed out to the end of its chunk, for who sees from the first how many are
+    /// its.
     #[inline]
     pub(super) fn words_from(&self, at: Place) -> &[AtomicU64] {
         let (chunk, index) = chunk_of(at);

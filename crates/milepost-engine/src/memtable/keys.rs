@@ -196,7 +196,8 @@ impl Keys {
         new
     }
 
-    /// Takes the versions of a key above `last` out. Readers, who may not see those, are not disturbed: the list goes on
+    /// Takes the versions of a key above `last` out. Readers, who may not see those, are not disturbed: the list goes
+    /// on
     /// holding what they look for, and what a later version puts in its place is as far above what they may see.
     pub(super) fn cut(&self, hash: u64, scope: ScopeIndex, key: &str, last: u64) {
         let Some(entry) = self.find(hash, scope, key) else { return };

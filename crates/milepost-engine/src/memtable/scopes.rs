@@ -165,6 +165,9 @@ fn merged<T: Clone>(old: &[T], fresh: Vec<T>, in_order: impl Fn(&T, &T) -> bool)
     merged
 }
 
+/// A scope's name, in its place in the order of names.
+type SortedScope = (Arc<str>, ScopeIndex);
+
 /// The scopes by name.
 #[derive(Debug)]
 pub(crate) struct Scopes {
@@ -173,7 +176,7 @@ pub(crate) struct Scopes {
     /// How many prefixes were ever cleared. Written by the inserting thread only.
     prefixes: AtomicU32,
     /// In order of their names, those that were there when the order was last asked for.
-    sorted: Mutex<Arc<Vec<(Arc<str>, ScopeIndex)>>>,
+    sorted: Mutex<Arc<Vec<SortedScope>>>,
 }
 
 impl Scopes {
@@ -218,7 +221,7 @@ impl Scopes {
     }
 
     /// All scopes, and cleared prefixes, in order of their names.
-    pub(super) fn sorted(&self) -> Arc<Vec<(Arc<str>, ScopeIndex)>> {
+    pub(super) fn sorted(&self) -> Arc<Vec<SortedScope>> {
         let mut sorted = self.sorted.lock();
         let count = self.states.count();
         if sorted.len() < count {
