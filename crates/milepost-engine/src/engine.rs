@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-use milepost_io::{DirLock, Failure, ForkGuard, Latch};
+use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
 use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -56,7 +56,7 @@ pub struct Engine {
 /// Closes the store when the last clone goes.
 #[derive(Debug)]
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Spread<Shared>,
 }
 
 /// What all users of an open store share.
@@ -200,11 +200,16 @@ impl Engine {
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
         };
-        Engine { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+        Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
+        self.handle.shared.shared()
+    }
+
+    /// For views, which come and go in many threads at once.
+    fn hold(&self) -> Held<Shared> {
+        self.handle.shared.hold()
     }
 
     /// A new, empty request under this store's limits.
@@ -361,8 +366,8 @@ impl Shared {
                 Lead::Wait => Some(self.leader.lock()),
             };
             let Some(guard) = guard else { break };
-            let mut held = Held { guard, _relay: Relay { shared: self } };
-            let Some(leader) = held.guard.as_mut() else { break };
+            let mut leading = Leading { guard, _relay: Relay { shared: self } };
+            let Some(leader) = leading.guard.as_mut() else { break };
             if leader.has_company {
                 self.gather();
             }
@@ -371,7 +376,7 @@ impl Shared {
             let landed = leader.lead(self, generation);
             let wants_prefill = leader.wants_prefill(self);
             // Whoever leads next begins before this generation is folded and its callers are woken.
-            drop(held);
+            drop(leading);
             told += landed.tell();
             if wants_prefill {
                 self.wake_prefill();
@@ -492,7 +497,7 @@ pub(crate) enum Lead {
 }
 
 /// The lead. Dropped in this order, by a panic too: first the lock, then the relay.
-struct Held<'a> {
+struct Leading<'a> {
     guard: MutexGuard<'a, Option<Leader>>,
     _relay: Relay<'a>,
 }
@@ -518,7 +523,7 @@ impl Drop for Handle {
             self.shared.workers.forget();
             return;
         }
-        if let Err(error) = self.shared.close() {
+        if let Err(error) = self.shared.shared().close() {
             tracing::warn!(dir = %self.shared.dir.display(), %error, "store not closed cleanly");
         }
     }

@@ -122,7 +122,7 @@ impl History {
             return Ok(None);
         }
         let at = frame.at();
-        let old = found.old.map_or(Ok(None), |version| self.shared.value(version, at))?;
+        let old = found.old.map_or(Ok(None), |version| self.shared.value(version, || Ok(at)))?;
         // What is set is shown even if it was set to have expired already.
         let new = found.new.map(|version| self.shared.value_ever(version)).transpose()?;
         if old.is_none() && new.is_none() {

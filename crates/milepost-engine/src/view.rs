@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use milepost_io::Held;
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
@@ -15,9 +16,11 @@ use crate::{
 /// The state at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Held<Shared>,
     pub(crate) seq: Seq,
-    pub(crate) at: Timestamp,
+    /// `None` for the time of the commit at `seq`: looked up when it is asked for, since a point read needs it only for
+    /// a value that expires.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// A key and its value.
@@ -37,16 +40,19 @@ impl View {
     }
 
     /// Its time: values that expire at or before it are gone.
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        self.at
+    pub fn at(&self) -> Result<Timestamp, ReadError> {
+        match self.at {
+            Some(at) => Ok(at),
+            None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
+            None => Ok(self.shared.frame(self.seq)?.at()),
+        }
     }
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
         match self.shared.memtable.find(scope, key, self.seq) {
-            Some(version) => self.shared.value(version, self.at),
+            Some(version) => self.shared.value(version, || self.at()),
             None => Ok(None),
         }
     }
@@ -98,15 +104,23 @@ impl Shared {
         if self.is_child() { Err(ReadError::Forked) } else { Ok(()) }
     }
 
-    /// The value at a version's address, unless it has expired at `now`.
+    /// The value at a version's address, unless it has expired at `now`, which is asked only where an expiry depends on
+    /// it.
     #[inline]
-    pub(crate) fn value(&self, version: Version, now: Timestamp) -> Result<Option<Value>, ReadError> {
+    pub(crate) fn value(
+        &self,
+        version: Version,
+        now: impl FnOnce() -> Result<Timestamp, ReadError>,
+    ) -> Result<Option<Value>, ReadError> {
         if matches!(version.kind, Kind::Delete | Kind::Claim) {
             return Ok(None);
         }
         let value = self.value_ever(version)?;
-        let expired = version.kind == Kind::Expiring && value.expires_at().is_some_and(|expiry| expiry <= now);
-        Ok(Some(value).filter(|_| !expired))
+        if version.kind != Kind::Expiring {
+            return Ok(Some(value));
+        }
+        let now = now()?;
+        Ok(Some(value).filter(|value| value.expires_at().is_none_or(|expiry| expiry > now)))
     }
 
     /// The value at the address of a set, expired or not.
@@ -138,7 +152,7 @@ impl Iterator for Scan {
         while let Some(listed) = self.keys.get(self.next).filter(|listed| listed.key.starts_with(&self.key_prefix)) {
             self.next += 1;
             let Some(version) = shared.memtable.find_listed(state, listed, self.view.seq) else { continue };
-            match shared.value(version, self.view.at) {
+            match shared.value(version, || self.view.at()) {
                 Ok(None) => {}
                 Ok(Some(value)) => {
                     let key = Key::parse(&listed.key).expect("checked when it was inserted");

@@ -10,6 +10,7 @@ mod sealed;
 
 use std::{path::Path, sync::Arc};
 
+use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
 
 pub(crate) use heap::Heap;
@@ -20,11 +21,15 @@ use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
 /// A segment, sealed or in memory.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
-    Sealed(Arc<Sealed>),
+    Sealed(Arc<Spread<Sealed>>),
     Heap(Arc<Heap>),
 }
 
 impl Part {
+    pub(crate) fn of_sealed(sealed: Sealed) -> Part {
+        Part::Sealed(Arc::new(Spread::new(Arc::new(sealed))))
+    }
+
     pub(crate) fn id(&self) -> SegmentId {
         match self {
             Part::Sealed(sealed) => sealed.id(),

@@ -6,7 +6,7 @@ use milepost_log::FrameRef;
 use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, memtable::Kind, open};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open};
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -25,14 +25,13 @@ impl Engine {
         shared.may_read()?;
         let last = shared.published();
         let (seq, at) = match at {
-            At::Latest => (last, shared.now()),
-            At::Seq(Seq::ZERO) => (Seq::ZERO, Timestamp::MIN),
+            At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
-            At::Seq(seq) => (seq, shared.frame(seq)?.at()),
-            At::Time(time) => (shared.reader.seq_at(time)?.min(last), time),
+            At::Seq(seq) => (seq, None),
+            At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
             other => unreachable!("no such moment yet: {other:?}"),
         };
-        Ok(View { shared: Arc::clone(shared), seq, at })
+        Ok(View { shared: self.hold(), seq, at })
     }
 
     /// The newest value of a key.
@@ -40,9 +39,7 @@ impl Engine {
         let shared = self.shared();
         shared.may_read()?;
         match shared.memtable.find(scope, key, shared.published()) {
-            // The clock is asked only where an expiry depends on it.
-            Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
-            Some(version) => shared.value(version, Timestamp::MIN),
+            Some(version) => shared.value(version, || Ok(shared.now())),
             None => Ok(None),
         }
     }
