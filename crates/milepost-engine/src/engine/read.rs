@@ -6,7 +6,7 @@ use milepost_log::FrameRef;
 use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, memtable::Kind, open};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open, state::Kind};
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -39,7 +39,8 @@ impl Engine {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
-        match shared.memtable.find(scope, key, shared.published()) {
+        let last = shared.published();
+        match shared.state.load().find(scope, key, last)? {
             // The clock is asked only where an expiry depends on it.
             Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
             Some(version) => shared.value(version, Timestamp::MIN),
@@ -143,7 +144,8 @@ impl Shared {
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
         let mut fault: Option<Corruption> = None;
-        let mut inserter = self.memtable.inserter();
+        let tiers = self.state.load();
+        let mut inserter = tiers.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
         {
