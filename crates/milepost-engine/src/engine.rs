@@ -273,7 +273,7 @@ impl Engine {
             scopes: sizes.scopes,
             keys: sizes.keys,
             versions: sizes.versions,
-            memtable_bytes: sizes.bytes,
+            memtable_bytes: sizes.active_bytes,
             segments: log.len() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
