@@ -76,9 +76,8 @@ pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
         let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
         let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
         same(&found, &right, asked)?;
-        same(&view.scope_version(scope), &state.scope_version(scope), || {
-            format!("version of {scope:?} at {moment:?}")
-        })?;
+        let asked = || format!("version of {scope:?} at {moment:?}");
+        same(&read(view.scope_version(scope), asked)?, &state.scope_version(scope), asked)?;
     }
     Ok(())
 }

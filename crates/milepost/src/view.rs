@@ -118,12 +118,11 @@ impl View {
     /// # use milepost::{At, Scope, Seq, Store};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
-    /// assert_eq!(store.view(At::Latest)?.scope_version(&scope), Seq::ZERO);
+    /// assert_eq!(store.view(At::Latest)?.scope_version(&scope)?, Seq::ZERO);
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
-    pub fn scope_version(&self, scope: &Scope) -> Seq {
-        self.0.scope_version(scope.as_str())
+    pub fn scope_version(&self, scope: &Scope) -> Result<Seq> {
+        Ok(self.0.scope_version(scope.as_str())?)
     }
 }
 

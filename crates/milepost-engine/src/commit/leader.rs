@@ -159,8 +159,9 @@ impl Leader {
         let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
+            let tiers = shared.state.load();
             for frame in &frames[..folded] {
-                let forgotten = Body::parse(frame.body()).and_then(|body| shared.memtable.forget(durable, &body));
+                let forgotten = Body::parse(frame.body()).and_then(|body| tiers.forget(durable, &body));
                 forgotten.map_err(|error| unreachable_body(durable, &error))?;
             }
             return Err(match error {
@@ -196,7 +197,8 @@ impl Batch<'_> {
         }
         let commit = if commit.needs_judging() {
             self.fold()?;
-            let judge = Judge { memtable: &shared.memtable, bodies: &*self, last: self.last.seq, now: at };
+            let tiers = shared.state.load();
+            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -214,8 +216,9 @@ impl Batch<'_> {
     fn fold(&mut self) -> Result<(), CommitError> {
         let turn = self.turn.get_or_insert_with(|| self.shared.turn.take());
         turn.check()?;
+        let tiers = self.shared.state.load();
         for frame in &self.frames[self.folded..] {
-            let inserted = Body::parse(frame.body()).and_then(|body| self.shared.memtable.insert(frame.seq, &body));
+            let inserted = Body::parse(frame.body()).and_then(|body| tiers.insert(frame.seq, &body));
             inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
         }
         self.folded = self.frames.len();

@@ -38,7 +38,8 @@ impl Engine {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
-        match shared.memtable.find(scope, key, shared.published()) {
+        let last = shared.published();
+        match shared.state.load().find(scope, key, last)? {
             Some(version) => shared.value(version, || Ok(shared.now())),
             None => Ok(None),
         }
@@ -140,7 +141,8 @@ impl Shared {
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
         let mut fault: Option<Corruption> = None;
-        let mut inserter = self.memtable.inserter();
+        let tiers = self.state.load();
+        let mut inserter = tiers.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
         {

@@ -27,7 +27,7 @@ use super::{
 };
 
 /// What a version says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A value.
     Set,
