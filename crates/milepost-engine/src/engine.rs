@@ -113,11 +113,11 @@ pub struct Stats {
     pub epoch: u32,
     /// The last durable commit.
     pub last: Receipt,
-    /// Scopes that were ever written to.
-    pub scopes: u64,
+    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still.
+    pub scopes_ever: u64,
     /// Keys that were ever set.
-    pub keys: u64,
-    /// Versions kept.
+    pub keys_ever: u64,
+    /// Versions of them that are kept.
     pub versions: u64,
     /// Bytes of memory that keys and versions take.
     pub memtable_bytes: u64,
@@ -271,8 +271,8 @@ impl Engine {
             store: shared.store.to_string(),
             epoch: shared.epoch,
             last: self.last(),
-            scopes: sizes.scopes,
-            keys: sizes.keys,
+            scopes_ever: sizes.scopes,
+            keys_ever: sizes.keys,
             versions: sizes.versions,
             memtable_bytes: sizes.bytes,
             segments: log.len() as u64,
