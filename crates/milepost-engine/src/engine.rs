@@ -409,7 +409,17 @@ impl Shared {
         manifest::write(&*self.parts.disk, &self.dir, &next, &self.latch).map_err(|error| match error {
             OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
             OpenError::Stopped(failure) => CommitError::Stopped(failure),
-            other => CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &other.to_string())),
+            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
+                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
+            }
+            // None of these is about writing it.
+            other @ (OpenError::Missing { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::ManifestMissing { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::InUse { .. }
+            | OpenError::Corrupt(_)
+            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
         })
     }
 

@@ -166,7 +166,7 @@ impl Leader {
             return Err(match error {
                 // What could not be taken back may be there.
                 AppendError::Stopped(failure) => CommitError::OutcomeUnknown(failure),
-                other => append_error(other),
+                refused @ (AppendError::DiskFull { .. } | AppendError::Write(_)) => append_error(refused),
             });
         }
         let first = Seq(durable.0 + 1 + folded as u64);
@@ -287,8 +287,6 @@ fn append_error(error: AppendError) -> CommitError {
         AppendError::DiskFull { need, free } => CommitError::DiskFull { need, free },
         AppendError::Write(failure) => CommitError::Write(failure),
         AppendError::Stopped(failure) => CommitError::Stopped(failure),
-        // The enum may grow: what is unknown is told, and nothing was appended.
-        other => CommitError::Write(Failure::new("log".as_ref(), "append", &other.to_string())),
     }
 }
 
