@@ -112,11 +112,11 @@ pub struct Stats {
     pub epoch: u32,
     /// The last durable commit.
     pub last: Receipt,
-    /// Scopes that were ever written to.
-    pub scopes: u64,
+    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still.
+    pub scopes_ever: u64,
     /// Keys that were ever set.
-    pub keys: u64,
-    /// Versions kept.
+    pub keys_ever: u64,
+    /// Versions of them that are kept.
     pub versions: u64,
     /// Bytes of memory that keys and versions take.
     pub memtable_bytes: u64,
@@ -275,8 +275,8 @@ impl Engine {
             store: shared.store.to_string(),
             epoch: shared.epoch,
             last: self.last(),
-            scopes: sizes.scopes,
-            keys: sizes.keys,
+            scopes_ever: sizes.scopes,
+            keys_ever: sizes.keys,
             versions: sizes.versions,
             memtable_bytes: sizes.active_bytes,
             segments: log.len() as u64,
@@ -413,7 +413,17 @@ impl Shared {
         manifest::write(&*self.parts.disk, &self.dir, &next, &self.latch).map_err(|error| match error {
             OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
             OpenError::Stopped(failure) => CommitError::Stopped(failure),
-            other => CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &other.to_string())),
+            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
+                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
+            }
+            // None of these is about writing it.
+            other @ (OpenError::Missing { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::ManifestMissing { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::InUse { .. }
+            | OpenError::Corrupt(_)
+            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
         })
     }
 

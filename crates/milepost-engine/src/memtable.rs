@@ -80,7 +80,7 @@ pub(crate) struct ScopeParts {
     pub(crate) keys: Arc<Vec<SortedKey>>,
 }
 
-/// Sizes, for `stats`.
+/// Sizes, for `stats`: all that was ever there, whether it lives or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
     pub(crate) scopes: u64,
@@ -228,9 +228,19 @@ impl Memtable {
         self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
+    /// Sizes of what users have, and of all the memory.
     pub(crate) fn sizes(&self) -> Sizes {
         let (keys, versions, bytes) = self.keys.sizes();
-        Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() }
+        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() };
+        for own in [IDEMPOTENCY, FENCE].iter().filter_map(|name| self.scope(name)) {
+            let entries = std::iter::successors(self.keys.newest(&own.newest_key), KeyEntry::before);
+            let (keys, versions) = entries.fold((0, 0), |(k, v), entry| (k + 1, v + entry.versions().len() as u64));
+            // Claims may come between the counts.
+            sizes.scopes = sizes.scopes.saturating_sub(1);
+            sizes.keys = sizes.keys.saturating_sub(keys);
+            sizes.versions = sizes.versions.saturating_sub(versions);
+        }
+        sizes
     }
 
     /// Whether a clear at or below `seq` stands after the version.

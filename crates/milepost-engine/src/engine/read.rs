@@ -161,7 +161,18 @@ impl Shared {
         }
         walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
             crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
-            other => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
+            other @ (crate::OpenError::Io { .. }
+            | crate::OpenError::Permission { .. }
+            | crate::OpenError::NewerFormat { .. }
+            | crate::OpenError::DiskFull { .. }
+            | crate::OpenError::Stopped(_)
+            | crate::OpenError::Missing { .. }
+            | crate::OpenError::NotAStore { .. }
+            | crate::OpenError::ManifestMissing { .. }
+            | crate::OpenError::InUse { .. }
+            | crate::OpenError::Limit(_)) => {
+                ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() }
+            }
         })?;
         if last.seq > self.published() {
             self.publish(last);

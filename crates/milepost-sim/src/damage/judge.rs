@@ -98,7 +98,7 @@ impl Specimen {
                 Ok(Found::Torn)
             }
             Verdict::Corrupt(damage) if !damage.is_empty() => Ok(Found::Refused),
-            other => disagree(format!("verify says {other:?}")),
+            verdict @ (Verdict::TornTail { .. } | Verdict::Corrupt(_)) => disagree(format!("verify says {verdict:?}")),
         }
     }
 
