@@ -41,6 +41,7 @@ use crate::{
     manifest, open,
     state::State,
 };
+pub(crate) use read::NO_FRAME;
 use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.

@@ -136,12 +136,13 @@ impl Memtable {
         Ok(())
     }
 
-    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see.
+    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see. `glance` is called with
+    /// a version that it most likely is, as early as can be.
     #[inline]
-    pub(crate) fn look(&self, name: &Name<'_>, seq: Seq) -> Met {
+    pub(crate) fn look(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Met {
         let state = self.scopes.find(name.scope_hash.0, name.scope);
-        let entry = state.and_then(|state| self.keys.find(name.key_hash.0, state.index, name.key));
-        match entry.and_then(|entry| entry.as_of(seq.0)) {
+        let found = |state: &ScopeState| self.keys.find_as_of(name.key_hash.0, state.index, name.key, seq.0, glance);
+        match state.and_then(found) {
             Some(version) if version.kind == Kind::Delete => Met::Gone,
             Some(version) if self.is_cleared(name.scope, state, &version, seq) => Met::Gone,
             Some(version) => Met::Version(version),

@@ -5,11 +5,12 @@
 use std::{sync::Arc, vec};
 
 use milepost_io::Held;
+use milepost_log::Segments;
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
     ReadError, Value,
-    engine::Shared,
+    engine::{NO_FRAME, Shared},
     state::{KeyOrders, Kind, Tiers, Version},
 };
 
@@ -51,8 +52,9 @@ impl View {
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
+        let segments = self.shared.reader.segments();
         match self.shared.state.load().find(scope, key, self.seq)? {
-            Some(version) => self.shared.value(version, || self.at()),
+            Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
     }
@@ -116,13 +118,14 @@ impl Shared {
     #[inline]
     pub(crate) fn value(
         &self,
+        segments: &Segments,
         version: Version,
         now: impl FnOnce() -> Result<Timestamp, ReadError>,
     ) -> Result<Option<Value>, ReadError> {
         if matches!(version.kind, Kind::Delete | Kind::Claim) {
             return Ok(None);
         }
-        let value = self.value_ever(version)?;
+        let value = self.value_ever(segments, version)?;
         if version.kind != Kind::Expiring {
             return Ok(Some(value));
         }
@@ -132,10 +135,11 @@ impl Shared {
 
     /// The value at the address of a set, expired or not.
     #[inline]
-    pub(crate) fn value_ever(&self, version: Version) -> Result<Value, ReadError> {
+    pub(crate) fn value_ever(&self, segments: &Segments, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
-        let frame = self.frame(seq)?;
-        Value::of_record(frame, version.record)
+        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
+        let found = found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))?;
+        Value::of_record(&found, version.record)
             .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))
     }
 }
@@ -193,7 +197,8 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                match self.view.shared.value(version, || self.view.at()) {
+                let shared = &self.view.shared;
+                match shared.value(&shared.reader.segments(), version, || self.view.at()) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

@@ -6,7 +6,10 @@ use milepost_log::FrameRef;
 use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open, state::Version};
+
+/// What is said where the log lacks a commit.
+pub(crate) const NO_FRAME: &str = "no frame where one must be";
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -39,8 +42,10 @@ impl Engine {
         let shared = self.shared();
         shared.may_read()?;
         let last = shared.published();
-        match shared.state.load().find(scope, key, last)? {
-            Some(version) => shared.value(version, || Ok(shared.now())),
+        let segments = shared.reader.segments();
+        let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
+        match shared.state.load().find_glancing(scope, key, last, glance)? {
+            Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
         }
     }
@@ -92,7 +97,7 @@ impl Shared {
     pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
         match self.reader.frame(seq) {
             Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, "no frame where one must be"))),
+            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
             Err(corruption) => Err(ReadError::Corrupt(corruption)),
         }
     }

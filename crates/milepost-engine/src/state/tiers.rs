@@ -84,8 +84,24 @@ impl Tiers {
     /// Whether it has expired is for the caller to see.
     #[inline]
     pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, Corruption> {
+        self.find_glancing(scope, key, seq, |_| {})
+    }
+
+    /// The same. `glance` is called with a version that it most likely is, as early as can be: for whoever wants the
+    /// value, to have it fetched from memory while the key is still compared.
+    #[inline]
+    pub(crate) fn find_glancing(
+        &self,
+        scope: &str,
+        key: &str,
+        seq: Seq,
+        glance: impl Fn(Version),
+    ) -> Result<Option<Version>, Corruption> {
         let name = Name::new(self.seed, scope, key);
-        match self.active.look(&name, seq) {
+        if seq < self.active_first {
+            return self.find_below(&name, seq);
+        }
+        match self.active.look(&name, seq, glance) {
             Met::Version(version) => Ok(Some(version)),
             Met::Gone => Ok(None),
             Met::Nothing => self.find_below(&name, seq),
@@ -94,8 +110,10 @@ impl Tiers {
 
     /// The same, below the active memtable.
     fn find_below(&self, name: &Name<'_>, seq: Seq) -> Result<Option<Version>, Corruption> {
-        if let Some(frozen) = &self.frozen {
-            match frozen.memtable.look(name, seq) {
+        if let Some(frozen) = &self.frozen
+            && seq >= frozen.first
+        {
+            match frozen.memtable.look(name, seq, |_| {}) {
                 Met::Version(version) => return Ok(Some(version)),
                 Met::Gone => return Ok(None),
                 Met::Nothing => {}
