@@ -24,7 +24,7 @@ use milepost_types::{
 
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
-pub(crate) use keys::{Kind, Version};
+pub(crate) use keys::{Kind, Version, kind_in_run};
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
 
