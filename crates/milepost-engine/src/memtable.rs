@@ -80,13 +80,12 @@ pub(crate) struct ScopeParts {
     pub(crate) keys: Arc<Vec<SortedKey>>,
 }
 
-/// Sizes, for `stats`.
+/// Sizes, for `stats`: all that was ever there, whether it lives or not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sizes {
     pub(crate) scopes: u64,
     pub(crate) keys: u64,
     pub(crate) versions: u64,
-    pub(crate) bytes: u64,
 }
 
 impl Memtable {
@@ -136,12 +135,13 @@ impl Memtable {
         Ok(())
     }
 
-    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see.
+    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see. `glance` is called with
+    /// a version that it most likely is, as early as can be.
     #[inline]
-    pub(crate) fn look(&self, name: &Name<'_>, seq: Seq) -> Met {
+    pub(crate) fn look(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Met {
         let state = self.scopes.find(name.scope_hash.0, name.scope);
-        let entry = state.and_then(|state| self.keys.find(name.key_hash.0, state.index, name.key));
-        match entry.and_then(|entry| entry.as_of(seq.0)) {
+        let found = |state: &ScopeState| self.keys.find_as_of(name.key_hash.0, state.index, name.key, seq.0, glance);
+        match state.and_then(found) {
             Some(version) if version.kind == Kind::Delete => Met::Gone,
             Some(version) if self.is_cleared(name.scope, state, &version, seq) => Met::Gone,
             Some(version) => Met::Version(version),
@@ -228,9 +228,24 @@ impl Memtable {
         self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
+    /// About how many bytes of memory it takes; costs nothing.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.keys.sizes().2 + self.scopes.bytes()
+    }
+
+    /// Sizes of what users have.
     pub(crate) fn sizes(&self) -> Sizes {
-        let (keys, versions, bytes) = self.keys.sizes();
-        Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() }
+        let (keys, versions, _) = self.keys.sizes();
+        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions };
+        for own in [IDEMPOTENCY, FENCE].iter().filter_map(|name| self.scope(name)) {
+            let entries = std::iter::successors(self.keys.newest(&own.newest_key), KeyEntry::before);
+            let (keys, versions) = entries.fold((0, 0), |(k, v), entry| (k + 1, v + entry.versions().len() as u64));
+            // Claims may come between the counts.
+            sizes.scopes = sizes.scopes.saturating_sub(1);
+            sizes.keys = sizes.keys.saturating_sub(keys);
+            sizes.versions = sizes.versions.saturating_sub(versions);
+        }
+        sizes
     }
 
     /// Whether a clear at or below `seq` stands after the version.

@@ -17,7 +17,6 @@ use index::IndexCheck;
 
 /// What state a store is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Verdict {
     /// Whole.
     Clean,

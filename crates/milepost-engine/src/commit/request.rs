@@ -165,6 +165,12 @@ impl Request {
         }
     }
 
+    /// Whether it may be refused for what the store holds: it has preconditions, fences or an idempotency key.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        !self.preconditions.is_empty() || !self.meta.fences.is_empty() || self.meta.idempotency_key.is_some()
+    }
+
     /// How many events it has.
     #[must_use]
     pub fn events(&self) -> usize {

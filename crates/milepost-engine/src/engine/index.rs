@@ -58,7 +58,7 @@ impl Shared {
         let max = self.settings.memtable_bytes_max();
         let (bytes, is_busy) = {
             let tiers = self.state.load();
-            (tiers.active().sizes().bytes, tiers.frozen().is_some())
+            (tiers.active().bytes(), tiers.frozen().is_some())
         };
         if bytes < max {
             return;
@@ -104,7 +104,7 @@ impl Shared {
     /// holds of their commits. Whoever folds what the writer appends calls it. If it can't be done now, memory grows.
     pub(super) fn take_up_runs(&self) {
         let max = self.settings.memtable_bytes_max();
-        let bytes = self.state.load().active().sizes().bytes;
+        let bytes = self.state.load().active().bytes();
         if bytes < max.max(self.indexing.retry_bytes.load(Ordering::Relaxed)) {
             return;
         }

@@ -54,11 +54,6 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path, store: [u8; 16], listed: &[RunFa
                 found.lost = Some(error.to_string());
                 break;
             }
-            // The enum may grow: whatever it is, the log can say again what the run said.
-            Err(error) => {
-                found.lost = Some(error.to_string());
-                break;
-            }
         }
     }
     Ok(found)

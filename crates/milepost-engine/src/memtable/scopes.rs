@@ -175,7 +175,7 @@ pub(crate) type SortedScope = (Arc<str>, ScopeIndex);
 #[derive(Debug)]
 pub(crate) struct Scopes {
     states: boxcar::Vec<ScopeState>,
-    slots: Slots,
+    slots: Slots<1>,
     /// How many prefixes were ever cleared. Written by the inserting thread only.
     prefixes: AtomicU32,
     /// In order of their names, those that were there when the order was last asked for.
@@ -194,8 +194,8 @@ impl Scopes {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, name: &str) -> Option<&ScopeState> {
-        let number = self.slots.find(hash, |number| &*self.at(ScopeIndex(number)).name == name)?;
-        Some(self.at(ScopeIndex(number)))
+        let slot = self.slots.find(hash, |number, _| &*self.at(ScopeIndex(number)).name == name)?;
+        Some(self.at(ScopeIndex(slot[0].load(Ordering::Relaxed) as u32)))
     }
 
     /// Finds a scope, or adds it. Only the inserting thread calls it.
@@ -205,7 +205,7 @@ impl Scopes {
         }
         let number = u32::try_from(self.states.count() + 1).expect("memory ends before 2^32 scopes");
         self.states.push(ScopeState::new(name, hash, ScopeIndex(number)));
-        self.slots.insert(hash, number);
+        self.slots.insert(hash, number, &[]);
         if is_prefix(name) {
             self.prefixes.store(self.prefixes.load(Ordering::Relaxed) + 1, Ordering::Release);
         }

@@ -23,7 +23,7 @@ fn insert(memtable: &Memtable, seq: u64, events: &[EventRef<'_>]) {
 }
 
 fn live(memtable: &Memtable, scope: &str, key: &str, seq: u64) -> bool {
-    matches!(memtable.look(&Name::new(7, scope, key), Seq(seq)), Met::Version(_))
+    matches!(memtable.look(&Name::new(7, scope, key), Seq(seq), |_| {}), Met::Version(_))
 }
 
 #[test]

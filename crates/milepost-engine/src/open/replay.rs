@@ -42,7 +42,7 @@ impl<'a> Filler<'a> {
         let active = || Inserter::new(Arc::clone(self.state.pin().active()));
         let inserter = self.inserter.get_or_insert_with(active);
         inserter.insert(seq, body)?;
-        let bytes = inserter.memtable().sizes().bytes;
+        let bytes = inserter.memtable().bytes();
         if self.bound.as_ref().is_some_and(|(max, _)| bytes >= *max) {
             self.spill(seq);
         }
