@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    command::{append, clear, delete, export, get, log, manual, replay, scan, set, verify, watch},
+    command::{append, clear, delete, export, get, index, log, manual, replay, scan, set, verify, watch},
     each,
     error::exit,
 };
@@ -63,6 +63,7 @@ pub(crate) enum Command {
     /// Say how large the store is and what it holds.
     #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
     Stats,
+    Index(index::IndexArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }

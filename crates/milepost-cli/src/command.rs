@@ -5,6 +5,7 @@ pub(crate) mod clear;
 pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod get;
+pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod receipt;

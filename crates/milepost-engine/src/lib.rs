@@ -1,4 +1,4 @@
-//! The engine: state as a fold over the log. Commit queue and leader, judging, memtable, views, history, manifest.
+//! The engine: state as a fold over the log. Commit queue and leader, judging, tiers, views, history, manifest.
 //!
 //! Invariant: a commit is acknowledged only after the sync that covers it, and no read sees it before.
 //!
@@ -8,6 +8,7 @@ mod commit;
 mod engine;
 mod error;
 mod history;
+mod index;
 mod manifest;
 mod memtable;
 mod open;
@@ -23,7 +24,7 @@ pub use engine::{Engine, Led, Stats};
 pub use error::{CommitError, Holder, OpenError, ReadError, Refusal};
 pub use history::{Change, ChangeKind, History, HistoryQuery};
 pub use replay::{Replay, ReplayedCommits, Watch};
-pub use settings::{Create, Parts, Settings, Threads};
+pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};
 pub use view::{Entry, Scan, View};

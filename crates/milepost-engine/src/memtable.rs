@@ -24,7 +24,7 @@ use milepost_types::{
 
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
-pub(crate) use keys::{Kind, Version};
+pub(crate) use keys::{Kind, Version, kind_in_run};
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
 
@@ -86,7 +86,6 @@ pub(crate) struct Sizes {
     pub(crate) scopes: u64,
     pub(crate) keys: u64,
     pub(crate) versions: u64,
-    pub(crate) bytes: u64,
 }
 
 impl Memtable {
@@ -229,10 +228,15 @@ impl Memtable {
         self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
-    /// Sizes of what users have, and of all the memory.
+    /// About how many bytes of memory it takes; costs nothing.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.keys.sizes().2 + self.scopes.bytes()
+    }
+
+    /// Sizes of what users have.
     pub(crate) fn sizes(&self) -> Sizes {
-        let (keys, versions, bytes) = self.keys.sizes();
-        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() };
+        let (keys, versions, _) = self.keys.sizes();
+        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions };
         for own in [IDEMPOTENCY, FENCE].iter().filter_map(|name| self.scope(name)) {
             let entries = std::iter::successors(self.keys.newest(&own.newest_key), KeyEntry::before);
             let (keys, versions) = entries.fold((0, 0), |(k, v), entry| (k + 1, v + entry.versions().len() as u64));

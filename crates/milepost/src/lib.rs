@@ -47,7 +47,7 @@ mod view;
 pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
-pub use milepost_engine::{Change, ChangeKind, Create, Entry, Holder, Refusal, Report, Stats, Value, Verdict};
+pub use milepost_engine::{Change, ChangeKind, Create, Entry, Holder, Index, Refusal, Report, Stats, Value, Verdict};
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
     At, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Precondition, Receipt, Scope,

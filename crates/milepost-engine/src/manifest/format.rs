@@ -30,6 +30,9 @@ pub(crate) struct Manifest {
     pub(crate) epoch: u32,
     /// The segments in order, as of the last roll. A newer one may exist; none of these may be missing.
     pub(crate) segments: Vec<SegmentRow>,
+    /// The runs in the order of their commits, from the first commit on without a gap. Each is whole and durable, and
+    /// so is every commit that it covers.
+    pub(crate) runs: Vec<RunRow>,
     /// Set by a clean close, taken away by the next opening for writing.
     pub(crate) clean: Option<CleanRow>,
 }
@@ -45,6 +48,16 @@ pub(crate) struct SegmentRow {
 /// What no longer changes once a segment is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub(crate) struct SealedRow {
+    pub(crate) last_seq: u64,
+    pub(crate) bytes: u64,
+    pub(crate) crc: u32,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct RunRow {
+    pub(crate) id: u64,
+    pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
     pub(crate) bytes: u64,
     pub(crate) crc: u32,

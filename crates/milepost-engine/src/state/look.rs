@@ -8,16 +8,6 @@ use milepost_types::{Corruption, Seq};
 use super::{Kind, Mark, Version};
 use crate::memtable::{Met, Name, prefix_names};
 
-/// What a version says, as a run has it.
-pub(super) fn kind_in_run(kind: Kind) -> u8 {
-    match kind {
-        Kind::Set => 0,
-        Kind::Expiring => 1,
-        Kind::Delete => 2,
-        Kind::Claim => 3,
-    }
-}
-
 /// A version as a run has it.
 pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
     let kind = match version.kind {
@@ -25,7 +15,10 @@ pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Ver
         1 => Kind::Expiring,
         2 => Kind::Delete,
         3 => Kind::Claim,
-        kind => return Err(run.unknown_kind(version.seq, kind)),
+        kind => {
+            let what = format!("a version of kind {kind}, which this program does not know");
+            return Err(run.disagrees(Seq(version.seq), what));
+        }
     };
     Ok(Version { seq: version.seq, record: version.record, kind })
 }

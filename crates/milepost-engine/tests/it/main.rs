@@ -4,6 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
+//! * `tiers`: versions that move from memory into runs
 //! * `faults`: a disk and a clock that fail
 
 #![expect(
@@ -17,6 +18,7 @@ mod beside;
 mod faults;
 mod judged;
 mod tickets;
+mod tiers;
 
 use std::path::Path;
 
