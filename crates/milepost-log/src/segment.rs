@@ -13,7 +13,7 @@ use std::{path::Path, sync::Arc};
 use milepost_types::{Corruption, Seq, Timestamp};
 
 pub(crate) use heap::Heap;
-pub(crate) use sealed::{Offsets, Sealed};
+pub(crate) use sealed::{Offsets, Sealed, read_footer};
 
 use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
 

@@ -106,6 +106,13 @@ pub fn ends_with_trailer(tail: &[u8]) -> bool {
     tail.len() >= TRAILER_BYTES && tail.ends_with(&MAGIC)
 }
 
+/// Where the footer of a whole segment file begins, if its last bytes are right: before that, only they may be read.
+#[must_use]
+pub fn begins_at(file: &[u8]) -> Option<usize> {
+    let trailer_at = file.len().checked_sub(TRAILER_BYTES)?;
+    trailer_at.checked_sub(u32_at(&file[trailer_at..], 0) as usize)
+}
+
 /// Reads and checks the footer of a whole segment file.
 pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
     let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or(FooterFault::Missing)?;
@@ -116,7 +123,7 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, F
     if crc32fast::hash(&trailer[..12]) != u32_at(trailer, 12) || u32_at(trailer, 8) != segment_crc {
         return Err(FooterFault::Trailer);
     }
-    let begins_at = trailer_at.checked_sub(u32_at(trailer, 0) as usize).ok_or(FooterFault::Trailer)?;
+    let begins_at = begins_at(file).ok_or(FooterFault::Trailer)?;
     if begins_at < SEGMENT_HEADER_BYTES || !begins_at.is_multiple_of(ALIGN_BYTES) {
         return Err(FooterFault::Content);
     }
@@ -167,7 +174,13 @@ impl FooterView {
     /// Where the frame with this index begins; `file` is the file that the footer was read from.
     #[must_use]
     pub fn offset(&self, file: &[u8], index: usize) -> u32 {
+        u32_at(file, self.offset_at(index))
+    }
+
+    /// Where in the file it stands where the frame with this index begins.
+    #[must_use]
+    pub fn offset_at(&self, index: usize) -> usize {
         assert!(index < self.frames, "frame {index} of {}", self.frames);
-        u32_at(file, self.table_at + 4 * index)
+        self.table_at + 4 * index
     }
 }
