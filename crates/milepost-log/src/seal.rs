@@ -18,6 +18,7 @@ use crate::{
     format::{
         footer::{self, Footer},
         header::SegmentHeader,
+        times::Times,
     },
     recover::read_to_end,
     segment::{Heap, Offsets, Part, Sealed, read_footer},
@@ -42,6 +43,7 @@ pub(crate) fn seal(
             last_at: last_at.0,
             last_crc,
             offsets: heap.offsets(),
+            times: Times::of(&heap.stamps()),
         },
         header.crc(),
         header.seed(),

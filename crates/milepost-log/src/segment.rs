@@ -62,6 +62,14 @@ impl Part {
         }
     }
 
+    /// How many frames are stamped at or before a moment.
+    pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
+        match self {
+            Part::Sealed(sealed) => sealed.frames_until(at),
+            Part::Heap(heap) => Ok(heap.frames_until(at)),
+        }
+    }
+
     pub(crate) fn known(&self) -> KnownSegment {
         match self {
             Part::Sealed(sealed) => {

@@ -213,7 +213,9 @@ impl Finder<'_> {
         let mut misplaced = false;
         map.check_readable(0..map.len()).map_err(|fault| segment.corrupt(fault.at, fault.to_string()))?;
         let stop = segment.walk(&map, self.known.clean, &mut |frame, at| {
-            misplaced |= index >= footer.frames() || footer.offset(&map, index) as usize != at;
+            misplaced |= index >= footer.frames()
+                || footer.offset(&map, index) as usize != at
+                || !footer.fits(&map, index, frame.header.at);
             if !misplaced {
                 sealed.set_checked(index);
             }

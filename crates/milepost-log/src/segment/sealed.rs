@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -151,6 +152,25 @@ impl Sealed {
             segment: self.id,
             offset: u64::from(offset),
         })
+    }
+
+    /// How many frames are stamped at or before a moment.
+    pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
+        let Range { start: mut low, end: mut high } = match &self.offsets {
+            Offsets::Footer(view) => {
+                let read = |range: Range<usize>| self.map.check_readable(range.clone()).map(|()| &self.map[range]);
+                let unreadable =
+                    |fault: Unreadable| self.corruption(fault.at as u64, self.first_seq, fault.to_string());
+                view.frames_until(at, read).map_err(unreadable)?
+            }
+            Offsets::Memory(offsets) => 0..offsets.len(),
+        };
+        // What is left are those that the footer can't tell apart: few, or none.
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.view(middle)?.at <= at { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
     }
 
     /// Whether all of the frame at the beginning of `bytes` can be read.
