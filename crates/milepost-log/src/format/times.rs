@@ -41,8 +41,8 @@ impl Times {
     }
 }
 
-/// How many frames of a block are stamped at or before `at`: no fewer than the start of the range, no more than its end.
-/// `steps` are little-endian; `first` is the block's first timestamp, which is not later.
+/// How many frames of a block are stamped at or before `at`: no fewer than the start of the range, no more than its
+/// end. `steps` are little-endian; `first` is the block's first timestamp, which is not later.
 #[must_use]
 pub fn until(steps: &[[u8; 2]], first: i64, shift: u8, at: i64) -> Range<usize> {
     let Ok(step) = u16::try_from(distance(first, at) >> shift) else {
