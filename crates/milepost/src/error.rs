@@ -67,6 +67,8 @@ pub enum ErrorKind {
     Forked,
     /// The machine's clock is off: set it right, then try again.
     Clock,
+    /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
+    OtherType,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -100,6 +102,9 @@ enum Inner {
     Json(#[from] JsonError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[cfg(feature = "typed")]
+    #[error(transparent)]
+    Typed(#[from] crate::typed::TypedError),
 }
 
 impl Error {
@@ -118,6 +123,8 @@ impl Error {
             Inner::Read(error) => read_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(_) => ErrorKind::Corrupt,
+            #[cfg(feature = "typed")]
+            Inner::Typed(error) => error.kind(),
         }
     }
 
@@ -153,6 +160,8 @@ macro_rules! from {
 }
 
 from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+#[cfg(feature = "typed")]
+from!(crate::typed::TypedError);
 
 fn open_kind(error: &OpenError) -> ErrorKind {
     match error {

@@ -41,6 +41,8 @@ pub mod json;
 mod options;
 mod replay;
 mod store;
+#[cfg(feature = "typed")]
+pub mod typed;
 mod verify;
 mod view;
 
@@ -57,6 +59,11 @@ pub use milepost_types::{
 };
 pub use options::Options;
 pub use replay::{Replay, Watch};
+#[cfg(feature = "typed")]
+#[doc(hidden)]
+pub use rkyv;
 pub use store::Store;
+#[cfg(feature = "typed")]
+pub use typed::{Typed, TypedState};
 pub use verify::verify;
 pub use view::{Scan, View};

@@ -46,8 +46,8 @@ pub(crate) struct Judge<'a, B> {
     pub(crate) now: Timestamp,
 }
 
-/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order: it
-/// takes none.
+/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order:
+/// it takes none.
 pub(crate) fn repeated(tiers: &Tiers, bodies: &impl Bodies, commit: &Sealed) -> Result<Option<Receipt>, CommitError> {
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
     let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
