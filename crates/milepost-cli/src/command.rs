@@ -184,7 +184,8 @@ fn seq_from(store: &Store, what: &'static str, given: &str) -> Result<Seq, CliEr
     let before = match at(what, Some(given))? {
         At::Seq(seq) => return Ok(seq.max(Seq::FIRST)),
         At::Time(time) => store.view(At::Time(Timestamp(time.0.saturating_sub(1))))?.seq(),
-        _ => store.last().seq,
+        At::Latest => store.last().seq,
+        at @ At::Checkpoint { .. } => store.view(at)?.seq(),
     };
     Ok(before.next().unwrap_or(Seq::MAX))
 }

@@ -46,6 +46,18 @@ pub enum ChangeKind {
     Clear,
 }
 
+impl ChangeKind {
+    /// The word for it, on every screen and in every export.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Set => "set",
+            ChangeKind::Delete => "delete",
+            ChangeKind::Clear => "clear",
+        }
+    }
+}
+
 /// One change of one key.
 #[derive(Clone, Debug)]
 pub struct Change {

@@ -19,7 +19,7 @@ mod view;
 
 pub use commit::{Request, Ticket};
 pub use engine::{Engine, Led, Stats};
-pub use error::{CommitError, Holder, OpenError, ReadError, Refusal};
+pub use error::{CommitError, Holder, NewerCommit, OpenError, ReadError, Refusal};
 pub use history::{Change, ChangeKind, History, HistoryQuery};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use settings::{Create, Parts, Settings, Threads};

@@ -32,6 +32,11 @@ pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
 pub(crate) const FENCE: &str = "$/fence";
 
+/// Where the engine keeps the checkpoints of a scope: name → the events that gave it and let it go.
+pub(crate) fn checkpoints_of(scope: &str) -> String {
+    format!("$/checkpoint/{scope}")
+}
+
 /// The versions of every key.
 #[derive(Debug)]
 pub(crate) struct Memtable {
@@ -78,7 +83,11 @@ impl Memtable {
                     self.scope(&format!("{prefix}/")).into_iter().for_each(|state| state.forget(last));
                     continue;
                 }
-                _ => continue,
+                EventRef::Checkpoint { scope, name, .. } | EventRef::Release { scope, name } => {
+                    self.cut(&checkpoints_of(scope), name, last);
+                    continue;
+                }
+                EventRef::Fork { .. } => continue,
             };
             if let Some(state) = self.scope(scope)
                 && !touched.contains(&&*state.name)
@@ -103,7 +112,7 @@ impl Memtable {
         self.seen(state, self.entry(state, key)?, seq)
     }
 
-    /// The newest claim on an idempotency key or a fence.
+    /// The newest claim on an idempotency key, a fence or a checkpoint's name.
     pub(crate) fn claim(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
         self.find(scope, key, seq).filter(|version| version.kind == Kind::Claim)
     }

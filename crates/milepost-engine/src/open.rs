@@ -22,6 +22,7 @@ use milepost_types::{
 use crate::{
     Create, Holder, OpenError, Parts, Settings,
     engine::Found,
+    error::Unreadable,
     manifest::{self, Manifest},
     memtable::Memtable,
 };
@@ -149,7 +150,7 @@ fn replay(
     memtable: &Memtable,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<FoundLog>, OpenError> {
-    let mut fault: Option<Corruption> = None;
+    let mut fault: Option<Unreadable> = None;
     let total = log_bytes(&**disk, &dir.join(LOG));
     let mut done = 0u64;
     let mut inserter = memtable.inserter();
@@ -162,15 +163,12 @@ fn replay(
         match folded {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                fault = Some(body_corruption(dir, &frame, &error));
+                fault = Some(unreadable(dir, &frame, &error));
                 ControlFlow::Break(())
             }
         }
     });
-    if let Some(corruption) = fault {
-        return Err(OpenError::Corrupt(corruption));
-    }
-    found
+    fault.map_or(found, |fault| Err(fault.into()))
 }
 
 /// Walks the log as the manifest knows it. `None` where there is no log yet.
@@ -205,13 +203,9 @@ fn not_older(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), Op
 }
 
 /// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.
-pub(crate) fn body_corruption(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Corruption {
-    Corruption {
-        file: dir.join(LOG).join(format!("{}.seg", frame.segment)),
-        offset: frame.offset,
-        seq: Some(frame.seq),
-        what: error.to_string(),
-    }
+pub(crate) fn unreadable(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Unreadable {
+    let file = dir.join(LOG).join(format!("{}.seg", frame.segment));
+    Unreadable::new(file, frame.offset, frame.seq, error)
 }
 
 /// Makes the first MANIFEST of a new store, in a directory that holds nothing else.

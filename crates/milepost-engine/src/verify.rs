@@ -10,7 +10,7 @@ use milepost_io::Disk;
 use milepost_log::Tail;
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, manifest, open};
+use crate::{Holder, OpenError, error::Unreadable, manifest, open};
 
 /// What state a store is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,11 +104,17 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         Err(error) => return Err(error),
     };
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));
-    let mut bodies = Vec::new();
+    let (mut bodies, mut newer) = (Vec::new(), None);
     let found = open::find(disk, dir, &manifest, &mut |frame| {
         match events_of(frame.body) {
             Ok(events) => report.events += events,
-            Err(error) => bodies.push(open::body_corruption(dir, &frame, &error)),
+            Err(error) => match open::unreadable(dir, &frame, &error) {
+                Unreadable::Corrupt(corruption) => bodies.push(corruption),
+                Unreadable::Newer(commit) => {
+                    newer = Some(commit);
+                    return ControlFlow::Break(());
+                }
+            },
         }
         if report.commits == 0 {
             report.first = frame.seq;
@@ -121,6 +127,9 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         }
         ControlFlow::Continue(())
     });
+    if let Some(commit) = newer {
+        return Err(OpenError::NewerCommit(commit));
+    }
     match found {
         Ok(None) => {}
         Ok(Some(found)) => {

@@ -114,8 +114,7 @@ impl Shared {
     pub(crate) fn value_ever(&self, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
         let frame = self.frame(seq)?;
-        Value::of_record(frame, version.record)
-            .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))
+        Ok(Value::of_record(frame, version.record).map_err(|error| self.unreadable(seq, &error))?)
     }
 }
 

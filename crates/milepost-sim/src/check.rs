@@ -8,12 +8,12 @@
 use std::{fmt, ops::ControlFlow};
 
 use milepost_engine::{Change, ChangeKind, Engine, Entry, HistoryQuery, ReadError, Value, View};
-use milepost_types::{At, Commit, Key, ScopePrefix, Seq, Timestamp};
+use milepost_types::{At, Commit, Key, Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     dice::Dice,
     model::{self, Model, Moment, Query, Version},
-    workload::{KEYS, SCOPES},
+    workload::{KEYS, NAMES, SCOPES},
 };
 
 /// The engine said one thing and the model another.
@@ -110,14 +110,19 @@ pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice)
 }
 
 /// A view made now of any moment agrees; one of a moment that is not there yet is refused.
-pub fn moment(engine: &Engine, model: &Model, at: At, wall: Timestamp, dice: &mut Dice) -> Agreed {
-    match (engine.view(at), model.moment(at, wall)) {
+pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    match (engine.view(at.clone()), model.moment(at, wall)) {
         (Ok(opened), Some(moment)) => {
             view(&opened, model, moment)?;
             view_corners(&opened, model, moment, dice)
         }
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
+        }
+        (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
+            let state = model.state(model.last().seq);
+            let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
+            same(&others.iter().all(there), &true, || format!("the checkpoints named in place of {at:?}: {others:?}"))
         }
         (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
         (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
@@ -217,12 +222,13 @@ pub fn query(model: &Model, dice: &mut Dice) -> Query {
 /// The latest state in full, and one more question of many: enough for one crash state of a million.
 pub fn glance(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
     same(&engine.last(), &model.last(), || "the last commit".into())?;
-    moment(engine, model, At::Latest, wall, dice)?;
-    match dice.below(6) {
+    moment(engine, model, &At::Latest, wall, dice)?;
+    match dice.below(7) {
         0 => replay(engine, model, Seq(1 + dice.below(model.last().seq.0 + 1))),
-        1 => moment(engine, model, At::Seq(Seq(dice.below(model.last().seq.0 + 2))), wall, dice),
-        2 => moment(engine, model, At::Time(near(model, wall, dice)), wall, dice),
+        1 => moment(engine, model, &At::Seq(Seq(dice.below(model.last().seq.0 + 2))), wall, dice),
+        2 => moment(engine, model, &At::Time(near(model, wall, dice)), wall, dice),
         3 => history(engine, model, &query(model, dice)),
+        4 => moment(engine, model, &checkpoint(dice), wall, dice),
         _ => single(engine, model, wall, dice),
     }
 }
@@ -231,12 +237,19 @@ pub fn glance(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) 
 pub fn everything(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
     same(&engine.last(), &model.last(), || "the last commit".into())?;
     let last = model.last().seq;
-    moment(engine, model, At::Latest, wall, dice)?;
+    moment(engine, model, &At::Latest, wall, dice)?;
+    moment(engine, model, &checkpoint(dice), wall, dice)?;
     replay(engine, model, Seq(1 + dice.below(last.0 + 1)))?;
-    moment(engine, model, At::Seq(Seq(dice.below(last.0 + 2))), wall, dice)?;
-    moment(engine, model, At::Time(near(model, wall, dice)), wall, dice)?;
+    moment(engine, model, &At::Seq(Seq(dice.below(last.0 + 2))), wall, dice)?;
+    moment(engine, model, &At::Time(near(model, wall, dice)), wall, dice)?;
     history(engine, model, &query(model, dice))?;
     single(engine, model, wall, dice)
+}
+
+/// A checkpoint, there or not.
+fn checkpoint(dice: &mut Dice) -> At {
+    let scope = Scope::parse(dice.word(&SCOPES)).expect("a scope of the table");
+    At::checkpoint(&scope, dice.word(&NAMES))
 }
 
 /// A time at a commit, or right beside it.

@@ -101,9 +101,9 @@ impl Model {
 
     /// The moment that a read means, when the wall clock says `wall`; `None` if it is not there yet.
     #[must_use]
-    pub fn moment(&self, at: At, wall: Timestamp) -> Option<Moment> {
+    pub fn moment(&self, at: &At, wall: Timestamp) -> Option<Moment> {
         let last = self.last();
-        match at {
+        match *at {
             At::Latest => Some(Moment { seq: last.seq, now: Timestamp(wall.0.max(last.at.0)) }),
             At::Seq(seq) if seq > last.seq => None,
             At::Seq(seq) => {
@@ -114,7 +114,10 @@ impl Model {
                 let seq = self.kept.iter().rev().find(|kept| kept.commit.at <= time);
                 Some(Moment { seq: seq.map_or(Seq::ZERO, |kept| kept.commit.seq), now: time })
             }
-            _ => None,
+            At::Checkpoint { ref scope, ref name } => {
+                let seq = self.state(last.seq).checkpoint(scope.as_str(), name)?;
+                Some(Moment { seq, now: self.commit(seq)?.at })
+            }
         }
     }
 

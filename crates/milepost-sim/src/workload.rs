@@ -7,11 +7,11 @@
 
 mod asks;
 
-use milepost_types::{At, Seq, Timestamp};
+use milepost_types::{At, Scope, Seq, Timestamp};
 
 use crate::{dice::Dice, model::Model};
 
-pub use asks::{Asks, KEYS, SCOPES};
+pub use asks::{Asks, KEYS, NAMES, SCOPES};
 
 const HOUR_US: i64 = 3_600_000_000;
 pub(crate) const FIFTY_YEARS_US: i64 = 50 * 366 * 24 * HOUR_US;
@@ -144,11 +144,22 @@ impl Workload {
     /// A moment: mostly one that is there.
     pub fn at(&mut self, model: &Model) -> At {
         let last = model.last();
-        match self.dice.below(4) {
+        match self.dice.below(5) {
             0 => At::Latest,
             1 => {
                 let near = model.commit(Seq(1 + self.dice.below(last.seq.0))).map_or(0, |commit| commit.at.0);
                 At::Time(Timestamp(near.saturating_add(*self.dice.pick(&[-1, 0, 1, 1_000]))))
+            }
+            2 => {
+                let there = model.state(last.seq);
+                let there: Vec<_> = there.checkpoints().keys().copied().collect();
+                match there.is_empty() {
+                    true => At::Latest,
+                    false => {
+                        let (scope, name) = *self.dice.pick(&there);
+                        At::checkpoint(&Scope::parse(scope).expect("a scope of the model"), name)
+                    }
+                }
             }
             _ => At::Seq(Seq(self.dice.below(last.seq.0 + 1))),
         }

@@ -166,7 +166,7 @@ impl World {
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
-            Step::Hold(at) => self.hold(*at)?,
+            Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
@@ -261,8 +261,8 @@ impl World {
         self.faulty || self.excused || self.doomed || self.is_off()
     }
 
-    fn hold(&mut self, at: At) -> Agreed {
-        let (Ok(view), Some(moment)) = (self.engine().view(at), self.model.moment(at, self.wall)) else {
+    fn hold(&mut self, at: &At) -> Agreed {
+        let (Ok(view), Some(moment)) = (self.engine().view(at.clone()), self.model.moment(at, self.wall)) else {
             return check::moment(&self.engine(), &self.model, at, self.wall, &mut self.dice);
         };
         if self.held.len() == HELD_VIEWS_MOST {
@@ -404,7 +404,7 @@ fn open_error_name(error: &OpenError) -> &'static str {
         OpenError::Missing { .. } => "error/open: missing",
         OpenError::NotAStore { .. } => "error/open: not a store",
         OpenError::ManifestMissing { .. } => "error/open: manifest missing",
-        OpenError::NewerFormat { .. } => "error/open: newer format",
+        OpenError::NewerFormat { .. } | OpenError::NewerCommit(_) => "error/open: newer format",
         OpenError::InUse { .. } => "error/open: in use",
         OpenError::Permission { .. } => "error/open: permission",
         OpenError::DiskFull { .. } => "error/open: disk full",

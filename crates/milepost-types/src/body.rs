@@ -80,7 +80,7 @@ pub enum BodyFault {
     #[error("body ends too early")]
     Truncated,
     /// A flag or kind of event that this version does not know: a newer version wrote it.
-    #[error("unknown kind of event or flag {0:#04x}, written by a newer version; upgrade to read it")]
+    #[error("unknown kind of event or flag {0:#04x}")]
     Unknown(u8),
     /// A varint that is too long, or not in its shortest form.
     #[error("malformed varint")]

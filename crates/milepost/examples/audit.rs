@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the log itself:");
     for commit in store.replay(Seq::FIRST) {
         let mut line = Vec::new();
-        json::write_commit(&mut line, &commit?)?;
+        json::write_commit(&mut line, &commit?);
         println!("  {}", String::from_utf8(line)?);
     }
     Ok(())

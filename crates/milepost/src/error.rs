@@ -53,6 +53,8 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A read of a commit that is not there yet: wait for it.
     NotYet,
+    /// There is no checkpoint of this name: the message names those that are there.
+    NoCheckpoint,
     /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
     Corrupt,
     /// A newer version wrote it: upgrade.
@@ -117,6 +119,7 @@ impl Error {
             Inner::Commit(error) => commit_kind(error),
             Inner::Read(error) => read_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
+            Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
         }
     }
@@ -159,7 +162,7 @@ fn open_kind(error: &OpenError) -> ErrorKind {
         OpenError::Missing { .. } => ErrorKind::Missing,
         OpenError::NotAStore { .. } => ErrorKind::NotAStore,
         OpenError::ManifestMissing { .. } | OpenError::Corrupt(_) => ErrorKind::Corrupt,
-        OpenError::NewerFormat { .. } => ErrorKind::NewerFormat,
+        OpenError::NewerFormat { .. } | OpenError::NewerCommit(_) => ErrorKind::NewerFormat,
         OpenError::InUse { .. } => ErrorKind::InUse,
         OpenError::Permission { .. } => ErrorKind::Permission,
         OpenError::DiskFull { .. } => ErrorKind::DiskFull,
@@ -171,7 +174,9 @@ fn open_kind(error: &OpenError) -> ErrorKind {
 
 fn commit_kind(error: &CommitError) -> ErrorKind {
     match error {
-        CommitError::Name(_) | CommitError::Limit(_) | CommitError::Empty => ErrorKind::Invalid,
+        CommitError::Name(_) | CommitError::Limit(_) | CommitError::Empty | CommitError::Unsupported { .. } => {
+            ErrorKind::Invalid
+        }
         CommitError::Refused(refusal) => refusal_kind(refusal),
         CommitError::DiskFull { .. } => ErrorKind::DiskFull,
         CommitError::Write(_) => ErrorKind::Io,
@@ -182,6 +187,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
         CommitError::Closed => ErrorKind::Closed,
         CommitError::Forked => ErrorKind::Forked,
         CommitError::Corrupt(_) => ErrorKind::Corrupt,
+        CommitError::NewerCommit(_) => ErrorKind::NewerFormat,
     }
 }
 
@@ -198,6 +204,8 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
 fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::Corrupt(_) => ErrorKind::Corrupt,
+        ReadError::NewerCommit(_) => ErrorKind::NewerFormat,
+        ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,

@@ -60,11 +60,15 @@ impl HistoryBuilder {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn since(mut self, at: impl Into<At>) -> HistoryBuilder {
-        let last = self.engine.last().seq;
-        self.query = self.query.map(|query| match at.into() {
-            At::Seq(seq) => HistoryQuery { since: Some(seq), ..query },
-            At::Time(time) => HistoryQuery { since_time: Some(time), ..query },
-            _ => HistoryQuery { since: Some(last), ..query },
+        let at = at.into();
+        self.query = self.query.and_then(|query| {
+            Ok(match at {
+                At::Seq(seq) => HistoryQuery { since: Some(seq), ..query },
+                At::Time(time) => HistoryQuery { since_time: Some(time), ..query },
+                At::Latest | At::Checkpoint { .. } => {
+                    HistoryQuery { since: Some(self.engine.view(at)?.seq()), ..query }
+                }
+            })
         });
         self
     }
@@ -81,10 +85,14 @@ impl HistoryBuilder {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn until(mut self, at: impl Into<At>) -> HistoryBuilder {
-        self.query = self.query.map(|query| match at.into() {
-            At::Seq(seq) => HistoryQuery { until: Some(seq), ..query },
-            At::Time(time) => HistoryQuery { until_time: Some(time), ..query },
-            _ => query,
+        let at = at.into();
+        self.query = self.query.and_then(|query| {
+            Ok(match at {
+                At::Seq(seq) => HistoryQuery { until: Some(seq), ..query },
+                At::Time(time) => HistoryQuery { until_time: Some(time), ..query },
+                At::Latest => query,
+                At::Checkpoint { .. } => HistoryQuery { until: Some(self.engine.view(at)?.seq()), ..query },
+            })
         });
         self
     }

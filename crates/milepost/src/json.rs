@@ -7,6 +7,9 @@
 //!          {"event":"delete","scope":"a/b","key":"k"}
 //!          {"event":"clear","scope":"a/b"}
 //!          {"event":"clear_prefix","prefix":"a"}
+//!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
+//!          {"event":"release","scope":"a/b","name":"after-40000"}
+//!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
 //! entry    {"scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":"..","seq":7,"at":".."}
 //! change   {"seq":7,"at":"..","writer":"..","attempt":3,"change":"set","scope":"a/b","key":"k","old":"..","new":".."}
 //! ```
@@ -135,9 +138,6 @@ pub enum JsonError {
         /// What was given.
         text: String,
     },
-    /// A kind of event that this version can't write as JSON.
-    #[error("this version has no JSON for an event of the commit; upgrade to export it")]
-    UnknownEvent,
 }
 
 /// A time as it stands in JSON, whole range.

@@ -50,8 +50,8 @@ pub use history::{History, HistoryBuilder};
 pub use milepost_engine::{Change, ChangeKind, Create, Entry, Holder, Refusal, Report, Stats, Value, Verdict};
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Precondition, Receipt, Scope,
-    ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Note,
+    Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };

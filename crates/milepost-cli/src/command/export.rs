@@ -49,7 +49,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
     }
     for commit in replay {
         line.clear();
-        milepost::json::write_commit(&mut line, &commit?).map_err(milepost::Error::from)?;
+        milepost::json::write_commit(&mut line, &commit?);
         out.json(&line)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::{Change, ChangeKind};
+use milepost::Change;
 
 use super::{Context, at, key, prefix};
 use crate::{
@@ -68,15 +68,6 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
 struct ChangeRow(Change);
 
 impl ChangeRow {
-    fn kind(&self) -> &'static str {
-        match self.0.kind {
-            ChangeKind::Set => "set",
-            ChangeKind::Delete => "delete",
-            ChangeKind::Clear => "clear",
-            _ => "other",
-        }
-    }
-
     fn head(&self) -> Head<'_> {
         Head { seq: self.0.seq, at: self.0.at, writer: self.0.writer.as_ref() }
     }
@@ -101,11 +92,12 @@ impl Row for ChangeRow {
         let change = &self.0;
         let [old, old_base64] = csv_value(change.old.as_deref());
         let [new, new_base64] = csv_value(change.new.as_deref());
-        let (kind, scope, key) = (self.kind(), change.scope.as_str(), change.key.as_str());
+        let (kind, scope, key) = (change.kind.name(), change.scope.as_str(), change.key.as_str());
         vec![self.head().csv([kind.into(), scope.into(), key.into(), old, old_base64, new, new_base64])]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        Ok(milepost::json::write_change(line, &self.0).map_err(milepost::Error::from)?)
+        milepost::json::write_change(line, &self.0);
+        Ok(())
     }
 }

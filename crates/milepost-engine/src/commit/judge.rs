@@ -15,7 +15,7 @@ use milepost_types::{
 use super::Sealed;
 use crate::{
     CommitError, Refusal,
-    memtable::{FENCE, IDEMPOTENCY, Kind, Memtable, ScopeState, Version},
+    memtable::{FENCE, IDEMPOTENCY, Kind, Memtable, ScopeState, Version, checkpoints_of},
 };
 
 /// Gives the body of a commit, durable or still in this batch.
@@ -157,7 +157,7 @@ impl<B: Bodies> Judge<'_, B> {
         Ok(false)
     }
 
-    /// Leaves out the deletes and clears that meet nothing: they are no events.
+    /// Leaves out the deletes, clears and releases that meet nothing: they are no events.
     fn without_dead_deletes(&self, mut commit: Sealed) -> Result<Verdict, CommitError> {
         let body = Body::parse(&commit.bytes[FRAME_HEADER_BYTES..]).map_err(|error| self.own_fault(&error))?;
         let mut kept = BodyEncoder::new(limits::VALUE_BYTES_CEILING);
@@ -208,7 +208,20 @@ impl<B: Bodies> Judge<'_, B> {
                 overlay.clear("", Some(&prefix));
                 live
             }
-            _ => true,
+            EventRef::Checkpoint { scope, name, .. } => {
+                overlay.put(&checkpoints_of(scope), name, true);
+                true
+            }
+            EventRef::Release { scope, name } => {
+                let names = checkpoints_of(scope);
+                let is_there = match overlay.get(&names, name) {
+                    Some(is_there) => is_there,
+                    None => self.memtable.claim(&names, name, Seq::MAX).is_some(),
+                };
+                overlay.put(&names, name, false);
+                is_there
+            }
+            EventRef::Fork { .. } => true,
         })
     }
 

@@ -234,12 +234,12 @@ impl Bodies for Batch<'_> {
             let receipt = Receipt { seq, at: frame.at };
             return read(receipt, frame.body()).map_err(|error| unreachable_body(seq, &error));
         }
-        let corrupt = |what: &str| CommitError::Corrupt(self.shared.corruption(seq, what));
         match self.shared.reader.frame(seq) {
             Ok(Some(frame)) => {
-                read(Receipt { seq, at: frame.at() }, frame.body()).map_err(|error| corrupt(&error.to_string()))
+                let found = read(Receipt { seq, at: frame.at() }, frame.body());
+                found.map_err(|error| self.shared.unreadable(seq, &error).into())
             }
-            Ok(None) => Err(corrupt("no frame where one must be")),
+            Ok(None) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
             Err(corruption) => Err(CommitError::Corrupt(corruption)),
         }
     }

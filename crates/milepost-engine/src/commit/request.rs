@@ -2,7 +2,7 @@
 
 use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
-    ContentType, Event, Fence, Meta, Precondition, Scope, ScopeError, ScopePrefix, Timestamp, Writer,
+    ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Timestamp, Writer,
     body::BodyEncoder, limits, scope::is_reserved,
 };
 
@@ -27,7 +27,7 @@ pub(crate) struct Sealed {
     pub(crate) body_crc: u32,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
-    /// Whether it deletes or clears, so that the leader has to look for what is absent already.
+    /// Whether it deletes, clears or releases, so that the leader has to look for what is absent already.
     pub(crate) takes_away: bool,
 }
 
@@ -161,8 +161,23 @@ impl Request {
             Event::Delete { scope, key } => self.add_delete(scope, key.as_str()),
             Event::Clear { scope } => self.add_clear(scope),
             Event::ClearPrefix { prefix } => self.add_clear_prefix(prefix),
-            other => unreachable!("no such event yet: {other:?}"),
+            Event::Checkpoint { scope, name, note } => self.add_checkpoint(scope, name.as_str(), note.as_ref()),
+            Event::Release { scope, name } => self.add_release(scope, name.as_str()),
+            Event::Fork { .. } => Err(CommitError::Unsupported { what: "a fork" }),
         }
+    }
+
+    /// Gives the state of a scope after this commit a name, in place. A name given again moves on.
+    pub fn add_checkpoint(&mut self, scope: &Scope, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        Ok(self.encoder.checkpoint(scope, name, note)?)
+    }
+
+    /// Lets the name of a checkpoint go, in place; one that is not there gives no event.
+    pub fn add_release(&mut self, scope: &Scope, name: &str) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.release(scope, name)?)
     }
 
     /// How many events it has.

@@ -3,10 +3,21 @@
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use milepost_log::FrameRef;
-use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
+use milepost_types::{
+    At, Commit, Corruption, Meta, Receipt, Scope, Seq, Timestamp,
+    body::{Body, BodyError},
+};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, memtable::Kind, open};
+use crate::{
+    History, HistoryQuery, ReadError, Replay, Value, View, Watch,
+    error::Unreadable,
+    memtable::{Kind, checkpoints_of},
+    open,
+};
+
+/// How many checkpoints an error names that misses one.
+const CHECKPOINTS_NAMED_MAX: usize = 5;
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -30,7 +41,10 @@ impl Engine {
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
             At::Seq(seq) => (seq, shared.frame(seq)?.at()),
             At::Time(time) => (shared.reader.seq_at(time)?.min(last), time),
-            other => unreachable!("no such moment yet: {other:?}"),
+            At::Checkpoint { scope, name } => {
+                let seq = shared.checkpoint(&scope, &name, last)?;
+                (seq, shared.frame(seq)?.at())
+            }
         };
         Ok(View { shared: Arc::clone(shared), seq, at })
     }
@@ -83,6 +97,25 @@ impl Engine {
 }
 
 impl Shared {
+    /// The commit of a scope's newest checkpoint of this name that was not released, as of `seq`.
+    fn checkpoint(&self, scope: &Scope, name: &str, seq: Seq) -> Result<Seq, ReadError> {
+        let names = checkpoints_of(scope.as_str());
+        if let Some(version) = self.memtable.claim(&names, name, seq) {
+            return Ok(Seq(version.seq));
+        }
+        let mut others: Vec<(u64, String)> = Vec::new();
+        if let Some(state) = self.memtable.scope(&names) {
+            for listed in self.memtable.sorted(state).iter() {
+                let version = self.memtable.find_listed(state, listed, seq);
+                others.extend(version.map(|version| (version.seq, listed.key.to_string())));
+            }
+        }
+        others.sort_unstable_by(|a, b| b.cmp(a));
+        others.truncate(CHECKPOINTS_NAMED_MAX);
+        let others = others.into_iter().map(|(_, name)| name).collect();
+        Err(ReadError::NoCheckpoint { scope: scope.clone(), name: name.to_owned(), others })
+    }
+
     /// The time that a read of the newest state takes place at: never before the last commit, so that a clock that runs
     /// backwards brings nothing back that had expired.
     pub(crate) fn now(&self) -> Timestamp {
@@ -101,20 +134,27 @@ impl Shared {
 
     /// A commit as its owner would see it.
     pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Commit, ReadError> {
-        let fault = |what: String| ReadError::Corrupt(self.corruption(frame.seq(), &what));
-        let body = Body::parse(frame.body()).map_err(|error| fault(error.to_string()))?;
-        let meta = body.meta().map_err(|error| fault(error.to_string()))?;
+        let fault = |error: BodyError| self.unreadable(frame.seq(), &error);
+        let body = Body::parse(frame.body()).map_err(fault)?;
+        let meta = body.meta().map_err(fault)?;
         let mut owned = Vec::with_capacity(body.event_count() as usize);
         let mut events = body.events();
-        while let Some(found) = events.next().map_err(|error| fault(error.to_string()))? {
-            owned.push(found.event.to_event().map_err(|error| fault(error.to_string()))?);
+        while let Some(found) = events.next().map_err(fault)? {
+            let event = found.event.to_event();
+            owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
         Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
     }
 
     pub(crate) fn meta(&self, frame: &FrameRef) -> Result<Meta, ReadError> {
         let meta = Body::parse(frame.body()).and_then(|body| body.meta());
-        meta.map_err(|error| ReadError::Corrupt(self.corruption(frame.seq(), &error.to_string())))
+        Ok(meta.map_err(|error| self.unreadable(frame.seq(), &error))?)
+    }
+
+    /// A body that can't be read, with its place.
+    pub(crate) fn unreadable(&self, seq: Seq, error: &BodyError) -> Unreadable {
+        let (file, offset) = self.place_of(seq);
+        Unreadable::new(file, offset, seq, error)
     }
 
     /// Damage inside the body of a commit.
@@ -142,7 +182,7 @@ impl Shared {
         let mut guard = self.follower.lock();
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
-        let mut fault: Option<Corruption> = None;
+        let mut fault: Option<Unreadable> = None;
         let mut inserter = self.memtable.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
@@ -152,16 +192,17 @@ impl Shared {
                 ControlFlow::Continue(())
             }
             Err(error) => {
-                fault = Some(open::body_corruption(&self.dir, &frame, &error));
+                fault = Some(open::unreadable(&self.dir, &frame, &error));
                 ControlFlow::Break(())
             }
         });
         drop(inserter);
-        if let Some(corruption) = fault {
-            return Err(ReadError::Corrupt(corruption));
+        if let Some(fault) = fault {
+            return Err(fault.into());
         }
         walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
             crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
+            crate::OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
             other => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
         })?;
         if last.seq > self.published() {

@@ -14,7 +14,7 @@ use milepost_types::{
     body::{Body, BodyError},
 };
 
-use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, hash_key, hash_scope};
+use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, checkpoints_of, hash_key, hash_scope};
 
 /// Keys of a group: their slots and lines fit into the first cache many times over.
 const GROUP: usize = 32;
@@ -69,7 +69,15 @@ impl<'m> Inserter<'m> {
                     let name = format!("{prefix}/");
                     memtable.scopes.find_or_add(hash_scope(&name), &name).clear(Mark { seq: seq.0, record });
                 }
-                _ => {}
+                EventRef::Checkpoint { scope, name, .. } => {
+                    let state = scope_of(memtable, &mut None, &checkpoints_of(scope));
+                    self.put(state, seq, name, Version { seq: seq.0, record, kind: Kind::Claim });
+                }
+                EventRef::Release { scope, name } => {
+                    let state = scope_of(memtable, &mut None, &checkpoints_of(scope));
+                    self.put(state, seq, name, Version { seq: seq.0, record, kind: Kind::Delete });
+                }
+                EventRef::Fork { .. } => {}
             }
         }
         if body.has_claims() {

@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Expiring,
     /// No value any more.
     Delete,
-    /// An idempotency key or a fence, said by the commit itself.
+    /// An idempotency key or a fence, said by the commit itself, or a checkpoint's name.
     Claim,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
+//! * `checkpoints`: names of moments
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `faults`: a disk and a clock that fail
@@ -14,6 +15,7 @@
 
 mod basics;
 mod beside;
+mod checkpoints;
 mod faults;
 mod judged;
 mod tickets;

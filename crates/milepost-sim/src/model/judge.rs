@@ -131,7 +131,8 @@ fn effective(state: &State<'_>, events: &[Event], seq: Seq, at: Timestamp) -> Ve
             Event::Delete { scope, key } => state.get(scope.as_str(), key.as_str(), at).is_some(),
             Event::Clear { scope } => !state.scan(scope.as_str(), "", at).is_empty(),
             Event::ClearPrefix { prefix } => !state.scopes(prefix, at).is_empty(),
-            _ => false,
+            Event::Checkpoint { .. } | Event::Fork { .. } => true,
+            Event::Release { scope, name } => state.checkpoint(scope.as_str(), name.as_str()).is_some(),
         };
         if changes {
             state.apply_event(event, seq, at);

@@ -97,6 +97,8 @@ impl Query {
 pub struct State<'a> {
     scopes: BTreeMap<&'a str, BTreeMap<&'a str, Version<'a>>>,
     touched: BTreeMap<&'a str, Seq>,
+    /// Scope and name of every checkpoint that was not released, and the commit that made it.
+    checkpoints: BTreeMap<(&'a str, &'a str), Seq>,
 }
 
 impl<'a> State<'a> {
@@ -129,6 +131,18 @@ impl<'a> State<'a> {
         self.touched.get(scope).copied().unwrap_or(Seq::ZERO)
     }
 
+    /// The commit that made a checkpoint, if it is there.
+    #[must_use]
+    pub fn checkpoint(&self, scope: &str, name: &str) -> Option<Seq> {
+        self.checkpoints.get(&(scope, name)).copied()
+    }
+
+    /// Scope and name of all checkpoints, in order, and the commit that made each.
+    #[must_use]
+    pub fn checkpoints(&self) -> &BTreeMap<(&'a str, &'a str), Seq> {
+        &self.checkpoints
+    }
+
     /// Applies the events of a commit.
     pub fn apply(&mut self, commit: &'a Commit) {
         for event in &commit.events {
@@ -159,7 +173,13 @@ impl<'a> State<'a> {
                 self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
                 self.scopes.retain(|scope, _| !prefix.holds(scope));
             }
-            _ => {}
+            Event::Checkpoint { scope, name, .. } => {
+                self.checkpoints.insert((scope.as_str(), name.as_str()), seq);
+            }
+            Event::Release { scope, name } => {
+                self.checkpoints.remove(&(scope.as_str(), name.as_str()));
+            }
+            Event::Fork { .. } => {}
         }
     }
 
@@ -177,7 +197,7 @@ impl<'a> State<'a> {
                     let scopes = self.scopes(prefix, commit.at);
                     scopes.into_iter().flat_map(|scope| self.cleared(scope, commit.at)).collect()
                 }
-                _ => Vec::new(),
+                Event::Checkpoint { .. } | Event::Release { .. } | Event::Fork { .. } => Vec::new(),
             };
             let value = |scope: &str, key: &str| {
                 self.get(scope, key, commit.at).map(|version| (version.seq, version.value.to_vec()))
@@ -187,7 +207,12 @@ impl<'a> State<'a> {
             for ((scope, key, kind), old) in lost.into_iter().zip(olds) {
                 let new = match event {
                     Event::Set { value, .. } => Some((commit.seq, value.clone())),
-                    _ => None,
+                    Event::Delete { .. }
+                    | Event::Clear { .. }
+                    | Event::ClearPrefix { .. }
+                    | Event::Checkpoint { .. }
+                    | Event::Release { .. }
+                    | Event::Fork { .. } => None,
                 };
                 if old.is_none() && new.is_none() {
                     continue;

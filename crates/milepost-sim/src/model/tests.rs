@@ -47,7 +47,7 @@ fn told(asks: Vec<Ask>) -> (Model, Vec<Outcome>) {
 }
 
 fn read(model: &Model, at: At, scope: &str, key: &str) -> Option<String> {
-    let moment = model.moment(at, Timestamp(1_000)).unwrap();
+    let moment = model.moment(&at, Timestamp(1_000)).unwrap();
     let state = model.state(moment.seq);
     state.get(scope, key, moment.now).map(|version| String::from_utf8(version.value.to_vec()).unwrap())
 }
@@ -73,9 +73,13 @@ fn each_moment_keeps_its_own_answer() {
         (At::Latest, None, None),
     ];
     for (at, k, l) in rows {
-        assert_eq!((read(&model, at, "a", "k").as_deref(), read(&model, at, "a", "l").as_deref()), (k, l), "{at:?}");
+        assert_eq!(
+            (read(&model, at.clone(), "a", "k").as_deref(), read(&model, at.clone(), "a", "l").as_deref()),
+            (k, l),
+            "{at:?}"
+        );
     }
-    assert_eq!(model.moment(At::Seq(Seq(5)), Timestamp(0)), None);
+    assert_eq!(model.moment(&At::Seq(Seq(5)), Timestamp(0)), None);
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Requests drawn from a seed: few scopes and few keys, so that everything meets everything.
 
-use milepost_types::{ContentType, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Precondition, Scope, ScopePrefix, Seq, Timestamp,
+    Writer,
+};
 
 use crate::{
     dice::Dice,
@@ -11,6 +14,8 @@ use crate::{
 pub const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n"];
 /// The keys: alike at their beginnings.
 pub const KEYS: [&str; 7] = ["k", "k1", "k2", "key/with/path", "key/with/pathology", "\u{1b}[2J", "ключ"];
+/// The names of checkpoints.
+pub const NAMES: [&str; 3] = ["after-40000", "k", "до"];
 const VALUE_BYTES: [usize; 12] = [0, 1, 1, 5, 5, 30, 30, 100, 300, 900, 2_500, 6_000];
 const WRITERS: [&str; 3] = ["worker-1", "worker-2", "someone else"];
 
@@ -20,7 +25,7 @@ pub struct Asks {
     dice: Dice,
     /// Counts up, so that hardly two values are alike and a wrong one is seen.
     serial: u64,
-    weights: [u32; 6],
+    weights: [u32; 8],
     value_bytes_most: usize,
 }
 
@@ -28,7 +33,7 @@ impl Asks {
     /// Requests to the taste of a seed.
     #[must_use]
     pub fn new(mut dice: Dice) -> Asks {
-        let mut weights = [40, 8, 6, 3, 2, 6];
+        let mut weights = [40, 8, 6, 3, 2, 3, 2, 6];
         for weight in &mut weights[1..] {
             *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
         }
@@ -114,6 +119,11 @@ impl Asks {
             2 => Event::Delete { scope, key },
             3 => Event::Clear { scope },
             4 => Event::ClearPrefix { prefix: self.prefix() },
+            5 => {
+                let note = self.dice.once_in(2).then(|| Note::parse("what for").expect("a short note"));
+                Event::Checkpoint { scope, name: self.name(), note }
+            }
+            6 => Event::Release { scope, name: self.name() },
             _ => {
                 self.serial += 1;
                 let key = Key::parse(&format!("item/{:06}", self.serial)).expect("a short name");
@@ -145,6 +155,10 @@ impl Asks {
     /// A key of the table.
     pub fn key(&mut self) -> Key {
         Key::parse(self.dice.word(&KEYS)).expect("a key of the table")
+    }
+
+    fn name(&mut self) -> CheckpointName {
+        CheckpointName::parse(self.dice.word(&NAMES)).expect("a name of the table")
     }
 
     fn drawn_value(&mut self) -> Vec<u8> {

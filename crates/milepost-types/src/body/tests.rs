@@ -35,10 +35,7 @@ fn found_at_its_address(bytes: &[u8], found: &Positioned<'_>) {
         EventRef::Set { value, content_type, expires_at, .. } => set = Some(SetAt { value, content_type, expires_at }),
         EventRef::Checkpoint { note: text, .. } => note = Some(text),
         EventRef::Fork { origin, point, .. } => fork = Some(ForkAt { origin, point }),
-        EventRef::Delete { .. }
-        | EventRef::Clear { .. }
-        | EventRef::ClearPrefix { .. }
-        | EventRef::Release { .. } => {}
+        EventRef::Delete { .. } | EventRef::Clear { .. } | EventRef::ClearPrefix { .. } | EventRef::Release { .. } => {}
     }
     let wrong = BodyError { offset: found.offset as usize, what: BodyFault::Address };
     assert_eq!(set_at(bytes, found.offset), set.ok_or(wrong.clone()));
@@ -159,11 +156,7 @@ fn names_that_no_writer_can_write_are_refused() {
                 note: Some(Note::parse("mmm").unwrap()),
             },
             Event::Release { scope: Scope::parse("sss/t").unwrap(), name: CheckpointName::parse("lll").unwrap() },
-            Event::Fork {
-                scope: Scope::parse("sss/t").unwrap(),
-                origin: Scope::parse("ooo").unwrap(),
-                point: Seq(7),
-            },
+            Event::Fork { scope: Scope::parse("sss/t").unwrap(), origin: Scope::parse("ooo").unwrap(), point: Seq(7) },
         ],
     );
     assert!(decode(&bytes).is_ok());

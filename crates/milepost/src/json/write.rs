@@ -2,11 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::fmt::temporal::DateTimePrinter;
-use milepost_engine::{Change, ChangeKind, Entry};
-use milepost_types::{Commit, ContentType, Event, Scope, Timestamp, Writer};
+use milepost_engine::{Change, Entry};
+use milepost_types::{Commit, ContentType, Event, Note, Scope, Timestamp, Writer};
 use serde::{Serialize, Serializer};
 
-use super::{JsonError, TimeOrMicros};
+use super::TimeOrMicros;
 
 #[derive(Serialize)]
 struct CommitOut<'a> {
@@ -38,6 +38,14 @@ struct EventOut<'a> {
     prefix: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u64>,
     #[serde(flatten)]
     value: Option<ValueOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,12 +116,12 @@ enum NewOut<'a> {
 /// let store = Store::open(dir.path())?;
 /// let receipt = store.set(&Scope::parse("a")?, "k", b"1")?;
 /// let mut line = Vec::new();
-/// json::write_commit(&mut line, &store.commit_at(receipt.seq)?.unwrap())?;
+/// json::write_commit(&mut line, &store.commit_at(receipt.seq)?.unwrap());
 /// assert!(line.starts_with(br#"{"seq":1,"at":""#));
 /// assert!(line.ends_with(br#""events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#));
 /// # Ok::<(), milepost::Error>(())
 /// ```
-pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError> {
+pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) {
     let writer = commit.meta.writer.as_ref();
     put(
         out,
@@ -124,10 +132,9 @@ pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError>
             attempt: writer.and_then(Writer::attempt_number),
             idempotency_key: commit.meta.idempotency_key.as_deref(),
             fences: commit.meta.fences.iter().map(|f| FenceOut { scope: f.scope.as_str(), token: f.token }).collect(),
-            events: commit.events.iter().map(event).collect::<Result<_, _>>()?,
+            events: commit.events.iter().map(event).collect(),
         },
     );
-    Ok(())
 }
 
 /// Writes a key with its value, without a line end.
@@ -167,11 +174,11 @@ pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
 /// store.set(&scope, "k", b"1")?;
 /// let mut line = Vec::new();
-/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?)?;
+/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?);
 /// assert!(line.ends_with(br#""change":"set","scope":"a","key":"k","new":"1"}"#));
 /// # Ok::<(), milepost::Error>(())
 /// ```
-pub fn write_change(out: &mut Vec<u8>, change: &Change) -> Result<(), JsonError> {
+pub fn write_change(out: &mut Vec<u8>, change: &Change) {
     put(
         out,
         &ChangeOut {
@@ -179,12 +186,7 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) -> Result<(), JsonError>
             at: change.at.into(),
             writer: change.writer.as_ref().map(Writer::name),
             attempt: change.writer.as_ref().and_then(Writer::attempt_number),
-            change: match change.kind {
-                ChangeKind::Set => "set",
-                ChangeKind::Delete => "delete",
-                ChangeKind::Clear => "clear",
-                _ => return Err(JsonError::UnknownEvent),
-            },
+            change: change.kind.name(),
             scope: change.scope.as_str(),
             key: change.key.as_str(),
             old: change.old.as_deref().map(|value| match text_of(value) {
@@ -197,7 +199,6 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) -> Result<(), JsonError>
             }),
         },
     );
-    Ok(())
 }
 
 /// A time as RFC 3339 in UTC with microseconds; `None` beyond the years that format has.
@@ -218,8 +219,8 @@ pub fn time_text(at: Timestamp) -> Option<String> {
 /// 0000-01-01T00:00:00Z.
 const YEAR_ZERO: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
 
-fn event(event: &Event) -> Result<EventOut<'_>, JsonError> {
-    Ok(match event {
+fn event(event: &Event) -> EventOut<'_> {
+    match event {
         Event::Set { scope, key, value, content_type, expires_at } => EventOut {
             event: "set",
             scope: Some(scope.as_str()),
@@ -236,8 +237,24 @@ fn event(event: &Event) -> Result<EventOut<'_>, JsonError> {
         Event::ClearPrefix { prefix } => {
             EventOut { event: "clear_prefix", prefix: Some(prefix.as_str()), ..EventOut::default() }
         }
-        _ => return Err(JsonError::UnknownEvent),
-    })
+        Event::Checkpoint { scope, name, note } => EventOut {
+            event: "checkpoint",
+            scope: Some(scope.as_str()),
+            name: Some(name.as_str()),
+            note: note.as_ref().map(Note::as_str),
+            ..EventOut::default()
+        },
+        Event::Release { scope, name } => {
+            EventOut { event: "release", scope: Some(scope.as_str()), name: Some(name.as_str()), ..EventOut::default() }
+        }
+        Event::Fork { scope, origin, point } => EventOut {
+            event: "fork",
+            scope: Some(scope.as_str()),
+            origin: Some(origin.as_str()),
+            point: Some(point.0),
+            ..EventOut::default()
+        },
+    }
 }
 
 fn value_out(bytes: &[u8]) -> ValueOut<'_> {
