@@ -38,9 +38,8 @@ use crate::{
         leader::Leader,
         queue::{Next, Place, Role},
     },
-    manifest,
-    memtable::Memtable,
-    open,
+    manifest, open,
+    state::State,
 };
 use threads::Workers;
 
@@ -69,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) epoch: u32,
     pub(crate) latch: Latch,
     pub(crate) reader: LogReader,
-    pub(crate) memtable: Memtable,
+    pub(crate) state: State,
     pub(crate) queue: Queue,
     /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at
     /// the queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
@@ -138,7 +137,7 @@ pub(crate) struct Found {
     pub(crate) epoch: u32,
     pub(crate) latch: Latch,
     pub(crate) reader: LogReader,
-    pub(crate) memtable: Memtable,
+    pub(crate) state: State,
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
     pub(crate) prefiller: Option<Prefiller>,
@@ -181,7 +180,7 @@ impl Engine {
             epoch: found.epoch,
             latch: found.latch,
             reader: found.reader,
-            memtable: found.memtable,
+            state: found.state,
             queue: Queue::default(),
             leader: Mutex::new(leader),
             turn: Turns::default(),
@@ -265,7 +264,7 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
-        let sizes = shared.memtable.sizes();
+        let sizes = shared.state.load().sizes();
         let log = shared.reader.segment_stats();
         Stats {
             store: shared.store.to_string(),

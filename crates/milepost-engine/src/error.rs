@@ -173,6 +173,13 @@ pub enum Refusal {
         /// The commit that used it first.
         first: Seq,
     },
+    /// A scope that can't begin as another one.
+    Fork {
+        /// The scope that was to begin.
+        scope: Scope,
+        /// Why not.
+        why: NoFork,
+    },
     /// The wall clock is further ahead of the last commit than is plausible.
     ClockJump {
         /// The stamp of the last commit.
@@ -182,6 +189,57 @@ pub enum Refusal {
     },
     /// No sequence number or timestamp is left.
     Exhausted,
+}
+
+/// Why a scope can't begin as another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoFork {
+    /// It is the other one.
+    Itself,
+    /// The point is not there yet.
+    PointAhead {
+        /// The point asked for.
+        point: Seq,
+        /// The last commit.
+        last: Seq,
+    },
+    /// It is a fork already.
+    IsFork {
+        /// The commit that forked it.
+        since: Seq,
+    },
+    /// It holds keys.
+    HasState {
+        /// The last commit that touched it.
+        version: Seq,
+    },
+    /// The other one is the last of a line of forks that must not become longer.
+    TooDeep {
+        /// The other one.
+        origin: Scope,
+    },
+}
+
+impl fmt::Display for NoFork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoFork::Itself => f.write_str("as itself; to go back to an earlier state, restore it"),
+            NoFork::PointAhead { point, last } => {
+                write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
+            }
+            NoFork::IsFork { since } => {
+                write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
+            }
+            NoFork::HasState { version } => {
+                write!(f, "since it holds keys, its version is {version}; clear it first, or choose another name")
+            }
+            NoFork::TooDeep { origin } => write!(
+                f,
+                "from {origin}, which is {} forks deep already, the most allowed; fork from an earlier one",
+                milepost_types::limits::FORK_DEPTH_MAX
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -206,6 +264,7 @@ impl fmt::Display for Refusal {
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
                 key.escape_debug()
             ),
+            Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
             Refusal::ClockJump { last, wall } => write!(
                 f,
                 "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
@@ -241,12 +300,6 @@ pub enum CommitError {
     /// No event at all. Nothing was appended.
     #[error("a commit needs at least one event")]
     Empty,
-    /// A kind of event that this version does not commit. Nothing was appended.
-    #[error("this version does not commit {what}")]
-    Unsupported {
-        /// Which.
-        what: &'static str,
-    },
     /// Judged and refused. Nothing was appended.
     #[error("{0}")]
     Refused(Box<Refusal>),
@@ -286,7 +339,7 @@ pub enum CommitError {
     Forked,
     /// Damage met while judging. Nothing was appended.
     #[error("the store is damaged: {0}")]
-    Corrupt(Corruption),
+    Corrupt(#[from] Corruption),
     /// A newer version's commit met while judging. Nothing was appended.
     #[error(transparent)]
     NewerCommit(NewerCommit),

@@ -12,11 +12,17 @@ mod keys;
 mod scopes;
 mod slots;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use foldhash::fast::FixedState;
 use milepost_types::{
-    EventRef, ScopePrefix, Seq,
+    EventRef, Seq,
     body::{Body, BodyError},
     scope::is_reserved,
 };
@@ -24,17 +30,22 @@ use milepost_types::{
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version};
-pub(crate) use scopes::{Mark, ScopeState, SortedKey};
-use scopes::{Scopes, is_prefix};
+pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix};
+use scopes::{ScopeState, Scopes};
 
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
 pub(crate) const FENCE: &str = "$/fence";
 
+/// Where the engine keeps forks: the scope that began → the event.
+pub(crate) const FORK: &str = "$/fork";
+/// Where the engine keeps checkpoints, each scope's under its own name.
+pub(crate) const CHECKPOINT: &str = "$/checkpoint";
+
 /// Where the engine keeps the checkpoints of a scope: name → the events that gave it and let it go.
 pub(crate) fn checkpoints_of(scope: &str) -> String {
-    format!("$/checkpoint/{scope}")
+    format!("{CHECKPOINT}/{scope}")
 }
 
 /// The versions of every key.
@@ -42,6 +53,8 @@ pub(crate) fn checkpoints_of(scope: &str) -> String {
 pub(crate) struct Memtable {
     keys: Keys,
     scopes: Scopes,
+    /// Whether a fork was ever inserted. Set by the inserting thread, before the fork.
+    has_forks: AtomicBool,
 }
 
 /// Sizes, for `stats`.
@@ -55,7 +68,7 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new() -> Memtable {
-        Memtable { keys: Keys::new(), scopes: Scopes::new() }
+        Memtable { keys: Keys::new(), scopes: Scopes::new(), has_forks: AtomicBool::new(false) }
     }
 
     /// Folds the events of the commit at `seq` in.
@@ -87,7 +100,10 @@ impl Memtable {
                     self.cut(&checkpoints_of(scope), name, last);
                     continue;
                 }
-                EventRef::Fork { .. } => continue,
+                EventRef::Fork { scope, .. } => {
+                    self.cut(FORK, scope, last);
+                    continue;
+                }
             };
             if let Some(state) = self.scope(scope)
                 && !touched.contains(&&*state.name)
@@ -112,14 +128,16 @@ impl Memtable {
         self.seen(state, self.entry(state, key)?, seq)
     }
 
-    /// The newest claim on an idempotency key, a fence or a checkpoint's name.
-    pub(crate) fn claim(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
-        self.find(scope, key, seq).filter(|version| version.kind == Kind::Claim)
+    /// The newest version at or below `seq`, whether or not it was deleted or cleared.
+    pub(crate) fn newest(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
+        self.entry(self.scope(scope)?, key)?.as_of(seq.0)
     }
 
-    /// The first claim: of an idempotency key, the commit whose outcome counts.
-    pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Option<Seq> {
-        self.versions(scope, key).first().map(|version| Seq(version.seq))
+    /// Whether a fork was ever inserted.
+    #[inline]
+    pub(crate) fn has_forks(&self) -> bool {
+        // Pairs with the store in `Inserter::insert`: who may see the fork sees the flag.
+        self.has_forks.load(Ordering::Acquire)
     }
 
     /// Every version of a key, oldest first.
@@ -133,20 +151,9 @@ impl Memtable {
         self.scopes.find(hash_scope(scope), scope)
     }
 
-    /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
-    pub(crate) fn scopes_at(&self, prefix: &ScopePrefix) -> impl Iterator<Item = &ScopeState> {
-        let (sorted, prefix) = (self.scopes.sorted(), prefix.as_str().to_owned());
-        let mut next = sorted.partition_point(|(name, _)| **name < *prefix);
-        std::iter::from_fn(move || {
-            loop {
-                let (name, index) = sorted.get(next).filter(|(name, _)| name.starts_with(&prefix))?;
-                next += 1;
-                let is_below = prefix.is_empty() || matches!(name.as_bytes().get(prefix.len()), None | Some(b'/'));
-                if is_below && !is_prefix(name) && !(prefix.is_empty() && is_reserved(name)) {
-                    return Some(self.scopes.at(*index));
-                }
-            }
-        })
+    /// All scopes, and cleared prefixes, in order of their names.
+    pub(crate) fn sorted_scopes(&self) -> Arc<Vec<SortedScope>> {
+        self.scopes.sorted()
     }
 
     /// The keys that a scope ever had, in order.
@@ -154,9 +161,9 @@ impl Memtable {
         state.sorted(self.keys.newest(&state.newest_key))
     }
 
-    /// The version of a listed key of the scope as of `seq`, without another look-up by name.
-    pub(crate) fn find_listed(&self, state: &ScopeState, key: &SortedKey, seq: Seq) -> Option<Version> {
-        self.seen(state, self.keys.entry(key.index), seq)
+    /// The newest version at or below `seq` of a listed key, without another look-up by name.
+    pub(crate) fn as_of(&self, key: &SortedKey, seq: Seq) -> Option<Version> {
+        self.keys.entry(key.index).as_of(seq.0)
     }
 
     /// Every version of a listed key, oldest first.
@@ -165,13 +172,18 @@ impl Memtable {
     }
 
     /// Every clear that meets the scope, oldest first.
-    pub(crate) fn marks(&self, state: &ScopeState) -> Vec<Mark> {
-        let mut marks = state.marks();
-        for prefix in self.prefixes_of(&state.name) {
+    pub(crate) fn marks(&self, scope: &str) -> Vec<Mark> {
+        let mut marks = self.scope(scope).map(ScopeState::marks).unwrap_or_default();
+        for prefix in self.prefixes_of(scope) {
             marks.extend(prefix.marks());
         }
         marks.sort_unstable();
         marks
+    }
+
+    /// The last clear at or below `seq` that meets the scope.
+    pub(crate) fn last_clear(&self, scope: &str, seq: Seq) -> Option<Mark> {
+        self.prefixes_of(scope).chain(self.scope(scope)).filter_map(|clears| clears.last_clear(0, seq)).max()
     }
 
     /// The last commit at or below `seq` that touched the scope.
@@ -194,9 +206,10 @@ impl Memtable {
     }
 
     /// Whether nothing was set since the scope was last cleared: then no key of it is live.
-    pub(crate) fn is_surely_empty(&self, state: &ScopeState) -> bool {
-        let last_set = state.last_set();
-        let mut clears = self.prefixes_of(&state.name).chain([state]);
+    pub(crate) fn is_surely_empty(&self, scope: &str) -> bool {
+        let state = self.scope(scope);
+        let last_set = state.map_or(0, ScopeState::last_set);
+        let mut clears = self.prefixes_of(scope).chain(state);
         clears.any(|clears| clears.last_clear(last_set, Seq::MAX).is_some_and(|mark| mark.seq > last_set))
     }
 

@@ -2,14 +2,15 @@
 //!
 //! Invariant: a view never changes. Every version it can see is durable, and what comes later has a higher `Seq`.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc, vec};
 
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
     ReadError, Value,
     engine::Shared,
-    memtable::{Kind, SortedKey, Version},
+    lineage::Line,
+    state::{Kind, Tiers, Version},
 };
 
 /// The state at one moment.
@@ -45,7 +46,7 @@ impl View {
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
-        match self.shared.memtable.find(scope, key, self.seq) {
+        match self.shared.lineage(&self.shared.state.load()).find(scope, key, self.seq)? {
             Some(version) => self.shared.value(version, self.at),
             None => Ok(None),
         }
@@ -60,36 +61,40 @@ impl View {
     /// The same, beginning behind the key `after`.
     #[must_use]
     pub fn scan_from(&self, scope: &str, key_prefix: &str, after: Option<&str>) -> Scan {
-        let memtable = &self.shared.memtable;
-        let state = memtable.scope(scope).filter(|_| !is_reserved(scope));
-        let keys = state.map(|state| memtable.sorted(state)).unwrap_or_default();
-        let start = match after {
-            Some(after) => keys.partition_point(|key| &*key.key <= after || &*key.key < key_prefix),
-            None => keys.partition_point(|key| &*key.key < key_prefix),
+        let from = match after {
+            // Nothing is greater than a key and less than this.
+            Some(after) if after >= key_prefix => format!("{after}\0"),
+            _ => key_prefix.to_owned(),
         };
-        Scan { view: self.clone(), scope: scope.to_owned(), keys, next: start, key_prefix: key_prefix.to_owned() }
+        Scan {
+            view: self.clone(),
+            walk: None,
+            scope: scope.to_owned(),
+            key_prefix: key_prefix.to_owned(),
+            from: Some(from).filter(|_| !is_reserved(scope)),
+            ready: Vec::new().into_iter(),
+            piece: PIECE_FIRST,
+        }
     }
 
     /// The scopes at and below a prefix that hold a key, in order.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
         self.shared.may_read()?;
+        let tiers = self.shared.state.pin();
         let mut scopes = Vec::new();
-        for state in self.shared.memtable.scopes_at(prefix) {
-            if is_reserved(&state.name) {
-                continue;
-            }
-            let first = self.scan(&state.name, "").next();
+        self.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
+            let first = if is_reserved(name) { None } else { self.scan(name, "").next() };
             if first.transpose()?.is_some() {
-                scopes.push(Scope::from_stored(&state.name).expect("checked when it was inserted"));
+                scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(scopes)
     }
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
-    #[must_use]
-    pub fn scope_version(&self, scope: &str) -> Seq {
-        self.shared.memtable.scope_version(scope, self.seq)
+    pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
+        self.shared.lineage(&self.shared.state.load()).scope_version(scope, self.seq)
     }
 }
 
@@ -118,34 +123,68 @@ impl Shared {
     }
 }
 
+/// Keys that a scan looks up at once: few at first, for whoever wants the first ones only.
+const PIECE_FIRST: usize = 16;
+const PIECE_MAX: usize = 1024;
+
 /// A walk over a scope's keys, in order.
 #[derive(Debug)]
 pub struct Scan {
     view: View,
+    /// What it walks over, from its first step on.
+    walk: Option<(Arc<Tiers>, Line)>,
     scope: String,
-    keys: Arc<Vec<SortedKey>>,
-    next: usize,
     key_prefix: String,
+    /// The next piece begins with the first key that is not less; `None` behind the last.
+    from: Option<String>,
+    ready: vec::IntoIter<(Key, Version)>,
+    /// Keys of the next piece.
+    piece: usize,
+}
+
+impl Scan {
+    /// Looks the keys of the next piece up.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        let Some(from) = self.from.take() else { return Ok(()) };
+        if self.walk.is_none() {
+            let tiers = self.view.shared.state.pin();
+            let line = self.view.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
+            self.walk = Some((tiers, line));
+        }
+        let Some((tiers, line)) = &self.walk else { return Ok(()) };
+        let mut keys = line.keys(tiers, &from)?;
+        let mut ready = Vec::new();
+        while let Some(name) = keys.read_next()?.filter(|key| key.starts_with(&self.key_prefix)) {
+            if ready.len() == self.piece {
+                self.from = Some(name.to_owned());
+                break;
+            }
+            if let Some(version) = keys.seen()? {
+                ready.push((Key::parse(keys.key()).expect("checked when it was inserted"), version));
+            }
+        }
+        self.piece = (self.piece * 2).min(PIECE_MAX);
+        self.ready = ready.into_iter();
+        Ok(())
+    }
 }
 
 impl Iterator for Scan {
     type Item = Result<Entry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let shared = &self.view.shared;
-        let state = shared.memtable.scope(&self.scope)?;
-        while let Some(listed) = self.keys.get(self.next).filter(|listed| listed.key.starts_with(&self.key_prefix)) {
-            self.next += 1;
-            let Some(version) = shared.memtable.find_listed(state, listed, self.view.seq) else { continue };
-            match shared.value(version, self.view.at) {
-                Ok(None) => {}
-                Ok(Some(value)) => {
-                    let key = Key::parse(&listed.key).expect("checked when it was inserted");
-                    return Some(Ok(Entry { key, value }));
+        loop {
+            if let Some((key, version)) = self.ready.next() {
+                match self.view.shared.value(version, self.view.at) {
+                    Ok(None) => continue,
+                    Ok(Some(value)) => return Some(Ok(Entry { key, value })),
+                    Err(error) => return Some(Err(error)),
                 }
-                Err(error) => return Some(Err(error)),
+            }
+            self.from.as_ref()?;
+            if let Err(error) = self.fill() {
+                return Some(Err(error));
             }
         }
-        None
     }
 }

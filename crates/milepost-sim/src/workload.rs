@@ -21,6 +21,8 @@ pub(crate) const FIFTY_YEARS_US: i64 = 50 * 366 * 24 * HOUR_US;
 pub enum Step {
     /// One commit by a caller that leads itself.
     Commit(crate::model::Ask),
+    /// A scope goes back to what it was.
+    Restore(Scope, At),
     /// Several in flight before the leader is stepped.
     Flight(Vec<crate::model::Ask>),
     /// A step of the prefill.
@@ -99,7 +101,7 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 12],
+    weights: [u32; 13],
     asks: Asks,
 }
 
@@ -107,13 +109,13 @@ impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
     pub fn new(mut dice: Dice, faults: Faults) -> Workload {
-        let mut weights = [30, 20, 6, 3, 3, 2, 3, 1, 4, 4, 4, 3];
-        for weight in &mut weights[1..10] {
+        let mut weights = [30, 20, 6, 3, 3, 2, 3, 1, 4, 4, 4, 4, 3];
+        for weight in &mut weights[1..11] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[10..].fill(0),
-            Faults::PowerLoss => weights[10] = 0,
+            Faults::None => weights[11..].fill(0),
+            Faults::PowerLoss => weights[11] = 0,
             Faults::All => {}
         }
         let asks = Asks::new(dice.apart());
@@ -136,7 +138,11 @@ impl Workload {
             7 => Step::Watch(Seq(1 + self.dice.below(model.last().seq.0 + 2))),
             8 => Step::Read,
             9 => Step::Clock(self.tick()),
-            10 => Step::Fault(self.fault()),
+            10 => {
+                let at = self.at(model);
+                Step::Restore(self.asks.scope(), at)
+            }
+            11 => Step::Fault(self.fault()),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }

@@ -155,6 +155,7 @@ impl World {
         self.tick();
         match step {
             Step::Commit(ask) => self.commit(ask)?,
+            Step::Restore(scope, at) => self.restore(scope, at)?,
             Step::Flight(asks) => self.flight(asks)?,
             Step::Prefill => {
                 for _ in 0..PREFILL_STEPS {

@@ -3,7 +3,7 @@
 //! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
-use milepost_engine::{CommitError, OpenError, ReadError, Refusal};
+use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
@@ -174,9 +174,7 @@ fn open_kind(error: &OpenError) -> ErrorKind {
 
 fn commit_kind(error: &CommitError) -> ErrorKind {
     match error {
-        CommitError::Name(_) | CommitError::Limit(_) | CommitError::Empty | CommitError::Unsupported { .. } => {
-            ErrorKind::Invalid
-        }
+        CommitError::Name(_) | CommitError::Limit(_) | CommitError::Empty => ErrorKind::Invalid,
         CommitError::Refused(refusal) => refusal_kind(refusal),
         CommitError::DiskFull { .. } => ErrorKind::DiskFull,
         CommitError::Write(_) => ErrorKind::Io,
@@ -194,6 +192,11 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
 fn refusal_kind(refusal: &Refusal) -> ErrorKind {
     match refusal {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Fork { why, .. } => match why {
+            NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
+            NoFork::PointAhead { .. } => ErrorKind::NotYet,
+            NoFork::IsFork { .. } | NoFork::HasState { .. } => ErrorKind::Conflict,
+        },
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a step that fails is kept, and is then the first and only item of the iterator.
 
-use milepost_engine::{Change, Engine, HistoryQuery};
+use milepost_engine::{Change, ChangeKind, Engine, HistoryQuery};
 use milepost_types::{At, Key, ScopePrefix};
 
 use crate::{Error, Result};
@@ -112,6 +112,37 @@ impl HistoryBuilder {
         self
     }
 
+    /// Only changes of this attempt, by whichever writer.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().writer(Writer::new("w")?.attempt(2)).set(&scope, "k", b"1").durable()?;
+    /// assert_eq!(store.history(&scope).attempt(1).iter().count(), 0);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn attempt(mut self, attempt: u32) -> HistoryBuilder {
+        self.query = self.query.map(|query| HistoryQuery { attempt: Some(attempt), ..query });
+        self
+    }
+
+    /// Only changes of this kind.
+    ///
+    /// ```
+    /// # use milepost::{ChangeKind, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// store.checkpoint(&scope, "begin")?;
+    /// assert_eq!(store.history(&scope).kind(ChangeKind::Checkpoint).iter().count(), 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn kind(mut self, kind: ChangeKind) -> HistoryBuilder {
+        self.query = self.query.map(|query| HistoryQuery { kind: Some(kind), ..query });
+        self
+    }
+
     /// The newest first instead of the oldest.
     ///
     /// ```
@@ -160,7 +191,7 @@ impl std::fmt::Debug for HistoryBuilder {
 /// store.set(&scope, "k", b"1")?;
 /// for change in store.history(&scope).iter() {
 ///     let change = change?;
-///     println!("{} {}: {:?} -> {:?}", change.seq, change.key, change.old, change.new);
+///     println!("{} {:?}: {:?} -> {:?}", change.seq, change.key(), change.old, change.new);
 /// }
 /// # Ok::<(), milepost::Error>(())
 /// ```

@@ -35,19 +35,25 @@
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 
 mod commit;
+mod diff;
 mod error;
 mod history;
 pub mod json;
 mod options;
 mod replay;
+mod restore;
 mod store;
 mod verify;
 mod view;
 
 pub use commit::{CommitBuilder, SetOptions, Ticket};
+pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
-pub use milepost_engine::{Change, ChangeKind, Create, Entry, Holder, Refusal, Report, Stats, Value, Verdict};
+pub use milepost_engine::{
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, NoFork, Refusal, Report, Stats,
+    Subject, Value, Verdict,
+};
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
     At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Note,
@@ -57,6 +63,7 @@ pub use milepost_types::{
 };
 pub use options::Options;
 pub use replay::{Replay, Watch};
+pub use restore::Restore;
 pub use store::Store;
 pub use verify::verify;
 pub use view::{Scan, View};

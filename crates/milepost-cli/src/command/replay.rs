@@ -4,7 +4,7 @@ use std::{borrow::Cow, ffi::OsString, process::ExitCode};
 
 use milepost::{Commit, Event, Seq};
 
-use super::{Context, prefix, seq_from};
+use super::{Context, prefix, scope_of, seq_from};
 use crate::{
     error::CliError,
     escape,
@@ -30,7 +30,10 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
-    let from = args.from.as_deref().map_or(Ok(Seq::FIRST), |from| seq_from(&store, "--from", from))?;
+    let from = args
+        .from
+        .as_deref()
+        .map_or(Ok(Seq::FIRST), |from| seq_from(&store, "--from", from, scope_of(prefix.as_ref()).as_ref()))?;
     let mut replay = store.replay(from);
     if let Some(prefix) = prefix {
         replay = replay.within(prefix);

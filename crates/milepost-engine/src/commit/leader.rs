@@ -21,10 +21,10 @@ use milepost_types::{
 use super::{
     Outcome, Sealed,
     fold::{Turn, Unread},
-    judge::{Bodies, Judge, Verdict, unreachable_body},
+    judge::{Judge, Verdict, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, engine::Shared};
+use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -159,8 +159,9 @@ impl Leader {
         let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
+            let tiers = shared.state.load();
             for frame in &frames[..folded] {
-                let forgotten = Body::parse(frame.body()).and_then(|body| shared.memtable.forget(durable, &body));
+                let forgotten = Body::parse(frame.body()).and_then(|body| tiers.forget(durable, &body));
                 forgotten.map_err(|error| unreachable_body(durable, &error))?;
             }
             return Err(match error {
@@ -196,7 +197,8 @@ impl Batch<'_> {
         }
         let commit = if commit.needs_judging() {
             self.fold()?;
-            let judge = Judge { memtable: &shared.memtable, bodies: &*self, last: self.last.seq, now: at };
+            let tiers = shared.state.load();
+            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -214,8 +216,9 @@ impl Batch<'_> {
     fn fold(&mut self) -> Result<(), CommitError> {
         let turn = self.turn.get_or_insert_with(|| self.shared.turn.take());
         turn.check()?;
+        let tiers = self.shared.state.load();
         for frame in &self.frames[self.folded..] {
-            let inserted = Body::parse(frame.body()).and_then(|body| self.shared.memtable.insert(frame.seq, &body));
+            let inserted = Body::parse(frame.body()).and_then(|body| tiers.insert(frame.seq, &body));
             inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
         }
         self.folded = self.frames.len();
@@ -224,6 +227,8 @@ impl Batch<'_> {
 }
 
 impl Bodies for Batch<'_> {
+    type Error = CommitError;
+
     fn with_body<T>(
         &self,
         seq: Seq,
@@ -249,6 +254,7 @@ impl Sealed {
     /// Whether its outcome depends on the state.
     fn needs_judging(&self) -> bool {
         self.takes_away
+            || self.forks
             || !self.preconditions.is_empty()
             || self.meta.idempotency_key.is_some()
             || !self.meta.fences.is_empty()

@@ -2,7 +2,7 @@
 
 use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
-    ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Timestamp, Writer,
+    ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::BodyEncoder, limits, scope::is_reserved,
 };
 
@@ -17,6 +17,7 @@ pub struct Request {
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
+    forks: bool,
 }
 
 /// A request encoded for the queue.
@@ -29,6 +30,8 @@ pub(crate) struct Sealed {
     pub(crate) meta: Meta,
     /// Whether it deletes, clears or releases, so that the leader has to look for what is absent already.
     pub(crate) takes_away: bool,
+    /// Whether it forks, so that the leader has to look whether it can.
+    pub(crate) forks: bool,
 }
 
 impl Request {
@@ -38,6 +41,7 @@ impl Request {
             meta: Meta::default(),
             preconditions: Vec::new(),
             takes_away: false,
+            forks: false,
         }
     }
 
@@ -163,7 +167,7 @@ impl Request {
             Event::ClearPrefix { prefix } => self.add_clear_prefix(prefix),
             Event::Checkpoint { scope, name, note } => self.add_checkpoint(scope, name.as_str(), note.as_ref()),
             Event::Release { scope, name } => self.add_release(scope, name.as_str()),
-            Event::Fork { .. } => Err(CommitError::Unsupported { what: "a fork" }),
+            Event::Fork { scope, origin, point } => self.add_fork(scope, origin, *point),
         }
     }
 
@@ -178,6 +182,14 @@ impl Request {
         not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.release(scope, name)?)
+    }
+
+    /// Lets a scope begin as another one was after some commit, in place.
+    pub fn add_fork(&mut self, scope: &Scope, origin: &Scope, point: Seq) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        not_reserved(origin.as_str())?;
+        self.forks = true;
+        Ok(self.encoder.fork(scope, origin, point)?)
     }
 
     /// How many events it has.
@@ -205,6 +217,7 @@ impl Request {
             preconditions: self.preconditions,
             meta: self.meta,
             takes_away: self.takes_away,
+            forks: self.forks,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use milepost_log::FrameRef;
 use milepost_types::{
-    At, Commit, Corruption, Meta, Receipt, Scope, Seq, Timestamp,
+    At, Commit, Corruption, Meta, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
 };
 
@@ -12,12 +12,10 @@ use super::{Engine, Shared};
 use crate::{
     History, HistoryQuery, ReadError, Replay, Value, View, Watch,
     error::Unreadable,
-    memtable::{Kind, checkpoints_of},
+    lineage::{Bodies, Lineage},
     open,
+    state::{Kind, Tiers},
 };
-
-/// How many checkpoints an error names that misses one.
-const CHECKPOINTS_NAMED_MAX: usize = 5;
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -53,7 +51,8 @@ impl Engine {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
-        match shared.memtable.find(scope, key, shared.published()) {
+        let last = shared.published();
+        match shared.lineage(&shared.state.load()).find(scope, key, last)? {
             // The clock is asked only where an expiry depends on it.
             Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
             Some(version) => shared.value(version, Timestamp::MIN),
@@ -96,30 +95,31 @@ impl Engine {
     }
 }
 
-impl Shared {
-    /// The commit of a scope's newest checkpoint of this name that was not released, as of `seq`.
-    fn checkpoint(&self, scope: &Scope, name: &str, seq: Seq) -> Result<Seq, ReadError> {
-        let names = checkpoints_of(scope.as_str());
-        if let Some(version) = self.memtable.claim(&names, name, seq) {
-            return Ok(Seq(version.seq));
-        }
-        let mut others: Vec<(u64, String)> = Vec::new();
-        if let Some(state) = self.memtable.scope(&names) {
-            for listed in self.memtable.sorted(state).iter() {
-                let version = self.memtable.find_listed(state, listed, seq);
-                others.extend(version.map(|version| (version.seq, listed.key.to_string())));
-            }
-        }
-        others.sort_unstable_by(|a, b| b.cmp(a));
-        others.truncate(CHECKPOINTS_NAMED_MAX);
-        let others = others.into_iter().map(|(_, name)| name).collect();
-        Err(ReadError::NoCheckpoint { scope: scope.clone(), name: name.to_owned(), others })
-    }
+impl Bodies for Shared {
+    type Error = ReadError;
 
+    fn with_body<T>(
+        &self,
+        seq: Seq,
+        read: impl FnOnce(Receipt, &[u8]) -> Result<T, BodyError>,
+    ) -> Result<T, ReadError> {
+        let frame = self.frame(seq)?;
+        let found = read(Receipt { seq, at: frame.at() }, frame.body());
+        Ok(found.map_err(|error| self.unreadable(seq, &error))?)
+    }
+}
+
+impl Shared {
     /// The time that a read of the newest state takes place at: never before the last commit, so that a clock that runs
     /// backwards brings nothing back that had expired.
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.clock.now().max(self.published_at())
+    }
+
+    /// Answers for scopes and what they were forked from.
+    #[inline]
+    pub(crate) fn lineage<'a>(&'a self, tiers: &'a Tiers) -> Lineage<'a, Shared> {
+        Lineage { tiers, bodies: self }
     }
 
     /// The frame of a durable commit.
@@ -183,7 +183,8 @@ impl Shared {
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
         let mut fault: Option<Unreadable> = None;
-        let mut inserter = self.memtable.inserter();
+        let tiers = self.state.load();
+        let mut inserter = tiers.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
         {

@@ -7,14 +7,16 @@
 //! A new key's place in the tables is a cache miss, and the next key's does not depend on it: so all the places of a
 //! group are touched first, and the processor waits for them at once.
 
-use std::{hint::black_box, ops::Range};
+use std::{hint::black_box, ops::Range, sync::atomic::Ordering};
 
 use milepost_types::{
     EventRef, Seq,
     body::{Body, BodyError},
 };
 
-use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, checkpoints_of, hash_key, hash_scope};
+use super::{
+    FENCE, FORK, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, checkpoints_of, hash_key, hash_scope,
+};
 
 /// Keys of a group: their slots and lines fit into the first cache many times over.
 const GROUP: usize = 32;
@@ -77,7 +79,12 @@ impl<'m> Inserter<'m> {
                     let state = scope_of(memtable, &mut None, &checkpoints_of(scope));
                     self.put(state, seq, name, Version { seq: seq.0, record, kind: Kind::Delete });
                 }
-                EventRef::Fork { .. } => {}
+                EventRef::Fork { scope, .. } => {
+                    // Pairs with the load in `Memtable::has_forks`.
+                    memtable.has_forks.store(true, Ordering::Release);
+                    let state = scope_of(memtable, &mut None, FORK);
+                    self.put(state, seq, scope, Version { seq: seq.0, record, kind: Kind::Claim });
+                }
             }
         }
         if body.has_claims() {

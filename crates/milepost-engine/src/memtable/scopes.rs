@@ -27,7 +27,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Whether what it clears held the version.
-    pub(super) fn stands_after(&self, version: &Version) -> bool {
+    pub(crate) fn stands_after(&self, version: &Version) -> bool {
         (self.seq, self.record) > (version.seq, version.record)
     }
 }
@@ -166,7 +166,7 @@ fn merged<T: Clone>(old: &[T], fresh: Vec<T>, in_order: impl Fn(&T, &T) -> bool)
 }
 
 /// A scope's name, in its place in the order of names.
-type SortedScope = (Arc<str>, ScopeIndex);
+pub(crate) type SortedScope = (Arc<str>, ScopeIndex);
 
 /// The scopes by name.
 #[derive(Debug)]
@@ -244,6 +244,6 @@ impl Scopes {
 }
 
 /// Whether the name stands for a prefix and all below it.
-pub(super) fn is_prefix(name: &str) -> bool {
+pub(crate) fn is_prefix(name: &str) -> bool {
     name.ends_with('/')
 }

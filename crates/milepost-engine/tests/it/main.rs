@@ -3,6 +3,8 @@
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
+//! * `forks`: scopes that begin as others
+//! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `faults`: a disk and a clock that fail
@@ -17,7 +19,9 @@ mod basics;
 mod beside;
 mod checkpoints;
 mod faults;
+mod forks;
 mod judged;
+mod restores;
 mod tickets;
 
 use std::path::Path;

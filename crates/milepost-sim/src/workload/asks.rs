@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The scopes: one within another, one that only looks as if it were, one that is not ASCII.
-pub const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n"];
+pub const SCOPES: [&str; 8] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n", "a/fork", "fork"];
 /// The keys: alike at their beginnings.
 pub const KEYS: [&str; 7] = ["k", "k1", "k2", "key/with/path", "key/with/pathology", "\u{1b}[2J", "ключ"];
 /// The names of checkpoints.
@@ -25,7 +25,7 @@ pub struct Asks {
     dice: Dice,
     /// Counts up, so that hardly two values are alike and a wrong one is seen.
     serial: u64,
-    weights: [u32; 8],
+    weights: [u32; 9],
     value_bytes_most: usize,
 }
 
@@ -33,7 +33,7 @@ impl Asks {
     /// Requests to the taste of a seed.
     #[must_use]
     pub fn new(mut dice: Dice) -> Asks {
-        let mut weights = [40, 8, 6, 3, 2, 3, 2, 6];
+        let mut weights = [40, 8, 6, 3, 2, 3, 2, 3, 6];
         for weight in &mut weights[1..] {
             *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
         }
@@ -51,7 +51,7 @@ impl Asks {
         let many = self.dice.once_in(6);
         let count = if many { 2 + self.dice.index(30) } else { 1 + self.dice.index(2) };
         let one_scope = many.then(|| self.scope());
-        let events = (0..count).map(|_| self.event(one_scope.as_ref(), now)).collect();
+        let events = (0..count).map(|_| self.event(model, one_scope.as_ref(), now)).collect();
         let require = if self.dice.once_in(5) { vec![self.condition(model)] } else { Vec::new() };
         Ask { meta: self.meta(model), require, events }
     }
@@ -75,7 +75,7 @@ impl Asks {
         }
         let mut ask = (*self.dice.pick(&keyed)).clone();
         if self.dice.once_in(3) {
-            ask.events = vec![self.event(None, Timestamp(0))];
+            ask.events = vec![self.event(model, None, Timestamp(0))];
         }
         Some(ask)
     }
@@ -97,7 +97,7 @@ impl Asks {
         Meta { writer, idempotency_key, fences }
     }
 
-    fn event(&mut self, one_scope: Option<&Scope>, now: Timestamp) -> Event {
+    fn event(&mut self, model: &Model, one_scope: Option<&Scope>, now: Timestamp) -> Event {
         let scope = one_scope.cloned().unwrap_or_else(|| self.scope());
         let key = self.key();
         match self.dice.weighted(&self.weights) {
@@ -124,12 +124,29 @@ impl Asks {
                 Event::Checkpoint { scope, name: self.name(), note }
             }
             6 => Event::Release { scope, name: self.name() },
+            7 => self.fork(model, scope),
             _ => {
                 self.serial += 1;
                 let key = Key::parse(&format!("item/{:06}", self.serial)).expect("a short name");
                 Event::Set { scope, key, value: self.drawn_value(), content_type: None, expires_at: None }
             }
         }
+    }
+
+    /// A fork, mostly of a scope that can begin, from a point that is there.
+    fn fork(&mut self, model: &Model, origin: Scope) -> Event {
+        let last = model.last();
+        let state = model.state(last.seq);
+        let can_begin: Vec<&'static str> = SCOPES
+            .into_iter()
+            .filter(|scope| state.fork(scope).is_none() && state.scan(scope, "", last.at).is_empty())
+            .collect();
+        let scope = match can_begin.is_empty() || self.dice.once_in(6) {
+            true => self.scope(),
+            false => Scope::parse(self.dice.word(&can_begin)).expect("a scope of the table"),
+        };
+        let ahead = u64::from(self.dice.once_in(12));
+        Event::Fork { scope, origin, point: Seq(self.dice.below(last.seq.0 + 1) + ahead) }
     }
 
     fn content_type(&mut self) -> ContentType {

@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::fmt::temporal::DateTimePrinter;
-use milepost_engine::{Change, Entry};
-use milepost_types::{Commit, ContentType, Event, Note, Scope, Timestamp, Writer};
+use milepost_engine::{Change, Checkpoint, Difference, Entry, Subject};
+use milepost_types::{Commit, ContentType, Event, Key, Note, Scope, Timestamp, Writer};
 use serde::{Serialize, Serializer};
 
 use super::TimeOrMicros;
@@ -87,11 +87,44 @@ struct ChangeOut<'a> {
     attempt: Option<u32>,
     change: &'static str,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u64>,
+    #[serde(flatten)]
+    old: Option<OldOut<'a>>,
+    #[serde(flatten)]
+    new: Option<NewOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceOut<'a> {
+    difference: &'static str,
     key: &'a str,
     #[serde(flatten)]
     old: Option<OldOut<'a>>,
     #[serde(flatten)]
     new: Option<NewOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckpointOut<'a> {
+    scope: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -179,26 +212,93 @@ pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
 /// # Ok::<(), milepost::Error>(())
 /// ```
 pub fn write_change(out: &mut Vec<u8>, change: &Change) {
+    let (mut name, mut note, mut origin, mut point) = (None, None, None, None);
+    match &change.subject {
+        Subject::Key(_) => {}
+        Subject::Checkpoint { name: of, note: said } => {
+            (name, note) = (Some(of.as_str()), said.as_ref().map(Note::as_str));
+        }
+        Subject::Fork { origin: from, point: at } => (origin, point) = (Some(from.as_str()), Some(at.0)),
+    }
+    let writer = change.writer.as_ref();
     put(
         out,
         &ChangeOut {
             seq: change.seq.0,
             at: change.at.into(),
-            writer: change.writer.as_ref().map(Writer::name),
-            attempt: change.writer.as_ref().and_then(Writer::attempt_number),
+            writer: writer.map(Writer::name),
+            attempt: writer.and_then(Writer::attempt_number),
             change: change.kind.name(),
             scope: change.scope.as_str(),
-            key: change.key.as_str(),
-            old: change.old.as_deref().map(|value| match text_of(value) {
-                Ok(text) => OldOut::Old(text),
-                Err(base64) => OldOut::OldBase64(base64),
-            }),
-            new: change.new.as_deref().map(|value| match text_of(value) {
-                Ok(text) => NewOut::New(text),
-                Err(base64) => NewOut::NewBase64(base64),
-            }),
+            key: change.key().map(Key::as_str),
+            name,
+            note,
+            origin,
+            point,
+            old: change.old.as_deref().map(old_out),
+            new: change.new.as_deref().map(new_out),
         },
     );
+}
+
+/// Writes a difference of two states, without a line end.
+///
+/// ```
+/// use milepost::{At, Scope, Seq, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.set(&scope, "k", b"1")?;
+/// let mut line = Vec::new();
+/// json::write_difference(&mut line, &store.diff(&scope, Seq::ZERO, At::Latest)?.next().unwrap()?);
+/// assert_eq!(line, br#"{"difference":"added","key":"k","new":"1"}"#);
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_difference(out: &mut Vec<u8>, difference: &Difference) {
+    put(
+        out,
+        &DifferenceOut {
+            difference: difference.kind().name(),
+            key: difference.key.as_str(),
+            old: difference.old.as_deref().map(old_out),
+            new: difference.new.as_deref().map(new_out),
+        },
+    );
+}
+
+/// Writes a checkpoint, without a line end.
+///
+/// ```
+/// use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.checkpoint(&scope, "begin")?;
+/// let mut line = Vec::new();
+/// json::write_checkpoint(&mut line, &store.checkpoints(&scope)?[0]);
+/// assert!(line.starts_with(br#"{"scope":"a","name":"begin","seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
+    let writer = checkpoint.writer.as_ref();
+    put(
+        out,
+        &CheckpointOut {
+            scope: checkpoint.scope.as_str(),
+            name: checkpoint.name.as_str(),
+            note: checkpoint.note.as_ref().map(Note::as_str),
+            seq: checkpoint.seq.0,
+            at: checkpoint.at.into(),
+            writer: writer.map(Writer::name),
+            attempt: writer.and_then(Writer::attempt_number),
+        },
+    );
+}
+
+fn old_out(bytes: &[u8]) -> OldOut<'_> {
+    text_of(bytes).map_or_else(OldOut::OldBase64, OldOut::Old)
+}
+
+fn new_out(bytes: &[u8]) -> NewOut<'_> {
+    text_of(bytes).map_or_else(NewOut::NewBase64, NewOut::New)
 }
 
 /// A time as RFC 3339 in UTC with microseconds; `None` beyond the years that format has.
