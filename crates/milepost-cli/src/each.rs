@@ -42,12 +42,10 @@ pub(crate) use self::{
     error::EachError,
     results::{ResultsArgs, results},
 };
-use crate::error::{CliError, say};
+use crate::error::{CliError, exit, say};
 
 /// Some items failed or were refused.
 const EXIT_FAILED: u8 = 1;
-/// A signal asked for the end.
-const EXIT_INTERRUPTED: u8 = 130;
 /// Of an output, kept if nothing else is said.
 const KEPT_BYTES: usize = 64 << 10;
 /// Of an output, at most: both fit into one value, beside what else is in it.
@@ -71,7 +69,7 @@ command exits with 0. A failed one is kept with its outputs and not run again un
 the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
-Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 interrupted.")]
+Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
 pub(crate) struct EachArgs {
     /// Name of the job: what is done is remembered under it.
     #[arg(long, value_name = "NAME")]
@@ -136,7 +134,7 @@ pub(crate) fn each(
     match finished.ending {
         RunEnding::Done => Ok(ExitCode::SUCCESS),
         RunEnding::SomeFailed => Ok(ExitCode::from(EXIT_FAILED)),
-        RunEnding::Interrupted => Ok(ExitCode::from(EXIT_INTERRUPTED)),
+        RunEnding::Interrupted(signal) => Ok(ExitCode::from(exit::BY_SIGNAL + signal)),
         RunEnding::Stopped(error) => Err(error.into()),
     }
 }

@@ -3,11 +3,11 @@
 //! Invariant: a key is told at most once, in order, and only if its value, content type or expiry is another one. Where
 //! both sides have the same version, its value is not read.
 
-use std::{cmp::Ordering, sync::Arc, vec};
+use std::{cmp::Ordering, vec};
 
-use milepost_types::{Key, Timestamp};
+use milepost_types::Key;
 
-use crate::{ReadError, Value, View, engine::Shared, state::Version};
+use crate::{ReadError, Value, View, state::Version};
 
 /// A key in which two states differ.
 #[derive(Clone, Debug)]
@@ -61,19 +61,18 @@ type Found = (Key, Option<Version>, Option<Version>);
 /// The differences, one after the other.
 #[derive(Debug)]
 pub struct Diff {
-    shared: Arc<Shared>,
     found: vec::IntoIter<Found>,
-    old_at: Timestamp,
-    new_at: Timestamp,
+    old: View,
+    new: View,
 }
 
 impl View {
     /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same store, differ.
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
-        assert!(Arc::ptr_eq(&self.shared, &other.shared), "views of two stores");
+        assert!(std::ptr::eq(&raw const *self.shared, &raw const *other.shared), "views of two stores");
         self.shared.may_read()?;
         let found = gather((scope, self), (other_scope, other))?.into_iter();
-        Ok(Diff { shared: Arc::clone(&self.shared), found, old_at: self.at, new_at: other.at })
+        Ok(Diff { found, old: self.clone(), new: other.clone() })
     }
 }
 
@@ -98,7 +97,7 @@ fn gather((old_scope, old): (&str, &View), (new_scope, new): (&str, &View)) -> R
         let old_version = if order == Ordering::Greater { None } else { old_keys.seen()? };
         let new_version = if order == Ordering::Less { None } else { new_keys.seen()? };
         // One that expires may be gone on one side only.
-        let differ = old_version != new_version || (old.at != new.at && old_version.is_some_and(Version::expires));
+        let differ = old_version != new_version || old_version.is_some_and(Version::expires);
         if differ {
             found.push((Key::parse(key).expect("checked when it was inserted"), old_version, new_version));
         }
@@ -113,8 +112,11 @@ fn gather((old_scope, old): (&str, &View), (new_scope, new): (&str, &View)) -> R
 
 impl Diff {
     fn difference(&self, (key, old, new): Found) -> Result<Option<Difference>, ReadError> {
-        let old = old.map_or(Ok(None), |version| self.shared.value(version, self.old_at))?;
-        let new = new.map_or(Ok(None), |version| self.shared.value(version, self.new_at))?;
+        let segments = self.old.shared.reader.segments();
+        let value = |view: &View, version: Option<Version>| {
+            version.map_or(Ok(None), |version| view.shared.value(&segments, version, || view.at()))
+        };
+        let (old, new) = (value(&self.old, old)?, value(&self.new, new)?);
         let is_same = match (&old, &new) {
             (None, None) => true,
             (Some(old), Some(new)) => {

@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-use milepost_io::{DirLock, Failure, ForkGuard, Latch};
+use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
 use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -41,6 +41,7 @@ use crate::{
     manifest, open,
     state::State,
 };
+pub(crate) use read::NO_FRAME;
 use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.
@@ -55,7 +56,7 @@ pub struct Engine {
 /// Closes the store when the last clone goes.
 #[derive(Debug)]
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Spread<Shared>,
 }
 
 /// What all users of an open store share.
@@ -112,11 +113,11 @@ pub struct Stats {
     pub epoch: u32,
     /// The last durable commit.
     pub last: Receipt,
-    /// Scopes that were ever written to.
-    pub scopes: u64,
+    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still.
+    pub scopes_ever: u64,
     /// Keys that were ever set.
-    pub keys: u64,
-    /// Versions kept.
+    pub keys_ever: u64,
+    /// Versions of them that are kept.
     pub versions: u64,
     /// Bytes of memory that keys and versions take.
     pub memtable_bytes: u64,
@@ -199,11 +200,16 @@ impl Engine {
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
         };
-        Engine { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+        Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
+        self.handle.shared.shared()
+    }
+
+    /// For views, which come and go in many threads at once.
+    fn hold(&self) -> Held<Shared> {
+        self.handle.shared.hold()
     }
 
     /// A new, empty request under this store's limits.
@@ -270,10 +276,10 @@ impl Engine {
             store: shared.store.to_string(),
             epoch: shared.epoch,
             last: self.last(),
-            scopes: sizes.scopes,
-            keys: sizes.keys,
+            scopes_ever: sizes.scopes,
+            keys_ever: sizes.keys,
             versions: sizes.versions,
-            memtable_bytes: sizes.bytes,
+            memtable_bytes: sizes.active_bytes,
             segments: log.len() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
@@ -360,8 +366,8 @@ impl Shared {
                 Lead::Wait => Some(self.leader.lock()),
             };
             let Some(guard) = guard else { break };
-            let mut held = Held { guard, _relay: Relay { shared: self } };
-            let Some(leader) = held.guard.as_mut() else { break };
+            let mut leading = Leading { guard, _relay: Relay { shared: self } };
+            let Some(leader) = leading.guard.as_mut() else { break };
             if leader.has_company {
                 self.gather();
             }
@@ -370,7 +376,7 @@ impl Shared {
             let landed = leader.lead(self, generation);
             let wants_prefill = leader.wants_prefill(self);
             // Whoever leads next begins before this generation is folded and its callers are woken.
-            drop(held);
+            drop(leading);
             told += landed.tell();
             if wants_prefill {
                 self.wake_prefill();
@@ -408,7 +414,18 @@ impl Shared {
         manifest::write(&*self.parts.disk, &self.dir, &next, &self.latch).map_err(|error| match error {
             OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
             OpenError::Stopped(failure) => CommitError::Stopped(failure),
-            other => CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &other.to_string())),
+            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
+                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
+            }
+            // None of these is about writing it.
+            other @ (OpenError::Missing { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::ManifestMissing { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::NewerCommit(_)
+            | OpenError::InUse { .. }
+            | OpenError::Corrupt(_)
+            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
         })
     }
 
@@ -491,7 +508,7 @@ pub(crate) enum Lead {
 }
 
 /// The lead. Dropped in this order, by a panic too: first the lock, then the relay.
-struct Held<'a> {
+struct Leading<'a> {
     guard: MutexGuard<'a, Option<Leader>>,
     _relay: Relay<'a>,
 }
@@ -517,7 +534,7 @@ impl Drop for Handle {
             self.shared.workers.forget();
             return;
         }
-        if let Err(error) = self.shared.close() {
+        if let Err(error) = self.shared.shared().close() {
             tracing::warn!(dir = %self.shared.dir.display(), %error, "store not closed cleanly");
         }
     }

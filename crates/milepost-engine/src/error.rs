@@ -146,7 +146,6 @@ fn checkpoints_text(others: &[String]) -> String {
 
 /// Why a commit was refused at its place in the order. Nothing was appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Refusal {
     /// A precondition does not hold.
     Precondition {
@@ -284,7 +283,6 @@ fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::
         Precondition::ValueBelow { scope, key, .. } => {
             write!(f, "the value of key {key} of scope {scope} was required to be below the new one")
         }
-        other => write!(f, "{other:?} was required"),
     }
 }
 
@@ -476,7 +474,6 @@ impl OpenError {
             LogError::DiskFull { need, free } => OpenError::DiskFull { dir: dir.to_owned(), need, free },
             LogError::Stopped(failure) => OpenError::Stopped(failure),
             LogError::Io { action, path, source } => OpenError::io(action, &path, source),
-            other => OpenError::Corrupt(named(dir.join("log"), other.to_string())),
         }
     }
 }

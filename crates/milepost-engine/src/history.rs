@@ -188,9 +188,10 @@ impl History {
             return Ok(None);
         }
         let at = frame.at();
-        let old = found.old.map_or(Ok(None), |version| self.shared.value(version, at))?;
+        let segments = self.shared.reader.segments();
+        let old = found.old.map_or(Ok(None), |version| self.shared.value(&segments, version, || Ok(at)))?;
         // What is set is shown even if it was set to have expired already.
-        let new = found.new.map(|version| self.shared.value_ever(version)).transpose()?;
+        let new = found.new.map(|version| self.shared.value_ever(&segments, version)).transpose()?;
         let subject = self.subject(&found, frame.body())?;
         if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
             return Ok(None);

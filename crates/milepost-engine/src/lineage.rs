@@ -57,8 +57,20 @@ impl<B: Bodies> Lineage<'_, B> {
     /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see.
     #[inline]
     pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, B::Error> {
-        let own = self.tiers.find(scope, key, seq)?;
-        if !self.tiers.has_forks() || is_behind_any_fork(own) {
+        self.find_glancing(scope, key, seq, |_| {})
+    }
+
+    /// The same, with a `glance` at what it most likely is: see [`Tiers::find_glancing`].
+    #[inline]
+    pub(crate) fn find_glancing(
+        &self,
+        scope: &str,
+        key: &str,
+        seq: Seq,
+        glance: impl Fn(Version),
+    ) -> Result<Option<Version>, B::Error> {
+        let own = self.tiers.find_glancing(scope, key, seq, glance)?;
+        if is_behind_any_fork(own) || !self.tiers.has_forks() {
             return Ok(own);
         }
         self.find_through(scope, key, seq, own)

@@ -59,7 +59,7 @@ pub(crate) fn for_writing(
         None => begin(parts, dir, settings, &latch)?,
     };
     let store = StoreId(manifest.store);
-    let state = State::new();
+    let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
     let raised = |segments| Manifest { store: store.0, epoch, segments, clean: None };
     let log_settings = LogSettings { segment_bytes: settings.segment_bytes };
@@ -110,7 +110,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     loop {
         looks += 1;
         let Some(manifest) = manifest::read(&**disk, dir)? else { return Err(no_manifest(&**disk, dir)?) };
-        let state = State::new();
+        let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
         match replay(disk, dir, &manifest, &state, &mut |_, _| {}) {
             Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
             Err(error) => return Err(error),

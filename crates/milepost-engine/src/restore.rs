@@ -25,7 +25,7 @@ impl Engine {
         let now = self.view(At::Latest)?;
         let then = self.view(at)?;
         let point = then.seq();
-        let then = View { at: now.at(), ..then };
+        let then = View { at: Some(now.at()?), ..then };
         let differences = now.diff(scope.as_str(), &then, scope.as_str())?.collect::<Result<_, _>>()?;
         Ok(Restoration { scope: scope.clone(), version: now.scope_version(scope.as_str())?, point, differences })
     }

@@ -14,7 +14,6 @@ use crate::{Holder, OpenError, error::Unreadable, manifest, open};
 
 /// What state a store is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Verdict {
     /// Whole.
     Clean,

@@ -4,11 +4,13 @@
 
 use std::{ops::ControlFlow, sync::Arc, vec};
 
+use milepost_io::Held;
+use milepost_log::Segments;
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
     ReadError, Value,
-    engine::Shared,
+    engine::{NO_FRAME, Shared},
     lineage::Line,
     state::{Kind, Tiers, Version},
 };
@@ -16,9 +18,11 @@ use crate::{
 /// The state at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Held<Shared>,
     pub(crate) seq: Seq,
-    pub(crate) at: Timestamp,
+    /// `None` for the time of the commit at `seq`: looked up when it is asked for, since a point read needs it only for
+    /// a value that expires.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// A key and its value.
@@ -38,16 +42,20 @@ impl View {
     }
 
     /// Its time: values that expire at or before it are gone.
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        self.at
+    pub fn at(&self) -> Result<Timestamp, ReadError> {
+        match self.at {
+            Some(at) => Ok(at),
+            None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
+            None => Ok(self.shared.frame(self.seq)?.at()),
+        }
     }
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
+        let segments = self.shared.reader.segments();
         match self.shared.lineage(&self.shared.state.load()).find(scope, key, self.seq)? {
-            Some(version) => self.shared.value(version, self.at),
+            Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
     }
@@ -103,23 +111,33 @@ impl Shared {
         if self.is_child() { Err(ReadError::Forked) } else { Ok(()) }
     }
 
-    /// The value at a version's address, unless it has expired at `now`.
+    /// The value at a version's address, unless it has expired at `now`, which is asked only where an expiry depends on
+    /// it.
     #[inline]
-    pub(crate) fn value(&self, version: Version, now: Timestamp) -> Result<Option<Value>, ReadError> {
+    pub(crate) fn value(
+        &self,
+        segments: &Segments,
+        version: Version,
+        now: impl FnOnce() -> Result<Timestamp, ReadError>,
+    ) -> Result<Option<Value>, ReadError> {
         if matches!(version.kind, Kind::Delete | Kind::Claim) {
             return Ok(None);
         }
-        let value = self.value_ever(version)?;
-        let expired = version.kind == Kind::Expiring && value.expires_at().is_some_and(|expiry| expiry <= now);
-        Ok(Some(value).filter(|_| !expired))
+        let value = self.value_ever(segments, version)?;
+        if version.kind != Kind::Expiring {
+            return Ok(Some(value));
+        }
+        let now = now()?;
+        Ok(Some(value).filter(|value| value.expires_at().is_none_or(|expiry| expiry > now)))
     }
 
     /// The value at the address of a set, expired or not.
     #[inline]
-    pub(crate) fn value_ever(&self, version: Version) -> Result<Value, ReadError> {
+    pub(crate) fn value_ever(&self, segments: &Segments, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
-        let frame = self.frame(seq)?;
-        Ok(Value::of_record(frame, version.record).map_err(|error| self.unreadable(seq, &error))?)
+        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
+        let found = found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))?;
+        Ok(Value::of_record(&found, version.record).map_err(|error| self.unreadable(seq, &error))?)
     }
 }
 
@@ -175,7 +193,8 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                match self.view.shared.value(version, self.view.at) {
+                let shared = &self.view.shared;
+                match shared.value(&shared.reader.segments(), version, || self.view.at()) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

@@ -12,7 +12,6 @@ use crate::RunId;
 
 /// Why a run can't be opened. Nothing was changed: a run is rebuilt from the log.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum OpenRunError {
     /// Damage.
     #[error(transparent)]
@@ -69,7 +68,6 @@ pub enum OpenRunError {
 
 /// Why a run was not built. Nothing of it is left under a name that counts; it can be built again.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum BuildError {
     /// Damage in what it was to be built from.
     #[error(transparent)]

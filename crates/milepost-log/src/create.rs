@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_io::{Disk, Entropy, Latch, OpenMode};
+use milepost_io::{Disk, Entropy, Latch, OpenMode, Room};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
@@ -17,6 +17,9 @@ use crate::{
     recover::{list, read_to_end},
 };
 
+/// What a file system that grants whole blocks needs for a directory.
+const DIRECTORY_BYTES: u64 = 4096;
+
 /// Creates an empty log in a store's directory: its directories and its first segment, durable.
 ///
 /// An empty segment left there by a creation that was interrupted is replaced; anything else in it is an error.
@@ -30,7 +33,10 @@ pub fn create(
     settings: LogSettings,
 ) -> Result<Log, LogError> {
     let log_dir = names::log_dir(dir);
-    disk.create_dir(&log_dir).map_err(LogError::io("create", &log_dir))?;
+    disk.create_dir(&log_dir).map_err(|error| match Room::lacking(&*disk, dir, &error) {
+        Some(free) => LogError::DiskFull { need: DIRECTORY_BYTES, free },
+        None => LogError::io("create", &log_dir)(error),
+    })?;
     disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
     let listing = list(&*disk, dir)?;
     for id in &listing.segments {

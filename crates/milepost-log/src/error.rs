@@ -14,7 +14,6 @@ use crate::{SegmentId, StoreId};
 /// Why a log can't be opened, or not be read further. Nothing was changed, unless repairing had begun: then it can be
 /// begun again.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum LogError {
     /// Damage.
     #[error(transparent)]
@@ -121,7 +120,6 @@ impl LogError {
 
 /// Why a batch was not appended, or a segment not begun. Nothing was appended.
 #[derive(Clone, Debug, Error)]
-#[non_exhaustive]
 pub enum AppendError {
     /// No room. The log is as it was; the same can be tried again when there is room.
     #[error("{}", .free.too_little_for(*.need, None))]

@@ -72,7 +72,8 @@ fn plain_version(version: &Version<'_>) -> Plain {
 
 /// Everything that a view shows is what the model says of its moment.
 pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
-    same(&(view.seq(), view.at()), &(moment.seq, moment.now), || "the moment of a view".into())?;
+    let at = read(view.at(), || format!("the time of {moment:?}"))?;
+    same(&(view.seq(), at), &(moment.seq, moment.now), || "the moment of a view".into())?;
     let state = model.state(moment.seq);
     let root = ScopePrefix::root();
     let scopes = read(view.scopes(&root), || format!("scopes at {moment:?}"))?;

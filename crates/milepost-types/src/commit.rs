@@ -82,7 +82,6 @@ pub struct Meta {
 
 /// A condition judged at the commit's place in the order. A failed one refuses the whole commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Precondition {
     /// The key has no value.
     KeyAbsent {

@@ -352,6 +352,21 @@ impl CommitBuilder {
         self.state.as_ref().map_or(0, |request| request.events())
     }
 
+    /// Whether the store may refuse it for what it finds: it has preconditions, fences or an idempotency key.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// assert!(!store.commit().set(&scope, "k", b"1").is_judged());
+    /// assert!(store.commit().set(&scope, "k", b"1").fence(&scope, 2).is_judged());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.state.as_ref().is_ok_and(milepost_engine::Request::is_judged)
+    }
+
     /// Commits, and returns when it is durable.
     ///
     /// ```

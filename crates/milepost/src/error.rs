@@ -200,7 +200,6 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,
-        _ => ErrorKind::Conflict,
     }
 }
 

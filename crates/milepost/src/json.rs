@@ -30,7 +30,7 @@
 //!
 //! Invariant: what is written here is read here as the same commit. Anything else is refused: unknown fields, fields
 //! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a
-//! small factor.
+//! small factor; [`add_commit`] takes no more than the commit's encoding.
 
 mod read;
 mod write;
@@ -38,7 +38,7 @@ mod write;
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
-pub use read::{parse_commit, parse_time};
+pub use read::{add_commit, parse_commit, parse_time};
 pub use write::{time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry};
 
 use crate::CommitBuilder;

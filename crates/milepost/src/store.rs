@@ -376,7 +376,7 @@ impl Store {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
-    /// assert_eq!(store.stats().keys, 1);
+    /// assert_eq!(store.stats().keys_ever, 1);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     #[must_use]

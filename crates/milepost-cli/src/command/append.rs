@@ -10,7 +10,7 @@ mod lines;
 
 use std::{io, process::ExitCode};
 
-use milepost::{ErrorKind, Store, Ticket, json};
+use milepost::{ErrorKind, Store, Ticket, Writer, json};
 
 use self::{
     interrupt::{Input, Interrupt},
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
     out.flush()?;
     let mut append = Append {
         store,
+        writer: default_writer()?,
         out,
         format: context.format,
         keep_going: args.keep_going,
@@ -103,6 +104,8 @@ enum Ended {
 
 struct Append<'o> {
     store: Store,
+    /// Who writes where the line does not say it.
+    writer: Writer,
     out: &'o mut Out,
     format: Format,
     keep_going: bool,
@@ -152,18 +155,15 @@ impl Append<'_> {
             self.settle(self.under_way.len() - 1)?;
         }
         let line = |error| CliError::Line { line: number, error };
-        let mut commit = match json::parse_commit(bytes) {
+        let commit = match json::add_commit(bytes, self.store.commit().writer(self.writer.clone())) {
             Ok(commit) => commit,
             Err(error) => return self.refuse(line(error.into())),
         };
-        if commit.meta.writer.is_none() {
-            commit.meta.writer = Some(default_writer()?);
-        }
         let is_judged = commit.is_judged();
         if is_judged && !self.keep_going {
             self.settle(0)?;
         }
-        match commit.add_to(self.store.commit()).submit() {
+        match commit.submit() {
             Ok(ticket) => {
                 self.under_way.push_back((number, bytes_count, ticket));
                 self.under_way_bytes += bytes_count;

@@ -33,8 +33,8 @@ impl StatsRow {
         [
             ("epoch", u64::from(stats.epoch)),
             ("seq", stats.last.seq.0),
-            ("scopes", stats.scopes),
-            ("keys", stats.keys),
+            ("scopes_ever", stats.scopes_ever),
+            ("keys_ever", stats.keys_ever),
             ("versions", stats.versions),
             ("segments", stats.segments),
             ("log_bytes", stats.log_bytes),

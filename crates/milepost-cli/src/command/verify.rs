@@ -54,8 +54,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
     Ok(match report.verdict {
         Verdict::Clean => ExitCode::SUCCESS,
         Verdict::TornTail { .. } => ExitCode::from(exit::TORN),
-        // Whatever else a verdict may say one day, it is not clean.
-        _ => ExitCode::from(exit::CORRUPT),
+        Verdict::Corrupt(_) => ExitCode::from(exit::CORRUPT),
     })
 }
 
@@ -70,7 +69,7 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
     let verdict = match &report.verdict {
         Verdict::Clean => "clean",
         Verdict::TornTail { .. } => "torn tail",
-        _ => "damaged",
+        Verdict::Corrupt(_) => "damaged",
     };
     out.line(format!("{verdict}: {range}, {size}").as_bytes())?;
     match &report.verdict {
@@ -88,7 +87,6 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
                 out.line(format!("  {}", escape::one_line(&one.to_string())).as_bytes())?;
             }
         }
-        other => out.line(format!("  {other:?}").as_bytes())?,
     }
     for stray in &report.strays {
         out.line(format!("  ignored, not of this store: {}", escape::one_line(stray)).as_bytes())?;
@@ -108,7 +106,7 @@ fn object(report: &Report, line: &mut Vec<u8>) {
     let verdict = match &report.verdict {
         Verdict::Clean => "clean",
         Verdict::TornTail { .. } => "torn_tail",
-        _ => "corrupt",
+        Verdict::Corrupt(_) => "corrupt",
     };
     object.put("verdict", verdict);
     object.put("commits", report.commits);
@@ -125,7 +123,7 @@ fn object(report: &Report, line: &mut Vec<u8>) {
             object.put("torn", json!({ "file": file.display().to_string(), "offset": offset, "bytes": bytes }));
         }
         Verdict::Corrupt(damage) => object.put("damage", damage.iter().map(place).collect::<Vec<_>>()),
-        _ => {}
+        Verdict::Clean => {}
     }
     object.put("strays", &*report.strays);
     if let Some(holder) = &report.held {

@@ -12,7 +12,6 @@ use crate::{error::exit, exit_code};
 
 /// Why a run did not begin or go on.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub(crate) enum EachError {
     /// The store, at anything but a mark.
     #[error(transparent)]

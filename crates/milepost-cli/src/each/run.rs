@@ -100,8 +100,8 @@ pub(super) enum RunEnding {
     Done,
     /// Some items failed or were refused.
     SomeFailed,
-    /// A signal asked for the end.
-    Interrupted,
+    /// This signal asked for the end.
+    Interrupted(u8),
     /// An error made the end.
     Stopped(EachError),
 }
@@ -113,8 +113,8 @@ struct Item {
 }
 
 enum Event {
-    /// SIGINT or SIGTERM.
-    Signal,
+    /// SIGINT or SIGTERM, by its number.
+    Signal(u8),
     /// A slot has ended, because all is done or because of a stop.
     SlotEnded,
     /// Start nothing more.
@@ -178,7 +178,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
             shared.tell(Event::Failed(error));
         }
     })?;
-    let (was_interrupted, mut failure) = shared.wait(&happened, stop);
+    let (signal, mut failure) = shared.wait(&happened, stop);
     for thread in slots {
         join(thread);
     }
@@ -191,7 +191,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
         }
     }
     shared.bar.finish();
-    Ok(shared.finish(was_interrupted, failure))
+    Ok(shared.finish(signal, failure))
 }
 
 impl Shared {
@@ -208,10 +208,10 @@ impl Shared {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// Waits until every slot has ended; whether a signal was the reason, and the first error.
-    fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (bool, Option<EachError>) {
+    /// Waits until every slot has ended; the first signal that asked for it, and the first error.
+    fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (Option<u8>, Option<EachError>) {
         let mut stop = Some(stop);
-        let (mut ended, mut asked, mut was_interrupted, mut failure) = (0, 0, false, None);
+        let (mut ended, mut asked, mut signal, mut failure) = (0, 0, None, None);
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
             if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
@@ -234,18 +234,18 @@ impl Shared {
                     asked = asked.max(1);
                     failure.get_or_insert(error);
                 }
-                Ok(Event::Signal) => {
-                    was_interrupted = true;
+                Ok(Event::Signal(number)) => {
+                    signal.get_or_insert(number);
                     asked += 1;
                 }
             }
             // Wakes the slots that wait for an item.
             let is_first = stop.take().is_some();
-            if is_first || was_interrupted {
+            if is_first || signal.is_some() {
                 self.end(asked);
             }
         }
-        (was_interrupted, failure)
+        (signal, failure)
     }
 
     /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
@@ -268,7 +268,7 @@ impl Shared {
         }
     }
 
-    fn finish(&self, was_interrupted: bool, failure: Option<EachError>) -> Finished {
+    fn finish(&self, signal: Option<u8>, failure: Option<EachError>) -> Finished {
         let (durable, last) = self.marks.durable();
         let marked = match last {
             Some(receipt) => format!("{} marks durable at seq {}", count(durable), receipt.seq),
@@ -280,14 +280,14 @@ impl Shared {
                 self.job.abandon();
                 RunEnding::Stopped(error)
             }
-            None => match self.job.end() {
-                Err(error) => RunEnding::Stopped(error),
-                Ok(()) if was_interrupted => RunEnding::Interrupted,
-                Ok(()) if self.counters.has_failures() => RunEnding::SomeFailed,
-                Ok(()) => RunEnding::Done,
+            None => match (self.job.end(), signal) {
+                (Err(error), _) => RunEnding::Stopped(error),
+                (Ok(()), Some(signal)) => RunEnding::Interrupted(signal),
+                (Ok(()), None) if self.counters.has_failures() => RunEnding::SomeFailed,
+                (Ok(()), None) => RunEnding::Done,
             },
         };
-        if was_interrupted {
+        if signal.is_some() {
             summary.push_str(&format!(
                 "\ninterrupted: run the same command again, and job {} goes on",
                 Escaped(&self.plan.job)
@@ -316,8 +316,8 @@ fn listen(shared: &Arc<Shared>) -> Result<(), EachError> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])
         .map_err(|source| EachError::System { action: "listen for signals", source })?;
     spawn("signals", shared, move |shared| {
-        for _ in signals.forever() {
-            shared.tell(Event::Signal);
+        for signal in signals.forever() {
+            shared.tell(Event::Signal(u8::try_from(signal).expect("one of the two listened for")));
         }
     })?;
     Ok(())

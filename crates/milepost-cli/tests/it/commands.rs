@@ -310,7 +310,7 @@ fn values_are_kept_to_the_byte() {
 fn stats_and_verify() {
     let world = World::with_commits(3);
     let stats = world.ok(["stats", "-o", "jsonl"]);
-    for part in [r#""seq":3"#, r#""scopes":1"#, r#""keys":3"#, r#""versions":3"#, r#""segments":1"#] {
+    for part in [r#""seq":3"#, r#""scopes_ever":1"#, r#""keys_ever":3"#, r#""versions":3"#, r#""segments":1"#] {
         assert!(stats.contains(part), "{stats} does not say {part}");
     }
     expect![[r#"

@@ -1,5 +1,5 @@
-//! Judging a commit at its place in the order: idempotency, fences, preconditions, and what its deletes would take
-//! away.
+//! Judging a commit: whether it repeats another; then, at its place in the order, fences, preconditions, and what its
+//! deletes would take away.
 //!
 //! Invariant: the judge sees every commit before this one, those of the same batch included, and changes nothing.
 
@@ -29,8 +29,6 @@ pub(crate) enum Verdict {
     Append(Sealed),
     /// It would change nothing: append nothing.
     Nothing,
-    /// It repeats the commit at this position, whose outcome is its outcome.
-    Repeats(Receipt),
 }
 
 /// A commit's place: as if every commit through `last` had been made, at the time `now`.
@@ -42,13 +40,27 @@ pub(crate) struct Judge<'a, B> {
     pub(crate) now: Timestamp,
 }
 
+/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order: it
+/// takes none.
+pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
+    tiers: &Tiers,
+    bodies: &B,
+    commit: &Sealed,
+) -> Result<Option<Receipt>, CommitError> {
+    let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
+    let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
+    let (receipt, same) = bodies.with_body(first, |receipt, body| {
+        let (first, again) = (Body::parse(body)?, Body::parse(&commit.bytes[FRAME_HEADER_BYTES..])?);
+        Ok((receipt, first.content() == again.content()))
+    })?;
+    if same {
+        return Ok(Some(receipt));
+    }
+    Err(refused(Refusal::IdempotencyConflict { key: key.to_owned(), first }))
+}
+
 impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     pub(crate) fn judge(&self, commit: Sealed) -> Result<Verdict, CommitError> {
-        if let Some(key) = &commit.meta.idempotency_key
-            && let Some(first) = self.tiers.first_claim(IDEMPOTENCY, key)?
-        {
-            return self.repetition(key, first, &commit);
-        }
         for fence in &commit.meta.fences {
             self.fence(fence, commit.meta.writer.as_ref())?;
         }
@@ -65,17 +77,6 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
 
     fn lineage(&self) -> Lineage<'_, B> {
         Lineage { tiers: self.tiers, bodies: self.bodies }
-    }
-
-    fn repetition(&self, key: &str, first: Seq, commit: &Sealed) -> Result<Verdict, CommitError> {
-        let (receipt, same) = self.bodies.with_body(first, |receipt, body| {
-            let (first, again) = (Body::parse(body)?, Body::parse(&commit.bytes[FRAME_HEADER_BYTES..])?);
-            Ok((receipt, first.content() == again.content()))
-        })?;
-        if same {
-            return Ok(Verdict::Repeats(receipt));
-        }
-        Err(refused(Refusal::IdempotencyConflict { key: key.to_owned(), first }))
     }
 
     fn fence(&self, fence: &Fence, writer: Option<&Writer>) -> Result<(), CommitError> {
@@ -115,7 +116,6 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
                     (below, Some(seq))
                 }
             },
-            other => return Err(refused(Refusal::Precondition { failed: other.clone(), actual: None })),
         };
         if holds {
             return Ok(());

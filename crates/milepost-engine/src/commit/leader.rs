@@ -21,7 +21,7 @@ use milepost_types::{
 use super::{
     Outcome, Sealed,
     fold::{Turn, Unread},
-    judge::{Judge, Verdict, unreachable_body},
+    judge::{Judge, Verdict, repeated, unreachable_body},
     queue::{Fate, Generation},
 };
 use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
@@ -167,7 +167,7 @@ impl Leader {
             return Err(match error {
                 // What could not be taken back may be there.
                 AppendError::Stopped(failure) => CommitError::OutcomeUnknown(failure),
-                other => append_error(other),
+                refused @ (AppendError::DiskFull { .. } | AppendError::Write(_)) => append_error(refused),
             });
         }
         let first = Seq(durable.0 + 1 + folded as u64);
@@ -187,29 +187,41 @@ impl Leader {
 impl Batch<'_> {
     fn plan(&mut self, commit: Sealed, wall: Timestamp) -> Result<Planned, CommitError> {
         let shared = self.shared;
-        let exhausted = || CommitError::Refused(Box::new(Refusal::Exhausted));
-        // The last `Seq` is never given out, so that there is always a next one.
-        let seq = self.last.seq.next().filter(|seq| *seq < Seq::MAX).ok_or_else(exhausted)?;
-        let at = self.last.at.stamp_after(wall).ok_or_else(exhausted)?;
-        let last = self.last.at;
-        if last >= CLOCKS_ARE_RIGHT_SINCE && at.0.saturating_sub(last.0) > CLOCK_JUMP_MAX_US {
-            return Err(CommitError::Refused(Box::new(Refusal::ClockJump { last, wall })));
-        }
-        let commit = if commit.needs_judging() {
+        let needs_judging = commit.needs_judging();
+        if needs_judging {
             self.fold()?;
+            // First: a repetition needs no place, so a clock that is wrong or an order that is full does not concern it.
+            if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
+                return Ok(Planned::Receipt(receipt));
+            }
+        }
+        let place = self.next_place(wall)?;
+        let commit = if needs_judging {
             let tiers = shared.state.load();
-            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: at };
+            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
-                Verdict::Repeats(receipt) => return Ok(Planned::Receipt(receipt)),
             }
         } else {
             commit
         };
-        self.frames.push(FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq, at });
-        self.last = Receipt { seq, at };
-        Ok(Planned::Receipt(self.last))
+        self.frames.push(FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq: place.seq, at: place.at });
+        self.last = place;
+        Ok(Planned::Receipt(place))
+    }
+
+    /// The next position and its stamp.
+    fn next_place(&self, wall: Timestamp) -> Result<Receipt, CommitError> {
+        let refused = |refusal| CommitError::Refused(Box::new(refusal));
+        let last = self.last.at;
+        // The last `Seq` is never given out, so that there is always a next one.
+        let seq = self.last.seq.next().filter(|seq| *seq < Seq::MAX);
+        let (Some(seq), Some(at)) = (seq, last.stamp_after(wall)) else { return Err(refused(Refusal::Exhausted)) };
+        if last >= CLOCKS_ARE_RIGHT_SINCE && at.0.saturating_sub(last.0) > CLOCK_JUMP_MAX_US {
+            return Err(refused(Refusal::ClockJump { last, wall }));
+        }
+        Ok(Receipt { seq, at })
     }
 
     /// Folds what is planned so far into the memtable, for the judge to see.
@@ -281,8 +293,6 @@ fn append_error(error: AppendError) -> CommitError {
         AppendError::DiskFull { need, free } => CommitError::DiskFull { need, free },
         AppendError::Write(failure) => CommitError::Write(failure),
         AppendError::Stopped(failure) => CommitError::Stopped(failure),
-        // The enum may grow: what is unknown is told, and nothing was appended.
-        other => CommitError::Write(Failure::new("log".as_ref(), "append", &other.to_string())),
     }
 }
 

@@ -192,6 +192,15 @@ impl Request {
         Ok(self.encoder.fork(scope, origin, point)?)
     }
 
+    /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
+    #[must_use]
+    pub fn is_judged(&self) -> bool {
+        self.forks
+            || !self.preconditions.is_empty()
+            || !self.meta.fences.is_empty()
+            || self.meta.idempotency_key.is_some()
+    }
+
     /// How many events it has.
     #[must_use]
     pub fn events(&self) -> usize {

@@ -14,8 +14,11 @@ use crate::{
     error::Unreadable,
     lineage::{Bodies, Lineage},
     open,
-    state::{Kind, Tiers},
+    state::{Tiers, Version},
 };
+
+/// What is said where the log lacks a commit.
+pub(crate) const NO_FRAME: &str = "no frame where one must be";
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -34,17 +37,13 @@ impl Engine {
         shared.may_read()?;
         let last = shared.published();
         let (seq, at) = match at {
-            At::Latest => (last, shared.now()),
-            At::Seq(Seq::ZERO) => (Seq::ZERO, Timestamp::MIN),
+            At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
-            At::Seq(seq) => (seq, shared.frame(seq)?.at()),
-            At::Time(time) => (shared.reader.seq_at(time)?.min(last), time),
-            At::Checkpoint { scope, name } => {
-                let seq = shared.checkpoint(&scope, &name, last)?;
-                (seq, shared.frame(seq)?.at())
-            }
+            At::Seq(seq) => (seq, None),
+            At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
+            At::Checkpoint { scope, name } => (shared.checkpoint(&scope, &name, last)?, None),
         };
-        Ok(View { shared: Arc::clone(shared), seq, at })
+        Ok(View { shared: self.hold(), seq, at })
     }
 
     /// The newest value of a key.
@@ -52,10 +51,10 @@ impl Engine {
         let shared = self.shared();
         shared.may_read()?;
         let last = shared.published();
-        match shared.lineage(&shared.state.load()).find(scope, key, last)? {
-            // The clock is asked only where an expiry depends on it.
-            Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
-            Some(version) => shared.value(version, Timestamp::MIN),
+        let segments = shared.reader.segments();
+        let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
+        match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
+            Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
         }
     }
@@ -127,7 +126,7 @@ impl Shared {
     pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
         match self.reader.frame(seq) {
             Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, "no frame where one must be"))),
+            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
             Err(corruption) => Err(ReadError::Corrupt(corruption)),
         }
     }
@@ -204,7 +203,18 @@ impl Shared {
         walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
             crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
             crate::OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
-            other => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
+            other @ (crate::OpenError::Io { .. }
+            | crate::OpenError::Permission { .. }
+            | crate::OpenError::NewerFormat { .. }
+            | crate::OpenError::DiskFull { .. }
+            | crate::OpenError::Stopped(_)
+            | crate::OpenError::Missing { .. }
+            | crate::OpenError::NotAStore { .. }
+            | crate::OpenError::ManifestMissing { .. }
+            | crate::OpenError::InUse { .. }
+            | crate::OpenError::Limit(_)) => {
+                ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() }
+            }
         })?;
         if last.seq > self.published() {
             self.publish(last);

@@ -4,12 +4,15 @@
 //! behind it, which is no scope's name. A key is live if its version stands after the last mark that meets it. Orders
 //! of scopes and of keys are made when they are first asked for, and then kept up as new ones come.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
-use milepost_types::Seq;
+use milepost_types::{Seq, scope::is_reserved};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
@@ -172,7 +175,7 @@ pub(crate) type SortedScope = (Arc<str>, ScopeIndex);
 #[derive(Debug)]
 pub(crate) struct Scopes {
     states: boxcar::Vec<ScopeState>,
-    slots: Slots,
+    slots: Slots<1>,
     /// How many prefixes were ever cleared. Written by the inserting thread only.
     prefixes: AtomicU32,
     /// In order of their names, those that were there when the order was last asked for.
@@ -191,8 +194,8 @@ impl Scopes {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, name: &str) -> Option<&ScopeState> {
-        let number = self.slots.find(hash, |number| &*self.at(ScopeIndex(number)).name == name)?;
-        Some(self.at(ScopeIndex(number)))
+        let slot = self.slots.find(hash, |number, _| &*self.at(ScopeIndex(number)).name == name)?;
+        Some(self.at(ScopeIndex(slot[0].load(Ordering::Relaxed) as u32)))
     }
 
     /// Finds a scope, or adds it. Only the inserting thread calls it.
@@ -202,7 +205,7 @@ impl Scopes {
         }
         let number = u32::try_from(self.states.count() + 1).expect("memory ends before 2^32 scopes");
         self.states.push(ScopeState::new(name, hash, ScopeIndex(number)));
-        self.slots.insert(hash, number);
+        self.slots.insert(hash, number, &[]);
         if is_prefix(name) {
             self.prefixes.store(self.prefixes.load(Ordering::Relaxed) + 1, Ordering::Release);
         }
@@ -241,6 +244,15 @@ impl Scopes {
     pub(super) fn bytes(&self) -> u64 {
         self.states.count() as u64 * (size_of::<ScopeState>() as u64 + 64) + self.slots.bytes()
     }
+}
+
+/// The names of the prefixes that a scope lies at or below: what a clear of one is kept under.
+pub(crate) fn prefix_names(scope: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let slashes = scope.match_indices('/').map(|(at, _)| Cow::Borrowed(&scope[..=at]));
+    // What the store keeps for itself is out of reach of the root's.
+    let root = (!is_reserved(scope)).then_some(Cow::Borrowed("/"));
+    let itself = std::iter::once_with(move || Cow::Owned(format!("{scope}/")));
+    root.into_iter().chain(slashes).chain(itself)
 }
 
 /// Whether the name stands for a prefix and all below it.

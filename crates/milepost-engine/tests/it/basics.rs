@@ -108,6 +108,25 @@ fn replay_and_watch_show_every_commit_once() {
     thread.unwrap().join().unwrap();
 }
 
+/// What the store keeps for itself, and prefixes that were cleared, were once counted as scopes and keys of the user.
+#[test]
+fn stats_count_what_users_wrote_and_say_that_it_may_be_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, s) = (open(dir.path()), scope("a/b"));
+    let request = store.request().idempotency_key("once").unwrap().fence(&s, 1).unwrap();
+    store.commit(request.set(&s, "k", b"1").unwrap().set(&s, "l", b"1").unwrap()).unwrap();
+    store.commit(store.request().fence(&s, 2).unwrap().set(&s, "k", b"2").unwrap()).unwrap();
+    let counts = |store: &Engine| {
+        let stats = store.stats();
+        (stats.scopes_ever, stats.keys_ever, stats.versions)
+    };
+    assert_eq!(counts(&store), (1, 2, 3));
+    store.commit(store.request().clear_prefix(&ScopePrefix::parse("a").unwrap()).unwrap()).unwrap();
+    assert_eq!(counts(&store), (1, 2, 3), "a clear is no version");
+    drop(store);
+    assert_eq!(counts(&open(dir.path())), (1, 2, 3));
+}
+
 #[test]
 fn a_second_writer_is_told_who_holds_the_store() {
     let dir = tempfile::tempdir().unwrap();

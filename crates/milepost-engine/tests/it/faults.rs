@@ -92,6 +92,35 @@ fn a_limit_on_a_files_size_is_named() {
     assert_eq!(set(&open(Arc::new(disk), Threads::Stepped), b"4").unwrap(), Seq(3));
 }
 
+/// FAULTS C1: a new store finds no room at any of its files and directories: told as that, and the next opening goes on
+/// from there. The directory of the log was once told as an error of the disk, which nobody cures by making room.
+#[test]
+fn no_room_for_a_new_store_is_named_wherever_it_is_met() {
+    const ENOSPC: i32 = 28;
+    let mut refused = 0;
+    for on in [Op::CreateDir, Op::Create, Op::Write] {
+        for nth in 0.. {
+            let disk = SimDisk::new(1);
+            disk.inject(Fault { file: None, nth, ..fault(on, FaultKind::Error(ENOSPC)) });
+            let opened = Engine::open(parts(Arc::new(disk.clone())), Path::new("/s"), Settings::default());
+            if disk.faults_hit().is_empty() {
+                break;
+            }
+            match opened {
+                Err(OpenError::DiskFull { .. }) => refused += 1,
+                // The note of who holds it may be missing.
+                Ok(store) => {
+                    assert!(matches!(on, Op::Create | Op::Write), "{on:?} {nth}");
+                    store.close().unwrap();
+                }
+                Err(error) => panic!("{on:?} {nth}: {error:?}"),
+            }
+            assert_eq!(set(&open(Arc::new(disk), Threads::Stepped), b"1").unwrap(), Seq(1), "{on:?} {nth}");
+        }
+    }
+    assert!(refused >= 6, "only {refused}");
+}
+
 /// FAULTS F4: a leader that panics fails its callers, the store stops, and those who come later are told so.
 #[test]
 fn a_leader_that_panics_leaves_nobody_asleep() {

@@ -231,7 +231,7 @@ impl Finder<'_> {
             let what = "the footer does not say what the frames say".to_owned();
             return Err(segment.corrupt(footer.begins_at, what));
         }
-        self.parts.push(Part::Sealed(Arc::new(sealed)));
+        self.parts.push(Part::of_sealed(sealed));
         self.chain = Some(chain);
         Ok(())
     }
@@ -269,8 +269,11 @@ impl Finder<'_> {
         let Position { at, chain } = segment.position;
         let tail = match stop {
             Stop::Torn(bytes) => Tail::Torn { file: segment.path.clone(), offset: at as u64, bytes: bytes as u64 },
-            _ if chain.next_seq == Seq::FIRST => Tail::Empty,
-            _ => Tail::Clean,
+            Stop::End if chain.next_seq == Seq::FIRST => Tail::Empty,
+            Stop::End => Tail::Clean,
+            Stop::Sealed | Stop::UnfinishedSeal | Stop::Corrupt(_) | Stop::Interrupted => {
+                unreachable!("no footer, no segment behind it, and the walk has told of the others: {stop:?}")
+            }
         };
         let Segment { header, file, .. } = segment;
         Ok(Walked::Open(FoundOpen { header, file, heap: Arc::new(heap), chain, end: at as u64 }, tail))

@@ -111,12 +111,24 @@ impl Sealed {
         self.checked[index / 64].fetch_or(1 << (index % 64), Ordering::Relaxed);
     }
 
-    /// The frame with this index, checked.
-    pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
-        let offset = match &self.offsets {
+    /// Where the frame with this index begins.
+    #[inline]
+    fn offset(&self, index: usize) -> u32 {
+        match &self.offsets {
             Offsets::Footer(view) => view.offset(&self.map, index),
             Offsets::Memory(offsets) => offsets[index],
-        };
+        }
+    }
+
+    /// A byte of the body of the frame with this index, unchecked.
+    #[inline]
+    pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
+        self.map.get(self.offset(index) as usize + FRAME_HEADER_BYTES + at).copied().unwrap_or(0)
+    }
+
+    /// The frame with this index, checked.
+    pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
+        let offset = self.offset(index);
         let seq = Seq(self.first_seq.0 + index as u64);
         let corrupt = |what| Corruption { file: self.path.clone(), offset: u64::from(offset), seq: Some(seq), what };
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.

@@ -1,8 +1,8 @@
 //! What becomes of a request at its place in the order.
 //!
-//! Invariant: the order of the questions is fixed. First whether there is a place in the order at all: a position, a
-//! stamp from a clock that can be right. Then a repeated idempotency key, whatever has changed since it was used; then
-//! the fences, the preconditions; only then is anything decided about the events.
+//! Invariant: the order of the questions is fixed. First a repeated idempotency key, whatever has changed since it was
+//! used. Then whether there is a place in the order at all: a position, a stamp from a clock that can be right; then the
+//! fences, the preconditions; only then is anything decided about the events.
 
 use std::sync::Arc;
 
@@ -64,19 +64,19 @@ impl Model {
         if ask.events.is_empty() && ask.meta.fences.is_empty() {
             return Outcome::Refused(Refused::Empty);
         }
-        let last = self.last();
-        let (Some(seq), Some(at)) = (last.seq.next(), last.at.stamp_after(wall)) else {
-            return Outcome::Refused(Refused::Exhausted);
-        };
-        if clock_jumped(last.at, at) {
-            return Outcome::Refused(Refused::ClockJump);
-        }
         if let Some(first) = self.first_use(ask) {
             let receipt = Receipt { seq: first.commit.seq, at: first.commit.at };
             return match first.commit.events == ask.events {
                 true => Outcome::Repeated(receipt),
                 false => Outcome::Refused(Refused::Conflict(receipt.seq)),
             };
+        }
+        let last = self.last();
+        let (Some(seq), Some(at)) = (last.seq.next(), last.at.stamp_after(wall)) else {
+            return Outcome::Refused(Refused::Exhausted);
+        };
+        if clock_jumped(last.at, at) {
+            return Outcome::Refused(Refused::ClockJump);
         }
         if let Some(refused) = self.fenced(ask) {
             return Outcome::Refused(refused);

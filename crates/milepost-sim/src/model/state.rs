@@ -317,7 +317,6 @@ impl<'a> State<'a> {
                 let below = found.is_none_or(|version| version.value < bound.as_slice());
                 (below, found.map(|version| version.seq))
             }
-            _ => (false, None),
         };
         (!holds).then_some(actual)
     }

@@ -28,8 +28,10 @@ fn commit(machine: &Machine, engine: &Engine, model: &mut Model, ask: &Ask, wall
     let outcome = model.commit_next(ask, Timestamp(wall));
     match (&answer, &outcome) {
         (Ok(receipt), Outcome::Appended(commit)) => assert_eq!((receipt.seq, receipt.at), (commit.seq, commit.at)),
+        (Ok(receipt), Outcome::Repeated(first)) => assert_eq!(receipt, first),
         (Err(CommitError::Refused(refusal)), Outcome::Refused(refused)) => match (&**refusal, refused) {
             (Refusal::ClockJump { .. }, Refused::ClockJump) | (Refusal::Exhausted, Refused::Exhausted) => {}
+            (Refusal::IdempotencyConflict { first, .. }, Refused::Conflict(model)) => assert_eq!(first, model),
             other => panic!("at {wall}: {other:?}"),
         },
         other => panic!("at {wall}: {other:?}"),
@@ -122,6 +124,39 @@ fn stamps_end_without_wrapping() {
         engine.close().unwrap();
         drop(engine);
         engine = machine.open().unwrap();
+    }
+}
+
+/// FAULTS G2, G3, H5: a request that was answered is answered again, with its first outcome, whatever the clock says.
+///
+/// A job whose answer was lost asked again after the clock had leapt, was told of the clock, and took its work for not
+/// done: the place was judged before the key, though a repetition takes no place.
+#[test]
+fn a_repetition_is_answered_before_the_clock_is_judged() {
+    let keyed = |value: &str| {
+        let mut ask = set(value, None);
+        ask.meta.idempotency_key = Some("once".to_owned());
+        ask
+    };
+    for (first, wall) in [(NOW, NOW + 50 * YEAR), (NOW, i64::MAX), (i64::MAX, i64::MAX), (i64::MAX, 0)] {
+        let machine = Machine::new(1, 4 << 10, Timestamp(first));
+        let mut model = Model::default();
+        let mut engine = machine.open().unwrap();
+        commit(&machine, &engine, &mut model, &keyed("v"), first);
+        for _ in 0..2 {
+            let new = commit(&machine, &engine, &mut model, &set("new", None), wall);
+            assert!(
+                matches!(new, Outcome::Refused(Refused::ClockJump | Refused::Exhausted)),
+                "{first} {wall}: {new:?}"
+            );
+            let again = commit(&machine, &engine, &mut model, &keyed("v"), wall);
+            assert!(matches!(again, Outcome::Repeated(receipt) if receipt.seq == Seq(1)), "{first} {wall}: {again:?}");
+            let other = commit(&machine, &engine, &mut model, &keyed("other"), wall);
+            assert_eq!(other, Outcome::Refused(Refused::Conflict(Seq(1))), "{first} {wall}");
+            engine.close().unwrap();
+            drop(engine);
+            engine = machine.open().unwrap();
+        }
     }
 }
 

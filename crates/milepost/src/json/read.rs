@@ -14,7 +14,10 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
+use serde_json::value::RawValue;
+
 use super::{CommitLine, JsonError, TimeOrMicros};
+use crate::CommitBuilder;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +34,7 @@ struct CommitIn<'a> {
     #[serde(borrow, default)]
     require: Bounded<RequireIn<'a>, { limits::PRECONDITIONS_MAX }>,
     #[serde(borrow)]
-    events: Bounded<EventIn<'a>, { limits::COMMIT_EVENTS_MAX }>,
+    events: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -116,31 +119,111 @@ struct RequireIn<'a> {
 /// # Ok::<(), milepost::json::JsonError>(())
 /// ```
 pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
-    let commit: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error))?;
-    if let Some(at) = commit.at {
-        at.parse()?;
-    }
-    if commit.seq == Some(0) {
-        return Err(JsonError::Field { place: "seq".into(), what: "the first commit is 1, not 0".into() });
-    }
-    let writer = match (commit.writer, commit.attempt) {
-        (Some(name), attempt) => {
-            let writer = Writer::new(&name)?;
-            Some(attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt)))
+    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let events = head.events;
+    let (meta, require) = head.check()?;
+    let mut read = Vec::new();
+    each_event(line, events, &mut |event| read.push(event))?;
+    Ok(CommitLine { meta, require, events: read })
+}
+
+/// Reads a commit from a line of JSON, without its line end, and adds all of it to one that is being put together.
+///
+/// It takes less memory than [`parse_commit`]: the events are added as they are read, one by one.
+///
+/// ```
+/// # use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// let line = br#"{"events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#;
+/// json::add_commit(line, store.commit())?.durable()?;
+/// assert_eq!(store.get(&Scope::parse("a")?, "k")?.as_deref(), Some(&b"1"[..]));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn add_commit(line: &[u8], commit: CommitBuilder) -> Result<CommitBuilder, JsonError> {
+    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let events = head.events;
+    let (meta, require) = head.check()?;
+    let mut commit = Some(CommitLine { meta, require, events: Vec::new() }.add_to(commit));
+    each_event(line, events, &mut |event| commit = commit.take().map(|commit| commit.event(&event)))?;
+    Ok(commit.expect("it is put back after every event"))
+}
+
+impl CommitIn<'_> {
+    /// All but the events.
+    fn check(self) -> Result<(Meta, Vec<Precondition>), JsonError> {
+        if let Some(at) = self.at {
+            at.parse()?;
         }
-        (None, Some(_)) => {
-            return Err(JsonError::Field { place: "attempt".into(), what: "it needs the field writer".into() });
+        if self.seq == Some(0) {
+            return Err(JsonError::Field { place: "seq".into(), what: "the first commit is 1, not 0".into() });
         }
-        (None, None) => None,
-    };
-    if let Some(key) = &commit.idempotency_key {
-        limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        let writer = match (self.writer, self.attempt) {
+            (Some(name), attempt) => {
+                let writer = Writer::new(&name)?;
+                Some(attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt)))
+            }
+            (None, Some(_)) => {
+                return Err(JsonError::Field { place: "attempt".into(), what: "it needs the field writer".into() });
+            }
+            (None, None) => None,
+        };
+        if let Some(key) = &self.idempotency_key {
+            limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        }
+        let fences =
+            each("fence", self.fences, |fence| Ok(Fence { scope: Scope::parse(&fence.scope)?, token: fence.token }))?;
+        let require = each("require", self.require, RequireIn::precondition)?;
+        Ok((Meta { writer, idempotency_key: self.idempotency_key, fences }, require))
     }
-    let fences =
-        each("fence", commit.fences, |fence| Ok(Fence { scope: Scope::parse(&fence.scope)?, token: fence.token }))?;
-    let require = each("require", commit.require, RequireIn::precondition)?;
-    let events = each("event", commit.events, EventIn::event)?;
-    Ok(CommitLine { meta: Meta { writer, idempotency_key: commit.idempotency_key, fences }, require, events })
+}
+
+/// Reads the list of events, which stands in `line`, and gives each to `take`.
+fn each_event(line: &[u8], events: &RawValue, take: &mut dyn FnMut(Event)) -> Result<(), JsonError> {
+    let mut fault = None;
+    let mut json = serde_json::Deserializer::from_str(events.get());
+    let read = json.deserialize_seq(EventsVisitor { take, fault: &mut fault });
+    match (read, fault) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(fault)) => Err(fault),
+        (Err(error), None) => {
+            let begin = events.get().as_ptr().addr() - line.as_ptr().addr();
+            Err(syntax(&error, begin - line[..begin].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)))
+        }
+    }
+}
+
+/// Gives the events of a list away one by one: a list of them would take several times the bytes of the line.
+struct EventsVisitor<'s> {
+    take: &'s mut dyn FnMut(Event),
+    /// What is wrong with an event, where it is more than its JSON.
+    fault: &'s mut Option<JsonError>,
+}
+
+impl<'de> Visitor<'de> for EventsVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {} items", limits::COMMIT_EVENTS_MAX)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut index = 0;
+        while let Some(event) = list.next_element::<EventIn<'de>>()? {
+            if index == limits::COMMIT_EVENTS_MAX {
+                return Err(de::Error::invalid_length(index + 1, &self));
+            }
+            match event.event() {
+                Ok(event) => (self.take)(event),
+                Err(fault) => {
+                    *self.fault = Some(fault.at("event", index));
+                    return Err(de::Error::custom("an event is refused"));
+                }
+            }
+            index += 1;
+        }
+        Ok(())
+    }
 }
 
 /// Reads a time from RFC 3339, with any offset; finer than microseconds is cut.
@@ -319,6 +402,18 @@ enum Fault {
     Whole(JsonError),
 }
 
+impl Fault {
+    /// The error, with its place in the list of these.
+    fn at(self, what: &str, index: usize) -> JsonError {
+        let place = format!("{what} {index}");
+        match self {
+            Fault::Field(what) => JsonError::Field { place, what },
+            Fault::Name(error) => JsonError::Name { place, error },
+            Fault::Whole(error) => error,
+        }
+    }
+}
+
 impl From<ScopeError> for Fault {
     fn from(error: ScopeError) -> Fault {
         Fault::Name(error)
@@ -342,14 +437,7 @@ fn each<T, U, const MAX: usize>(
     items: Bounded<T, MAX>,
     read: impl Fn(T) -> Result<U, Fault>,
 ) -> Result<Vec<U>, JsonError> {
-    let place = |index| format!("{what} {index}");
-    let read = |(index, item)| {
-        read(item).map_err(|fault| match fault {
-            Fault::Field(what) => JsonError::Field { place: place(index), what },
-            Fault::Name(error) => JsonError::Name { place: place(index), error },
-            Fault::Whole(error) => error,
-        })
-    };
+    let read = |(index, item)| read(item).map_err(|fault: Fault| fault.at(what, index));
     items.items.into_iter().enumerate().map(read).collect()
 }
 
@@ -418,9 +506,10 @@ impl<'de> Deserialize<'de> for TimeOrMicros {
     }
 }
 
-/// The error with its column; the line is always the first.
-fn syntax(error: &serde_json::Error) -> JsonError {
+/// The error with its column, `begin` being where in its line the JSON begins.
+fn syntax(error: &serde_json::Error, begin: usize) -> JsonError {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    JsonError::Syntax { column: error.column(), what: text.strip_suffix(&place).unwrap_or(&text).to_owned() }
+    let what = text.strip_suffix(&place).unwrap_or(&text).to_owned();
+    JsonError::Syntax { column: error.column() + if error.line() == 1 { begin } else { 0 }, what }
 }

@@ -7,7 +7,7 @@ use milepost_types::{
 };
 use proptest::prelude::*;
 
-use super::{CommitLine, parse_commit, parse_time, time_text, write_commit};
+use super::{CommitLine, JsonError, add_commit, parse_commit, parse_time, time_text, write_commit};
 
 fn line(commit: &Commit) -> String {
     let mut out = Vec::new();
@@ -217,5 +217,47 @@ proptest! {
         prop_assert!(!text.contains('\n'));
         let read = parse_commit(text.as_bytes()).unwrap();
         prop_assert_eq!(read, CommitLine { meta: commit.meta, require: Vec::new(), events: commit.events });
+    }
+}
+
+/// What is added event by event is what the whole line says; what is refused is refused with the same words.
+#[test]
+fn a_line_added_to_a_commit_is_the_line_that_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::Store::open(dir.path()).unwrap();
+    let head = r#"{"writer":"w","idempotency_key":"IDK","fences":[{"scope":"a","token":1}],"events":"#;
+    let events = r#"[{"event":"set","scope":"a","key":"k","value":"1"}, {"event":"clear_prefix","prefix":"b"}]}"#;
+    let line = format!("{head}{events}");
+    let whole = parse_commit(line.as_bytes()).unwrap();
+    let seq = add_commit(line.as_bytes(), store.commit()).unwrap().durable().unwrap().seq;
+    let added = store.commit_at(seq).unwrap().unwrap();
+    assert_eq!((added.meta, added.events), (whole.meta, whole.events));
+    for refused in [
+        r#"{"events":[{"event":"clear","scope":"a"},{"event":"cler","scope":"a"}]}"#,
+        r#"{"events":[{"event":"clear","scope":"a"},{"event":"clear","scope":""}],"attempt":1}"#,
+        r#"{"events":[{"event":"clear","scope":"a"},{"event":"clear","scope":""}]}"#,
+        r#"{"events":{}}"#,
+        r#"{"events":[],"events":[]}"#,
+        r#"{"writer":"w"}"#,
+    ] {
+        let error = add_commit(refused.as_bytes(), store.commit()).err();
+        assert_eq!(error, parse_commit(refused.as_bytes()).err(), "{refused}");
+        assert!(error.is_some(), "{refused}");
+    }
+}
+
+/// The column is that of the whole line, also of what stands among the events.
+#[test]
+fn a_column_counts_from_the_beginning_of_its_line() {
+    for line in [
+        r#"{"events": [{"event":"clear","scope":"a"},{"event":"cler","scope":"a"}]}"#,
+        "{\n \"writer\":\"w\",\n\"events\":[{\"event\":\"cler\",\"scope\":\"a\"}]}",
+        "{\"events\":[{\"event\":\"clear\",\"scope\":\"a\"},\n{\"event\":\"cler\"}]}",
+    ] {
+        let Err(JsonError::Syntax { column, what }) = parse_commit(line.as_bytes()) else { panic!("{line}") };
+        assert!(what.starts_with("unknown variant `cler`"), "{what}");
+        let last = line.lines().last().unwrap();
+        // The quote that ends the name.
+        assert_eq!(column, last.find("cler\"").unwrap() + "cler\"".len(), "{line}");
     }
 }

@@ -129,7 +129,7 @@ impl Row for ItemRow {
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let exit = match self.ending {
             Ending::Exit(code) => code.to_string(),
-            other => other.to_string(),
+            ending @ (Ending::Signal(_) | Ending::NotStarted) => ending.to_string(),
         };
         vec![vec![
             self.status().to_owned(),

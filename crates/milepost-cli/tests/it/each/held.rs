@@ -90,7 +90,7 @@ impl Drop for Held {
 
 #[test]
 fn the_first_interrupt_lets_running_commands_finish() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let world = World::new();
         let mut held = Held::begin(&world, &["-j2"], &numbers(10), 2);
         held.signal(signal);
@@ -98,7 +98,7 @@ fn the_first_interrupt_lets_running_commands_finish() {
         held.let_go(2);
         held.hear("j: 2 done in");
         held.hear("run the same command again");
-        assert_eq!(held.wait(), Some(130));
+        assert_eq!(held.wait(), Some(code));
         assert_eq!(world.lines("log").len(), 2);
         world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]);
         // The store is free, and the job goes on.
