@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, checkpoint, clear, delete, diff, export, fork, get, log, manual, replay, restore, scan, set, verify,
-        watch,
+        append, checkpoint, clear, delete, diff, export, fork, get, index, log, manual, replay, restore, scan, set,
+        verify, watch,
     },
     each,
     error::exit,
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     /// Say how large the store is and what it holds.
     #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
     Stats,
+    Index(index::IndexArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }

@@ -8,6 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod fork;
 pub(crate) mod get;
+pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod receipt;

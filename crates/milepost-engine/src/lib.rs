@@ -1,4 +1,4 @@
-//! The engine: state as a fold over the log. Commit queue and leader, judging, memtable, views, history, manifest.
+//! The engine: state as a fold over the log. Commit queue and leader, judging, tiers, views, history, manifest.
 //!
 //! Invariant: a commit is acknowledged only after the sync that covers it, and no read sees it before.
 //!
@@ -10,6 +10,7 @@ mod diff;
 mod engine;
 mod error;
 mod history;
+mod index;
 mod lineage;
 mod manifest;
 mod memtable;
@@ -30,7 +31,7 @@ pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, 
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use restore::Restoration;
-pub use settings::{Create, Parts, Settings, Threads};
+pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};
 pub use view::{Entry, Scan, View};

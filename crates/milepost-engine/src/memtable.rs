@@ -23,14 +23,17 @@ use milepost_index::{KeyHash, ScopeHash, ScopeSeqs};
 use milepost_types::{
     EventRef, Seq,
     body::{Body, BodyError},
+    scope::is_reserved,
 };
 
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
-pub(crate) use keys::{Kind, Version};
+pub(crate) use keys::{Kind, Version, kind_in_run};
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
 
+/// Below it is what the engine keeps for itself.
+pub(crate) const RESERVED: &str = "$";
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
@@ -101,7 +104,6 @@ pub(crate) struct Sizes {
     pub(crate) scopes: u64,
     pub(crate) keys: u64,
     pub(crate) versions: u64,
-    pub(crate) bytes: u64,
 }
 
 impl Memtable {
@@ -263,12 +265,16 @@ impl Memtable {
         self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
-    /// Sizes of what users have, and of all the memory.
+    /// About how many bytes of memory it takes; costs nothing.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.keys.sizes().2 + self.scopes.bytes()
+    }
+
+    /// Sizes of what users have.
     pub(crate) fn sizes(&self) -> Sizes {
-        let (keys, versions, bytes) = self.keys.sizes();
-        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions, bytes: bytes + self.scopes.bytes() };
-        let reserved = [IDEMPOTENCY, FENCE, FORK].map(str::to_owned).into_iter().chain(self.checkpoint_scopes());
-        for own in reserved.filter_map(|name| self.scope(&name)) {
+        let (keys, versions, _) = self.keys.sizes();
+        let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions };
+        for own in self.reserved_scopes().filter_map(|name| self.scope(&name)) {
             let entries = std::iter::successors(self.keys.newest(&own.newest_key), KeyEntry::before);
             let (keys, versions) = entries.fold((0, 0), |(k, v), entry| (k + 1, v + entry.versions().len() as u64));
             // Claims may come between the counts.
@@ -279,12 +285,12 @@ impl Memtable {
         sizes
     }
 
-    /// The scopes that checkpoints are kept in.
-    fn checkpoint_scopes(&self) -> impl Iterator<Item = String> {
+    /// The scopes that the engine keeps for itself.
+    fn reserved_scopes(&self) -> impl Iterator<Item = Arc<str>> {
         let sorted = self.scopes.sorted();
-        let begin = sorted.partition_point(|(name, _)| **name < *CHECKPOINT);
-        let names = sorted[begin..].iter().map(|(name, _)| name.to_string());
-        names.take_while(|name| name.starts_with(CHECKPOINT)).collect::<Vec<_>>().into_iter()
+        let begin = sorted.partition_point(|(name, _)| **name < *RESERVED);
+        let names = sorted[begin..].iter().map(|(name, _)| Arc::clone(name));
+        names.take_while(|name| is_reserved(name)).collect::<Vec<_>>().into_iter()
     }
 
     /// Whether a clear at or below `seq` stands after the version.

@@ -94,17 +94,17 @@ impl State {
         });
     }
 
+    /// A memtable of this store, for [`State::replace`].
+    pub(crate) fn empty_memtable(&self) -> Memtable {
+        Memtable::new(self.seed)
+    }
+
     /// Puts other tiers in the place of all, of the same commits: runs through some commit, and what comes after it in
     /// memory. Only whoever has the turn to fold calls it.
     pub(crate) fn replace(&self, runs: Vec<Arc<Run>>, active: Memtable) {
         let mut tiers = Tiers::new(self.seed, runs);
         tiers.active = Arc::new(active);
         self.tiers.store(Arc::new(tiers));
-    }
-
-    /// What the hashes of the store's scopes begin with.
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed
     }
 }
 

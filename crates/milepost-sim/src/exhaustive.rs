@@ -4,7 +4,9 @@
 //! as three steps can lead to it. A crash within an earlier step is met by the shorter sequence that ends there.
 
 use milepost_io::Crash;
-use milepost_types::{At, CheckpointName, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    At, CheckpointName, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+};
 
 use crate::{
     check::{Agreed, Disagreement},
@@ -48,10 +50,12 @@ pub enum Kind {
     Kill,
     /// A step of the prefill.
     Prefill,
+    /// Runs are made, until there is nothing to do.
+    Index,
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 16] = [
+pub const KINDS: [Kind; 17] = [
     Kind::Set,
     Kind::Many,
     Kind::Delete,
@@ -68,6 +72,7 @@ pub const KINDS: [Kind; 16] = [
     Kind::Reopen,
     Kind::Kill,
     Kind::Prefill,
+    Kind::Index,
 ];
 
 fn set(scope: &str, key: &str, value: Vec<u8>, expires_at: Option<Timestamp>) -> Event {
@@ -140,6 +145,7 @@ impl Kind {
             Kind::Reopen => Step::Reopen,
             Kind::Kill => Step::Kill,
             Kind::Prefill => Step::Prefill,
+            Kind::Index => Step::Index(u64::MAX),
         }
     }
 }
@@ -154,7 +160,8 @@ pub enum Before {
 }
 
 fn world(before: Before) -> Result<World, Disagreement> {
-    let taste = Taste { segment_bytes: 4 << 10, faults: Faults::None, crashes_each: 0 };
+    let taste =
+        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 0 };
     let mut world = World::new(1, taste)?;
     let (commits, bytes) = match before {
         Before::OneCommit => (1, 20),

@@ -27,6 +27,8 @@ pub enum Step {
     Flight(Vec<crate::model::Ask>),
     /// A step of the prefill.
     Prefill,
+    /// So many steps of making runs.
+    Index(u64),
     /// A clean close, and an opening.
     Reopen,
     /// The process is killed: what it wrote is there, synced or not. Then an opening.
@@ -101,7 +103,7 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 13],
+    weights: [u32; 14],
     asks: Asks,
 }
 
@@ -109,13 +111,13 @@ impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
     pub fn new(mut dice: Dice, faults: Faults) -> Workload {
-        let mut weights = [30, 20, 6, 3, 3, 2, 3, 1, 4, 4, 4, 4, 3];
-        for weight in &mut weights[1..11] {
+        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 4, 3];
+        for weight in &mut weights[1..12] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[11..].fill(0),
-            Faults::PowerLoss => weights[11] = 0,
+            Faults::None => weights[12..].fill(0),
+            Faults::PowerLoss => weights[12] = 0,
             Faults::All => {}
         }
         let asks = Asks::new(dice.apart());
@@ -131,18 +133,19 @@ impl Workload {
                 Step::Flight((0..count).map(|_| self.asks.draw(model, now)).collect())
             }
             2 => Step::Prefill,
-            3 => Step::Reopen,
-            4 => Step::Kill,
-            5 => Step::Beside,
-            6 => Step::Hold(self.at(model)),
-            7 => Step::Watch(Seq(1 + self.dice.below(model.last().seq.0 + 2))),
-            8 => Step::Read,
-            9 => Step::Clock(self.tick()),
-            10 => {
+            3 => Step::Index(1 + self.dice.below(80)),
+            4 => Step::Reopen,
+            5 => Step::Kill,
+            6 => Step::Beside,
+            7 => Step::Hold(self.at(model)),
+            8 => Step::Watch(Seq(1 + self.dice.below(model.last().seq.0 + 2))),
+            9 => Step::Read,
+            10 => Step::Clock(self.tick()),
+            11 => {
                 let at = self.at(model);
                 Step::Restore(self.asks.scope(), at)
             }
-            11 => Step::Fault(self.fault()),
+            12 => Step::Fault(self.fault()),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }

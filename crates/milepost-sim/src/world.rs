@@ -37,6 +37,8 @@ const PREFILL_STEPS: usize = 3;
 pub struct Taste {
     /// Bytes at which a segment is sealed.
     pub segment_bytes: u32,
+    /// Bytes of memory for versions.
+    pub memory_bytes: u64,
     /// What may go wrong.
     pub faults: Faults,
     /// How many ways each crash is looked at.
@@ -85,7 +87,8 @@ impl World {
     /// A world with a new store in it.
     pub fn new(seed: u64, taste: Taste) -> Result<World, Disagreement> {
         let mut dice = Dice::new(seed);
-        let machine = Machine::new(dice.bits(), taste.segment_bytes, BEGINNING);
+        let mut machine = Machine::new(dice.bits(), taste.segment_bytes, BEGINNING);
+        machine.memory_bytes = taste.memory_bytes;
         let mut coverage = Coverage::default();
         let mut states = 0;
         if taste.faults != Faults::None && dice.once_in(4) {
@@ -164,6 +167,7 @@ impl World {
                     }
                 }
             }
+            Step::Index(steps) => self.index(*steps)?,
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
@@ -173,6 +177,29 @@ impl World {
             Step::Clock(tick) => self.set_clock(*tick),
             Step::Fault(plan) => self.put_fault(*plan),
             Step::PowerOff(operations) => self.power_off_after(*operations),
+        }
+        Ok(())
+    }
+
+    /// Goes on with making runs. What fails is tried again by a later step, and disturbs nothing else.
+    fn index(&mut self, steps: u64) -> Agreed {
+        let engine = self.engine();
+        let runs = engine.stats().runs;
+        for _ in 0..steps {
+            if !engine.step_index() {
+                break;
+            }
+            self.coverage.hit("index/worked");
+        }
+        let stats = engine.stats();
+        if stats.run_failure.is_some() && !self.is_disturbed() {
+            return disagree(format!("no run was made with no fault near: {:?}", stats.run_failure));
+        }
+        match stats.run_failure {
+            Some(_) => self.coverage.hit("index/failed"),
+            None if stats.runs > runs => self.coverage.hit("index/run made"),
+            None if stats.runs < runs => self.coverage.hit("index/runs merged"),
+            None => {}
         }
         Ok(())
     }

@@ -51,8 +51,8 @@ pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, NoFork, Refusal, Report, Stats,
-    Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
+    Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{

@@ -8,7 +8,7 @@ use milepost_sim::{
     world::{Taste, World},
 };
 use milepost_types::{
-    At, CheckpointName, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 
 /// More steps than this say nothing new, and take long.
@@ -20,7 +20,7 @@ pub fn check(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let seed = u64::from(choices.byte());
     let faults = [Faults::None, Faults::PowerLoss, Faults::All][choices.below(3)];
-    let taste = Taste { segment_bytes: SEGMENT_BYTES, faults, crashes_each: 2 };
+    let taste = Taste { segment_bytes: SEGMENT_BYTES, memory_bytes: limits::MEMORY_BYTES_MIN, faults, crashes_each: 2 };
     let mut world = World::new(seed, taste).unwrap();
     for _ in 0..STEPS_MAX {
         if choices.0.is_empty() {
@@ -50,7 +50,7 @@ impl Choices<'_> {
 
     fn step(&mut self, world: &World, faults: Faults) -> Step {
         let last = world.model().len() as u64;
-        match self.below(16) {
+        match self.below(17) {
             0..=4 => Step::Commit(self.ask(last)),
             5 => Step::Flight((0..=self.below(6)).map(|_| self.ask(last)).collect()),
             6 => Step::Prefill,
@@ -63,6 +63,7 @@ impl Choices<'_> {
                 0 => Step::Read,
                 _ => Step::Restore(self.scope(), At::Seq(self.seq(last))),
             },
+            16 => Step::Index(self.byte().into()),
             13 => Step::Clock(self.tick()),
             14 if faults == Faults::All => Step::Fault(self.fault()),
             _ if faults != Faults::None => Step::PowerOff(self.below(40) as u64),

@@ -219,6 +219,7 @@ impl Shared {
         if last.seq > self.published() {
             self.publish(last);
         }
+        self.take_up_runs();
         Ok(())
     }
 

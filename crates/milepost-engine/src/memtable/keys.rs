@@ -43,6 +43,16 @@ pub(crate) enum Kind {
     Claim,
 }
 
+/// What a version says, as a run has it.
+pub(crate) fn kind_in_run(kind: Kind) -> u8 {
+    match kind {
+        Kind::Set => 0,
+        Kind::Expiring => 1,
+        Kind::Delete => 2,
+        Kind::Claim => 3,
+    }
+}
+
 /// The address of a version: the commit, and where in its body the event's record begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Version {

@@ -300,19 +300,29 @@ impl Tiers {
         self.active.forget(last, body)
     }
 
+    /// Sizes of what users have, and of all that it takes. Not all of it is exact: see [`crate::Stats`].
     pub(crate) fn sizes(&self) -> TierSizes {
-        let (active, frozen) = (self.active.sizes(), self.frozen.as_ref().map(|frozen| frozen.memtable.sizes()));
-        let frozen = frozen.unwrap_or_default();
-        let sum = |count: fn(&Run) -> u64| self.runs.iter().map(|run| count(run)).sum::<u64>();
-        TierSizes {
-            scopes: active.scopes + frozen.scopes + sum(|run| u64::from(run.scope_count())),
-            keys: active.keys + frozen.keys + sum(Run::key_count),
-            versions: active.versions + frozen.versions + sum(Run::version_count),
-            active_bytes: active.bytes,
-            frozen_bytes: frozen.bytes,
-            runs: self.runs.len() as u64,
-            run_bytes: sum(|run| run.facts().bytes),
+        let mut sizes = TierSizes { active_bytes: self.active.bytes(), ..TierSizes::default() };
+        for memtable in self.memtables().map(Memtable::sizes) {
+            sizes.scopes += memtable.scopes;
+            sizes.keys += memtable.keys;
+            sizes.versions += memtable.versions;
         }
+        sizes.frozen_bytes = self.frozen.as_ref().map_or(0, |frozen| frozen.memtable.bytes());
+        for run in &self.runs {
+            sizes.runs += 1;
+            sizes.run_bytes += run.facts().bytes;
+            sizes.scopes += u64::from(run.scope_count());
+            sizes.keys += run.key_count();
+            sizes.versions += run.version_count();
+            // A damaged run is told by whoever reads it.
+            if let Ok((scopes, keys, versions)) = look::reserved(run) {
+                sizes.scopes -= scopes;
+                sizes.keys -= keys;
+                sizes.versions -= versions;
+            }
+        }
+        sizes
     }
 }
 

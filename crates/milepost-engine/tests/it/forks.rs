@@ -1,5 +1,10 @@
-use milepost_engine::{ChangeKind, CommitError, HistoryQuery, NoFork, Refusal, Subject};
-use milepost_types::{At, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, limits::FORK_DEPTH_MAX};
+use milepost_engine::{
+    ChangeKind, CommitError, Engine, HistoryQuery, NoFork, Parts, Refusal, Settings, Subject, Threads,
+};
+use milepost_types::{
+    At, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp,
+    limits::{self, FORK_DEPTH_MAX},
+};
 
 use crate::{Checked, open, scope};
 
@@ -283,6 +288,42 @@ fn conditions_and_repeats_see_through_a_fork() {
     let mut wrong = store.request().idempotency_key("another").unwrap();
     wrong.add_fork(&scope("g"), &scope("o"), Seq(1)).unwrap();
     assert!(store.commit(wrong).is_err(), "a key does not spare the judge");
+}
+
+/// Forks and checkpoints are versions as any other: they go into runs, and an opening finds them there.
+#[test]
+fn runs_hold_forks_and_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        Settings { threads: Threads::Stepped, memory_bytes: limits::MEMORY_BYTES_MIN, ..Settings::default() };
+    let open = || Checked { engine: Engine::open(Parts::real(), dir.path(), settings.clone()).unwrap() };
+    let settle = |store: &Checked| while store.step_index() {};
+    let store = open();
+    write(&store, "o", &["a=1", "b=1"]);
+    let mut request = store.request();
+    request.add_checkpoint(&scope("o"), "c", None).unwrap();
+    store.commit(request).unwrap();
+    fork(&store, "f", "o", 1);
+    write(&store, "o", &["a=2"]);
+    for filler in 0..200 {
+        write(&store, "filler", &[&format!("k{filler}=1")]);
+        settle(&store);
+    }
+    assert!(store.stats().runs > 0);
+    let check = |store: &Checked| {
+        assert_eq!(seen(store, "f", At::Latest), "a=1 b=1");
+        assert_eq!(seen(store, "f", Seq(2)), "");
+        assert_eq!(seen(store, "o", At::checkpoint(&scope("o"), "c")), "a=1 b=1");
+        assert_eq!(store.checkpoints(&ScopePrefix::root()).unwrap().len(), 1);
+        assert_eq!(history(store, of("f"))[0], "3 fork o@1");
+        assert_eq!(try_fork(store, "f", "o", 1), Err(NoFork::IsFork { since: Seq(3) }));
+    };
+    check(&store);
+    drop(store);
+    let store = open();
+    check(&store);
+    write(&store, "f", &["-a"]);
+    assert_eq!(seen(&store, "f", At::Latest), "b=1", "deleted in memory, inherited from a run");
 }
 
 #[test]

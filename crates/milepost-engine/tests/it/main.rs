@@ -4,6 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
 //! * `forks`: scopes that begin as others
+//! * `newer`: commits that a later version wrote
 //! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
@@ -21,6 +22,7 @@ mod checkpoints;
 mod faults;
 mod forks;
 mod judged;
+mod newer;
 mod restores;
 mod tickets;
 

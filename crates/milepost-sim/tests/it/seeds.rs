@@ -6,7 +6,7 @@ use milepost_sim::{
 const ROUNDS: u64 = 250;
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-const EXPECTED: [&str; 68] = [
+const EXPECTED: [&str; 72] = [
     "clock/back",
     "clock/far ahead for a moment",
     "clock/forward",
@@ -60,6 +60,10 @@ const EXPECTED: [&str; 68] = [
     "fault/sync of a directory",
     "fault/write",
     "fault/write full",
+    "index/failed",
+    "index/run made",
+    "index/runs merged",
+    "index/worked",
     "open/read-only after a crash",
     "open/read-only beside",
     "read/after a failure",
