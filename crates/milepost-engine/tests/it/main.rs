@@ -8,6 +8,7 @@
 //! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
+//! * `tiers`: versions that move from memory into runs
 //! * `faults`: a disk and a clock that fail
 
 #![expect(
@@ -25,6 +26,7 @@ mod judged;
 mod newer;
 mod restores;
 mod tickets;
+mod tiers;
 
 use std::path::Path;
 
