@@ -6,7 +6,7 @@
 
 use milepost::{At, Scope, Store, Writer};
 
-fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let store = Store::open(dir.path())?;
     let orders = Scope::parse("asset/orders")?;
