@@ -21,10 +21,10 @@ use milepost_types::{
 use super::{
     Outcome, Sealed,
     fold::{Turn, Unread},
-    judge::{Bodies, Judge, Verdict, repeated, unreachable_body},
+    judge::{Judge, Verdict, repeated, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, engine::Shared};
+use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -250,6 +250,8 @@ impl Batch<'_> {
 }
 
 impl Bodies for Batch<'_> {
+    type Error = CommitError;
+
     fn with_body<T>(
         &self,
         seq: Seq,
@@ -260,12 +262,12 @@ impl Bodies for Batch<'_> {
             let receipt = Receipt { seq, at: frame.at };
             return read(receipt, frame.body()).map_err(|error| unreachable_body(seq, &error));
         }
-        let corrupt = |what: &str| CommitError::Corrupt(self.shared.corruption(seq, what));
         match self.shared.reader.frame(seq) {
             Ok(Some(frame)) => {
-                read(Receipt { seq, at: frame.at() }, frame.body()).map_err(|error| corrupt(&error.to_string()))
+                let found = read(Receipt { seq, at: frame.at() }, frame.body());
+                found.map_err(|error| self.shared.unreadable(seq, &error).into())
             }
-            Ok(None) => Err(corrupt("no frame where one must be")),
+            Ok(None) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
             Err(corruption) => Err(CommitError::Corrupt(corruption)),
         }
     }
@@ -275,6 +277,7 @@ impl Sealed {
     /// Whether its outcome depends on the state.
     fn needs_judging(&self) -> bool {
         self.takes_away
+            || self.forks
             || !self.preconditions.is_empty()
             || self.meta.idempotency_key.is_some()
             || !self.meta.fences.is_empty()
