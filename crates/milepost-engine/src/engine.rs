@@ -25,7 +25,7 @@ use std::{
     },
 };
 
-use milepost_io::{DirLock, Failure, ForkGuard, Latch};
+use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
 use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -38,10 +38,10 @@ use crate::{
         leader::Leader,
         queue::{Next, Place, Role},
     },
-    manifest,
-    memtable::Memtable,
-    open,
+    manifest, open,
+    state::State,
 };
+pub(crate) use read::NO_FRAME;
 use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.
@@ -56,7 +56,7 @@ pub struct Engine {
 /// Closes the store when the last clone goes.
 #[derive(Debug)]
 struct Handle {
-    shared: Arc<Shared>,
+    shared: Spread<Shared>,
 }
 
 /// What all users of an open store share.
@@ -69,7 +69,7 @@ pub(crate) struct Shared {
     pub(crate) epoch: u32,
     pub(crate) latch: Latch,
     pub(crate) reader: LogReader,
-    pub(crate) memtable: Memtable,
+    pub(crate) state: State,
     pub(crate) queue: Queue,
     /// `None` for a store opened read-only, and after closing. Whoever finds it locked relies on the holder to look at
     /// the queue after letting go: nobody but `lead_some` and `close` locks it while the store is open.
@@ -138,7 +138,7 @@ pub(crate) struct Found {
     pub(crate) epoch: u32,
     pub(crate) latch: Latch,
     pub(crate) reader: LogReader,
-    pub(crate) memtable: Memtable,
+    pub(crate) state: State,
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
     pub(crate) prefiller: Option<Prefiller>,
@@ -181,7 +181,7 @@ impl Engine {
             epoch: found.epoch,
             latch: found.latch,
             reader: found.reader,
-            memtable: found.memtable,
+            state: found.state,
             queue: Queue::default(),
             leader: Mutex::new(leader),
             turn: Turns::default(),
@@ -200,11 +200,16 @@ impl Engine {
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
         };
-        Engine { handle: Arc::new(Handle { shared: Arc::new(shared) }) }
+        Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.handle.shared
+        self.handle.shared.shared()
+    }
+
+    /// For views, which come and go in many threads at once.
+    fn hold(&self) -> Held<Shared> {
+        self.handle.shared.hold()
     }
 
     /// A new, empty request under this store's limits.
@@ -265,7 +270,7 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         let shared = self.shared();
-        let sizes = shared.memtable.sizes();
+        let sizes = shared.state.load().sizes();
         let log = shared.reader.segment_stats();
         Stats {
             store: shared.store.to_string(),
@@ -274,7 +279,7 @@ impl Engine {
             scopes_ever: sizes.scopes,
             keys_ever: sizes.keys,
             versions: sizes.versions,
-            memtable_bytes: sizes.bytes,
+            memtable_bytes: sizes.active_bytes,
             segments: log.len() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
@@ -361,8 +366,8 @@ impl Shared {
                 Lead::Wait => Some(self.leader.lock()),
             };
             let Some(guard) = guard else { break };
-            let mut held = Held { guard, _relay: Relay { shared: self } };
-            let Some(leader) = held.guard.as_mut() else { break };
+            let mut leading = Leading { guard, _relay: Relay { shared: self } };
+            let Some(leader) = leading.guard.as_mut() else { break };
             if leader.has_company {
                 self.gather();
             }
@@ -371,7 +376,7 @@ impl Shared {
             let landed = leader.lead(self, generation);
             let wants_prefill = leader.wants_prefill(self);
             // Whoever leads next begins before this generation is folded and its callers are woken.
-            drop(held);
+            drop(leading);
             told += landed.tell();
             if wants_prefill {
                 self.wake_prefill();
@@ -502,7 +507,7 @@ pub(crate) enum Lead {
 }
 
 /// The lead. Dropped in this order, by a panic too: first the lock, then the relay.
-struct Held<'a> {
+struct Leading<'a> {
     guard: MutexGuard<'a, Option<Leader>>,
     _relay: Relay<'a>,
 }
@@ -528,7 +533,7 @@ impl Drop for Handle {
             self.shared.workers.forget();
             return;
         }
-        if let Err(error) = self.shared.close() {
+        if let Err(error) = self.shared.shared().close() {
             tracing::warn!(dir = %self.shared.dir.display(), %error, "store not closed cleanly");
         }
     }

@@ -253,7 +253,7 @@ pub enum CommitError {
     Forked,
     /// Damage met while judging. Nothing was appended.
     #[error("the store is damaged: {0}")]
-    Corrupt(Corruption),
+    Corrupt(#[from] Corruption),
 }
 
 /// Why a read failed.

@@ -5,12 +5,12 @@
 
 use std::{sync::Arc, vec};
 
-use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, Writer, scope::is_reserved};
+use milepost_types::{Corruption, Key, Scope, ScopePrefix, Seq, Timestamp, Writer, scope::is_reserved};
 
 use crate::{
     ReadError, Value,
     engine::Shared,
-    memtable::{Kind, Mark, ScopeState, Version},
+    state::{Kind, Mark, Tiers, Version},
 };
 
 /// Which changes to show. The default is all of them, oldest first.
@@ -99,9 +99,11 @@ impl History {
             until = until.min(shared.reader.seq_at(time)?.0);
         }
         let mut found = Vec::new();
-        for scope in shared.memtable.scopes_at(&query.prefix) {
-            if !is_reserved(&scope.name) {
-                gather(&shared, scope, query.key.as_ref(), (from, until), &mut found);
+        let tiers = shared.state.pin();
+        let mut scopes = tiers.scopes(&query.prefix)?;
+        while let Some(scope) = scopes.read_next()? {
+            if !is_reserved(scope) {
+                gather(&tiers, scope, query.key.as_ref(), (from, until), &mut found)?;
             }
         }
         // A clear has one place for many keys: their order makes the order whole.
@@ -122,9 +124,10 @@ impl History {
             return Ok(None);
         }
         let at = frame.at();
-        let old = found.old.map_or(Ok(None), |version| self.shared.value(version, at))?;
+        let segments = self.shared.reader.segments();
+        let old = found.old.map_or(Ok(None), |version| self.shared.value(&segments, version, || Ok(at)))?;
         // What is set is shown even if it was set to have expired already.
-        let new = found.new.map(|version| self.shared.value_ever(version)).transpose()?;
+        let new = found.new.map(|version| self.shared.value_ever(&segments, version)).transpose()?;
         if old.is_none() && new.is_none() {
             return Ok(None);
         }
@@ -148,17 +151,25 @@ impl Iterator for History {
 }
 
 /// Collects the changes of a scope's keys within `range`.
-fn gather(shared: &Shared, scope: &ScopeState, key: Option<&Key>, range: (u64, u64), found: &mut Vec<Found>) {
-    let marks = shared.memtable.marks(scope);
+fn gather(
+    tiers: &Tiers,
+    scope: &str,
+    key: Option<&Key>,
+    range: (u64, u64),
+    found: &mut Vec<Found>,
+) -> Result<(), Corruption> {
+    let (marks, name) = (tiers.marks(scope)?, Arc::from(scope));
     if let Some(key) = key {
-        let versions = shared.memtable.versions(&scope.name, key.as_str());
-        changes(&scope.name, &key.as_str().into(), &versions, &marks, range, found);
-        return;
+        changes(&name, &key.as_str().into(), &tiers.versions(scope, key.as_str())?, &marks, range, found);
+        return Ok(());
     }
-    for listed in shared.memtable.sorted(scope).iter() {
-        let versions = shared.memtable.versions_listed(listed);
-        changes(&scope.name, &(*listed.key).into(), &versions, &marks, range, found);
+    let orders = tiers.key_orders(scope);
+    let mut keys = tiers.keys(scope, &orders, "")?;
+    while let Some(key) = keys.read_next()? {
+        let key = Arc::from(key);
+        changes(&name, &key, &keys.versions()?, &marks, range, found);
     }
+    Ok(())
 }
 
 /// Merges the versions of a key with the clears of its scope, and keeps the changes within `range`.

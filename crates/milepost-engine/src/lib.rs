@@ -13,6 +13,7 @@ mod memtable;
 mod open;
 mod replay;
 mod settings;
+mod state;
 mod value;
 mod verify;
 mod view;

@@ -4,6 +4,8 @@
 //! may stand here already: readers ask with the highest `Seq` they may see, so it does not exist for them. What a
 //! failed write leaves behind is taken out again with [`Memtable::forget`] before its `Seq` is given to another commit.
 //!
+//! A scope and a key have the same hash here as in a run, so whoever looks in both makes it once.
+//!
 //! Knows nothing of files. Look-ups take no lock; orders and clears take one for a few instructions, never across IO.
 
 mod arena;
@@ -12,20 +14,19 @@ mod keys;
 mod scopes;
 mod slots;
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use foldhash::fast::FixedState;
+use milepost_index::{KeyHash, ScopeHash, ScopeSeqs};
 use milepost_types::{
-    EventRef, ScopePrefix, Seq,
+    EventRef, Seq,
     body::{Body, BodyError},
-    scope::is_reserved,
 };
 
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version};
-pub(crate) use scopes::{Mark, ScopeState, SortedKey};
-use scopes::{Scopes, is_prefix};
+pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
+use scopes::{ScopeIndex, ScopeState, Scopes};
 
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
@@ -37,6 +38,46 @@ pub(crate) const FENCE: &str = "$/fence";
 pub(crate) struct Memtable {
     keys: Keys,
     scopes: Scopes,
+    /// What the hashes of the store's scopes begin with.
+    seed: u64,
+}
+
+/// A key by its names and their hashes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name<'a> {
+    pub(crate) scope: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) scope_hash: ScopeHash,
+    pub(crate) key_hash: KeyHash,
+}
+
+impl<'a> Name<'a> {
+    #[inline]
+    pub(crate) fn new(seed: u64, scope: &'a str, key: &'a str) -> Name<'a> {
+        let scope_hash = ScopeHash::of(seed, scope);
+        Name { scope, key, scope_hash, key_hash: scope_hash.key(key) }
+    }
+}
+
+/// What a look for the newest version at or below some `Seq` came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Met {
+    /// There is none here: an older tier may have one.
+    Nothing,
+    /// This one.
+    Version(Version),
+    /// It was deleted or cleared here: what older tiers have is gone.
+    Gone,
+}
+
+/// A scope as a run is made of it.
+#[derive(Debug)]
+pub(crate) struct ScopeParts {
+    pub(crate) seqs: ScopeSeqs,
+    /// Oldest first.
+    pub(crate) clears: Vec<milepost_index::Mark>,
+    /// In order.
+    pub(crate) keys: Arc<Vec<SortedKey>>,
 }
 
 /// Sizes, for `stats`: all that was ever there, whether it lives or not.
@@ -49,8 +90,8 @@ pub(crate) struct Sizes {
 }
 
 impl Memtable {
-    pub(crate) fn new() -> Memtable {
-        Memtable { keys: Keys::new(), scopes: Scopes::new() }
+    pub(crate) fn new(seed: u64) -> Memtable {
+        Memtable { keys: Keys::new(), scopes: Scopes::new(), seed }
     }
 
     /// Folds the events of the commit at `seq` in.
@@ -59,7 +100,7 @@ impl Memtable {
     }
 
     /// For folding many commits in a row. One at a time, held by the one who inserts.
-    pub(crate) fn inserter(&self) -> Inserter<'_> {
+    pub(crate) fn inserter(&self) -> Inserter<&Memtable> {
         Inserter::new(self)
     }
 
@@ -95,22 +136,19 @@ impl Memtable {
         Ok(())
     }
 
-    /// The version that a read as of `seq` meets: the newest at or below it, unless that is a delete or was cleared.
-    /// Whether it has expired is for the caller to see.
+    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see. `glance` is called with
+    /// a version that it most likely is, as early as can be.
     #[inline]
-    pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
-        let state = self.scope(scope)?;
-        self.seen(state, self.entry(state, key)?, seq)
-    }
-
-    /// The newest claim on an idempotency key or a fence.
-    pub(crate) fn claim(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
-        self.find(scope, key, seq).filter(|version| version.kind == Kind::Claim)
-    }
-
-    /// The first claim: of an idempotency key, the commit whose outcome counts.
-    pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Option<Seq> {
-        self.versions(scope, key).first().map(|version| Seq(version.seq))
+    pub(crate) fn look(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Met {
+        let state = self.scopes.find(name.scope_hash.0, name.scope);
+        let found = |state: &ScopeState| self.keys.find_as_of(name.key_hash.0, state.index, name.key, seq.0, glance);
+        match state.and_then(found) {
+            Some(version) if version.kind == Kind::Delete => Met::Gone,
+            Some(version) if self.is_cleared(name.scope, state, &version, seq) => Met::Gone,
+            Some(version) => Met::Version(version),
+            None if self.clear_of(name.scope, state, seq).is_some() => Met::Gone,
+            None => Met::Nothing,
+        }
     }
 
     /// Every version of a key, oldest first.
@@ -121,23 +159,12 @@ impl Memtable {
 
     #[inline]
     pub(crate) fn scope(&self, scope: &str) -> Option<&ScopeState> {
-        self.scopes.find(hash_scope(scope), scope)
+        self.scopes.find(ScopeHash::of(self.seed, scope).0, scope)
     }
 
-    /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
-    pub(crate) fn scopes_at(&self, prefix: &ScopePrefix) -> impl Iterator<Item = &ScopeState> {
-        let (sorted, prefix) = (self.scopes.sorted(), prefix.as_str().to_owned());
-        let mut next = sorted.partition_point(|(name, _)| **name < *prefix);
-        std::iter::from_fn(move || {
-            loop {
-                let (name, index) = sorted.get(next).filter(|(name, _)| name.starts_with(&prefix))?;
-                next += 1;
-                let is_below = prefix.is_empty() || matches!(name.as_bytes().get(prefix.len()), None | Some(b'/'));
-                if is_below && !is_prefix(name) && !(prefix.is_empty() && is_reserved(name)) {
-                    return Some(self.scopes.at(*index));
-                }
-            }
-        })
+    /// All scopes, and cleared prefixes, in order of their names.
+    pub(crate) fn sorted_scopes(&self) -> Arc<Vec<SortedScope>> {
+        self.scopes.sorted()
     }
 
     /// The keys that a scope ever had, in order.
@@ -145,9 +172,9 @@ impl Memtable {
         state.sorted(self.keys.newest(&state.newest_key))
     }
 
-    /// The version of a listed key of the scope as of `seq`, without another look-up by name.
-    pub(crate) fn find_listed(&self, state: &ScopeState, key: &SortedKey, seq: Seq) -> Option<Version> {
-        self.seen(state, self.keys.entry(key.index), seq)
+    /// The newest version at or below `seq` of a listed key, without another look-up by name.
+    pub(crate) fn as_of(&self, key: &SortedKey, seq: Seq) -> Option<Version> {
+        self.keys.entry(key.index).as_of(seq.0)
     }
 
     /// Every version of a listed key, oldest first.
@@ -155,40 +182,51 @@ impl Memtable {
         self.keys.entry(key.index).versions()
     }
 
+    /// All that is known of a scope but the versions of its keys.
+    pub(crate) fn parts(&self, index: ScopeIndex) -> ScopeParts {
+        let state = self.scopes.at(index);
+        let clears = state.marks().into_iter().map(|mark| milepost_index::Mark { seq: mark.seq, record: mark.record });
+        let seqs = ScopeSeqs { touched: state.touched(), last_set: state.last_set() };
+        ScopeParts { seqs, clears: clears.collect(), keys: self.sorted(state) }
+    }
+
     /// Every clear that meets the scope, oldest first.
-    pub(crate) fn marks(&self, state: &ScopeState) -> Vec<Mark> {
-        let mut marks = state.marks();
-        for prefix in self.prefixes_of(&state.name) {
+    pub(crate) fn marks(&self, scope: &str) -> Vec<Mark> {
+        let mut marks = self.scope(scope).map(ScopeState::marks).unwrap_or_default();
+        for prefix in self.prefixes_of(scope) {
             marks.extend(prefix.marks());
         }
         marks.sort_unstable();
         marks
     }
 
-    /// The last commit at or below `seq` that touched the scope.
-    pub(crate) fn scope_version(&self, scope: &str, seq: Seq) -> Seq {
-        let Some(state) = self.scope(scope) else { return Seq::ZERO };
-        let mut newest = state.touched();
-        if newest > seq.0 {
-            newest = state.marks().iter().rev().map(|mark| mark.seq).find(|mark| *mark <= seq.0).unwrap_or(0);
-            for key in self.sorted(state).iter() {
-                let version = self.keys.entry(key.index).as_of(seq.0);
-                newest = newest.max(version.map_or(0, |version| version.seq));
-            }
-        }
-        // A prefix that was cleared touched what was there.
-        if newest > 0 {
-            let marks = self.prefixes_of(scope).filter_map(|prefix| prefix.last_clear(newest, seq));
-            newest = marks.map(|mark| mark.seq).fold(newest, u64::max);
-        }
-        Seq(newest)
+    /// The last clear at or below `seq` that meets the scope.
+    pub(crate) fn last_clear(&self, scope: &str, seq: Seq) -> Option<Mark> {
+        self.clear_of(scope, self.scope(scope), seq)
     }
 
-    /// Whether nothing was set since the scope was last cleared: then no key of it is live.
-    pub(crate) fn is_surely_empty(&self, state: &ScopeState) -> bool {
-        let last_set = state.last_set();
-        let mut clears = self.prefixes_of(&state.name).chain([state]);
-        clears.any(|clears| clears.last_clear(last_set, Seq::MAX).is_some_and(|mark| mark.seq > last_set))
+    /// The last commit at or below `seq` that named the scope: 0 for none here.
+    pub(crate) fn touched(&self, scope: &str, seq: Seq) -> u64 {
+        let Some(state) = self.scope(scope) else { return 0 };
+        let touched = state.touched();
+        if touched <= seq.0 {
+            return touched;
+        }
+        let mut newest = state.last_clear(0, seq).map_or(0, |mark| mark.seq);
+        for key in self.sorted(state).iter() {
+            newest = newest.max(self.as_of(key, seq).map_or(0, |version| version.seq));
+        }
+        newest
+    }
+
+    /// The last clear at or below `seq` of a prefix that the scope lies at or below.
+    pub(crate) fn last_prefix_clear(&self, scope: &str, seq: Seq) -> Option<Mark> {
+        self.prefixes_of(scope).filter_map(|prefix| prefix.last_clear(0, seq)).max()
+    }
+
+    /// The last commit that set a key of the scope: 0 for none here.
+    pub(crate) fn last_set(&self, scope: &str) -> u64 {
+        self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
     /// Sizes of what users have, and of all the memory.
@@ -206,35 +244,29 @@ impl Memtable {
         sizes
     }
 
-    /// The version of a key that a read as of `seq` meets.
-    #[inline]
-    fn seen(&self, state: &ScopeState, entry: KeyEntry<'_>, seq: Seq) -> Option<Version> {
-        let version = entry.as_of(seq.0)?;
-        if version.kind == Kind::Delete || self.is_cleared(state, &version, seq) { None } else { Some(version) }
-    }
-
     /// Whether a clear at or below `seq` stands after the version.
     #[inline]
-    fn is_cleared(&self, state: &ScopeState, version: &Version, seq: Seq) -> bool {
+    fn is_cleared(&self, scope: &str, state: Option<&ScopeState>, version: &Version, seq: Seq) -> bool {
         let after =
             |clears: &ScopeState| clears.last_clear(version.seq, seq).is_some_and(|mark| mark.stands_after(version));
-        after(state) || (!self.scopes.have_no_prefix() && self.prefixes_of(&state.name).any(after))
+        state.is_some_and(after) || (!self.scopes.have_no_prefix() && self.prefixes_of(scope).any(after))
+    }
+
+    #[inline]
+    fn clear_of(&self, scope: &str, state: Option<&ScopeState>, seq: Seq) -> Option<Mark> {
+        let own = state.and_then(|state| state.last_clear(0, seq));
+        if self.scopes.have_no_prefix() { own } else { own.max(self.last_prefix_clear(scope, seq)) }
     }
 
     /// The prefixes that were ever cleared and that a scope lies at or below.
     fn prefixes_of<'a>(&'a self, scope: &'a str) -> impl Iterator<Item = &'a ScopeState> {
         let none = self.scopes.have_no_prefix();
-        let slashes = scope.match_indices('/').map(|(at, _)| Cow::Borrowed(&scope[..=at]));
-        // What the store keeps for itself is out of reach of the root's.
-        let root = (!is_reserved(scope)).then_some(Cow::Borrowed("/"));
-        let itself = std::iter::once_with(move || Cow::Owned(format!("{scope}/")));
-        let names = root.into_iter().chain(slashes).chain(itself);
-        names.take_while(move |_| !none).filter_map(|name: Cow<'_, str>| self.scope(&name))
+        prefix_names(scope).take_while(move |_| !none).filter_map(|name| self.scope(&name))
     }
 
     fn cut(&self, scope: &str, key: &str, last: Seq) {
         if let Some(state) = self.scope(scope) {
-            self.keys.cut(hash_key(state.hash, key), state.index, key, last.0);
+            self.keys.cut(ScopeHash(state.hash).key(key).0, state.index, key, last.0);
         }
     }
 
@@ -255,26 +287,8 @@ impl Memtable {
 
     #[inline]
     fn entry(&self, state: &ScopeState, key: &str) -> Option<KeyEntry<'_>> {
-        self.keys.find(hash_key(state.hash, key), state.index, key)
+        self.keys.find(ScopeHash(state.hash).key(key).0, state.index, key)
     }
-}
-
-#[inline]
-fn hash_scope(scope: &str) -> u64 {
-    hash(0, scope)
-}
-
-#[inline]
-fn hash_key(scope_hash: u64, key: &str) -> u64 {
-    hash(scope_hash, key)
-}
-
-#[inline]
-fn hash(seed: u64, text: &str) -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    let mut hasher = FixedState::with_seed(seed).build_hasher();
-    hasher.write(text.as_bytes());
-    hasher.finish()
 }
 
 #[cfg(test)]

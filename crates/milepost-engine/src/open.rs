@@ -23,7 +23,7 @@ use crate::{
     Create, Holder, OpenError, Parts, Settings,
     engine::Found,
     manifest::{self, Manifest},
-    memtable::Memtable,
+    state::State,
 };
 
 /// Names in a store's directory.
@@ -58,12 +58,12 @@ pub(crate) fn for_writing(
         None => begin(parts, dir, settings, &latch)?,
     };
     let store = StoreId(manifest.store);
-    let memtable = Memtable::new();
+    let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
     let raised = |segments| Manifest { store: store.0, epoch, segments, clean: None };
     let log_settings = LogSettings { segment_bytes: settings.segment_bytes };
 
-    let (log, last, torn_bytes) = match replay(disk, dir, &manifest, &memtable, progress)? {
+    let (log, last, torn_bytes) = match replay(disk, dir, &manifest, &state, progress)? {
         None => {
             manifest::write(&**disk, dir, &raised(Vec::new()), &latch)?;
             let log =
@@ -89,7 +89,7 @@ pub(crate) fn for_writing(
         epoch,
         latch,
         reader: log.reader,
-        memtable,
+        state,
         last,
         writer: Some(log.writer),
         prefiller: Some(log.prefiller),
@@ -109,8 +109,8 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     loop {
         looks += 1;
         let Some(manifest) = manifest::read(&**disk, dir)? else { return Err(no_manifest(&**disk, dir)?) };
-        let memtable = Memtable::new();
-        match replay(disk, dir, &manifest, &memtable, &mut |_, _| {}) {
+        let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
+        match replay(disk, dir, &manifest, &state, &mut |_, _| {}) {
             Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
@@ -125,7 +125,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     epoch: manifest.epoch,
                     latch: Latch::default(),
                     reader: follower.reader(),
-                    memtable,
+                    state,
                     last,
                     writer: None,
                     prefiller: None,
@@ -146,13 +146,14 @@ fn replay(
     disk: &Arc<dyn Disk>,
     dir: &Path,
     manifest: &Manifest,
-    memtable: &Memtable,
+    state: &State,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<FoundLog>, OpenError> {
     let mut fault: Option<Corruption> = None;
     let total = log_bytes(&**disk, &dir.join(LOG));
     let mut done = 0u64;
-    let mut inserter = memtable.inserter();
+    let tiers = state.load();
+    let mut inserter = tiers.inserter();
     let found = find(disk, dir, manifest, &mut |frame| {
         let folded = Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body));
         done += frame.body.len() as u64;

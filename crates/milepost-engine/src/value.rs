@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref};
 
-use milepost_log::FrameRef;
+use milepost_log::{FoundFrame, FrameRef};
 use milepost_types::{
     Seq, Timestamp,
     body::{BodyError, set_at},
@@ -21,12 +21,13 @@ pub struct Value {
 }
 
 impl Value {
-    pub(crate) fn of_record(frame: FrameRef, record: u32) -> Result<Value, BodyError> {
-        let body = frame.body();
+    #[inline]
+    pub(crate) fn of_record(found: &FoundFrame<'_>, record: u32) -> Result<Value, BodyError> {
+        let body = found.view().body;
         let set = set_at(body, record)?;
         let start = set.value.as_ptr() as usize - body.as_ptr() as usize;
         let (end, expires_at) = (start + set.value.len(), set.expires_at);
-        Ok(Value { frame, record, start, end, expires_at })
+        Ok(Value { frame: found.hold(), record, start, end, expires_at })
     }
 
     /// The commit that set it: the key's version.

@@ -2,22 +2,26 @@
 //!
 //! Invariant: a view never changes. Every version it can see is durable, and what comes later has a higher `Seq`.
 
-use std::sync::Arc;
+use std::{sync::Arc, vec};
 
+use milepost_io::Held;
+use milepost_log::Segments;
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
     ReadError, Value,
-    engine::Shared,
-    memtable::{Kind, SortedKey, Version},
+    engine::{NO_FRAME, Shared},
+    state::{KeyOrders, Kind, Tiers, Version},
 };
 
 /// The state at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Held<Shared>,
     pub(crate) seq: Seq,
-    pub(crate) at: Timestamp,
+    /// `None` for the time of the commit at `seq`: looked up when it is asked for, since a point read needs it only for
+    /// a value that expires.
+    pub(crate) at: Option<Timestamp>,
 }
 
 /// A key and its value.
@@ -37,16 +41,20 @@ impl View {
     }
 
     /// Its time: values that expire at or before it are gone.
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        self.at
+    pub fn at(&self) -> Result<Timestamp, ReadError> {
+        match self.at {
+            Some(at) => Ok(at),
+            None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
+            None => Ok(self.shared.frame(self.seq)?.at()),
+        }
     }
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
-        match self.shared.memtable.find(scope, key, self.seq) {
-            Some(version) => self.shared.value(version, self.at),
+        let segments = self.shared.reader.segments();
+        match self.shared.state.load().find(scope, key, self.seq)? {
+            Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
     }
@@ -60,36 +68,43 @@ impl View {
     /// The same, beginning behind the key `after`.
     #[must_use]
     pub fn scan_from(&self, scope: &str, key_prefix: &str, after: Option<&str>) -> Scan {
-        let memtable = &self.shared.memtable;
-        let state = memtable.scope(scope).filter(|_| !is_reserved(scope));
-        let keys = state.map(|state| memtable.sorted(state)).unwrap_or_default();
-        let start = match after {
-            Some(after) => keys.partition_point(|key| &*key.key <= after || &*key.key < key_prefix),
-            None => keys.partition_point(|key| &*key.key < key_prefix),
+        let from = match after {
+            // Nothing is greater than a key and less than this.
+            Some(after) if after >= key_prefix => format!("{after}\0"),
+            _ => key_prefix.to_owned(),
         };
-        Scan { view: self.clone(), scope: scope.to_owned(), keys, next: start, key_prefix: key_prefix.to_owned() }
+        Scan {
+            view: self.clone(),
+            walk: None,
+            scope: scope.to_owned(),
+            key_prefix: key_prefix.to_owned(),
+            from: Some(from).filter(|_| !is_reserved(scope)),
+            ready: Vec::new().into_iter(),
+            piece: PIECE_FIRST,
+        }
     }
 
     /// The scopes at and below a prefix that hold a key, in order.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
         self.shared.may_read()?;
+        let tiers = self.shared.state.pin();
         let mut scopes = Vec::new();
-        for state in self.shared.memtable.scopes_at(prefix) {
-            if is_reserved(&state.name) {
+        let mut cursor = tiers.scopes(prefix)?;
+        while let Some(name) = cursor.read_next()? {
+            if is_reserved(name) {
                 continue;
             }
-            let first = self.scan(&state.name, "").next();
+            let first = self.scan(name, "").next();
             if first.transpose()?.is_some() {
-                scopes.push(Scope::from_stored(&state.name).expect("checked when it was inserted"));
+                scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }
         }
         Ok(scopes)
     }
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
-    #[must_use]
-    pub fn scope_version(&self, scope: &str) -> Seq {
-        self.shared.memtable.scope_version(scope, self.seq)
+    pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
+        Ok(self.shared.state.load().scope_version(scope, self.seq)?)
     }
 }
 
@@ -98,55 +113,101 @@ impl Shared {
         if self.is_child() { Err(ReadError::Forked) } else { Ok(()) }
     }
 
-    /// The value at a version's address, unless it has expired at `now`.
+    /// The value at a version's address, unless it has expired at `now`, which is asked only where an expiry depends on
+    /// it.
     #[inline]
-    pub(crate) fn value(&self, version: Version, now: Timestamp) -> Result<Option<Value>, ReadError> {
+    pub(crate) fn value(
+        &self,
+        segments: &Segments,
+        version: Version,
+        now: impl FnOnce() -> Result<Timestamp, ReadError>,
+    ) -> Result<Option<Value>, ReadError> {
         if matches!(version.kind, Kind::Delete | Kind::Claim) {
             return Ok(None);
         }
-        let value = self.value_ever(version)?;
-        let expired = version.kind == Kind::Expiring && value.expires_at().is_some_and(|expiry| expiry <= now);
-        Ok(Some(value).filter(|_| !expired))
+        let value = self.value_ever(segments, version)?;
+        if version.kind != Kind::Expiring {
+            return Ok(Some(value));
+        }
+        let now = now()?;
+        Ok(Some(value).filter(|value| value.expires_at().is_none_or(|expiry| expiry > now)))
     }
 
     /// The value at the address of a set, expired or not.
     #[inline]
-    pub(crate) fn value_ever(&self, version: Version) -> Result<Value, ReadError> {
+    pub(crate) fn value_ever(&self, segments: &Segments, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
-        let frame = self.frame(seq)?;
-        Value::of_record(frame, version.record)
+        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
+        let found = found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))?;
+        Value::of_record(&found, version.record)
             .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))
     }
 }
+
+/// Keys that a scan looks up at once: few at first, for whoever wants the first ones only.
+const PIECE_FIRST: usize = 16;
+const PIECE_MAX: usize = 1024;
 
 /// A walk over a scope's keys, in order.
 #[derive(Debug)]
 pub struct Scan {
     view: View,
+    /// What it walks over, from its first step on.
+    walk: Option<(Arc<Tiers>, KeyOrders)>,
     scope: String,
-    keys: Arc<Vec<SortedKey>>,
-    next: usize,
     key_prefix: String,
+    /// The next piece begins with the first key that is not less; `None` behind the last.
+    from: Option<String>,
+    ready: vec::IntoIter<(Key, Version)>,
+    /// Keys of the next piece.
+    piece: usize,
+}
+
+impl Scan {
+    /// Looks the keys of the next piece up.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        let Some(from) = self.from.take() else { return Ok(()) };
+        let (seq, scope) = (self.view.seq, &self.scope);
+        let (tiers, orders) = self.walk.get_or_insert_with(|| {
+            let tiers = self.view.shared.state.pin();
+            let orders = tiers.key_orders(scope);
+            (tiers, orders)
+        });
+        let clear = tiers.last_clear(scope, seq)?;
+        let mut keys = tiers.keys(scope, orders, &from)?;
+        let mut ready = Vec::new();
+        while let Some(name) = keys.read_next()?.filter(|key| key.starts_with(&self.key_prefix)) {
+            if ready.len() == self.piece {
+                self.from = Some(name.to_owned());
+                break;
+            }
+            if let Some(version) = keys.seen(seq, clear)? {
+                ready.push((Key::parse(keys.key()).expect("checked when it was inserted"), version));
+            }
+        }
+        self.piece = (self.piece * 2).min(PIECE_MAX);
+        self.ready = ready.into_iter();
+        Ok(())
+    }
 }
 
 impl Iterator for Scan {
     type Item = Result<Entry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let shared = &self.view.shared;
-        let state = shared.memtable.scope(&self.scope)?;
-        while let Some(listed) = self.keys.get(self.next).filter(|listed| listed.key.starts_with(&self.key_prefix)) {
-            self.next += 1;
-            let Some(version) = shared.memtable.find_listed(state, listed, self.view.seq) else { continue };
-            match shared.value(version, self.view.at) {
-                Ok(None) => {}
-                Ok(Some(value)) => {
-                    let key = Key::parse(&listed.key).expect("checked when it was inserted");
-                    return Some(Ok(Entry { key, value }));
+        loop {
+            if let Some((key, version)) = self.ready.next() {
+                let shared = &self.view.shared;
+                match shared.value(&shared.reader.segments(), version, || self.view.at()) {
+                    Ok(None) => continue,
+                    Ok(Some(value)) => return Some(Ok(Entry { key, value })),
+                    Err(error) => return Some(Err(error)),
                 }
-                Err(error) => return Some(Err(error)),
+            }
+            self.from.as_ref()?;
+            if let Err(error) = self.fill() {
+                return Some(Err(error));
             }
         }
-        None
     }
 }

@@ -87,6 +87,19 @@ impl Run {
         self.meta.scopes
     }
 
+    /// A version of a kind that only a newer version of the program writes.
+    #[must_use]
+    pub fn unknown_kind(&self, seq: u64, kind: u8) -> Corruption {
+        let what = format!("a version of kind {kind}, which this program does not know");
+        Corruption { file: self.path.clone(), offset: 0, seq: Some(Seq(seq)), what }
+    }
+
+    /// How many events cleared its scopes.
+    #[must_use]
+    pub fn clear_count(&self) -> u64 {
+        self.meta.clears
+    }
+
     /// Whether it has an event that cleared a scope: if not, nobody needs to ask for one.
     #[must_use]
     pub fn has_clears(&self) -> bool {

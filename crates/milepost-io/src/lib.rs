@@ -13,6 +13,7 @@ mod os;
 mod room;
 mod signal;
 mod sim;
+mod spread;
 mod thread;
 mod whole;
 
@@ -28,6 +29,7 @@ pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use room::Room;
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
+pub use spread::{Held, Spread};
 pub use thread::spawn;
 pub use whole::{
     NotReplaced, ShortWrite, next_name, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically,

@@ -246,7 +246,7 @@ impl LogWriter {
         let Some(Part::Sealed(sealed)) = parts.first() else {
             return None;
         };
-        let dropped = (sealed.id(), Dropped::new(Arc::clone(sealed)));
+        let dropped = (sealed.id(), Dropped::new(Arc::clone(sealed.shared())));
         parts.remove(0);
         self.reader.replace(parts);
         Some(dropped)

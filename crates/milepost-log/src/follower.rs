@@ -222,7 +222,7 @@ impl Follower {
             let sealed = sealed(disk, header, heap);
             let is_missing = sealed.is_none();
             if let Some(sealed) = sealed {
-                *part = Part::Sealed(Arc::new(sealed));
+                *part = Part::of_sealed(sealed);
             }
             is_missing
         });

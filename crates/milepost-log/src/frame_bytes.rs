@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use milepost_io::{Held, Spread};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
@@ -79,7 +80,7 @@ pub struct FrameRef(Source);
 #[derive(Clone)]
 enum Source {
     Heap(Arc<FrameBytes>),
-    Mapped { sealed: Arc<Sealed>, seq: Seq, at: Timestamp, body_at: u32, body_bytes: u32 },
+    Mapped { sealed: Held<Sealed>, seq: Seq, at: Timestamp, body_at: u32, body_bytes: u32 },
 }
 
 impl FrameRef {
@@ -88,9 +89,9 @@ impl FrameRef {
     }
 
     /// A frame of a sealed segment; `view` was read from its map.
-    pub(crate) fn of_map(sealed: &Arc<Sealed>, view: &FrameView<'_>) -> FrameRef {
+    pub(crate) fn of_map(sealed: &Spread<Sealed>, view: &FrameView<'_>) -> FrameRef {
         FrameRef(Source::Mapped {
-            sealed: Arc::clone(sealed),
+            sealed: sealed.hold(),
             seq: view.seq,
             at: view.at,
             body_at: view.offset as u32 + FRAME_HEADER_BYTES as u32,

@@ -36,5 +36,5 @@ pub use format::frame::FRAME_HEADER_BYTES;
 pub use frame_bytes::{FrameBytes, FrameRef, FrameView};
 pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, SegmentId, StoreId};
 pub use prefill::{Dropped, Prefilled, Prefiller};
-pub use reader::{LogReader, SegmentStats};
+pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
 pub use recover::{FoundLog, Tail, Visit, find};

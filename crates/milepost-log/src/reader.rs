@@ -5,9 +5,9 @@
 //!
 //! Knows nothing of who writes the log.
 
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{fmt, ops::ControlFlow, path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use milepost_types::{Corruption, Seq, Timestamp};
 
 use crate::{FrameRef, FrameView, SegmentId, segment::Part};
@@ -17,6 +17,15 @@ use crate::{FrameRef, FrameView, SegmentId, segment::Part};
 pub struct LogReader {
     /// The segments, in order; the last one grows. Replaced as a whole by the one who writes or follows the log.
     shape: Arc<ArcSwap<Shape>>,
+}
+
+/// The segments as they are, for a look or two: costs no shared count, and is not kept.
+pub struct Segments(Guard<Arc<Shape>>);
+
+/// A frame that was found, and is not held yet.
+pub struct FoundFrame<'a> {
+    view: FrameView<'a>,
+    part: &'a Part,
 }
 
 /// The segments at one moment, in order of `Seq`. Never empty, and without a gap.
@@ -83,14 +92,15 @@ impl LogReader {
 
     /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
     pub fn frame(&self, seq: Seq) -> Result<Option<FrameRef>, Corruption> {
-        let shape = self.shape.load();
-        let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else {
-            return Ok(None);
-        };
-        match usize::try_from(seq.0 - part.first_seq().0) {
-            Ok(index) => part.frame(index),
-            Err(_) => Ok(None),
-        }
+        Ok(self.segments().find(seq)?.map(|found| found.hold()))
+    }
+
+    /// The segments, for a look or two. Whoever is about to look for the `Seq` in other memory takes them before: taking
+    /// waits for all that is under way, and the frame is then fetched beside the rest.
+    #[inline]
+    #[must_use]
+    pub fn segments(&self) -> Segments {
+        Segments(self.shape.load())
     }
 
     /// The frames from one `Seq` to another, both included, as far as they are there.
@@ -146,6 +156,59 @@ impl LogReader {
     }
 }
 
+impl Segments {
+    /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
+    #[inline]
+    pub fn find(&self, seq: Seq) -> Result<Option<FoundFrame<'_>>, Corruption> {
+        let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) else {
+            return Ok(None);
+        };
+        match usize::try_from(seq.0 - part.first_seq().0) {
+            Ok(index) => Ok(part.view(index)?.map(|view| FoundFrame { view, part })),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Segments {
+    /// Looks at a byte of a commit's body and forgets it, so that it is in the cache when it is asked for. Checks nothing
+    /// and waits for nothing.
+    #[inline]
+    pub fn glance(&self, seq: Seq, at: u32) {
+        if let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) {
+            part.glance((seq.0 - part.first_seq().0) as usize, at as usize);
+        }
+    }
+}
+
+impl fmt::Debug for Segments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'a> FoundFrame<'a> {
+    /// What it says.
+    #[inline]
+    #[must_use]
+    pub fn view(&self) -> FrameView<'a> {
+        self.view
+    }
+
+    /// The frame, to keep.
+    #[inline]
+    #[must_use]
+    pub fn hold(&self) -> FrameRef {
+        self.part.hold(&self.view)
+    }
+}
+
+impl fmt::Debug for FoundFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view.fmt(f)
+    }
+}
+
 fn stats(part: &Part) -> SegmentStats {
     let (frame_bytes, sealed) = match part {
         Part::Sealed(sealed) => (sealed.frame_bytes(), true),
@@ -175,11 +238,11 @@ impl Iterator for Frames {
         loop {
             let part = self.shape.parts.get(self.part).filter(|_| self.next <= self.to)?;
             let index = self.next.0.checked_sub(part.first_seq().0)?;
-            match part.frame(usize::try_from(index).ok()?) {
+            match part.view(usize::try_from(index).ok()?) {
                 Ok(None) => self.part += 1,
                 found => {
                     self.next = self.next.next()?;
-                    return found.transpose();
+                    return found.map(|view| view.map(|view| part.hold(&view))).transpose();
                 }
             }
         }

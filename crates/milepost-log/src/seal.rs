@@ -75,5 +75,5 @@ fn mapped(file: &LatchedFile, header: &SegmentHeader, heap: &Arc<Heap>, first_at
     };
     let path = heap.path().to_owned();
     let end = map.len().min(end as usize);
-    Part::Sealed(Arc::new(Sealed::new(header, path, map, offsets, first_at, end)))
+    Part::of_sealed(Sealed::new(header, path, map, offsets, first_at, end))
 }

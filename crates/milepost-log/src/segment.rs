@@ -8,8 +8,9 @@
 mod heap;
 mod sealed;
 
-use std::{path::Path, sync::Arc};
+use std::{hint::black_box, path::Path, sync::Arc};
 
+use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
 
 pub(crate) use heap::Heap;
@@ -20,11 +21,15 @@ use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
 /// A segment, sealed or in memory.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
-    Sealed(Arc<Sealed>),
+    Sealed(Arc<Spread<Sealed>>),
     Heap(Arc<Heap>),
 }
 
 impl Part {
+    pub(crate) fn of_sealed(sealed: Sealed) -> Part {
+        Part::Sealed(Arc::new(Spread::new(Arc::new(sealed))))
+    }
+
     pub(crate) fn id(&self) -> SegmentId {
         match self {
             Part::Sealed(sealed) => sealed.id(),
@@ -79,14 +84,23 @@ impl Part {
         }
     }
 
-    /// The frame with this index, to keep.
-    pub(crate) fn frame(&self, index: usize) -> Result<Option<FrameRef>, Corruption> {
+    /// Looks at a byte of a frame's body, unchecked, and forgets it.
+    #[inline]
+    pub(crate) fn glance(&self, index: usize, at: usize) {
         match self {
-            Part::Sealed(sealed) if index < sealed.frames() => {
-                sealed.view(index).map(|view| Some(FrameRef::of_map(sealed, &view)))
+            Part::Sealed(sealed) if index < sealed.frames() => sealed.glance(index, at),
+            Part::Sealed(_) => {}
+            Part::Heap(heap) => {
+                black_box(heap.get(index).and_then(|frame| frame.bytes.body().get(at)).copied());
             }
-            Part::Sealed(_) => Ok(None),
-            Part::Heap(heap) => Ok(heap.get(index).map(|frame| FrameRef::of_heap(Arc::clone(&frame.bytes)))),
+        }
+    }
+
+    /// A frame of this part, to keep.
+    pub(crate) fn hold(&self, view: &FrameView<'_>) -> FrameRef {
+        match self {
+            Part::Sealed(sealed) => FrameRef::of_map(sealed, view),
+            Part::Heap(heap) => FrameRef::of_heap(heap.hold(view.seq)),
         }
     }
 

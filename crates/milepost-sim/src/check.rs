@@ -62,7 +62,8 @@ fn plain_version(version: &Version<'_>) -> Plain {
 
 /// Everything that a view shows is what the model says of its moment.
 pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
-    same(&(view.seq(), view.at()), &(moment.seq, moment.now), || "the moment of a view".into())?;
+    let at = read(view.at(), || format!("the time of {moment:?}"))?;
+    same(&(view.seq(), at), &(moment.seq, moment.now), || "the moment of a view".into())?;
     let state = model.state(moment.seq);
     let root = ScopePrefix::root();
     let scopes = read(view.scopes(&root), || format!("scopes at {moment:?}"))?;
@@ -75,9 +76,8 @@ pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
         let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
         let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
         same(&found, &right, asked)?;
-        same(&view.scope_version(scope), &state.scope_version(scope), || {
-            format!("version of {scope:?} at {moment:?}")
-        })?;
+        let asked = || format!("version of {scope:?} at {moment:?}");
+        same(&read(view.scope_version(scope), asked)?, &state.scope_version(scope), asked)?;
     }
     Ok(())
 }

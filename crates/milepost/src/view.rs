@@ -45,12 +45,11 @@ impl View {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// let receipt = store.set(&scope, "k", b"1")?;
-    /// assert_eq!(store.view(receipt.seq)?.at(), receipt.at);
+    /// assert_eq!(store.view(receipt.seq)?.at()?, receipt.at);
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        self.0.at()
+    pub fn at(&self) -> Result<Timestamp> {
+        Ok(self.0.at()?)
     }
 
     /// The value of a key.
@@ -119,18 +118,17 @@ impl View {
     /// # use milepost::{At, Scope, Seq, Store};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
-    /// assert_eq!(store.view(At::Latest)?.scope_version(&scope), Seq::ZERO);
+    /// assert_eq!(store.view(At::Latest)?.scope_version(&scope)?, Seq::ZERO);
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    #[must_use]
-    pub fn scope_version(&self, scope: &Scope) -> Seq {
-        self.0.scope_version(scope.as_str())
+    pub fn scope_version(&self, scope: &Scope) -> Result<Seq> {
+        Ok(self.0.scope_version(scope.as_str())?)
     }
 }
 
 impl std::fmt::Debug for View {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("View").field("seq", &self.seq()).field("at", &self.at()).finish()
+        f.debug_struct("View").field("seq", &self.seq()).finish_non_exhaustive()
     }
 }
 

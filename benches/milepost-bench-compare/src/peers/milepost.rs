@@ -127,7 +127,8 @@ impl Reader for MilepostReader<'_> {
     }
 
     fn time_of(&mut self, version: u64) -> io::Result<Option<i64>> {
-        Ok(Some(self.engine.view(At::Seq(Seq(version))).map_err(io::Error::other)?.at().0))
+        let at = self.engine.view(At::Seq(Seq(version))).and_then(|view| view.at());
+        Ok(Some(at.map_err(io::Error::other)?.0))
     }
 
     fn as_of_time(&mut self, scope: &str, key: &str, time_us: i64) -> io::Result<Option<u64>> {

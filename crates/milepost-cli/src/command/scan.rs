@@ -73,7 +73,7 @@ fn scopes(view: &View, context: &Context, out: &mut Out) -> Result<(), CliError>
             entry?;
             keys += 1;
         }
-        let seq = view.scope_version(&scope).0;
+        let seq = view.scope_version(&scope)?.0;
         rows.push(&ScopeRow { scope, keys, seq })?;
     }
     rows.end(|| "no scope holds a key".to_owned())

@@ -172,8 +172,8 @@ fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachErro
     let view = store.view(At::Latest)?;
     let Some(record) = run_record(&view, &jobs)? else { return Ok(()) };
     let writer = writer.clone().attempt(record.run);
-    if view.scope_version(&jobs) != left.run
-        || !was_last_written_by(store, view.scope_version(&items), left.run, &writer)?
+    if view.scope_version(&jobs)? != left.run
+        || !was_last_written_by(store, view.scope_version(&items)?, left.run, &writer)?
     {
         return Ok(());
     }

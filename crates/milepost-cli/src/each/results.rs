@@ -92,7 +92,7 @@ fn list_jobs(view: &View, format: Format, out: &mut Out) -> Result<(), CliError>
     for scope in view.scopes(&below)? {
         let Some(name) = scope.as_str().strip_prefix(JOBS).and_then(|rest| rest.strip_prefix('/')) else { continue };
         let Kind { items, record, .. } = find(view, name)?;
-        let mut row = JobRow::new(name, &record, view.scope_version(&items));
+        let mut row = JobRow::new(name, &record, view.scope_version(&items)?);
         for entry in view.scan(&items, "") {
             let entry = entry?;
             row.count(parse(&items, &entry)?.ending, entry.value.at());

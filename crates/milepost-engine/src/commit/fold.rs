@@ -75,7 +75,8 @@ impl Unread<'_> {
 impl Shared {
     /// Folds commits that were appended into the memtable.
     fn fold(&self, first: Seq, last: Seq) -> Result<(), CommitError> {
-        let (mut fault, mut inserter) = (None, self.memtable.inserter());
+        let tiers = self.state.load();
+        let (mut fault, mut inserter) = (None, tiers.inserter());
         let walked = self.reader.for_each_frame(first, last, &mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
         {

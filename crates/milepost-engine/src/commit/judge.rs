@@ -15,7 +15,7 @@ use milepost_types::{
 use super::Sealed;
 use crate::{
     CommitError, Refusal,
-    memtable::{FENCE, IDEMPOTENCY, Kind, Memtable, ScopeState, Version},
+    state::{FENCE, IDEMPOTENCY, Kind, Tiers, Version},
 };
 
 /// Gives the body of a commit, durable or still in this batch.
@@ -40,7 +40,7 @@ pub(crate) enum Verdict {
 /// A commit's place: as if every commit through `last` had been made, at the time `now`.
 #[derive(Debug)]
 pub(crate) struct Judge<'a, B> {
-    pub(crate) memtable: &'a Memtable,
+    pub(crate) tiers: &'a Tiers,
     pub(crate) bodies: &'a B,
     pub(crate) last: Seq,
     pub(crate) now: Timestamp,
@@ -48,13 +48,9 @@ pub(crate) struct Judge<'a, B> {
 
 /// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order:
 /// it takes none.
-pub(crate) fn repeated(
-    memtable: &Memtable,
-    bodies: &impl Bodies,
-    commit: &Sealed,
-) -> Result<Option<Receipt>, CommitError> {
+pub(crate) fn repeated(tiers: &Tiers, bodies: &impl Bodies, commit: &Sealed) -> Result<Option<Receipt>, CommitError> {
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
-    let Some(first) = memtable.first_claim(IDEMPOTENCY, key) else { return Ok(None) };
+    let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
     let (receipt, same) = bodies.with_body(first, |receipt, body| {
         let (first, again) = (Body::parse(body)?, Body::parse(&commit.bytes[FRAME_HEADER_BYTES..])?);
         Ok((receipt, first.content() == again.content()))
@@ -82,7 +78,7 @@ impl<B: Bodies> Judge<'_, B> {
 
     fn fence(&self, fence: &Fence, writer: Option<&Writer>) -> Result<(), CommitError> {
         let name = fence.scope.as_str();
-        let Some(claim) = self.memtable.claim(FENCE, name, Seq::MAX) else { return Ok(()) };
+        let Some(claim) = self.tiers.claim(FENCE, name, Seq::MAX)? else { return Ok(()) };
         let meta: Meta = self.bodies.with_body(Seq(claim.seq), |_, body| Body::parse(body)?.meta())?;
         let highest = meta.fences.iter().filter(|f| f.scope == fence.scope).map(|f| f.token).max().unwrap_or(0);
         let same_name = meta.writer.as_ref().map(Writer::name) == writer.map(Writer::name);
@@ -104,7 +100,7 @@ impl<B: Bodies> Judge<'_, B> {
                 (actual == Some(*seq), actual)
             }
             Precondition::ScopeAt { scope, seq } => {
-                let actual = self.memtable.scope_version(scope.as_str(), Seq::MAX);
+                let actual = self.tiers.scope_version(scope.as_str(), Seq::MAX)?;
                 (actual == *seq, Some(actual).filter(|seq| *seq != Seq::ZERO))
             }
             Precondition::ValueBelow { scope, key, bound } => match self.live(scope.as_str(), key.as_str())? {
@@ -126,7 +122,7 @@ impl<B: Bodies> Judge<'_, B> {
 
     /// The version of a key that is there now and has not expired.
     fn live(&self, scope: &str, key: &str) -> Result<Option<Version>, CommitError> {
-        match self.memtable.find(scope, key, Seq::MAX) {
+        match self.tiers.find(scope, key, Seq::MAX)? {
             Some(version) if self.is_live(&version)? => Ok(Some(version)),
             _ => Ok(None),
         }
@@ -142,13 +138,17 @@ impl<B: Bodies> Judge<'_, B> {
         }
     }
 
-    /// Whether any key of a scope is live.
-    fn holds_any(&self, state: &ScopeState) -> Result<bool, CommitError> {
-        if self.memtable.is_surely_empty(state) {
+    /// Whether any key of a scope is live that this commit itself has not decided about before.
+    fn holds_any_beside(&self, scope: &str, overlay: &Overlay) -> Result<bool, CommitError> {
+        if overlay.was_cleared(scope) || self.tiers.is_surely_empty(scope)? {
             return Ok(false);
         }
-        for key in self.memtable.sorted(state).iter() {
-            if let Some(version) = self.memtable.find_listed(state, key, Seq::MAX)
+        let clear = self.tiers.last_clear(scope, Seq::MAX)?;
+        let orders = self.tiers.key_orders(scope);
+        let mut keys = self.tiers.keys(scope, &orders, "")?;
+        while let Some(key) = keys.read_next()? {
+            if overlay.get(scope, key).is_none()
+                && let Some(version) = keys.seen(Seq::MAX, clear)?
                 && self.is_live(&version)?
             {
                 return Ok(true);
@@ -202,34 +202,15 @@ impl<B: Bodies> Judge<'_, B> {
             EventRef::ClearPrefix { prefix: text } => {
                 let prefix = ScopePrefix::parse(text)?;
                 let mut live = overlay.any_live("", Some(&prefix));
-                for state in self.memtable.scopes_at(&prefix) {
-                    live = live || self.holds_any_beside(&state.name, overlay)?;
+                let mut scopes = self.tiers.scopes(&prefix)?;
+                while let Some(name) = scopes.read_next()?.filter(|_| !live) {
+                    live = self.holds_any_beside(name, overlay)?;
                 }
                 overlay.clear("", Some(&prefix));
                 live
             }
             _ => true,
         })
-    }
-
-    /// Whether a scope holds a live key that this commit itself has not decided about before.
-    fn holds_any_beside(&self, scope: &str, overlay: &Overlay) -> Result<bool, CommitError> {
-        if overlay.was_cleared(scope) {
-            return Ok(false);
-        }
-        let Some(state) = self.memtable.scope(scope) else { return Ok(false) };
-        if !overlay.knows(scope) {
-            return self.holds_any(state);
-        }
-        for key in self.memtable.sorted(state).iter() {
-            if overlay.get(scope, &key.key).is_none()
-                && let Some(version) = self.memtable.find_listed(state, key, Seq::MAX)
-                && self.is_live(&version)?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn own_fault(&self, error: &BodyError) -> CommitError {
@@ -256,10 +237,6 @@ impl Overlay {
             None if self.was_cleared(scope) => Some(false),
             None => None,
         }
-    }
-
-    fn knows(&self, scope: &str) -> bool {
-        self.scopes.contains_key(scope)
     }
 
     fn was_cleared(&self, scope: &str) -> bool {

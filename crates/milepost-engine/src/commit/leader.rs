@@ -159,8 +159,9 @@ impl Leader {
         let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
+            let tiers = shared.state.load();
             for frame in &frames[..folded] {
-                let forgotten = Body::parse(frame.body()).and_then(|body| shared.memtable.forget(durable, &body));
+                let forgotten = Body::parse(frame.body()).and_then(|body| tiers.forget(durable, &body));
                 forgotten.map_err(|error| unreachable_body(durable, &error))?;
             }
             return Err(match error {
@@ -190,13 +191,14 @@ impl Batch<'_> {
         if needs_judging {
             self.fold()?;
             // First: a repetition needs no place, so a wrong clock or the end of the order does not concern it.
-            if let Some(receipt) = repeated(&shared.memtable, &*self, &commit)? {
+            if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
                 return Ok(Planned::Receipt(receipt));
             }
         }
         let place = self.next_place(wall)?;
         let commit = if needs_judging {
-            let judge = Judge { memtable: &shared.memtable, bodies: &*self, last: self.last.seq, now: place.at };
+            let tiers = shared.state.load();
+            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -226,8 +228,9 @@ impl Batch<'_> {
     fn fold(&mut self) -> Result<(), CommitError> {
         let turn = self.turn.get_or_insert_with(|| self.shared.turn.take());
         turn.check()?;
+        let tiers = self.shared.state.load();
         for frame in &self.frames[self.folded..] {
-            let inserted = Body::parse(frame.body()).and_then(|body| self.shared.memtable.insert(frame.seq, &body));
+            let inserted = Body::parse(frame.body()).and_then(|body| tiers.insert(frame.seq, &body));
             inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
         }
         self.folded = self.frames.len();

@@ -6,7 +6,10 @@ use milepost_log::FrameRef;
 use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, memtable::Kind, open};
+use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open, state::Version};
+
+/// What is said where the log lacks a commit.
+pub(crate) const NO_FRAME: &str = "no frame where one must be";
 
 impl Engine {
     /// The last durable commit; [`Seq::ZERO`] for an empty store.
@@ -25,24 +28,24 @@ impl Engine {
         shared.may_read()?;
         let last = shared.published();
         let (seq, at) = match at {
-            At::Latest => (last, shared.now()),
-            At::Seq(Seq::ZERO) => (Seq::ZERO, Timestamp::MIN),
+            At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
-            At::Seq(seq) => (seq, shared.frame(seq)?.at()),
-            At::Time(time) => (shared.reader.seq_at(time)?.min(last), time),
+            At::Seq(seq) => (seq, None),
+            At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
             other => unreachable!("no such moment yet: {other:?}"),
         };
-        Ok(View { shared: Arc::clone(shared), seq, at })
+        Ok(View { shared: self.hold(), seq, at })
     }
 
     /// The newest value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
-        match shared.memtable.find(scope, key, shared.published()) {
-            // The clock is asked only where an expiry depends on it.
-            Some(version) if version.kind == Kind::Expiring => shared.value(version, shared.now()),
-            Some(version) => shared.value(version, Timestamp::MIN),
+        let last = shared.published();
+        let segments = shared.reader.segments();
+        let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
+        match shared.state.load().find_glancing(scope, key, last, glance)? {
+            Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
         }
     }
@@ -94,7 +97,7 @@ impl Shared {
     pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
         match self.reader.frame(seq) {
             Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, "no frame where one must be"))),
+            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
             Err(corruption) => Err(ReadError::Corrupt(corruption)),
         }
     }
@@ -143,7 +146,8 @@ impl Shared {
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
         let mut fault: Option<Corruption> = None;
-        let mut inserter = self.memtable.inserter();
+        let tiers = self.state.load();
+        let mut inserter = tiers.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
             .and_then(|body| inserter.insert(frame.seq, &body))
         {

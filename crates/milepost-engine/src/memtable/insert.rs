@@ -7,44 +7,59 @@
 //! A new key's place in the tables is a cache miss, and the next key's does not depend on it: so all the places of a
 //! group are touched first, and the processor waits for them at once.
 
-use std::{hint::black_box, ops::Range};
+use std::{
+    hint::black_box,
+    ops::{Deref, Range},
+};
 
+use milepost_index::ScopeHash;
 use milepost_types::{
     EventRef, Seq,
     body::{Body, BodyError},
 };
 
-use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, hash_key, hash_scope};
+use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, scopes::ScopeIndex};
 
 /// Keys of a group: their slots and lines fit into the first cache many times over.
 const GROUP: usize = 32;
 
 /// Folds commits in, one after the other.
 #[derive(Debug)]
-pub(crate) struct Inserter<'m> {
-    memtable: &'m Memtable,
-    /// What is not in the tables yet.
-    group: Vec<Put<'m>>,
-    /// The names of the group's keys, one behind the other.
+pub(crate) struct Inserter<M: Deref<Target = Memtable>> {
+    memtable: M,
+    group: Group,
+}
+
+/// What is not in the tables yet.
+#[derive(Debug, Default)]
+struct Group {
+    puts: Vec<Put>,
+    /// The names of the keys, one behind the other.
     names: String,
 }
 
 #[derive(Debug)]
-struct Put<'m> {
-    state: &'m ScopeState,
+struct Put {
+    scope: ScopeIndex,
     hash: u64,
     name: Range<usize>,
     version: Version,
 }
 
-impl<'m> Inserter<'m> {
-    pub(super) fn new(memtable: &'m Memtable) -> Inserter<'m> {
-        Inserter { memtable, group: Vec::new(), names: String::new() }
+impl<M: Deref<Target = Memtable>> Inserter<M> {
+    pub(crate) fn new(memtable: M) -> Inserter<M> {
+        Inserter { memtable, group: Group::default() }
+    }
+
+    /// What it folds into.
+    pub(crate) fn memtable(&self) -> &Memtable {
+        &self.memtable
     }
 
     /// Folds the events of the commit at `seq` in.
     pub(crate) fn insert(&mut self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
-        let memtable = self.memtable;
+        let Inserter { memtable, group } = self;
+        let memtable: &Memtable = memtable;
         let mut current: Option<&ScopeState> = None;
         let mut events = body.events();
         while let Some(found) = events.next()? {
@@ -54,11 +69,11 @@ impl<'m> Inserter<'m> {
                     let kind = if expires_at.is_some() { Kind::Expiring } else { Kind::Set };
                     let state = scope_of(memtable, &mut current, scope);
                     state.set(seq);
-                    self.put(state, seq, key, Version { seq: seq.0, record, kind });
+                    group.put(memtable, state, key, Version { seq: seq.0, record, kind });
                 }
                 EventRef::Delete { scope, key } => {
                     let state = scope_of(memtable, &mut current, scope);
-                    self.put(state, seq, key, Version { seq: seq.0, record, kind: Kind::Delete });
+                    group.put(memtable, state, key, Version { seq: seq.0, record, kind: Kind::Delete });
                 }
                 EventRef::Clear { scope } => {
                     let state = scope_of(memtable, &mut current, scope);
@@ -67,7 +82,7 @@ impl<'m> Inserter<'m> {
                 }
                 EventRef::ClearPrefix { prefix } => {
                     let name = format!("{prefix}/");
-                    memtable.scopes.find_or_add(hash_scope(&name), &name).clear(Mark { seq: seq.0, record });
+                    scope_of(memtable, &mut None, &name).clear(Mark { seq: seq.0, record });
                 }
                 _ => {}
             }
@@ -76,44 +91,48 @@ impl<'m> Inserter<'m> {
             let meta = body.meta()?;
             let version = Version { seq: seq.0, record: 0, kind: Kind::Claim };
             if let Some(key) = &meta.idempotency_key {
-                self.put(scope_of(memtable, &mut None, IDEMPOTENCY), seq, key, version);
+                group.put(memtable, scope_of(memtable, &mut None, IDEMPOTENCY), key, version);
             }
             for fence in &meta.fences {
-                self.put(scope_of(memtable, &mut None, FENCE), seq, fence.scope.as_str(), version);
+                group.put(memtable, scope_of(memtable, &mut None, FENCE), fence.scope.as_str(), version);
             }
         }
         Ok(())
     }
+}
 
-    fn put(&mut self, state: &'m ScopeState, seq: Seq, key: &str, version: Version) {
-        state.touch(seq);
+impl Group {
+    fn put(&mut self, memtable: &Memtable, state: &ScopeState, key: &str, version: Version) {
+        state.touch(Seq(version.seq));
         let begin = self.names.len();
         self.names.push_str(key);
-        self.group.push(Put { state, hash: hash_key(state.hash, key), name: begin..self.names.len(), version });
-        if self.group.len() == GROUP {
-            self.put_group();
+        let name = begin..self.names.len();
+        self.puts.push(Put { scope: state.index, hash: ScopeHash(state.hash).key(key).0, name, version });
+        if self.puts.len() == GROUP {
+            self.settle(memtable);
         }
     }
 
-    fn put_group(&mut self) {
-        let keys = &self.memtable.keys;
-        let places = self.group.iter().map(|put| keys.touch_slot(put.hash));
+    /// Puts all of it into the tables.
+    fn settle(&mut self, memtable: &Memtable) {
+        let keys = &memtable.keys;
+        let places = self.puts.iter().map(|put| keys.touch_slot(put.hash));
         let mut touched = [0; GROUP];
         for (at, place) in touched.iter_mut().zip(places) {
             *at = place;
         }
         black_box(touched.iter().map(|place| keys.touch_line(*place)).fold(0, |all, word| all ^ word));
-        for put in self.group.drain(..) {
-            let key = &self.names[put.name];
-            keys.put(put.hash, put.state.index, key, put.version, &put.state.newest_key);
+        for put in self.puts.drain(..) {
+            let state = memtable.scopes.at(put.scope);
+            keys.put(put.hash, put.scope, &self.names[put.name], put.version, &state.newest_key);
         }
         self.names.clear();
     }
 }
 
-impl Drop for Inserter<'_> {
+impl<M: Deref<Target = Memtable>> Drop for Inserter<M> {
     fn drop(&mut self) {
-        self.put_group();
+        self.group.settle(&self.memtable);
     }
 }
 
@@ -122,7 +141,7 @@ fn scope_of<'m>(memtable: &'m Memtable, current: &mut Option<&'m ScopeState>, sc
     match *current {
         Some(state) if &*state.name == scope => state,
         _ => {
-            let state = memtable.scopes.find_or_add(hash_scope(scope), scope);
+            let state = memtable.scopes.find_or_add(ScopeHash::of(memtable.seed, scope).0, scope);
             *current = Some(state);
             state
         }

@@ -11,12 +11,16 @@
 //! a version: Seq less the base (high 32 bits), record (28 bits), kind (4)
 //! ```
 //!
-//! So a look-up touches the slot and the key's line, and a read of the past one list more.
+//! Its slot repeats words 1 and 2: a look-up by name has them with the slot, and need not wait for the key's line, which
+//! is fetched and compared meanwhile. A read of the past touches the list as well.
 //!
 //! Invariant: one thread changes it. The older versions are written before the newest that covers them, so a reader who
 //! loads the newest first, and then the older, misses none that it may see. The list may end with the newest itself.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+};
 
 use milepost_types::limits;
 
@@ -27,7 +31,7 @@ use super::{
 };
 
 /// What a version says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A value.
     Set,
@@ -78,6 +82,10 @@ impl Packed {
 }
 
 const HEADER_WORDS: usize = 4;
+/// A slot: tag and place, the newest version, the older ones, and a word that is free, for two slots in a line.
+const SLOT_WORDS: usize = 4;
+/// Versions that are looked at without a choice between them.
+const STRETCH: usize = 32;
 /// Room of a key's first list of older versions.
 const LIST_FIRST: u32 = 4;
 
@@ -87,6 +95,8 @@ pub(crate) struct KeyEntry<'a> {
     keys: &'a Keys,
     /// Its words, and others behind them.
     words: &'a [AtomicU64],
+    /// The newest version and the older ones: in its words or in its slot.
+    versions: &'a [AtomicU64; 2],
     at: Place,
 }
 
@@ -98,7 +108,7 @@ pub(crate) struct KeyIndex(Place);
 #[derive(Debug)]
 pub(crate) struct Keys {
     arena: Arena,
-    slots: Slots,
+    slots: Slots<SLOT_WORDS>,
     /// The `Seq` before the first that was inserted; `u64::MAX` while there is none.
     base: AtomicU64,
     /// How many versions were inserted. Changed by the inserting thread only.
@@ -113,8 +123,30 @@ impl Keys {
     /// The key's entry.
     #[inline]
     pub(super) fn find(&self, hash: u64, scope: ScopeIndex, key: &str) -> Option<KeyEntry<'_>> {
-        let at = self.slots.find(hash, |at| self.is(at, scope, key))?;
-        Some(self.at(at))
+        let slot = self.slots.find(hash, |at, _| self.is(at, scope, key))?;
+        Some(self.at_slot(slot))
+    }
+
+    /// The newest version of the key at or below `seq`. `glance` may be called with the version of another key as well,
+    /// before keys are compared: it looks at what the version leads to, so that the processor fetches that and the key
+    /// at once.
+    #[inline]
+    pub(super) fn find_as_of(
+        &self,
+        hash: u64,
+        scope: ScopeIndex,
+        key: &str,
+        seq: u64,
+        glance: impl Fn(Version),
+    ) -> Option<Version> {
+        let mut found = None;
+        self.slots.find(hash, |at, slot| {
+            black_box(self.touch_line(at));
+            found = self.at_slot(slot).as_of(seq);
+            found.into_iter().for_each(&glance);
+            self.is(at, scope, key)
+        })?;
+        found
     }
 
     /// The key that a scope's word names as its newest.
@@ -136,8 +168,8 @@ impl Keys {
         }
         let packed = Packed::of(version, self.base());
         self.versions.store(self.versions.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if let Some(at) = self.slots.find(hash, |at| self.is(at, scope, key)) {
-            self.push(self.at(at), packed);
+        if let Some(entry) = self.find(hash, scope, key) {
+            self.push(entry, packed);
             return;
         }
         let count = HEADER_WORDS + key.len().div_ceil(8);
@@ -150,7 +182,7 @@ impl Keys {
         for (word, bytes) in words[HEADER_WORDS..].iter().zip(key.as_bytes().chunks(8)) {
             word.store(word_of(bytes), Ordering::Relaxed);
         }
-        self.slots.insert(hash, at);
+        self.slots.insert(hash, at, &[packed.0, 0]);
         newest.store(at, Ordering::Release);
     }
 
@@ -177,10 +209,10 @@ impl Keys {
                     list = self.grown(list, count);
                 }
                 self.arena.words_from(list)[count as usize].store(newest.0, Ordering::Relaxed);
-                entry.words[2].store(u64::from(list) << 32 | u64::from(count + 1), Ordering::Release);
+                entry.store(1, u64::from(list) << 32 | u64::from(count + 1));
             }
         }
-        entry.words[1].store(version.0, Ordering::Release);
+        entry.store(0, version.0);
     }
 
     /// A list with more room.
@@ -209,8 +241,8 @@ impl Keys {
         let older = if count == 0 { &[] } else { self.arena.words(list, count as usize) };
         let keep = older.partition_point(|word| Packed(word.load(Ordering::Relaxed)).seq() <= last);
         let newest = keep.checked_sub(1).map_or(0, |index| older[index].load(Ordering::Relaxed));
-        entry.words[1].store(newest, Ordering::Release);
-        entry.words[2].store(u64::from(list) << 32 | keep as u64, Ordering::Release);
+        entry.store(0, newest);
+        entry.store(1, u64::from(list) << 32 | keep as u64);
     }
 
     /// Keys, versions, and about how many bytes they take.
@@ -236,8 +268,15 @@ impl Keys {
     }
 
     #[inline]
+    fn at_slot<'a>(&'a self, slot: &'a [AtomicU64; SLOT_WORDS]) -> KeyEntry<'a> {
+        let versions = slot[1..].first_chunk().expect("a slot has the words of both");
+        KeyEntry { versions, ..self.at(slot[0].load(Ordering::Relaxed) as Place) }
+    }
+
+    #[inline]
     fn at(&self, at: Place) -> KeyEntry<'_> {
-        KeyEntry { keys: self, words: self.arena.words_from(at), at }
+        let words = self.arena.words_from(at);
+        KeyEntry { keys: self, words, versions: words[1..].first_chunk().expect("a key has the words of both"), at }
     }
 }
 
@@ -266,19 +305,18 @@ impl<'a> KeyEntry<'a> {
         let base = self.keys.base();
         let seq = seq.saturating_sub(base);
         // Before the older ones: see the module's invariant.
-        let newest = Packed(self.words[1].load(Ordering::Acquire));
+        let newest = Packed(self.versions[0].load(Ordering::Acquire));
         if newest.seq() <= seq {
             return (newest.0 != 0).then(|| newest.version(base));
         }
         let older = self.older();
-        let above = older.partition_point(|word| Packed(word.load(Ordering::Relaxed)).seq() <= seq);
-        let found = older.get(above.checked_sub(1)?)?;
+        let found = older.get(count_through(older, seq).checked_sub(1)?)?;
         Some(Packed(found.load(Ordering::Relaxed)).version(base))
     }
 
     /// Every version, oldest first.
     pub(crate) fn versions(&self) -> Vec<Version> {
-        let newest = Packed(self.words[1].load(Ordering::Acquire));
+        let newest = Packed(self.versions[0].load(Ordering::Acquire));
         let base = self.keys.base();
         let older = self.older().iter().map(|word| Packed(word.load(Ordering::Relaxed)));
         // What came since, or stands twice, is not below the newest.
@@ -290,11 +328,35 @@ impl<'a> KeyEntry<'a> {
         versions
     }
 
+    /// Stores the newest version (0) or the older ones (1), in the key's words and in its slot. Only the inserting thread
+    /// calls it, with an entry found by name.
+    fn store(&self, which: usize, word: u64) {
+        self.words[1 + which].store(word, Ordering::Release);
+        self.versions[which].store(word, Ordering::Release);
+    }
+
     #[inline]
     fn older(&self) -> &'a [AtomicU64] {
-        let (list, count) = halves(self.words[2].load(Ordering::Acquire));
+        let (list, count) = halves(self.versions[1].load(Ordering::Acquire));
         if count == 0 { &[] } else { self.keys.arena.words(list, count as usize) }
     }
+}
+
+/// How many versions of a list are at or below `seq`.
+///
+/// Whole stretches are counted, and from long lists samples: their words do not wait for each other, as those of a
+/// search by halves do.
+#[inline]
+fn count_through(list: &[AtomicU64], seq: u64) -> usize {
+    let through = |word: &AtomicU64| usize::from(Packed(word.load(Ordering::Relaxed)).seq() <= seq);
+    let (mut begin, mut rest) = (0, list);
+    while rest.len() > STRETCH {
+        let stride = rest.len().div_ceil(STRETCH);
+        let Some(last) = rest.iter().step_by(stride).map(through).sum::<usize>().checked_sub(1) else { return begin };
+        begin += last * stride;
+        rest = &rest[last * stride..rest.len().min((last + 1) * stride)];
+    }
+    begin + rest.iter().map(through).sum::<usize>()
 }
 
 #[inline]

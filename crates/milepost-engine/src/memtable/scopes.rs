@@ -4,12 +4,15 @@
 //! behind it, which is no scope's name. A key is live if its version stands after the last mark that meets it. Orders
 //! of scopes and of keys are made when they are first asked for, and then kept up as new ones come.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, AtomicU64, Ordering},
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
 };
 
-use milepost_types::Seq;
+use milepost_types::{Seq, scope::is_reserved};
 use parking_lot::{Mutex, RwLock};
 
 use super::{
@@ -27,7 +30,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Whether what it clears held the version.
-    pub(super) fn stands_after(&self, version: &Version) -> bool {
+    pub(crate) fn stands_after(&self, version: &Version) -> bool {
         (self.seq, self.record) > (version.seq, version.record)
     }
 }
@@ -166,13 +169,13 @@ fn merged<T: Clone>(old: &[T], fresh: Vec<T>, in_order: impl Fn(&T, &T) -> bool)
 }
 
 /// A scope's name, in its place in the order of names.
-type SortedScope = (Arc<str>, ScopeIndex);
+pub(crate) type SortedScope = (Arc<str>, ScopeIndex);
 
 /// The scopes by name.
 #[derive(Debug)]
 pub(crate) struct Scopes {
     states: boxcar::Vec<ScopeState>,
-    slots: Slots,
+    slots: Slots<1>,
     /// How many prefixes were ever cleared. Written by the inserting thread only.
     prefixes: AtomicU32,
     /// In order of their names, those that were there when the order was last asked for.
@@ -191,8 +194,8 @@ impl Scopes {
 
     #[inline]
     pub(super) fn find(&self, hash: u64, name: &str) -> Option<&ScopeState> {
-        let number = self.slots.find(hash, |number| &*self.at(ScopeIndex(number)).name == name)?;
-        Some(self.at(ScopeIndex(number)))
+        let slot = self.slots.find(hash, |number, _| &*self.at(ScopeIndex(number)).name == name)?;
+        Some(self.at(ScopeIndex(slot[0].load(Ordering::Relaxed) as u32)))
     }
 
     /// Finds a scope, or adds it. Only the inserting thread calls it.
@@ -202,7 +205,7 @@ impl Scopes {
         }
         let number = u32::try_from(self.states.count() + 1).expect("memory ends before 2^32 scopes");
         self.states.push(ScopeState::new(name, hash, ScopeIndex(number)));
-        self.slots.insert(hash, number);
+        self.slots.insert(hash, number, &[]);
         if is_prefix(name) {
             self.prefixes.store(self.prefixes.load(Ordering::Relaxed) + 1, Ordering::Release);
         }
@@ -243,7 +246,16 @@ impl Scopes {
     }
 }
 
+/// The names of the prefixes that a scope lies at or below: what a clear of one is kept under.
+pub(crate) fn prefix_names(scope: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let slashes = scope.match_indices('/').map(|(at, _)| Cow::Borrowed(&scope[..=at]));
+    // What the store keeps for itself is out of reach of the root's.
+    let root = (!is_reserved(scope)).then_some(Cow::Borrowed("/"));
+    let itself = std::iter::once_with(move || Cow::Owned(format!("{scope}/")));
+    root.into_iter().chain(slashes).chain(itself)
+}
+
 /// Whether the name stands for a prefix and all below it.
-pub(super) fn is_prefix(name: &str) -> bool {
+pub(crate) fn is_prefix(name: &str) -> bool {
     name.ends_with('/')
 }

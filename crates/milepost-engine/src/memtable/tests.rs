@@ -1,10 +1,10 @@
 use milepost_types::{
-    EventRef, Meta, ScopePrefix, Seq,
+    EventRef, Meta, Seq,
     body::{Body, BodyEncoder},
     limits,
 };
 
-use super::Memtable;
+use super::{Memtable, Met, Name};
 
 fn body(events: &[EventRef<'_>]) -> Vec<u8> {
     let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);
@@ -23,12 +23,12 @@ fn insert(memtable: &Memtable, seq: u64, events: &[EventRef<'_>]) {
 }
 
 fn live(memtable: &Memtable, scope: &str, key: &str, seq: u64) -> bool {
-    memtable.find(scope, key, Seq(seq)).is_some()
+    matches!(memtable.look(&Name::new(7, scope, key), Seq(seq), |_| {}), Met::Version(_))
 }
 
 #[test]
 fn a_cleared_prefix_takes_what_is_at_and_below_it_and_nothing_beside() {
-    let memtable = Memtable::new();
+    let memtable = Memtable::new(7);
     let scopes = ["a", "a/b", "a/b/c", "a/bc", "ab", "$/kept"];
     for (index, scope) in scopes.iter().enumerate() {
         insert(&memtable, index as u64 + 1, &[set(scope, "k")]);
@@ -41,21 +41,21 @@ fn a_cleared_prefix_takes_what_is_at_and_below_it_and_nothing_beside() {
     assert_eq!(gone(8), [true, false, true, true, true, false], "the root does not reach what the store keeps");
     assert_eq!(gone(7), [false, true, true, false, false, false], "the past stays");
 
-    assert_eq!(memtable.scope_version("a/b/c", Seq(6)), Seq(3));
-    assert_eq!(memtable.scope_version("a/b/c", Seq(7)), Seq(7));
-    assert_eq!(memtable.scope_version("a/bc", Seq(7)), Seq(4));
-    assert_eq!(memtable.scope_version("a/b", Seq(1)), Seq::ZERO, "before it was there");
-    assert_eq!(memtable.scope_version("never", Seq(8)), Seq::ZERO, "a clear makes no scope");
-    let names: Vec<&str> = memtable.scopes_at(&ScopePrefix::parse("a").unwrap()).map(|state| &*state.name).collect();
-    assert_eq!(names, ["a", "a/b", "a/b/c", "a/bc"]);
+    assert_eq!(memtable.touched("a/b/c", Seq(6)), 3);
+    assert_eq!(memtable.last_prefix_clear("a/b/c", Seq(6)), None);
+    assert_eq!(memtable.last_prefix_clear("a/b/c", Seq(7)).map(|mark| mark.seq), Some(7));
+    assert_eq!(memtable.last_prefix_clear("a/bc", Seq(7)), None);
+    assert_eq!(memtable.touched("a/b", Seq(1)), 0, "before it was there");
+    assert_eq!(memtable.touched("never", Seq(8)), 0, "a clear makes no scope");
+    let names: Vec<String> = memtable.sorted_scopes().iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["$/kept", "/", "a", "a/b", "a/b/", "a/b/c", "a/bc", "ab"]);
     assert_eq!(memtable.sizes().scopes, 6);
-    assert!(memtable.is_surely_empty(memtable.scope("a/b/c").unwrap()));
-    assert!(!memtable.is_surely_empty(memtable.scope("a/b").unwrap()));
+    assert_eq!((memtable.last_set("a/b/c"), memtable.last_set("a/b")), (3, 8));
 }
 
 #[test]
 fn a_commit_that_failed_leaves_nothing_behind() {
-    let memtable = Memtable::new();
+    let memtable = Memtable::new(7);
     insert(&memtable, 1, &[set("a", "k"), set("a/b", "k")]);
     let failed = [
         set("a", "k"),
@@ -68,7 +68,7 @@ fn a_commit_that_failed_leaves_nothing_behind() {
     assert!(!live(&memtable, "a", "k", 2));
     memtable.forget(Seq(1), &Body::parse(&body(&failed)).unwrap()).unwrap();
     assert!(live(&memtable, "a", "k", 2) && live(&memtable, "a/b", "k", 2) && !live(&memtable, "a", "new", 2));
-    assert_eq!(memtable.scope_version("a", Seq(2)), Seq(1));
+    assert_eq!(memtable.touched("a", Seq(2)), 1);
     insert(&memtable, 2, &[set("a", "new")]);
     assert!(live(&memtable, "a", "new", 2) && !live(&memtable, "a", "new", 1));
     let keys: Vec<String> =

@@ -27,6 +27,21 @@ impl Run {
         Ok(Changes { run: self, from, to, place, group: None })
     }
 
+    /// The last commit at or before `seq` that changed a key of a scope.
+    pub fn last_change(&self, scope: &ScopeView, seq: u64) -> Result<Option<u64>, Corruption> {
+        let list = self.change_list(scope);
+        let above = list.groups_before(self, seq.saturating_add(1)).map_err(|damage| self.corrupt(damage))?;
+        // In a list of one group nothing says where it begins.
+        let Some(group) = above.checked_sub(1) else { return Ok(None) };
+        let mut last = None;
+        let changes =
+            Changes { run: self, from: 0, to: seq, place: Some(ListPlace::new(list, group, None)), group: None };
+        for change in changes {
+            last = Some(change?.seq);
+        }
+        Ok(last)
+    }
+
     /// The place before the first change of a scope.
     pub(crate) fn change_place(&self, scope: &ScopeView) -> ListPlace {
         ListPlace::new(self.change_list(scope), 0, None)

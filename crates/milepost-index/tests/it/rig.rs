@@ -319,6 +319,10 @@ fn check_scope(
             changes.iter().filter(|change| from <= change.seq && change.seq <= to).copied().collect();
         assert_eq!(run.changes(view, from, to)?.collect::<Result<Vec<_>, _>>()?, expected, "{from} to {to}");
     }
+    for seq in moments.into_iter().chain(near(&changes)) {
+        let expected = changes.iter().map(|change| change.seq).filter(|change| *change <= seq).max();
+        assert_eq!(run.last_change(view, seq)?, expected, "at {seq}");
+    }
     Ok(())
 }
 

@@ -234,7 +234,7 @@ impl Finder<'_> {
             let what = "the footer does not say what the frames say".to_owned();
             return Err(segment.corrupt(footer.begins_at, what));
         }
-        self.parts.push(Part::Sealed(Arc::new(sealed)));
+        self.parts.push(Part::of_sealed(sealed));
         self.chain = Some(chain);
         Ok(())
     }

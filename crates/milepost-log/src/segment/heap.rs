@@ -68,6 +68,12 @@ impl Heap {
         self.frames.get(index)
     }
 
+    /// A frame that was seen here, to keep.
+    pub(crate) fn hold(&self, seq: Seq) -> Arc<FrameBytes> {
+        let frame = self.get((seq.0 - self.first_seq.0) as usize).expect("a frame that was seen stays");
+        Arc::clone(&frame.bytes)
+    }
+
     pub(crate) fn view(&self, index: usize) -> Option<FrameView<'_>> {
         let HeapFrame { bytes, offset, .. } = self.frames.get(index)?;
         Some(FrameView {

@@ -120,18 +120,34 @@ impl Sealed {
         self.checked[index / 64].fetch_or(1 << (index % 64), Ordering::Relaxed);
     }
 
+    /// Where the frame with this index begins.
+    #[inline]
+    fn offset(&self, index: usize) -> Result<u32, Unreadable> {
+        match &self.offsets {
+            Offsets::Footer(view) => {
+                let at = view.offset_at(index);
+                self.map.check_readable(at..at + size_of::<u32>())?;
+                Ok(view.offset(&self.map, index))
+            }
+            Offsets::Memory(offsets) => Ok(offsets[index]),
+        }
+    }
+
+    /// Touches a byte of the body of the frame with this index, unchecked. That it can't be read is told by who reads
+    /// it.
+    #[inline]
+    pub(crate) fn glance(&self, index: usize, at: usize) {
+        if let Ok(offset) = self.offset(index) {
+            let at = offset as usize + FRAME_HEADER_BYTES + at;
+            let _ = self.map.check_readable(at..at + 1);
+        }
+    }
+
     /// The frame with this index, checked.
     pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
         let seq = Seq(self.first_seq.0 + index as u64);
         let unreadable = |fault: Unreadable| self.corruption(fault.at as u64, seq, fault.to_string());
-        let offset = match &self.offsets {
-            Offsets::Footer(view) => {
-                let at = view.offset_at(index);
-                self.map.check_readable(at..at + size_of::<u32>()).map_err(unreadable)?;
-                view.offset(&self.map, index)
-            }
-            Offsets::Memory(offsets) => offsets[index],
-        };
+        let offset = self.offset(index).map_err(unreadable)?;
         let corrupt = |what| self.corruption(u64::from(offset), seq, what);
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
         let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();

@@ -15,7 +15,7 @@ fn version(seq: u64, record: u32) -> Version {
 }
 
 fn hash(key: &str) -> u64 {
-    crate::memtable::hash(3, key)
+    milepost_index::ScopeHash(3).key(key).0
 }
 
 /// What is done to one key: the versions of a commit, or everything above a `Seq` taken out again.

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::Slots;
 
@@ -10,16 +10,24 @@ fn hash(number: u32) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
+fn number_of(slot: Option<&[AtomicU64; 1]>) -> Option<u32> {
+    slot.map(|slot| slot[0].load(Ordering::Relaxed) as u32)
+}
+
 #[test]
 fn finds_all_that_was_inserted_and_nothing_else() {
-    let slots = Slots::new();
+    let slots = Slots::<1>::new();
     for number in 1..=50_000 {
-        assert_eq!(slots.find(hash(number), |found| found == number), None);
-        slots.insert(hash(number), number);
-        assert_eq!(slots.find(hash(number), |found| found == number), Some(number));
+        assert_eq!(number_of(slots.find(hash(number), |found, _| found == number)), None);
+        slots.insert(hash(number), number, &[]);
+        assert_eq!(number_of(slots.find(hash(number), |found, _| found == number)), Some(number));
     }
     for number in 1..=50_000 {
-        assert_eq!(slots.find(hash(number), |found| found == number), Some(number), "lost in a larger table");
+        assert_eq!(
+            number_of(slots.find(hash(number), |found, _| found == number)),
+            Some(number),
+            "lost in a larger table"
+        );
     }
     assert_eq!(slots.count(), 50_000);
     assert!(slots.bytes() >= 50_000 * 8);
@@ -28,22 +36,22 @@ fn finds_all_that_was_inserted_and_nothing_else() {
 /// Names whose hashes agree are told apart by what the numbers stand for.
 #[test]
 fn equal_hashes_are_told_apart() {
-    let slots = Slots::new();
+    let slots = Slots::<1>::new();
     for hash in [0, u64::MAX] {
         for number in 1..=300 {
-            slots.insert(hash, number);
+            slots.insert(hash, number, &[]);
         }
         for number in 1..=300 {
-            assert_eq!(slots.find(hash, |found| found == number), Some(number));
+            assert_eq!(number_of(slots.find(hash, |found, _| found == number)), Some(number));
         }
-        assert_eq!(slots.find(hash, |found| found == 301), None);
+        assert_eq!(number_of(slots.find(hash, |found, _| found == 301)), None);
     }
 }
 
 /// A reader that walks while the table grows under it finds all that was there before.
 #[test]
 fn readers_find_what_was_there_while_the_table_grows() {
-    let slots = Slots::new();
+    let slots = Slots::<1>::new();
     let inserted = AtomicU32::new(0);
     std::thread::scope(|scope| {
         for reader in 0..2 {
@@ -55,7 +63,7 @@ fn readers_find_what_was_there_while_the_table_grows() {
                     if last > 0 {
                         turn += 1;
                         let number = hash(turn) as u32 % last + 1;
-                        assert_eq!(slots.find(hash(number), |found| found == number), Some(number));
+                        assert_eq!(number_of(slots.find(hash(number), |found, _| found == number)), Some(number));
                     }
                     if last == 200_000 {
                         break;
@@ -64,8 +72,25 @@ fn readers_find_what_was_there_while_the_table_grows() {
             });
         }
         for number in 1..=200_000 {
-            slots.insert(hash(number), number);
+            slots.insert(hash(number), number, &[]);
             inserted.store(number, Ordering::Release);
         }
     });
+}
+
+/// What stands beside a number is found in every table, as it was last stored.
+#[test]
+fn what_stands_beside_a_number_moves_with_it() {
+    let slots = Slots::<4>::new();
+    for number in 1..=5000u32 {
+        slots.insert(hash(number), number, &[u64::from(number), 0, 7]);
+        let slot = slots.find(hash(number), |found, _| found == number).expect("just inserted");
+        slot[2].store(u64::from(number) * 2, Ordering::Relaxed);
+    }
+    for number in 1..=5000u32 {
+        let slot = slots.find(hash(number), |found, _| found == number).expect("inserted");
+        let words = slot.each_ref().map(|word| word.load(Ordering::Relaxed));
+        assert_eq!(words[1..], [u64::from(number), u64::from(number) * 2, 7]);
+        assert_eq!(slot.as_ptr().addr() / 64, (slot.as_ptr().addr() + 31) / 64, "a slot lies within a line");
+    }
 }

@@ -1,0 +1,115 @@
+//! [`State`]: the versions of all keys, for whoever asks what a key, a scope or a prefix holds as of some `Seq`.
+//!
+//! Invariant: what was loaded answers for every commit that was published before it was loaded, whatever happens to
+//! the tiers meanwhile. So whoever wants the newest asks for the published `Seq` first, and loads then. A tier is
+//! replaced only by one that holds the same versions.
+//!
+//! Knows where versions are kept; nothing of values, of judging, of who may read what, or of when a tier is replaced.
+
+mod keys;
+mod look;
+mod scopes;
+mod source;
+mod tiers;
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+use milepost_index::Run;
+use milepost_types::Seq;
+
+use crate::memtable::Memtable;
+pub(crate) use crate::memtable::{FENCE, IDEMPOTENCY, Inserter, Kind, Mark, Version};
+pub(crate) use keys::KeyOrders;
+pub(crate) use source::MemtableSource;
+pub(crate) use tiers::{Frozen, Tiers};
+
+/// The tiers as they are, for one question: costs no shared count, and is not kept.
+pub(crate) type Loaded = Guard<Arc<Tiers>>;
+
+/// The versions of all keys.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// What the hashes of the store's scopes begin with.
+    seed: u64,
+    /// Replaced as a whole: by whoever has the turn to fold, who freezes, and by whoever makes runs.
+    tiers: ArcSwap<Tiers>,
+}
+
+impl State {
+    /// Runs in the order of the commits that they cover, from the first commit on without a gap. What comes after them
+    /// is folded into memory.
+    pub(crate) fn new(seed: u64, runs: Vec<Arc<Run>>) -> State {
+        State { seed, tiers: ArcSwap::from_pointee(Tiers::new(seed, runs)) }
+    }
+
+    /// The tiers, for a question or two.
+    #[inline]
+    pub(crate) fn load(&self) -> Loaded {
+        self.tiers.load()
+    }
+
+    /// The tiers, for a walk that takes its time.
+    pub(crate) fn pin(&self) -> Arc<Tiers> {
+        self.tiers.load_full()
+    }
+
+    /// Puts an empty memtable in the place of the one that is folded into, which covers the commits through `last` and
+    /// no others. Only whoever has the turn to fold calls it, and only if nothing is frozen.
+    pub(crate) fn freeze(&self, last: Seq) {
+        let fresh = Arc::new(Memtable::new(self.seed));
+        self.tiers.rcu(|tiers| {
+            assert!(tiers.frozen.is_none() && tiers.active_first <= last, "a memtable of commits, and one at a time");
+            let frozen = Frozen { memtable: Arc::clone(&tiers.active), first: tiers.active_first, last };
+            Tiers {
+                active: Arc::clone(&fresh),
+                active_first: Seq(last.0 + 1),
+                frozen: Some(Arc::new(frozen)),
+                runs: tiers.runs.clone(),
+                seed: self.seed,
+            }
+        });
+    }
+
+    /// Puts a run in the place of what is frozen.
+    pub(crate) fn flushed(&self, run: &Arc<Run>) {
+        self.tiers.rcu(|tiers| {
+            let frozen = tiers.frozen.as_ref().expect("what was frozen stays so until its run is there");
+            assert_eq!((frozen.first.0, frozen.last.0), range(run), "a run holds what was frozen");
+            let runs = std::iter::once(run).chain(&tiers.runs).map(Arc::clone).collect();
+            tiers.with(None, runs)
+        });
+    }
+
+    /// Puts a run in the place of those that it was merged of.
+    pub(crate) fn merged(&self, parts: &[Arc<Run>], run: &Arc<Run>) {
+        let is_part = |run: &Arc<Run>| parts.iter().any(|part| part.facts().id == run.facts().id);
+        self.tiers.rcu(|tiers| {
+            let place = tiers.runs.iter().position(is_part).expect("the parts are there");
+            let mut runs: Vec<Arc<Run>> = tiers.runs.iter().filter(|run| !is_part(run)).map(Arc::clone).collect();
+            assert_eq!(runs.len() + parts.len(), tiers.runs.len(), "all parts are there");
+            runs.insert(place, Arc::clone(run));
+            tiers.with(tiers.frozen.clone(), runs)
+        });
+    }
+
+    /// Puts other tiers in the place of all, of the same commits: runs through some commit, and what comes after it in
+    /// memory. Only whoever has the turn to fold calls it.
+    pub(crate) fn replace(&self, runs: Vec<Arc<Run>>, active: Memtable) {
+        let mut tiers = Tiers::new(self.seed, runs);
+        tiers.active = Arc::new(active);
+        self.tiers.store(Arc::new(tiers));
+    }
+
+    /// What the hashes of the store's scopes begin with.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+}
+
+fn range(run: &Run) -> (u64, u64) {
+    (run.facts().first_seq, run.facts().last_seq)
+}
+
+#[cfg(test)]
+mod tests;

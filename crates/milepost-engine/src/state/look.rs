@@ -1,0 +1,121 @@
+//! The questions of [`super::Tiers`], asked of one run.
+//!
+//! Invariant: a run answers as the memtable did that it was made of.
+
+use milepost_index::{Run, ScopeHash, ScopeView, Versions};
+use milepost_types::{Corruption, Seq};
+
+use super::{Kind, Mark, Version};
+use crate::memtable::{Met, Name, prefix_names};
+
+/// What a version says, as a run has it.
+pub(super) fn kind_in_run(kind: Kind) -> u8 {
+    match kind {
+        Kind::Set => 0,
+        Kind::Expiring => 1,
+        Kind::Delete => 2,
+        Kind::Claim => 3,
+    }
+}
+
+/// A version as a run has it.
+pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
+    let kind = match version.kind {
+        0 => Kind::Set,
+        1 => Kind::Expiring,
+        2 => Kind::Delete,
+        3 => Kind::Claim,
+        kind => return Err(run.unknown_kind(version.seq, kind)),
+    };
+    Ok(Version { seq: version.seq, record: version.record, kind })
+}
+
+/// The version that a read as of `seq` meets.
+#[inline]
+pub(super) fn look(run: &Run, name: &Name<'_>, seed: u64, seq: Seq) -> Result<Met, Corruption> {
+    if seq.0 < run.facts().first_seq {
+        return Ok(Met::Nothing);
+    }
+    let found = run.find(name.key_hash, name.scope, name.key, seq.0)?;
+    let found = found.map(|found| version(run, found)).transpose()?;
+    let is_deleted = found.is_some_and(|found| found.kind == Kind::Delete);
+    let clear = if run.has_clears() && !is_deleted { last_clear(run, seed, name.scope, seq)? } else { None };
+    Ok(match found {
+        Some(_) if is_deleted => Met::Gone,
+        Some(found) if clear.is_some_and(|mark| mark.stands_after(&found)) => Met::Gone,
+        Some(found) => Met::Version(found),
+        None if clear.is_some() => Met::Gone,
+        None => Met::Nothing,
+    })
+}
+
+pub(super) fn scope(run: &Run, seed: u64, scope: &str) -> Result<Option<ScopeView>, Corruption> {
+    run.scope(ScopeHash::of(seed, scope), scope)
+}
+
+/// Appends versions, oldest first.
+pub(super) fn append(run: &Run, found: Versions<'_>, versions: &mut Vec<Version>) -> Result<(), Corruption> {
+    let begin = versions.len();
+    for found in found {
+        versions.push(version(run, found?)?);
+    }
+    versions[begin..].reverse();
+    Ok(())
+}
+
+/// Every clear that meets the scope, oldest first.
+pub(super) fn marks(run: &Run, seed: u64, scope: &str) -> Result<Vec<Mark>, Corruption> {
+    let mut marks = Vec::new();
+    each_clear(run, seed, scope, &mut |view| {
+        marks.extend(run.clears(view)?.into_iter().map(mark));
+        Ok(())
+    })?;
+    marks.sort_unstable();
+    Ok(marks)
+}
+
+/// The last clear at or below `seq` that meets the scope.
+pub(super) fn last_clear(run: &Run, seed: u64, scope: &str, seq: Seq) -> Result<Option<Mark>, Corruption> {
+    let mut last = None;
+    each_clear(run, seed, scope, &mut |view| {
+        last = last.max(run.last_clear(view, seq.0)?.map(mark));
+        Ok(())
+    })?;
+    Ok(last)
+}
+
+/// The last commit at or below `seq` that named the scope: 0 for none here.
+pub(super) fn touched(run: &Run, seed: u64, name: &str, seq: Seq) -> Result<u64, Corruption> {
+    let Some(view) = scope(run, seed, name)? else { return Ok(0) };
+    let touched = view.seqs().touched;
+    if touched <= seq.0 {
+        return Ok(touched);
+    }
+    let cleared = run.last_clear(&view, seq.0)?.map_or(0, |mark| mark.seq);
+    Ok(run.last_change(&view, seq.0)?.map_or(cleared, |changed| changed.max(cleared)))
+}
+
+/// Calls `visit` for the scope, and for every prefix that was cleared and that it lies at or below.
+fn each_clear(
+    run: &Run,
+    seed: u64,
+    name: &str,
+    visit: &mut dyn FnMut(&ScopeView) -> Result<(), Corruption>,
+) -> Result<(), Corruption> {
+    if !run.has_clears() {
+        return Ok(());
+    }
+    if let Some(view) = scope(run, seed, name)? {
+        visit(&view)?;
+    }
+    for prefix in prefix_names(name) {
+        if let Some(view) = scope(run, seed, &prefix)? {
+            visit(&view)?;
+        }
+    }
+    Ok(())
+}
+
+fn mark(mark: milepost_index::Mark) -> Mark {
+    Mark { seq: mark.seq, record: mark.record }
+}

@@ -1,0 +1,68 @@
+//! [`ScopeCursor`]: a walk over the scopes at and below a prefix, in order.
+//!
+//! Invariant: a scope comes once, whatever tiers hold versions of it; a cleared prefix is no scope.
+
+use std::sync::Arc;
+
+use milepost_types::{Corruption, ScopePrefix, scope::is_reserved};
+
+use super::Tiers;
+use crate::memtable::{SortedScope, is_prefix};
+
+/// Scopes in order.
+#[derive(Debug)]
+pub(crate) struct ScopeCursor<'t> {
+    /// Of the memtables: the order, and how many were read.
+    orders: Vec<(Arc<Vec<SortedScope>>, usize)>,
+    /// Of the runs: the walk, and the name that comes next.
+    runs: Vec<(milepost_index::ScopeCursor<'t>, Option<String>)>,
+    prefix: String,
+    name: String,
+}
+
+impl<'t> ScopeCursor<'t> {
+    pub(super) fn new(tiers: &'t Tiers, prefix: &ScopePrefix) -> Result<ScopeCursor<'t>, Corruption> {
+        let prefix = prefix.as_str().to_owned();
+        let mut orders = Vec::new();
+        for memtable in tiers.memtables() {
+            let order = memtable.sorted_scopes();
+            let begin = order.partition_point(|(name, _)| **name < *prefix);
+            orders.push((order, begin));
+        }
+        let mut runs = Vec::new();
+        for run in &tiers.runs {
+            let mut cursor = run.scopes_from(&prefix)?;
+            let first = cursor.read_next()?.map(|(name, _)| name.to_owned());
+            runs.push((cursor, first));
+        }
+        Ok(ScopeCursor { orders, runs, prefix, name: String::new() })
+    }
+
+    /// The next scope; `None` behind the last.
+    pub(crate) fn read_next(&mut self) -> Result<Option<&str>, Corruption> {
+        loop {
+            let in_memory = self.orders.iter().filter_map(|(order, read)| order.get(*read)).map(|(name, _)| &**name);
+            let in_runs = self.runs.iter().filter_map(|(_, name)| name.as_deref());
+            let Some(least) = in_memory.chain(in_runs).min().filter(|name| name.starts_with(&self.prefix)) else {
+                return Ok(None);
+            };
+            self.name.clear();
+            self.name.push_str(least);
+            for (order, read) in &mut self.orders {
+                *read += usize::from(order.get(*read).is_some_and(|(name, _)| **name == *self.name));
+            }
+            for (cursor, next) in self.runs.iter_mut().filter(|(_, next)| next.as_deref() == Some(&*self.name)) {
+                *next = cursor.read_next()?.map(|(name, _)| name.to_owned());
+            }
+            if is_listed(&self.name, &self.prefix) {
+                return Ok(Some(&self.name));
+            }
+        }
+    }
+}
+
+/// Whether a name that begins with a prefix is that of a scope at or below it.
+fn is_listed(name: &str, prefix: &str) -> bool {
+    let is_below = prefix.is_empty() || matches!(name.as_bytes().get(prefix.len()), None | Some(b'/'));
+    is_below && !is_prefix(name) && !(prefix.is_empty() && is_reserved(name))
+}

@@ -1,0 +1,293 @@
+//! [`Tiers`]: what versions are kept in, and the questions that it answers.
+//!
+//! ```text
+//! active    the memtable that is folded into
+//! frozen    the one before it, while its run is being written
+//! runs      files, newest first
+//! ```
+//!
+//! Invariant: each covers a range of commits, the ranges adjoin, and the first begins with the first commit. So a
+//! version of a newer tier, and a clear, stands after all versions of an older one.
+
+use std::sync::Arc;
+
+use milepost_index::Run;
+use milepost_types::{
+    Corruption, ScopePrefix, Seq,
+    body::{Body, BodyError},
+};
+
+use super::{
+    Inserter, Kind, Mark, Version,
+    keys::{KeyCursor, KeyOrders},
+    look,
+    scopes::ScopeCursor,
+};
+use crate::memtable::{Memtable, Met, Name};
+
+/// What versions are kept in.
+#[derive(Debug)]
+pub(crate) struct Tiers {
+    pub(super) active: Arc<Memtable>,
+    /// The first commit that the active memtable covers, if it covers any.
+    pub(super) active_first: Seq,
+    pub(super) frozen: Option<Arc<Frozen>>,
+    /// Newest first.
+    pub(super) runs: Vec<Arc<Run>>,
+    pub(super) seed: u64,
+}
+
+/// A memtable that nothing is folded into any more. All of it is published.
+#[derive(Debug)]
+pub(crate) struct Frozen {
+    pub(crate) memtable: Arc<Memtable>,
+    /// The commits that it covers.
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+}
+
+/// Sizes, for `stats`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TierSizes {
+    pub(crate) scopes: u64,
+    pub(crate) keys: u64,
+    pub(crate) versions: u64,
+    pub(crate) active_bytes: u64,
+    pub(crate) frozen_bytes: u64,
+    pub(crate) runs: u64,
+    pub(crate) run_bytes: u64,
+}
+
+impl Tiers {
+    pub(super) fn new(seed: u64, mut runs: Vec<Arc<Run>>) -> Tiers {
+        let mut next = 1;
+        for run in &runs {
+            assert_eq!(run.facts().first_seq, next, "runs adjoin, from the first commit on");
+            next = run.facts().last_seq + 1;
+        }
+        runs.reverse();
+        Tiers { active: Arc::new(Memtable::new(seed)), active_first: Seq(next), frozen: None, runs, seed }
+    }
+
+    /// The same with another frozen memtable and other runs.
+    pub(super) fn with(&self, frozen: Option<Arc<Frozen>>, runs: Vec<Arc<Run>>) -> Tiers {
+        let (active, active_first) = (Arc::clone(&self.active), self.active_first);
+        Tiers { active, active_first, frozen, runs, seed: self.seed }
+    }
+
+    /// Those in memory, newest first.
+    pub(super) fn memtables(&self) -> impl Iterator<Item = &Memtable> {
+        std::iter::once(&*self.active).chain(self.frozen.iter().map(|frozen| &*frozen.memtable))
+    }
+
+    /// The version that a read as of `seq` meets: the newest at or below it, unless that is a delete or was cleared.
+    /// Whether it has expired is for the caller to see.
+    #[inline]
+    pub(crate) fn find(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, Corruption> {
+        self.find_glancing(scope, key, seq, |_| {})
+    }
+
+    /// The same. `glance` is called with a version that it most likely is, as early as can be: for whoever wants the
+    /// value, to have it fetched from memory while the key is still compared.
+    #[inline]
+    pub(crate) fn find_glancing(
+        &self,
+        scope: &str,
+        key: &str,
+        seq: Seq,
+        glance: impl Fn(Version),
+    ) -> Result<Option<Version>, Corruption> {
+        let name = Name::new(self.seed, scope, key);
+        if seq < self.active_first {
+            return self.find_below(&name, seq);
+        }
+        match self.active.look(&name, seq, glance) {
+            Met::Version(version) => Ok(Some(version)),
+            Met::Gone => Ok(None),
+            Met::Nothing => self.find_below(&name, seq),
+        }
+    }
+
+    /// The same, below the active memtable.
+    fn find_below(&self, name: &Name<'_>, seq: Seq) -> Result<Option<Version>, Corruption> {
+        if let Some(frozen) = &self.frozen
+            && seq >= frozen.first
+        {
+            match frozen.memtable.look(name, seq, |_| {}) {
+                Met::Version(version) => return Ok(Some(version)),
+                Met::Gone => return Ok(None),
+                Met::Nothing => {}
+            }
+        }
+        for run in &self.runs {
+            match look::look(run, name, self.seed, seq)? {
+                Met::Version(version) => return Ok(Some(version)),
+                Met::Gone => return Ok(None),
+                Met::Nothing => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest claim on an idempotency key or a fence.
+    pub(crate) fn claim(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, Corruption> {
+        Ok(self.find(scope, key, seq)?.filter(|version| version.kind == Kind::Claim))
+    }
+
+    /// The first claim: of an idempotency key, the commit whose outcome counts.
+    pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Result<Option<Seq>, Corruption> {
+        Ok(self.versions(scope, key)?.first().map(|version| Seq(version.seq)))
+    }
+
+    /// Every version of a key, oldest first.
+    pub(crate) fn versions(&self, scope: &str, key: &str) -> Result<Vec<Version>, Corruption> {
+        let name = Name::new(self.seed, scope, key);
+        let mut versions = Vec::new();
+        for run in self.runs.iter().rev() {
+            if let Some(found) = run.versions(name.key_hash, scope, key)? {
+                look::append(run, found, &mut versions)?;
+            }
+        }
+        let mut in_memory: Vec<Vec<Version>> = self.memtables().map(|memtable| memtable.versions(scope, key)).collect();
+        versions.extend(in_memory.drain(..).rev().flatten());
+        Ok(versions)
+    }
+
+    /// Every clear that meets the scope, oldest first.
+    pub(crate) fn marks(&self, scope: &str) -> Result<Vec<Mark>, Corruption> {
+        let mut marks = Vec::new();
+        for run in self.runs.iter().rev() {
+            marks.extend(look::marks(run, self.seed, scope)?);
+        }
+        if let Some(frozen) = &self.frozen {
+            marks.extend(frozen.memtable.marks(scope));
+        }
+        marks.extend(self.active.marks(scope));
+        Ok(marks)
+    }
+
+    /// The last clear at or below `seq` that meets the scope.
+    pub(crate) fn last_clear(&self, scope: &str, seq: Seq) -> Result<Option<Mark>, Corruption> {
+        if let Some(mark) = self.memtables().find_map(|memtable| memtable.last_clear(scope, seq)) {
+            return Ok(Some(mark));
+        }
+        for run in &self.runs {
+            if let Some(mark) = look::last_clear(run, self.seed, scope, seq)? {
+                return Ok(Some(mark));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The last commit at or below `seq` that touched the scope.
+    pub(crate) fn scope_version(&self, scope: &str, seq: Seq) -> Result<Seq, Corruption> {
+        let touched = self.touched(scope, seq)?;
+        if touched == 0 {
+            return Ok(Seq::ZERO);
+        }
+        // A prefix that was cleared touched what was there.
+        let cleared = self.last_clear(scope, seq)?.map_or(0, |mark| mark.seq);
+        Ok(Seq(touched.max(cleared)))
+    }
+
+    /// The last commit at or below `seq` that named the scope: 0 for none.
+    fn touched(&self, scope: &str, seq: Seq) -> Result<u64, Corruption> {
+        for memtable in self.memtables() {
+            let touched = memtable.touched(scope, seq);
+            if touched > 0 {
+                return Ok(touched);
+            }
+        }
+        for run in &self.runs {
+            let touched = look::touched(run, self.seed, scope, seq)?;
+            if touched > 0 {
+                return Ok(touched);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Whether nothing was set since the scope was last cleared: then no key of it is live.
+    pub(crate) fn is_surely_empty(&self, scope: &str) -> Result<bool, Corruption> {
+        let Some(mark) = self.last_clear(scope, Seq::MAX)? else { return Ok(false) };
+        if self.memtables().any(|memtable| memtable.last_set(scope) >= mark.seq) {
+            return Ok(false);
+        }
+        for run in self.runs.iter().filter(|run| run.facts().last_seq >= mark.seq) {
+            if look::scope(run, self.seed, scope)?.is_some_and(|view| view.seqs().last_set >= mark.seq) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The orders of a scope's keys in memory, to be made once for a walk in pieces.
+    pub(crate) fn key_orders(&self, scope: &str) -> KeyOrders {
+        KeyOrders::new(self, scope)
+    }
+
+    /// The keys that a scope ever had, in order, from the first that is not less than `from` on. `orders` are those of
+    /// this scope in these tiers.
+    pub(crate) fn keys<'t>(
+        &'t self,
+        scope: &str,
+        orders: &'t KeyOrders,
+        from: &str,
+    ) -> Result<KeyCursor<'t>, Corruption> {
+        KeyCursor::new(self, scope, orders, from)
+    }
+
+    /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
+    pub(crate) fn scopes(&self, prefix: &ScopePrefix) -> Result<ScopeCursor<'_>, Corruption> {
+        ScopeCursor::new(self, prefix)
+    }
+
+    /// For folding many commits in a row. One at a time, held by the one who inserts.
+    pub(crate) fn inserter(&self) -> Inserter<&Memtable> {
+        self.active.inserter()
+    }
+
+    /// The memtable that is folded into, for whoever folds for long.
+    pub(crate) fn active(&self) -> &Arc<Memtable> {
+        &self.active
+    }
+
+    /// The first commit that the active memtable covers, if it covers any.
+    pub(crate) fn active_first(&self) -> Seq {
+        self.active_first
+    }
+
+    pub(crate) fn frozen(&self) -> Option<&Arc<Frozen>> {
+        self.frozen.as_ref()
+    }
+
+    /// The runs, newest first.
+    pub(crate) fn runs(&self) -> &[Arc<Run>] {
+        &self.runs
+    }
+
+    /// Folds the events of the commit at `seq` in.
+    pub(crate) fn insert(&self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
+        self.active.insert(seq, body)
+    }
+
+    /// Takes everything above `last` out that the commit with this body put in.
+    pub(crate) fn forget(&self, last: Seq, body: &Body<'_>) -> Result<(), BodyError> {
+        self.active.forget(last, body)
+    }
+
+    pub(crate) fn sizes(&self) -> TierSizes {
+        let (active, frozen) = (self.active.sizes(), self.frozen.as_ref().map(|frozen| frozen.memtable.sizes()));
+        let frozen = frozen.unwrap_or_default();
+        let sum = |count: fn(&Run) -> u64| self.runs.iter().map(|run| count(run)).sum::<u64>();
+        TierSizes {
+            scopes: active.scopes + frozen.scopes + sum(|run| u64::from(run.scope_count())),
+            keys: active.keys + frozen.keys + sum(Run::key_count),
+            versions: active.versions + frozen.versions + sum(Run::version_count),
+            active_bytes: active.bytes,
+            frozen_bytes: frozen.bytes,
+            runs: self.runs.len() as u64,
+            run_bytes: sum(|run| run.facts().bytes),
+        }
+    }
+}
