@@ -197,7 +197,7 @@ pub(crate) fn say(message: &str) {
 /// The exit code for an error of the store.
 pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
     match error.kind() {
-        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet => exit::NOT_FOUND,
+        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet | ErrorKind::NoCheckpoint => exit::NOT_FOUND,
         ErrorKind::Invalid | ErrorKind::Missing | ErrorKind::NotAStore | ErrorKind::ReadOnly | ErrorKind::Clock => {
             exit::USAGE
         }

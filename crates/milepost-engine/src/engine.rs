@@ -6,14 +6,16 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `prefiller`, `dir_lock`: one each for a kind of background work. Held across IO; no reader of the
-//!    state takes them.
+//! 2. `follower`, `prefiller`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
+//!    of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a roll, and by the
+//!    one who makes runs; held across one small write and its sync.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
 //!
 //! Invariant: `published_seq` only grows, and only after the sync that covers it.
 
+mod index;
 mod read;
 mod threads;
 
@@ -38,9 +40,12 @@ use crate::{
         leader::Leader,
         queue::{Next, Place, Role},
     },
-    manifest, open,
+    index::Indexer,
+    manifest::{self, Keeper},
+    open,
     state::State,
 };
+use index::Indexing;
 pub(crate) use read::NO_FRAME;
 use threads::Workers;
 
@@ -76,7 +81,12 @@ pub(crate) struct Shared {
     pub(crate) leader: Mutex<Option<Leader>>,
     /// Whose turn it is to change the memtable.
     pub(crate) turn: Turns,
+    /// MANIFEST; `None` for a store opened read-only.
+    keeper: Option<Keeper>,
     pub(crate) prefiller: Mutex<Option<Prefiller>>,
+    /// `None` for a store opened read-only, and after closing.
+    pub(crate) indexer: Mutex<Option<Indexer>>,
+    pub(crate) indexing: Indexing,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// The last commit that reads may see. `published_at` is stored first, so it is never older than `published_seq`.
@@ -113,14 +123,25 @@ pub struct Stats {
     pub epoch: u32,
     /// The last durable commit.
     pub last: Receipt,
-    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still.
+    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still. One counts
+    /// once for each run that knows it, and once for memory; a run counts a cleared prefix as well.
     pub scopes_ever: u64,
-    /// Keys that were ever set.
+    /// Keys that were ever set, counted the same way.
     pub keys_ever: u64,
     /// Versions of them that are kept.
     pub versions: u64,
-    /// Bytes of memory that keys and versions take.
+    /// Bytes of memory of the versions that are in no run yet, and nothing is done about.
     pub memtable_bytes: u64,
+    /// Bytes of memory of those whose run is being written.
+    pub frozen_bytes: u64,
+    /// Files that versions are kept in.
+    pub runs: u64,
+    /// Their bytes.
+    pub run_bytes: u64,
+    /// Batches since this opening that found memory full while a run was being written.
+    pub late_runs: u64,
+    /// Why the last attempt to write a run failed, if it did.
+    pub run_failure: Option<String>,
     /// Segments of the log.
     pub segments: u64,
     /// Bytes of frames in the log.
@@ -141,7 +162,9 @@ pub(crate) struct Found {
     pub(crate) state: State,
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) prefiller: Option<Prefiller>,
+    pub(crate) indexer: Option<Indexer>,
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
     pub(crate) torn_bytes: u64,
@@ -185,7 +208,10 @@ impl Engine {
             queue: Queue::default(),
             leader: Mutex::new(leader),
             turn: Turns::default(),
+            keeper: found.keeper,
             prefiller: Mutex::new(found.prefiller),
+            indexer: Mutex::new(found.indexer),
+            indexing: Indexing::default(),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
             published_seq: AtomicU64::new(found.last.seq.0),
@@ -248,6 +274,12 @@ impl Engine {
         self.shared().step_prefill()
     }
 
+    /// Does a bounded piece of making runs of what memory holds, or of smaller runs; whether there was anything to do.
+    /// Commits and reads go on meanwhile, and after an error: it is tried again by a later call.
+    pub fn step_index(&self) -> bool {
+        self.shared().step_index()
+    }
+
     /// Why the store takes no more commits, if it does not.
     #[must_use]
     pub fn failure(&self) -> Option<Failure> {
@@ -280,6 +312,11 @@ impl Engine {
             keys_ever: sizes.keys,
             versions: sizes.versions,
             memtable_bytes: sizes.active_bytes,
+            frozen_bytes: sizes.frozen_bytes,
+            runs: sizes.runs,
+            run_bytes: sizes.run_bytes,
+            late_runs: shared.indexing.late(),
+            run_failure: shared.indexing.failure(),
             segments: log.len() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
@@ -381,6 +418,7 @@ impl Shared {
             if wants_prefill {
                 self.wake_prefill();
             }
+            self.wake_index_if_wanted();
         }
         told
     }
@@ -410,8 +448,8 @@ impl Shared {
         clean: Option<manifest::CleanRow>,
     ) -> Result<(), CommitError> {
         let rows = manifest::rows(&writer.segments());
-        let next = manifest::Manifest { store: self.store.0, epoch: self.epoch, segments: rows, clean };
-        manifest::write(&*self.parts.disk, &self.dir, &next, &self.latch).map_err(|error| match error {
+        let changed = self.keeper().change(|manifest| (manifest.segments, manifest.clean) = (rows, clean));
+        changed.map_err(|error| match error {
             OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
             OpenError::Stopped(failure) => CommitError::Stopped(failure),
             refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
@@ -422,6 +460,7 @@ impl Shared {
             | OpenError::NotAStore { .. }
             | OpenError::ManifestMissing { .. }
             | OpenError::NewerFormat { .. }
+            | OpenError::NewerCommit(_)
             | OpenError::InUse { .. }
             | OpenError::Corrupt(_)
             | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
@@ -452,6 +491,8 @@ impl Shared {
             return Ok(());
         }
         self.workers.stop();
+        // What it was at is begun anew by the next opening.
+        drop(self.indexer.lock().take());
         let mut guard = self.leader.lock();
         let Some(mut leader) = guard.take() else { return Ok(()) };
         while let Some(generation) = self.queue.take() {

@@ -4,16 +4,19 @@
 //! one. It may lag behind the log by the newest segment, and never runs ahead of it.
 
 mod format;
+mod keeper;
 
 use std::{io::ErrorKind, path::Path};
 
+use milepost_index::{RunFacts, RunId};
 use milepost_io::{Disk, Latch, NotReplaced};
 use milepost_log::{CleanMark, KnownSegment, SealedFacts, SegmentId};
 use milepost_types::{Corruption, Seq};
 
 use crate::OpenError;
 pub(crate) use format::{CleanRow, Manifest};
-use format::{FORMAT_VERSION, Fault, SealedRow, SegmentRow};
+use format::{FORMAT_VERSION, Fault, RunRow, SealedRow, SegmentRow};
+pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.
 pub(crate) const MANIFEST: &str = "MANIFEST";
@@ -83,6 +86,30 @@ pub(crate) fn known_segments(manifest: &Manifest) -> Vec<KnownSegment> {
             sealed: row.sealed.as_ref().map(facts),
         })
         .collect()
+}
+
+/// Runs, as the manifest keeps them.
+pub(crate) fn run_rows(runs: &[RunFacts]) -> Vec<RunRow> {
+    let row = |run: &RunFacts| RunRow {
+        id: run.id.0,
+        first_seq: run.first_seq,
+        last_seq: run.last_seq,
+        bytes: run.bytes,
+        crc: run.crc,
+    };
+    runs.iter().map(row).collect()
+}
+
+/// The other way.
+pub(crate) fn known_runs(manifest: &Manifest) -> Vec<RunFacts> {
+    let facts = |row: &RunRow| RunFacts {
+        id: RunId(row.id),
+        first_seq: row.first_seq,
+        last_seq: row.last_seq,
+        bytes: row.bytes,
+        crc: row.crc,
+    };
+    manifest.runs.iter().map(facts).collect()
 }
 
 /// Where the log ended at a clean close, as the manifest keeps it.

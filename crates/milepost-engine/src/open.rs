@@ -1,30 +1,34 @@
-//! Opening: lock, manifest, replay of the log into the memtable, repair, go.
+//! Opening: lock, manifest, runs, replay of the log behind them, repair, go.
 //!
 //! Order, and which crash it survives: the lock is taken before anything is looked at; a new store's MANIFEST is there
 //! before its log, so that a log without one is a loss and not an interrupted creation; the epoch is raised durably
-//! before recovery writes anything, so that no frame of this opening can pass for one of an earlier opening.
+//! before recovery writes anything, so that no frame of this opening can pass for one of an earlier opening. Runs that
+//! are made while the log is replayed are files without a meaning until the log is repaired: only then all commits that
+//! they cover are durable, and the manifest lists them.
+
+mod replay;
 
 use std::{
     io::ErrorKind,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use milepost_index::{RunFacts, ScopeHash};
 use milepost_io::{DirLock, Disk, Latch, OpenMode};
-use milepost_log::{FoundLog, FrameView, Known, LogError, LogSettings, StoreId, Tail};
-use milepost_types::{
-    Corruption, Receipt, Seq, Timestamp,
-    body::{Body, BodyError},
-    limits,
-};
+use milepost_log::{FoundLog, Log, LogSettings, StoreId, Tail};
+use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
     Create, Holder, OpenError, Parts, Settings,
     engine::Found,
-    manifest::{self, Manifest},
+    index::{self, Indexer, Runs},
+    manifest::{self, Keeper, Manifest},
+    settings::Index,
     state::State,
 };
+use replay::{Filler, replay};
+pub(crate) use replay::{find, log_bytes, unreadable};
 
 /// Names in a store's directory.
 pub(crate) const LOCK: &str = "LOCK";
@@ -58,45 +62,77 @@ pub(crate) fn for_writing(
         None => begin(parts, dir, settings, &latch)?,
     };
     let store = StoreId(manifest.store);
-    let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
-    let raised = |segments| Manifest { store: store.0, epoch, segments, clean: None };
-    let log_settings = LogSettings { segment_bytes: settings.segment_bytes };
-
-    let (log, last, torn_bytes) = match replay(disk, dir, &manifest, &state, progress)? {
-        None => {
-            manifest::write(&**disk, dir, &raised(Vec::new()), &latch)?;
-            let log =
-                milepost_log::create(Arc::clone(disk), dir, store, epoch, &*parts.entropy, latch.clone(), log_settings);
-            (log.map_err(|error| OpenError::of_log(dir, error))?, NOTHING, 0)
-        }
-        Some(found) => {
-            manifest::write(&**disk, dir, &raised(manifest.segments), &latch)?;
-            let last = Receipt { seq: found.last_seq(), at: found.last_at() };
-            let torn_bytes = match found.tail() {
-                Tail::Torn { bytes, .. } => bytes,
-                Tail::Clean | Tail::Empty => 0,
-            };
-            let log = found.repair(epoch, &*parts.entropy, latch.clone(), log_settings);
-            (log.map_err(|error| OpenError::of_log(dir, error))?, last, torn_bytes)
-        }
+    let listed = manifest::known_runs(&manifest);
+    let runs = match settings.index {
+        Index::Keep => index::open(&**disk, dir, manifest.store, &listed)?,
+        Index::Rebuild => Runs::default(),
     };
-    manifest::write(&**disk, dir, &raised(manifest::rows(&log.writer.segments())), &latch)?;
+    if let Some(why) = &runs.lost {
+        tracing::warn!(dir = %dir.display(), why, "runs are made anew from the log");
+    }
+    // Until the log is repaired the manifest lists no run that it has not listed before.
+    let kept: Vec<RunFacts> = runs.runs.iter().map(|run| run.facts()).collect();
+    let mut indexer = Indexer::new(Arc::clone(disk), dir, store.0, index::next_id(&**disk, dir, &listed)?);
+    let state = State::new(ScopeHash::seed(&store.0), runs.runs);
+    let raised = |segments| Manifest { store: store.0, epoch, segments, runs: manifest::run_rows(&kept), clean: None };
+    let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
+    let found = replay(disk, dir, &manifest, filler, progress)?;
+    let segments = if found.is_some() { manifest.segments } else { Vec::new() };
+    manifest::write(&**disk, dir, &raised(segments), &latch)?;
+    let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);
+    let log = ready_log(found, parts, dir, settings, (store, epoch), &latch)?;
+    // Now every commit that was replayed is durable, so the runs made of them may count.
+    let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
+    let rows = manifest::rows(&log.writer.segments());
+    let manifest = Manifest { runs: manifest::run_rows(&runs), ..raised(rows) };
+    manifest::write(&**disk, dir, &manifest, &latch)?;
+    index::clean(&**disk, dir, &runs);
+    indexer.opened();
     write_holder(parts, dir);
     Ok(Found {
         dir: dir.to_owned(),
         store,
         epoch,
+        keeper: Some(Keeper::new(Arc::clone(disk), dir.to_owned(), latch.clone(), manifest)),
         latch,
         reader: log.reader,
         state,
         last,
         writer: Some(log.writer),
         prefiller: Some(log.prefiller),
+        indexer: Some(indexer),
         follower: None,
         dir_lock: Some(dir_lock),
         torn_bytes,
     })
+}
+
+/// Where a log ended, and how many bytes of a torn tail stand behind it.
+fn ended(found: &FoundLog) -> (Receipt, u64) {
+    let torn_bytes = match found.tail() {
+        Tail::Torn { bytes, .. } => bytes,
+        Tail::Clean | Tail::Empty => 0,
+    };
+    (Receipt { seq: found.last_seq(), at: found.last_at() }, torn_bytes)
+}
+
+/// A log to write to: the one that was found, repaired, or a new one. The epoch is durable.
+fn ready_log(
+    found: Option<FoundLog>,
+    parts: &Parts,
+    dir: &Path,
+    settings: &Settings,
+    (store, epoch): (StoreId, u32),
+    latch: &Latch,
+) -> Result<Log, OpenError> {
+    let log_settings = LogSettings { segment_bytes: settings.segment_bytes };
+    let (entropy, latch) = (&*parts.entropy, latch.clone());
+    let log = match found {
+        Some(found) => found.repair(epoch, entropy, latch, log_settings),
+        None => milepost_log::create(Arc::clone(&parts.disk), dir, store, epoch, entropy, latch, log_settings),
+    };
+    log.map_err(|error| OpenError::of_log(dir, error))
 }
 
 /// Opens without writing anything, beside a writer or without one.
@@ -109,8 +145,13 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     loop {
         looks += 1;
         let Some(manifest) = manifest::read(&**disk, dir)? else { return Err(no_manifest(&**disk, dir)?) };
-        let state = State::new(milepost_index::ScopeHash::seed(&manifest.store), Vec::new());
-        match replay(disk, dir, &manifest, &state, &mut |_, _| {}) {
+        let runs = index::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest))?;
+        // The writer may have replaced a run a moment ago.
+        if runs.lost.is_some() && looks < LOOKS_MAX {
+            continue;
+        }
+        let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
+        match replay(disk, dir, &manifest, Filler::new(&state), &mut |_, _| {}) {
             Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
@@ -127,8 +168,10 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     reader: follower.reader(),
                     state,
                     last,
+                    keeper: None,
                     writer: None,
                     prefiller: None,
+                    indexer: None,
                     follower: Some(follower),
                     dir_lock: None,
                     torn_bytes: 0,
@@ -141,80 +184,6 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
 /// The state before the first commit.
 pub(crate) const NOTHING: Receipt = Receipt { seq: Seq::ZERO, at: Timestamp::MIN };
 
-/// Walks the log, folding every commit into the memtable. `None` where there is no log yet.
-fn replay(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    manifest: &Manifest,
-    state: &State,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Option<FoundLog>, OpenError> {
-    let mut fault: Option<Corruption> = None;
-    let total = log_bytes(&**disk, &dir.join(LOG));
-    let mut done = 0u64;
-    let tiers = state.load();
-    let mut inserter = tiers.inserter();
-    let found = find(disk, dir, manifest, &mut |frame| {
-        let folded = Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body));
-        done += frame.body.len() as u64;
-        if frame.seq.0 % 1024 == 0 {
-            progress(done, total);
-        }
-        match folded {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                fault = Some(body_corruption(dir, &frame, &error));
-                ControlFlow::Break(())
-            }
-        }
-    });
-    if let Some(corruption) = fault {
-        return Err(OpenError::Corrupt(corruption));
-    }
-    found
-}
-
-/// Walks the log as the manifest knows it. `None` where there is no log yet.
-pub(crate) fn find(
-    disk: &Arc<dyn Disk>,
-    dir: &Path,
-    manifest: &Manifest,
-    visit: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
-) -> Result<Option<FoundLog>, OpenError> {
-    let segments = manifest::known_segments(manifest);
-    let clean = manifest.clean.as_ref().map(manifest::clean_mark);
-    let known = Known { store: StoreId(manifest.store), segments: &segments, clean };
-    match milepost_log::find(Arc::clone(disk), dir, &known, visit) {
-        Ok(found) => not_older(dir, manifest, &found).map(|()| Some(found)),
-        Err(LogError::NoLog { .. }) if segments.is_empty() => Ok(None),
-        Err(error) => Err(OpenError::of_log(dir, error)),
-    }
-}
-
-/// The epoch is raised in MANIFEST before the first frame is written under it. A log that has got further than MANIFEST
-/// knows stands beside an older copy of it.
-fn not_older(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
-    if found.last_epoch() <= manifest.epoch {
-        return Ok(());
-    }
-    let what = format!(
-        "MANIFEST is of epoch {}, the log of epoch {}: it is an older copy; put the newer one back",
-        manifest.epoch,
-        found.last_epoch()
-    );
-    Err(OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what }))
-}
-
-/// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.
-pub(crate) fn body_corruption(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Corruption {
-    Corruption {
-        file: dir.join(LOG).join(format!("{}.seg", frame.segment)),
-        offset: frame.offset,
-        seq: Some(frame.seq),
-        what: error.to_string(),
-    }
-}
-
 /// Makes the first MANIFEST of a new store, in a directory that holds nothing else.
 fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Result<Manifest, OpenError> {
     match no_manifest(&*parts.disk, dir)? {
@@ -223,7 +192,7 @@ fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Resul
     }
     let mut store = [0; 16];
     parts.entropy.fill(&mut store);
-    let manifest = Manifest { store, epoch: 0, segments: Vec::new(), clean: None };
+    let manifest = Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None };
     // The directory's own name must last as long as what is in it.
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let synced = parts.disk.sync_dir(parent);
@@ -236,11 +205,14 @@ fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Resul
 /// What a directory without MANIFEST is.
 pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, OpenError> {
     let entries = disk.list(dir).map_err(|error| OpenError::io("list", dir, error))?;
+    // What the runs said the log says, so the log is what is missed.
+    if entries.iter().any(|entry| entry.name == LOG) && !disk.list(&dir.join(LOG)).is_ok_and(|names| names.is_empty()) {
+        return Ok(OpenError::ManifestMissing { dir: dir.to_owned() });
+    }
     for entry in &entries {
         match entry.name.as_str() {
             LOCK | manifest::MANIFEST_NEXT => {}
-            LOG if disk.list(&dir.join(LOG)).is_ok_and(|names| names.is_empty()) => {}
-            LOG => return Ok(OpenError::ManifestMissing { dir: dir.to_owned() }),
+            LOG => {}
             found => {
                 let why = format!("it has no MANIFEST but holds {found:?}");
                 return Ok(OpenError::NotAStore { dir: dir.to_owned(), why });
@@ -265,14 +237,11 @@ fn check_settings(settings: &Settings) -> Result<(), OpenError> {
     let bytes = settings.segment_bytes as usize;
     let (least, most) = (limits::SEGMENT_BYTES_MIN as usize, limits::SEGMENT_BYTES_MAX as usize);
     limits::check("segment size", "bytes", bytes, least, most)?;
+    let memory = settings.memory_bytes as usize;
+    let (least, most) = (limits::MEMORY_BYTES_MIN as usize, limits::MEMORY_BYTES_MAX as usize);
+    limits::check("memory for versions", "bytes", memory, least, most)?;
     limits::check("limit of a value", "bytes", settings.value_bytes_max, 1, limits::VALUE_BYTES_CEILING)?;
     Ok(())
-}
-
-pub(crate) fn log_bytes(disk: &dyn Disk, log: &Path) -> u64 {
-    let entries = disk.list(log).unwrap_or_default();
-    let bytes = |name: &str| disk.open(&log.join(name), OpenMode::Read).and_then(|file| file.bytes()).unwrap_or(0);
-    entries.iter().filter(|entry| entry.name.ends_with(".seg")).map(|entry| bytes(&entry.name)).sum()
 }
 
 fn exhausted_epoch(dir: &Path) -> OpenError {

@@ -42,6 +42,15 @@ pub enum Create {
     Never,
 }
 
+/// What to do with the runs that are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Index {
+    /// Use them. One that is missing or damaged is made anew from the log, with those after it.
+    Keep,
+    /// Make all of them anew from the log.
+    Rebuild,
+}
+
 /// How a store is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -53,6 +62,19 @@ pub struct Settings {
     pub segment_bytes: u32,
     /// The largest value that is taken.
     pub value_bytes_max: usize,
+    /// Bytes of memory for the versions that are in no run yet: those that are folded into, and those whose run is
+    /// being written. Also bounds how much of the log the next opening reads. It is passed while runs are written more
+    /// slowly than commits come.
+    pub memory_bytes: u64,
+    /// What to do with the runs that are there.
+    pub index: Index,
+}
+
+impl Settings {
+    /// Bytes at which a memtable is frozen: there are two of them at most.
+    pub(crate) fn memtable_bytes_max(&self) -> u64 {
+        self.memory_bytes / 2
+    }
 }
 
 impl Default for Settings {
@@ -62,6 +84,8 @@ impl Default for Settings {
             threads: Threads::Spawned,
             segment_bytes: limits::SEGMENT_BYTES,
             value_bytes_max: limits::VALUE_BYTES_MAX,
+            memory_bytes: limits::MEMORY_BYTES,
+            index: Index::Keep,
         }
     }
 }

@@ -19,8 +19,8 @@ use milepost_index::Run;
 use milepost_types::Seq;
 
 use crate::memtable::Memtable;
-pub(crate) use crate::memtable::{FENCE, IDEMPOTENCY, Inserter, Kind, Mark, Version};
-pub(crate) use keys::KeyOrders;
+pub(crate) use crate::memtable::{CHECKPOINT, FENCE, FORK, IDEMPOTENCY, Inserter, Kind, Mark, Version, checkpoints_of};
+pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};
 
@@ -66,6 +66,7 @@ impl State {
                 active_first: Seq(last.0 + 1),
                 frozen: Some(Arc::new(frozen)),
                 runs: tiers.runs.clone(),
+                runs_have_forks: tiers.runs_have_forks,
                 seed: self.seed,
             }
         });
@@ -93,17 +94,17 @@ impl State {
         });
     }
 
+    /// A memtable of this store, for [`State::replace`].
+    pub(crate) fn empty_memtable(&self) -> Memtable {
+        Memtable::new(self.seed)
+    }
+
     /// Puts other tiers in the place of all, of the same commits: runs through some commit, and what comes after it in
     /// memory. Only whoever has the turn to fold calls it.
     pub(crate) fn replace(&self, runs: Vec<Arc<Run>>, active: Memtable) {
         let mut tiers = Tiers::new(self.seed, runs);
         tiers.active = Arc::new(active);
         self.tiers.store(Arc::new(tiers));
-    }
-
-    /// What the hashes of the store's scopes begin with.
-    pub(crate) fn seed(&self) -> u64 {
-        self.seed
     }
 }
 

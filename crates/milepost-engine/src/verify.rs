@@ -1,5 +1,7 @@
 //! [`verify`]: reads every byte of a store and says what state it is in. Changes nothing.
 
+mod index;
+
 use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
@@ -10,7 +12,8 @@ use milepost_io::Disk;
 use milepost_log::Tail;
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, manifest, open};
+use crate::{Holder, OpenError, error::Unreadable, manifest, open};
+use index::IndexCheck;
 
 /// What state a store is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Report {
     pub events: u64,
     /// Segments.
     pub segments: u64,
+    /// Runs.
+    pub runs: u64,
     /// Bytes of the commits' bodies.
     pub bytes: u64,
     /// The first commit.
@@ -80,19 +85,25 @@ pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u6
     }
 }
 
-fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
-    let mut report = Report {
+/// What is known before anything is read.
+fn unread() -> Report {
+    Report {
         verdict: Verdict::Clean,
         commits: 0,
         events: 0,
         segments: 0,
+        runs: 0,
         bytes: 0,
         first: Seq::ZERO,
         last: Seq::ZERO,
         last_at: Timestamp::MIN,
         strays: Vec::new(),
         held: None,
-    };
+    }
+}
+
+fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
+    let mut report = unread();
     let manifest = match manifest::read(&**disk, dir) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Err(open::no_manifest(&**disk, dir)?),
@@ -102,12 +113,21 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         }
         Err(error) => return Err(error),
     };
+    let listed = manifest::known_runs(&manifest);
+    report.runs = listed.len() as u64;
+    let mut index = IndexCheck::open(&**disk, dir, manifest.store, &listed);
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));
-    let mut bodies = Vec::new();
-    let found = open::find(disk, dir, &manifest, &mut |frame| {
-        match events_of(frame.body) {
+    let (mut bodies, mut newer) = (Vec::new(), None);
+    let found = open::find(disk, dir, &manifest, Seq::FIRST, &mut |frame| {
+        match events_of(frame.seq, frame.body, &mut index) {
             Ok(events) => report.events += events,
-            Err(error) => bodies.push(open::body_corruption(dir, &frame, &error)),
+            Err(error) => match open::unreadable(dir, &frame, &error) {
+                Unreadable::Corrupt(corruption) => bodies.push(corruption),
+                Unreadable::Newer(commit) => {
+                    newer = Some(commit);
+                    return ControlFlow::Break(());
+                }
+            },
         }
         if report.commits == 0 {
             report.first = frame.seq;
@@ -120,6 +140,9 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         }
         ControlFlow::Continue(())
     });
+    if let Some(commit) = newer {
+        return Err(OpenError::NewerCommit(commit));
+    }
     match found {
         Ok(None) => {}
         Ok(Some(found)) => {
@@ -132,6 +155,8 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         Err(OpenError::Corrupt(corruption)) => bodies.push(corruption),
         Err(error) => return Err(error),
     }
+    index.finish(report.last);
+    bodies.append(&mut index.damage);
     if !bodies.is_empty() {
         report.verdict = Verdict::Corrupt(bodies);
     }
@@ -139,10 +164,11 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     Ok(report)
 }
 
-/// Walks a body to its end.
-fn events_of(body: &[u8]) -> Result<u64, milepost_types::body::BodyError> {
+/// Walks a body to its end, and looks it up in the runs.
+fn events_of(seq: Seq, body: &[u8], index: &mut IndexCheck) -> Result<u64, milepost_types::body::BodyError> {
     let body = Body::parse(body)?;
     body.meta()?;
+    index.commit(seq, &body)?;
     let mut events = body.events();
     let mut count = 0;
     while events.next()?.is_some() {

@@ -87,11 +87,10 @@ impl Run {
         self.meta.scopes
     }
 
-    /// A version of a kind that only a newer version of the program writes.
+    /// Damage of the whole run, for whoever compares it with what it was made of.
     #[must_use]
-    pub fn unknown_kind(&self, seq: u64, kind: u8) -> Corruption {
-        let what = format!("a version of kind {kind}, which this program does not know");
-        Corruption { file: self.path.clone(), offset: 0, seq: Some(Seq(seq)), what }
+    pub fn disagrees(&self, seq: Seq, what: String) -> Corruption {
+        Corruption { file: self.path.clone(), offset: 0, seq: Some(seq), what }
     }
 
     /// How many events cleared its scopes.

@@ -37,4 +37,4 @@ pub use frame_bytes::{FrameBytes, FrameRef, FrameView};
 pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, SegmentId, StoreId};
 pub use prefill::{Dropped, Prefilled, Prefiller};
 pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
-pub use recover::{FoundLog, Tail, Visit, find};
+pub use recover::{FoundLog, Tail, Visit, find, find_from};

@@ -29,8 +29,8 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
 use milepost_io::{Disk, DiskFile};
 use milepost_types::{Seq, Timestamp};
 
-pub use find::find;
 pub(crate) use find::{copied, read_header, read_to_end};
+pub use find::{find, find_from};
 pub(crate) use listing::list;
 pub(crate) use scan::later_batch;
 

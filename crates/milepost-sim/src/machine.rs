@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use milepost_engine::{Create, Engine, OpenError, Parts, Report, Settings, Threads};
 use milepost_io::{Clock as _, Disk, SimClock, SimDisk, SimEntropy};
-use milepost_types::Timestamp;
+use milepost_types::{Timestamp, limits};
 
 /// Where the store is.
 pub const STORE: &str = "/store";
@@ -23,13 +23,16 @@ pub struct Machine {
     pub entropy: SimEntropy,
     /// Bytes at which a segment is sealed.
     pub segment_bytes: u32,
+    /// Bytes of memory for versions.
+    pub memory_bytes: u64,
 }
 
 impl Machine {
     /// A machine with an empty disk.
     #[must_use]
     pub fn new(seed: u64, segment_bytes: u32, now: Timestamp) -> Machine {
-        Machine { disk: SimDisk::new(seed), clock: SimClock::new(now), entropy: SimEntropy::new(seed), segment_bytes }
+        let (clock, entropy) = (SimClock::new(now), SimEntropy::new(seed));
+        Machine { disk: SimDisk::new(seed), clock, entropy, segment_bytes, memory_bytes: limits::MEMORY_BYTES }
     }
 
     /// The same machine with another disk in it.
@@ -61,8 +64,9 @@ impl Machine {
 
     /// Opens the store for writing, with a say about one that is not there.
     pub fn open_as(&self, create: Create) -> Result<Engine, OpenError> {
+        let (segment_bytes, memory_bytes) = (self.segment_bytes, self.memory_bytes);
         let settings =
-            Settings { create, threads: Threads::Stepped, segment_bytes: self.segment_bytes, ..Settings::default() };
+            Settings { create, threads: Threads::Stepped, segment_bytes, memory_bytes, ..Settings::default() };
         Engine::open(self.parts(), Path::new(STORE), settings)
     }
 

@@ -7,6 +7,8 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use milepost_types::limits;
+
 use crate::{
     check::Disagreement,
     coverage::Coverage,
@@ -61,6 +63,12 @@ pub fn taste(seed: u64) -> (Taste, usize) {
     let mut dice = Dice::new(!seed);
     let taste = Taste {
         segment_bytes: *dice.pick(&[4 << 10, 4 << 10, 4 << 10, 16 << 10, 64 << 10]),
+        memory_bytes: *dice.pick(&[
+            limits::MEMORY_BYTES_MIN,
+            limits::MEMORY_BYTES_MIN,
+            120 << 10,
+            limits::MEMORY_BYTES,
+        ]),
         faults: *dice.pick(&[
             Faults::PowerLoss,
             Faults::PowerLoss,

@@ -37,6 +37,8 @@ const PREFILL_STEPS: usize = 3;
 pub struct Taste {
     /// Bytes at which a segment is sealed.
     pub segment_bytes: u32,
+    /// Bytes of memory for versions.
+    pub memory_bytes: u64,
     /// What may go wrong.
     pub faults: Faults,
     /// How many ways each crash is looked at.
@@ -85,7 +87,8 @@ impl World {
     /// A world with a new store in it.
     pub fn new(seed: u64, taste: Taste) -> Result<World, Disagreement> {
         let mut dice = Dice::new(seed);
-        let machine = Machine::new(dice.bits(), taste.segment_bytes, BEGINNING);
+        let mut machine = Machine::new(dice.bits(), taste.segment_bytes, BEGINNING);
+        machine.memory_bytes = taste.memory_bytes;
         let mut coverage = Coverage::default();
         let mut states = 0;
         if taste.faults != Faults::None && dice.once_in(4) {
@@ -155,6 +158,7 @@ impl World {
         self.tick();
         match step {
             Step::Commit(ask) => self.commit(ask)?,
+            Step::Restore(scope, at) => self.restore(scope, at)?,
             Step::Flight(asks) => self.flight(asks)?,
             Step::Prefill => {
                 for _ in 0..PREFILL_STEPS {
@@ -163,15 +167,39 @@ impl World {
                     }
                 }
             }
+            Step::Index(steps) => self.index(*steps)?,
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
-            Step::Hold(at) => self.hold(*at)?,
+            Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
             Step::Fault(plan) => self.put_fault(*plan),
             Step::PowerOff(operations) => self.power_off_after(*operations),
+        }
+        Ok(())
+    }
+
+    /// Goes on with making runs. What fails is tried again by a later step, and disturbs nothing else.
+    fn index(&mut self, steps: u64) -> Agreed {
+        let engine = self.engine();
+        let runs = engine.stats().runs;
+        for _ in 0..steps {
+            if !engine.step_index() {
+                break;
+            }
+            self.coverage.hit("index/worked");
+        }
+        let stats = engine.stats();
+        if stats.run_failure.is_some() && !self.is_disturbed() {
+            return disagree(format!("no run was made with no fault near: {:?}", stats.run_failure));
+        }
+        match stats.run_failure {
+            Some(_) => self.coverage.hit("index/failed"),
+            None if stats.runs > runs => self.coverage.hit("index/run made"),
+            None if stats.runs < runs => self.coverage.hit("index/runs merged"),
+            None => {}
         }
         Ok(())
     }
@@ -261,8 +289,8 @@ impl World {
         self.faulty || self.excused || self.doomed || self.is_off()
     }
 
-    fn hold(&mut self, at: At) -> Agreed {
-        let (Ok(view), Some(moment)) = (self.engine().view(at), self.model.moment(at, self.wall)) else {
+    fn hold(&mut self, at: &At) -> Agreed {
+        let (Ok(view), Some(moment)) = (self.engine().view(at.clone()), self.model.moment(at, self.wall)) else {
             return check::moment(&self.engine(), &self.model, at, self.wall, &mut self.dice);
         };
         if self.held.len() == HELD_VIEWS_MOST {
@@ -404,7 +432,7 @@ fn open_error_name(error: &OpenError) -> &'static str {
         OpenError::Missing { .. } => "error/open: missing",
         OpenError::NotAStore { .. } => "error/open: not a store",
         OpenError::ManifestMissing { .. } => "error/open: manifest missing",
-        OpenError::NewerFormat { .. } => "error/open: newer format",
+        OpenError::NewerFormat { .. } | OpenError::NewerCommit(_) => "error/open: newer format",
         OpenError::InUse { .. } => "error/open: in use",
         OpenError::Permission { .. } => "error/open: permission",
         OpenError::DiskFull { .. } => "error/open: disk full",

@@ -17,6 +17,12 @@ pub const VALUE_BYTES_MAX: usize = 16 << 20;
 pub const VALUE_BYTES_CEILING: usize = 32 << 20;
 /// Bytes of a content type, at least 1.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+/// Bytes of a checkpoint's name, at least 1.
+pub const CHECKPOINT_NAME_BYTES_MAX: usize = KEY_BYTES_MAX;
+/// Bytes of a checkpoint's note, at least 1.
+pub const NOTE_BYTES_MAX: usize = 4096;
+/// Forks between a scope and what it reads at last.
+pub const FORK_DEPTH_MAX: usize = 16;
 /// Bytes of a writer's name, at least 1.
 pub const WRITER_BYTES_MAX: usize = 256;
 /// Bytes of an idempotency key, at least 1.
@@ -43,6 +49,12 @@ pub const SEGMENT_BYTES: u32 = 64 << 20;
 pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 /// The largest size of a segment that a store can be opened with.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+/// Bytes of memory for the versions that are in no run yet, unless the store was opened with another size.
+pub const MEMORY_BYTES: u64 = 64 << 20;
+/// The smallest such size that a store can be opened with. Empty tables take more, so that every batch is frozen.
+pub const MEMORY_BYTES_MIN: u64 = 4 << 10;
+/// The largest: places in a memtable have 32 bits.
+pub const MEMORY_BYTES_MAX: u64 = 16 << 30;
 /// How far ahead of the last commit the wall clock may jump before commits are refused: ten years, in microseconds.
 pub const CLOCK_JUMP_MAX_US: i64 = 10 * 366 * 24 * 3600 * 1_000_000;
 
@@ -52,6 +64,7 @@ const _: () = assert!(VALUE_BYTES_CEILING + SCOPE_BYTES_MAX + KEY_BYTES_MAX + 40
 const _: () = assert!(COMMIT_BYTES_MAX < i32::MAX as usize);
 const _: () = assert!(CONTENT_TYPE_BYTES_MAX < 128, "a byte of 128 and more names a well-known content type");
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES && SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
+const _: () = assert!(MEMORY_BYTES_MIN <= MEMORY_BYTES && MEMORY_BYTES <= MEMORY_BYTES_MAX);
 // A segment may pass its size by one commit and its footer; offsets in it are u32.
 const _: () = assert!((SEGMENT_BYTES_MAX as usize) + 2 * COMMIT_BYTES_MAX < u32::MAX as usize);
 

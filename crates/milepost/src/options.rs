@@ -4,7 +4,7 @@
 
 use std::{fmt, path::Path};
 
-use milepost_engine::{Create, Engine, Parts, Settings, Threads};
+use milepost_engine::{Create, Engine, Index, Parts, Settings, Threads};
 
 use crate::{Result, Store};
 
@@ -68,6 +68,33 @@ impl Options {
     /// ```
     pub fn value_bytes_max(mut self, bytes: usize) -> Options {
         self.settings.value_bytes_max = bytes;
+        self
+    }
+
+    /// Bytes of memory for the versions that are in no run yet, 64 MiB if nothing is said. It also bounds how much of
+    /// the log the next opening reads.
+    ///
+    /// ```
+    /// use milepost::Store;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let store = Store::options().memory_bytes(8 << 20).open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn memory_bytes(mut self, bytes: u64) -> Options {
+        self.settings.memory_bytes = bytes;
+        self
+    }
+
+    /// What to do with the runs that are there; used if nothing is said.
+    ///
+    /// ```
+    /// use milepost::{Index, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let store = Store::options().index(Index::Rebuild).open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn index(mut self, index: Index) -> Options {
+        self.settings.index = index;
         self
     }
 

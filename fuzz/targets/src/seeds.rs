@@ -14,7 +14,9 @@ use milepost_log::{
         times::Times,
     },
 };
-use milepost_types::{ContentType, Event, Fence, Key, Meta, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+};
 
 use crate::body;
 
@@ -75,6 +77,14 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         Event::Clear { scope: scope("asset/a") },
         Event::ClearPrefix { prefix: ScopePrefix::root() },
         Event::ClearPrefix { prefix: ScopePrefix::parse("task/etl").unwrap() },
+        Event::Checkpoint {
+            scope: scope("task/etl/1"),
+            name: CheckpointName::parse("cursor at 40000").unwrap(),
+            note: Some(Note::parse("before the bad file").unwrap()),
+        },
+        Event::Checkpoint { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap(), note: None },
+        Event::Release { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap() },
+        Event::Fork { scope: scope("task/etl/2"), origin: scope("task/etl/1"), point: Seq(300) },
     ];
     let marks: Vec<Event> = (0..40)
         .map(|file| set("job/checksum", &format!("/usr/share/doc/package/file-{file:02}"), b"1", None, None))
@@ -203,7 +213,7 @@ fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
         ),
         line(
             "every-kind",
-            r#"{"seq":7,"at":-62135596800000001,"writer":"w","attempt":3,"idempotency_key":"i","fences":[{"scope":"a","token":3}],"events":[{"event":"delete","scope":"a","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""}]}"#,
+            r#"{"seq":7,"at":-62135596800000001,"writer":"w","attempt":3,"idempotency_key":"i","fences":[{"scope":"a","token":3}],"events":[{"event":"delete","scope":"a","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"n","note":"t"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"a","origin":"b","point":7}]}"#,
         ),
         line(
             "require",

@@ -28,7 +28,7 @@ struct StatsRow {
 }
 
 impl StatsRow {
-    fn numbers(&self) -> [(&'static str, u64); 8] {
+    fn numbers(&self) -> [(&'static str, u64); 11] {
         let stats = &self.stats;
         [
             ("epoch", u64::from(stats.epoch)),
@@ -39,6 +39,9 @@ impl StatsRow {
             ("segments", stats.segments),
             ("log_bytes", stats.log_bytes),
             ("memtable_bytes", stats.memtable_bytes),
+            ("frozen_bytes", stats.frozen_bytes),
+            ("runs", stats.runs),
+            ("run_bytes", stats.run_bytes),
         ]
     }
 

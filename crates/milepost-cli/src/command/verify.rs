@@ -65,7 +65,8 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
         let (commits, events) = (count(report.commits, "commit"), count(report.events, "event"));
         format!("{commits} (seq {} to {}), {events}", report.first, report.last)
     };
-    let size = format!("{}, {}", count(report.segments, "segment"), count(report.bytes, "byte"));
+    let files = format!("{}, {}", count(report.segments, "segment"), count(report.runs, "run"));
+    let size = format!("{files}, {}", count(report.bytes, "byte"));
     let verdict = match &report.verdict {
         Verdict::Clean => "clean",
         Verdict::TornTail { .. } => "torn tail",
@@ -112,6 +113,7 @@ fn object(report: &Report, line: &mut Vec<u8>) {
     object.put("commits", report.commits);
     object.put("events", report.events);
     object.put("segments", report.segments);
+    object.put("runs", report.runs);
     object.put("bytes", report.bytes);
     object.put("first", report.first.0);
     object.put("last", report.last.0);

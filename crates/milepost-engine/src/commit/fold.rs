@@ -68,6 +68,8 @@ impl Unread<'_> {
         self.fold(shared);
         self.turn.check()?;
         shared.publish(self.last);
+        // All that is in the memtable is published, and nobody else changes it: this is the turn's.
+        shared.freeze_if_full(self.last.seq);
         Ok(())
     }
 }

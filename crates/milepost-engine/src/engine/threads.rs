@@ -22,6 +22,7 @@ use super::{Lead, Shared};
 pub(super) struct Workers {
     leader: Worker,
     prefill: Worker,
+    index: Worker,
     stopping: Arc<AtomicBool>,
 }
 
@@ -54,10 +55,15 @@ impl Workers {
         });
     }
 
+    /// Has the thread that makes runs look for work.
+    pub(super) fn wake_index(&self, shared: &Arc<Shared>) {
+        self.index.wake("milepost-index", &self.stopping, shared, |shared| shared.step_index());
+    }
+
     /// Ends the threads and waits for them.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        for worker in [&self.leader, &self.prefill] {
+        for worker in [&self.leader, &self.prefill, &self.index] {
             let running = worker.running.lock().take();
             if let Some(running) = running {
                 running.unparker.unpark();
@@ -71,7 +77,7 @@ impl Workers {
 
     /// In a forked child: the threads are not there, so there is nothing to wait for.
     pub(super) fn forget(&self) {
-        for worker in [&self.leader, &self.prefill] {
+        for worker in [&self.leader, &self.prefill, &self.index] {
             std::mem::forget(worker.running.try_lock().and_then(|mut running| running.take()));
         }
     }

@@ -30,6 +30,9 @@ pub(crate) struct Manifest {
     pub(crate) epoch: u32,
     /// The segments in order, as of the last roll. A newer one may exist; none of these may be missing.
     pub(crate) segments: Vec<SegmentRow>,
+    /// The runs in the order of their commits, from the first commit on without a gap. Each is whole and durable, and
+    /// so is every commit that it covers.
+    pub(crate) runs: Vec<RunRow>,
     /// Set by a clean close, taken away by the next opening for writing.
     pub(crate) clean: Option<CleanRow>,
 }
@@ -50,6 +53,16 @@ pub(crate) struct SealedRow {
     pub(crate) crc: u32,
 }
 
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct RunRow {
+    pub(crate) id: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) bytes: u64,
+    pub(crate) crc: u32,
+}
+
 /// Where the log ended at a clean close.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub(crate) struct CleanRow {
@@ -57,6 +70,11 @@ pub(crate) struct CleanRow {
     pub(crate) end: u64,
     pub(crate) last_seq: u64,
 }
+
+// The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
+const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
+const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
+const _: () = assert!(size_of::<ArchivedManifest>() == 72 && size_of::<ArchivedSegmentRow>() == 48);
 
 /// Bytes that are no manifest of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,8 +39,18 @@ pub(crate) enum Kind {
     Expiring,
     /// No value any more.
     Delete,
-    /// An idempotency key or a fence, said by the commit itself.
+    /// An idempotency key or a fence, said by the commit itself; a checkpoint's name or a fork.
     Claim,
+}
+
+/// What a version says, as a run has it.
+pub(crate) fn kind_in_run(kind: Kind) -> u8 {
+    match kind {
+        Kind::Set => 0,
+        Kind::Expiring => 1,
+        Kind::Delete => 2,
+        Kind::Claim => 3,
+    }
 }
 
 /// The address of a version: the commit, and where in its body the event's record begins.
@@ -49,6 +59,13 @@ pub(crate) struct Version {
     pub(crate) seq: u64,
     pub(crate) record: u32,
     pub(crate) kind: Kind,
+}
+
+impl Version {
+    /// Whether its value may expire.
+    pub(crate) fn expires(self) -> bool {
+        self.kind == Kind::Expiring
+    }
 }
 
 const RECORD_BITS: u32 = 28;

@@ -3,20 +3,10 @@
 //! Invariant: a run answers as the memtable did that it was made of.
 
 use milepost_index::{Run, ScopeHash, ScopeView, Versions};
-use milepost_types::{Corruption, Seq};
+use milepost_types::{Corruption, Seq, scope::is_reserved};
 
 use super::{Kind, Mark, Version};
-use crate::memtable::{Met, Name, prefix_names};
-
-/// What a version says, as a run has it.
-pub(super) fn kind_in_run(kind: Kind) -> u8 {
-    match kind {
-        Kind::Set => 0,
-        Kind::Expiring => 1,
-        Kind::Delete => 2,
-        Kind::Claim => 3,
-    }
-}
+use crate::memtable::{Met, Name, RESERVED, prefix_names};
 
 /// A version as a run has it.
 pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
@@ -25,7 +15,10 @@ pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Ver
         1 => Kind::Expiring,
         2 => Kind::Delete,
         3 => Kind::Claim,
-        kind => return Err(run.unknown_kind(version.seq, kind)),
+        kind => {
+            let what = format!("a version of kind {kind}, which this program does not know");
+            return Err(run.disagrees(Seq(version.seq), what));
+        }
     };
     Ok(Version { seq: version.seq, record: version.record, kind })
 }
@@ -51,6 +44,18 @@ pub(super) fn look(run: &Run, name: &Name<'_>, seed: u64, seq: Seq) -> Result<Me
 
 pub(super) fn scope(run: &Run, seed: u64, scope: &str) -> Result<Option<ScopeView>, Corruption> {
     run.scope(ScopeHash::of(seed, scope), scope)
+}
+
+/// How many scopes, keys and versions the engine keeps for itself.
+pub(super) fn reserved(run: &Run) -> Result<(u64, u64, u64), Corruption> {
+    let (mut scopes, mut keys, mut versions) = (0, 0, 0);
+    let mut cursor = run.scopes_from(RESERVED)?;
+    while let Some((_, view)) = cursor.read_next()?.filter(|(name, _)| is_reserved(name)) {
+        scopes += 1;
+        keys += view.keys();
+        versions += view.changes();
+    }
+    Ok((scopes, keys, versions))
 }
 
 /// Appends versions, oldest first.

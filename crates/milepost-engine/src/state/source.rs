@@ -8,8 +8,8 @@ use std::sync::Arc;
 use milepost_index::{Mark, ScopeSeqs, Source, Version};
 use milepost_types::Corruption;
 
-use super::{Frozen, look::kind_in_run};
-use crate::memtable::{SortedKey, SortedScope};
+use super::Frozen;
+use crate::memtable::{SortedKey, SortedScope, kind_in_run};
 
 /// A walk over a frozen memtable.
 #[derive(Debug)]

@@ -2,8 +2,13 @@
 //!
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
+//! * `checkpoints`: names of moments
+//! * `forks`: scopes that begin as others
+//! * `newer`: commits that a later version wrote
+//! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
+//! * `tiers`: versions that move from memory into runs
 //! * `faults`: a disk and a clock that fail
 
 #![expect(
@@ -14,9 +19,14 @@
 
 mod basics;
 mod beside;
+mod checkpoints;
 mod faults;
+mod forks;
 mod judged;
+mod newer;
+mod restores;
 mod tickets;
+mod tiers;
 
 use std::path::Path;
 

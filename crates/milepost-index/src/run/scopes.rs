@@ -35,6 +35,13 @@ impl ScopeView {
         self.record.keys
     }
 
+    /// How many versions its keys have in this run; those of one place in the log, as of several claims of one commit,
+    /// count once.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.record.changes
+    }
+
     /// When it was changed, as far as this run knows.
     #[must_use]
     pub fn seqs(&self) -> ScopeSeqs {

@@ -337,6 +337,6 @@ fn moments(model: &Model) -> Vec<u64> {
 
 /// Moments at and beside some versions of a key.
 fn near(versions: &[Version]) -> Vec<u64> {
-    let some = versions.iter().step_by(versions.len().div_ceil(40));
+    let some = versions.iter().step_by(versions.len().div_ceil(40).max(1));
     some.chain(versions.iter().rev().step_by(33)).flat_map(|version| [version.seq - 1, version.seq]).collect()
 }

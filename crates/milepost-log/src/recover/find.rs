@@ -39,9 +39,23 @@ const REREADS_MAX: usize = 3;
 /// `dir` is the store's directory. An error names the damage or the missing file; then nothing of the log is returned,
 /// but `visit` was called for the frames before it.
 pub fn find(disk: Arc<dyn Disk>, dir: &Path, known: &Known<'_>, visit: &mut Visit<'_>) -> Result<FoundLog, LogError> {
+    find_from(disk, dir, known, Seq::FIRST, visit)
+}
+
+/// The same for whoever knows the commits below `from` already: they are not visited, and segments that end below it
+/// are not walked, if the manifest lists their footers. Damage in those is met by whoever reads it.
+pub fn find_from(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    known: &Known<'_>,
+    from: Seq,
+    visit: &mut Visit<'_>,
+) -> Result<FoundLog, LogError> {
     let listing = listing::list(&*disk, dir)?;
     let ids = planned(&listing, dir, known)?;
-    let mut finder = Finder { disk: &*disk, dir, known, ids, chain: None, parts: Vec::new(), unsealed: Vec::new() };
+    let (parts, unsealed) = (Vec::new(), Vec::new());
+    let mut finder = Finder { disk: &*disk, dir, known, from, ids, chain: None, parts, unsealed };
+    let visit: &mut Visit<'_> = &mut |frame| if frame.seq < from { ControlFlow::Continue(()) } else { visit(frame) };
     let mut index = 0;
     let (open, tail) = loop {
         match finder.segment(index, visit)? {
@@ -102,6 +116,8 @@ struct Finder<'a> {
     disk: &'a dyn Disk,
     dir: &'a Path,
     known: &'a Known<'a>,
+    /// Segments that end below it need not be walked.
+    from: Seq,
     ids: Vec<SegmentId>,
     /// The state after the last frame of the segments walked so far.
     chain: Option<Chain>,
@@ -136,6 +152,9 @@ impl Finder<'_> {
         // made. Where another segment follows, the repair writes it again. Where none does, it proves that one is
         // missing.
         match sealed.filter(|_| facts.is_some() || segment.expected.next_first.is_none()) {
+            Some((map, footer)) if facts.is_some() && footer.last_seq < self.from => {
+                self.pass_sealed(segment, map, footer).map(|()| Walked::Closed)
+            }
             Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
             None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),
             None => self.walk_open(segment, visit),
@@ -195,6 +214,27 @@ impl Finder<'_> {
         } else {
             (closed, "the manifest says that the log was closed after it")
         }
+    }
+
+    /// A sealed segment whose frames nobody asks for: its footer says where they are.
+    fn pass_sealed(&mut self, segment: Segment, map: Map, footer: FooterView) -> Result<(), LogError> {
+        let header = &segment.header;
+        let closed_here = self.known.clean.filter(|mark| mark.last_seq == footer.last_seq);
+        let agrees = footer.first_seq == header.first_seq
+            && segment.expected.next_first.is_none_or(|next| next.prev() == footer.last_seq)
+            && closed_here.is_none_or(|mark| ends_at(mark, header.id, footer.begins_at as u64));
+        if !agrees {
+            let what = "the footer does not say what the manifest or the next segment says".to_owned();
+            return Err(segment.corrupt(footer.begins_at, what));
+        }
+        let mut chain = segment.position.chain;
+        chain.next_seq = Seq(footer.last_seq.0 + 1);
+        chain.last_at = footer.last_at;
+        let offsets = Offsets::Footer(footer);
+        let sealed = Sealed::new(header, segment.path.clone(), map, offsets, footer.first_at, footer.begins_at);
+        self.parts.push(Part::of_sealed(sealed));
+        self.chain = Some(chain);
+        Ok(())
     }
 
     fn walk_sealed(

@@ -133,14 +133,12 @@ impl Sealed {
         }
     }
 
-    /// Touches a byte of the body of the frame with this index, unchecked. That it can't be read is told by who reads
-    /// it.
+    /// A byte of the body of the frame with this index, unchecked; 0 if it can't be read.
     #[inline]
-    pub(crate) fn glance(&self, index: usize, at: usize) {
-        if let Ok(offset) = self.offset(index) {
-            let at = offset as usize + FRAME_HEADER_BYTES + at;
-            let _ = self.map.check_readable(at..at + 1);
-        }
+    pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
+        let Ok(offset) = self.offset(index) else { return 0 };
+        let at = offset as usize + FRAME_HEADER_BYTES + at;
+        if self.map.check_readable(at..at + 1).is_err() { 0 } else { self.map.get(at).copied().unwrap_or(0) }
     }
 
     /// The frame with this index, checked.

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path};
 
 use milepost_io::{Disk as _, OpenMode};
-use milepost_log::{CleanMark, LogError, SegmentId, Tail, find};
+use milepost_log::{CleanMark, LogError, SegmentId, Tail, find, find_from};
 use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{World, all, at, dir, segment_file};
@@ -203,4 +203,35 @@ fn a_dropped_segment_does_not_come_back() {
     while !matches!(log.prefiller.step(), milepost_log::Prefilled::Ready(_)) {}
     assert!(!names(&world, "log").contains(&format!("{}.seg", dropped.id)));
     assert!(world.sim.open(Path::new("/store/log/0000000001.seg"), OpenMode::Read).is_err());
+}
+
+/// Whoever knows the first commits is not shown them, and finds the same log; a segment that is passed is read later.
+#[test]
+fn what_is_known_is_not_visited() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for size in [100, 3500, 700, 3000, 60, 3900, 10, 20] {
+        world.commit(&mut log, &[size]);
+    }
+    drop(log);
+    assert!(world.segments.len() > 3, "several segments are sealed");
+    for from in 1..=9 {
+        let mut seen = Vec::new();
+        let found = find_from(world.disk(), dir(), &world.known(), Seq(from), &mut |frame| {
+            seen.push(frame.seq.0);
+            ControlFlow::Continue(())
+        });
+        let found = found.unwrap();
+        assert_eq!(seen, (from..=8).collect::<Vec<_>>());
+        assert_eq!((found.last_seq(), found.last_at(), found.tail()), (Seq(8), at(Seq(8)), Tail::Clean));
+        let reader = found.into_reader();
+        for (seq, body) in (1..).zip(&world.offered) {
+            assert_eq!(reader.frame(Seq(seq)).unwrap().unwrap().body(), body);
+        }
+    }
+    // Damage below is not met by opening, but by the read.
+    world.sim.flip_bit(&segment_file(1), 8 * (64 + 48));
+    let skipped = |from| find_from(world.disk(), dir(), &world.known(), Seq(from), &mut |_| ControlFlow::Continue(()));
+    assert!(matches!(skipped(1), Err(LogError::Corrupt(_))));
+    assert!(skipped(8).unwrap().into_reader().frame(Seq(1)).is_err());
 }

@@ -3,6 +3,7 @@ use milepost_sim::{
     workload::{FaultPlan, Faults, Step},
     world::{Taste, World},
 };
+use milepost_types::limits;
 
 /// A fault of each kind, at its nth chance.
 fn plans(nth: u64) -> [FaultPlan; 15] {
@@ -26,7 +27,8 @@ fn plans(nth: u64) -> [FaultPlan; 15] {
 }
 
 fn world(seed: u64) -> World {
-    let taste = Taste { segment_bytes: 4 << 10, faults: Faults::All, crashes_each: 6 };
+    let taste =
+        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::All, crashes_each: 6 };
     World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 

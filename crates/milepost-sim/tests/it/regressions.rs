@@ -5,10 +5,11 @@ use milepost_sim::{
     workload::{FaultPlan, Faults, Step},
     world::{Taste, World},
 };
-use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp};
+use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, limits};
 
 fn world(seed: u64) -> World {
-    let taste = Taste { segment_bytes: 4 << 10, faults: Faults::None, crashes_each: 8 };
+    let taste =
+        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 8 };
     World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 

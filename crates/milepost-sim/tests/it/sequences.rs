@@ -34,7 +34,12 @@ fn frames_of_a_lost_batch_stay_lost() {
     for seed in 0..60 {
         for (crash, next) in [(Crash::OneMissing, Kind::Flight), (Crash::Torn, Kind::Flight), (Crash::Torn, Kind::Set)]
         {
-            let taste = Taste { segment_bytes: 64 << 10, faults: Faults::None, crashes_each: 0 };
+            let taste = Taste {
+                segment_bytes: 64 << 10,
+                memory_bytes: limits::MEMORY_BYTES_MIN,
+                faults: Faults::None,
+                crashes_each: 0,
+            };
             let mut world = World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
             let mut play = || {
                 world.act(&Kind::Set.step(0))?;
@@ -69,7 +74,12 @@ fn a_flight_larger_than_a_batch_is_kept_up_to_the_last_sync() {
     };
     let mut kept = Vec::new();
     for cut in [1, 2, 9, 200] {
-        let taste = Taste { segment_bytes: 64 << 20, faults: Faults::None, crashes_each: 0 };
+        let taste = Taste {
+            segment_bytes: 64 << 20,
+            memory_bytes: limits::MEMORY_BYTES_MIN,
+            faults: Faults::None,
+            crashes_each: 0,
+        };
         let mut world = World::new(1, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
         world.power_off_after(cut);
         let flight = world.act(&Step::Flight((0..3).map(ask).collect()));

@@ -8,6 +8,7 @@ fn sample() -> Manifest {
             SegmentRow { id: 1, first_seq: 1, sealed: Some(SealedRow { last_seq: 9, bytes: 4096, crc: 0xdead_beef }) },
             SegmentRow { id: 2, first_seq: 10, sealed: None },
         ],
+        runs: vec![RunRow { id: 5, first_seq: 1, last_seq: 8, bytes: 777, crc: 0xfeed_f00d }],
         clean: Some(CleanRow { segment: 2, end: 640, last_seq: 12 }),
     }
 }

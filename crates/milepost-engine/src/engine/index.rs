@@ -1,0 +1,144 @@
+//! Freezing a memtable that is full, and making runs of it: what the open store does for [`crate::index::Indexer`].
+//!
+//! Invariant: never blocks a commit or a read. While a run is being written, what comes meanwhile is folded into the
+//! one memtable that is there, however large it gets.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use milepost_types::{Seq, body::Body};
+use parking_lot::Mutex;
+
+use super::Shared;
+use crate::{
+    Threads, index,
+    manifest::{self, Keeper},
+};
+
+/// A memtable grows by this part of its limit before its run is tried again.
+const RETRY_PARTS: u64 = 16;
+
+/// How the making of runs goes.
+#[derive(Debug, Default)]
+pub(crate) struct Indexing {
+    /// Whether there is something to do that nobody was woken for.
+    wanted: AtomicBool,
+    /// Batches that found memory full while a run was being written.
+    late: AtomicU64,
+    /// Bytes of the memtable at which a run that was not made is tried again. Whoever has the turn to fold changes it.
+    retry_bytes: AtomicU64,
+    /// Why the last attempt failed.
+    failure: Mutex<Option<String>>,
+}
+
+impl Indexing {
+    pub(super) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+}
+
+impl Shared {
+    /// MANIFEST of a store that is open for writing.
+    pub(super) fn keeper(&self) -> &Keeper {
+        self.keeper.as_ref().expect("whoever leads or makes runs has the store open for writing")
+    }
+
+    /// Puts an empty memtable in the place of a full one, which holds the commits through `last`, all published. Only
+    /// whoever has the turn to fold calls it.
+    pub(crate) fn freeze_if_full(&self, last: Seq) {
+        let max = self.settings.memtable_bytes_max();
+        let (bytes, is_busy) = {
+            let tiers = self.state.load();
+            (tiers.active().bytes(), tiers.frozen().is_some())
+        };
+        if bytes < max {
+            return;
+        }
+        if is_busy {
+            self.indexing.late.fetch_add(1, Ordering::Relaxed);
+            if bytes < self.indexing.retry_bytes.load(Ordering::Relaxed) {
+                return;
+            }
+        } else {
+            self.state.freeze(last);
+        }
+        let retry = if is_busy { bytes + max / RETRY_PARTS } else { max + max / RETRY_PARTS };
+        self.indexing.retry_bytes.store(retry, Ordering::Relaxed);
+        self.indexing.wanted.store(true, Ordering::Release);
+    }
+
+    /// Does a piece of making runs; whether there was anything to do.
+    pub(super) fn step_index(&self) -> bool {
+        if self.is_child() || self.latch.failure().is_some() {
+            return false;
+        }
+        let mut indexer = self.indexer.lock();
+        let Some(indexer) = indexer.as_mut() else { return false };
+        let stepped = indexer
+            .step(&self.state, &mut |runs| self.keeper().change(|manifest| manifest.runs = manifest::run_rows(runs)));
+        match stepped {
+            Ok(did) => {
+                if did {
+                    *self.indexing.failure.lock() = None;
+                }
+                did
+            }
+            Err(error) => {
+                tracing::warn!(dir = %self.dir.display(), %error, "no run was made; it is tried again");
+                *self.indexing.failure.lock() = Some(error.to_string());
+                false
+            }
+        }
+    }
+
+    /// A reader whose memory is full takes up the runs that the writer has made since, in the place of what memory
+    /// holds of their commits. Whoever folds what the writer appends calls it. If it can't be done now, memory grows.
+    pub(super) fn take_up_runs(&self) {
+        let max = self.settings.memtable_bytes_max();
+        let bytes = self.state.load().active().bytes();
+        if bytes < max.max(self.indexing.retry_bytes.load(Ordering::Relaxed)) {
+            return;
+        }
+        self.indexing.retry_bytes.store(bytes + max / RETRY_PARTS, Ordering::Relaxed);
+        let disk = &*self.parts.disk;
+        let Ok(Some(manifest)) = manifest::read(disk, &self.dir) else { return };
+        let listed = manifest::known_runs(&manifest);
+        let Ok(found) = index::open(disk, &self.dir, self.store.0, &listed) else { return };
+        let (known, covered, last) = (self.state.load().active_first().prev(), found.last_seq(), self.published());
+        // The writer may be ahead of what was folded here.
+        if covered <= known || covered > last {
+            return;
+        }
+        let rest = self.state.empty_memtable();
+        let mut inserter = rest.inserter();
+        let mut is_whole = true;
+        let walked = self.reader.for_each_frame(Seq(covered.0 + 1), last, &mut |frame| {
+            let folded = Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body));
+            is_whole = folded.is_ok();
+            if is_whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        drop(inserter);
+        if walked.is_ok() && is_whole {
+            self.state.replace(found.runs, rest);
+            self.indexing.retry_bytes.store(0, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn wake_index_if_wanted(self: &Arc<Shared>) {
+        if self.indexing.wanted.load(Ordering::Acquire)
+            && self.settings.threads == Threads::Spawned
+            && self.indexing.wanted.swap(false, Ordering::AcqRel)
+        {
+            self.workers.wake_index(self);
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! [`Indexer`]: makes runs of what is frozen, and one run of several, a piece at a time.
+//!
+//! Order, and which crash it survives: a run's file is whole and durable under its name, then MANIFEST lists it, then
+//! it stands in the place of what it was made of, then the files of that are removed. A crash before MANIFEST leaves a
+//! file that the next opening removes; after it, files that the next opening removes too.
+//!
+//! What fails leaves everything as it was, and is tried again from the beginning, in a new file: a run is made of what
+//! is kept elsewhere, so no error here stops commits or reads. Only a merge that meets damage in a run is not tried
+//! again before the next opening: it would meet the same.
+//!
+//! Knows when a run counts; nothing of commits, of the log, or of who drives it.
+
+mod open;
+mod plan;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use milepost_index::{BuildError, Merge, OpenRunError, Run, RunFacts, RunId, RunPlan, RunSource, Source, Stepped};
+use milepost_io::Disk;
+
+use crate::{
+    OpenError,
+    state::{MemtableSource, State, Tiers},
+};
+pub(crate) use open::{Runs, clean, next_id, open};
+
+/// The directory of runs in that of the store.
+pub(crate) const INDEX: &str = "index";
+
+/// About how many keys a step goes on for.
+const KEYS_PER_STEP: usize = 4096;
+
+/// Makes runs.
+pub(crate) struct Indexer {
+    disk: Arc<dyn Disk>,
+    store_dir: PathBuf,
+    dir: PathBuf,
+    store: [u8; 16],
+    /// The number of the next run. Those of this opening that never counted may be given out again by the next.
+    next_id: u64,
+    job: Option<Job>,
+    /// Runs that were merged into another one, and that somebody may still read.
+    obsolete: Vec<Arc<Run>>,
+    /// Files with a lower number are not removed: MANIFEST may list them still. 0 once the store is open.
+    kept_below: u64,
+    /// Whether the directory of runs is there, durably.
+    has_dir: bool,
+    /// Damage that a merge met.
+    damage: Option<String>,
+}
+
+/// A run on its way.
+struct Job {
+    merge: Merge,
+    made_of: MadeOf,
+}
+
+enum MadeOf {
+    Frozen,
+    /// In the order of their commits.
+    Runs(Vec<Arc<Run>>),
+}
+
+/// Why a run was not made. Nothing has changed.
+#[derive(Debug)]
+pub(crate) enum IndexError {
+    Build(BuildError),
+    Open(OpenRunError),
+    List(OpenError),
+    Dir(OpenError),
+}
+
+/// Whoever says, durably, which runs count: those given, in the order of their commits.
+pub(crate) type List<'a> = dyn FnMut(&[RunFacts]) -> Result<(), OpenError> + 'a;
+
+impl Indexer {
+    /// Goes on from the runs with numbers below `next_id`.
+    pub(crate) fn new(disk: Arc<dyn Disk>, store_dir: &Path, store: [u8; 16], next_id: u64) -> Indexer {
+        let dir = store_dir.join(INDEX);
+        Indexer {
+            disk,
+            store_dir: store_dir.to_owned(),
+            dir,
+            store,
+            next_id,
+            job: None,
+            obsolete: Vec::new(),
+            kept_below: next_id,
+            has_dir: false,
+            damage: None,
+        }
+    }
+
+    /// From now on what was said to be listed is listed, durably, and other files are removed.
+    pub(crate) fn opened(&mut self) {
+        self.kept_below = 0;
+    }
+
+    /// Does a piece of what there is to do; whether there was anything.
+    pub(crate) fn step(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
+        let Some(job) = &mut self.job else {
+            self.remove_obsolete();
+            self.job = self.begin(&state.pin())?;
+            return Ok(self.job.is_some());
+        };
+        let stepped = job.merge.step(KEYS_PER_STEP);
+        match stepped {
+            Ok(Stepped::More) => {}
+            Ok(Stepped::Done(facts)) => {
+                if let Some(Job { made_of, .. }) = self.job.take() {
+                    self.finish(made_of, &facts, state, list)?;
+                }
+            }
+            Err(error) => {
+                let job = self.job.take();
+                // The directory may be what is missing.
+                self.has_dir = false;
+                if let (BuildError::Corrupt(damage), Some(Job { made_of: MadeOf::Runs(_), .. })) = (&error, job) {
+                    self.damage = Some(damage.to_string());
+                }
+                return Err(IndexError::Build(error));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Begins what is most urgent, if anything is to be done.
+    fn begin(&mut self, tiers: &Tiers) -> Result<Option<Job>, IndexError> {
+        if let Some(frozen) = tiers.frozen() {
+            let plan = self.plan(frozen.first.0, frozen.last.0)?;
+            let sources: Vec<Box<dyn Source>> = vec![Box::new(MemtableSource::new(Arc::clone(frozen)))];
+            return self.begin_merge(plan, sources, MadeOf::Frozen).map(Some);
+        }
+        if self.damage.is_some() {
+            return Ok(None);
+        }
+        let runs = tiers.runs();
+        let sizes: Vec<u64> = runs.iter().map(|run| run.facts().bytes).collect();
+        let Some(range) = plan::plan(&sizes) else { return Ok(None) };
+        let parts: Vec<Arc<Run>> = runs[range].iter().rev().map(Arc::clone).collect();
+        let (first, last) = (parts[0].facts().first_seq, parts[parts.len() - 1].facts().last_seq);
+        let plan = self.plan(first, last)?;
+        let source = |run: &Arc<Run>| Box::new(RunSource::new(Arc::clone(run))) as Box<dyn Source>;
+        let sources = parts.iter().map(source).collect();
+        self.begin_merge(plan, sources, MadeOf::Runs(parts)).map(Some)
+    }
+
+    fn begin_merge(
+        &mut self,
+        plan: RunPlan,
+        sources: Vec<Box<dyn Source>>,
+        made_of: MadeOf,
+    ) -> Result<Job, IndexError> {
+        let merge = Merge::begin(Arc::clone(&self.disk), &self.dir, plan, sources).map_err(|error| {
+            self.has_dir = false;
+            IndexError::Build(error)
+        })?;
+        Ok(Job { merge, made_of })
+    }
+
+    /// A run with the next number. No number is given out twice while the store is open: a file that failed to be
+    /// removed is never taken for another.
+    fn plan(&mut self, first_seq: u64, last_seq: u64) -> Result<RunPlan, IndexError> {
+        if !self.has_dir {
+            let io = |action, path: &Path| {
+                let path = path.to_owned();
+                move |error| IndexError::Dir(OpenError::io(action, &path, error))
+            };
+            self.disk.create_dir(&self.dir).map_err(io("create", &self.dir))?;
+            self.disk.sync_dir(&self.store_dir).map_err(io("sync", &self.store_dir))?;
+            self.has_dir = true;
+        }
+        let id = RunId(self.next_id);
+        self.next_id += 1;
+        Ok(RunPlan { store: self.store, id, first_seq, last_seq })
+    }
+
+    /// Has a run count, in the place of what it was made of.
+    fn finish(
+        &mut self,
+        made_of: MadeOf,
+        facts: &RunFacts,
+        state: &State,
+        list: &mut List<'_>,
+    ) -> Result<(), IndexError> {
+        let run = match Run::open(&*self.disk, &self.dir, self.store, facts) {
+            Ok(run) => Arc::new(run),
+            Err(error) => {
+                self.remove(facts.id);
+                return Err(IndexError::Open(error));
+            }
+        };
+        let parts = match &made_of {
+            MadeOf::Frozen => &[][..],
+            MadeOf::Runs(parts) => parts,
+        };
+        let is_part = |run: &RunFacts| parts.iter().any(|part| part.facts().id == run.id);
+        let mut counted: Vec<RunFacts> = state.load().runs().iter().map(|run| run.facts()).collect();
+        counted.retain(|run| !is_part(run));
+        counted.push(*facts);
+        counted.sort_unstable_by_key(|run| run.first_seq);
+        if let Err(error) = list(&counted) {
+            // Whether MANIFEST lists it is unknown after a failed sync: then it must stay.
+            if !matches!(error, OpenError::Stopped(_)) {
+                self.remove(facts.id);
+            }
+            return Err(IndexError::List(error));
+        }
+        match made_of {
+            MadeOf::Frozen => state.flushed(&run),
+            MadeOf::Runs(parts) => {
+                state.merged(&parts, &run);
+                self.obsolete.extend(parts);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes files of runs that don't count any more, and that nobody in this process reads. One that is left, the
+    /// next opening removes.
+    fn remove_obsolete(&mut self) {
+        let is_needed = |run: &Arc<Run>| Arc::strong_count(run) > 1 || run.facts().id.0 < self.kept_below;
+        let (needed, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.obsolete).into_iter().partition(is_needed);
+        self.obsolete = needed;
+        free.iter().for_each(|run| self.remove(run.facts().id));
+    }
+
+    fn remove(&self, id: RunId) {
+        let path = id.path(&self.dir);
+        if let Err(error) = self.disk.remove(&path) {
+            tracing::debug!(path = %path.display(), %error, "a run that is not needed stays until the next opening");
+        }
+    }
+}
+
+impl fmt::Display for IndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IndexError::Build(error) => error.fmt(f),
+            IndexError::Open(error) => error.fmt(f),
+            IndexError::List(error) | IndexError::Dir(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indexer").field("next_id", &self.next_id).field("is_busy", &self.job.is_some()).finish()
+    }
+}

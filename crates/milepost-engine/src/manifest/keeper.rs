@@ -1,0 +1,41 @@
+//! [`Keeper`]: MANIFEST of an open store, as it was last written, and the one way to change it.
+//!
+//! Invariant: one change at a time. What is written is what was there, changed in one respect; a change that could not
+//! be written leaves what is kept as it was.
+//!
+//! Two change it: the one who leads, when a segment was begun, and the one who makes runs. Its lock is held across IO;
+//! nobody takes another lock meanwhile, and no reader takes it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use milepost_io::{Disk, Latch};
+use parking_lot::Mutex;
+
+use super::{Manifest, write};
+use crate::OpenError;
+
+/// MANIFEST of an open store.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    latch: Latch,
+    current: Mutex<Manifest>,
+}
+
+impl Keeper {
+    /// `manifest` is what stands in the file.
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, latch: Latch, manifest: Manifest) -> Keeper {
+        Keeper { disk, dir, latch, current: Mutex::new(manifest) }
+    }
+
+    /// Replaces MANIFEST by a changed one, durably.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<(), OpenError> {
+        let mut current = self.current.lock();
+        let mut next = current.clone();
+        change(&mut next);
+        write(&*self.disk, &self.dir, &next, &self.latch)?;
+        *current = next;
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Replay: the commits behind the runs are folded into memory, and from there into new runs where there are many.
+//!
+//! Invariant: what was folded before an error is of no use to anybody: the opening has failed then.
+
+use std::{ops::ControlFlow, path::Path, sync::Arc};
+
+use milepost_io::{Disk, OpenMode};
+use milepost_log::{FoundLog, FrameView, Known, LogError, StoreId, Tail};
+use milepost_types::{
+    Corruption, Seq,
+    body::{Body, BodyError},
+};
+
+use super::LOG;
+use crate::{
+    OpenError,
+    error::Unreadable,
+    index::Indexer,
+    manifest::{self, Manifest},
+    memtable::Memtable,
+    state::{Inserter, State},
+};
+
+/// Folds commits into a state, one after the other.
+#[derive(Debug)]
+pub(super) struct Filler<'a> {
+    state: &'a State,
+    inserter: Option<Inserter<Arc<Memtable>>>,
+    /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
+    bound: Option<(u64, &'a mut Indexer)>,
+}
+
+impl<'a> Filler<'a> {
+    pub(super) fn new(state: &'a State) -> Filler<'a> {
+        Filler { state, inserter: None, bound: None }
+    }
+
+    pub(super) fn bounded(state: &'a State, memtable_bytes_max: u64, indexer: &'a mut Indexer) -> Filler<'a> {
+        Filler { bound: Some((memtable_bytes_max, indexer)), ..Filler::new(state) }
+    }
+
+    fn fold(&mut self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
+        let active = || Inserter::new(Arc::clone(self.state.pin().active()));
+        let inserter = self.inserter.get_or_insert_with(active);
+        inserter.insert(seq, body)?;
+        let bytes = inserter.memtable().bytes();
+        if self.bound.as_ref().is_some_and(|(max, _)| bytes >= *max) {
+            self.spill(seq);
+        }
+        Ok(())
+    }
+
+    /// Makes a run of what was folded, and larger ones of those that are there.
+    fn spill(&mut self, last: Seq) {
+        self.inserter = None;
+        let Some((_, indexer)) = &mut self.bound else { return };
+        self.state.freeze(last);
+        loop {
+            match indexer.step(self.state, &mut |_| Ok(())) {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    // Runs are not needed to open a store: memory takes the rest.
+                    tracing::warn!(%error, "no run of the commits through {last}");
+                    self.bound = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Walks the log behind the runs, folding every commit. `None` where there is no log yet.
+pub(super) fn replay(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    manifest: &Manifest,
+    mut filler: Filler<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<FoundLog>, OpenError> {
+    let mut fault: Option<Unreadable> = None;
+    let total = log_bytes(&**disk, &dir.join(LOG));
+    let mut done = 0u64;
+    let from = filler.state.load().active_first();
+    let found = find(disk, dir, manifest, from, &mut |frame| {
+        let folded = Body::parse(frame.body).and_then(|body| filler.fold(frame.seq, &body));
+        done += frame.body.len() as u64;
+        if frame.seq.0 % 1024 == 0 {
+            progress(done, total);
+        }
+        match folded {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                fault = Some(unreadable(dir, &frame, &error));
+                ControlFlow::Break(())
+            }
+        }
+    });
+    fault.map_or(found, |fault| Err(fault.into()))
+}
+
+/// Walks the log as the manifest knows it, from a commit on. `None` where there is no log yet.
+pub(crate) fn find(
+    disk: &Arc<dyn Disk>,
+    dir: &Path,
+    manifest: &Manifest,
+    from: Seq,
+    visit: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
+) -> Result<Option<FoundLog>, OpenError> {
+    let segments = manifest::known_segments(manifest);
+    let clean = manifest.clean.as_ref().map(manifest::clean_mark);
+    let known = Known { store: StoreId(manifest.store), segments: &segments, clean };
+    match milepost_log::find_from(Arc::clone(disk), dir, &known, from, visit) {
+        Ok(found) => {
+            not_older(dir, manifest, &found)?;
+            not_shorter(dir, manifest, &found)?;
+            Ok(Some(found))
+        }
+        Err(LogError::NoLog { .. }) if segments.is_empty() => Ok(None),
+        Err(error) => Err(OpenError::of_log(dir, error)),
+    }
+}
+
+/// The epoch is raised in MANIFEST before the first frame is written under it. A log that has got further than MANIFEST
+/// knows stands beside an older copy of it.
+fn not_older(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
+    if found.last_epoch() <= manifest.epoch {
+        return Ok(());
+    }
+    let what = format!(
+        "MANIFEST is of epoch {}, the log of epoch {}: it is an older copy; put the newer one back",
+        manifest.epoch,
+        found.last_epoch()
+    );
+    Err(OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what }))
+}
+
+/// A run is listed only after all of its commits were durable: a log that ends before them has lost some.
+fn not_shorter(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
+    let (last, covered) = (found.last_seq(), Seq(manifest.runs.last().map_or(0, |run| run.last_seq)));
+    if last >= covered {
+        return Ok(());
+    }
+    let (file, offset) = match found.tail() {
+        Tail::Torn { file, offset, .. } => (file, offset),
+        Tail::Clean | Tail::Empty => (dir.join(LOG), 0),
+    };
+    let what = format!("the log ends after seq {last}, MANIFEST lists runs through seq {covered}");
+    Err(OpenError::Corrupt(Corruption { file, offset, seq: last.next(), what }))
+}
+
+/// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.
+pub(crate) fn unreadable(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Unreadable {
+    let file = dir.join(LOG).join(format!("{}.seg", frame.segment));
+    Unreadable::new(file, frame.offset, frame.seq, error)
+}
+
+pub(crate) fn log_bytes(disk: &dyn Disk, log: &Path) -> u64 {
+    let entries = disk.list(log).unwrap_or_default();
+    let bytes = |name: &str| disk.open(&log.join(name), OpenMode::Read).and_then(|file| file.bytes()).unwrap_or(0);
+    entries.iter().filter(|entry| entry.name.ends_with(".seg")).map(|entry| bytes(&entry.name)).sum()
+}
