@@ -251,7 +251,12 @@ impl Finder<'_> {
         let sealed = Sealed::new(&header, path, map.clone(), offsets, footer.first_at, footer.begins_at);
         let mut index = 0;
         let mut misplaced = false;
-        map.check_readable(0..map.len()).map_err(|fault| segment.corrupt(fault.at, fault.to_string()))?;
+        map.check_readable(0..map.len()).map_err(|fault| {
+            let begun = (0..footer.frames()).take_while(|index| footer.offset(&map, *index) as usize <= fault.at);
+            let seq = Some(Seq(header.first_seq.0 + begun.count().saturating_sub(1) as u64));
+            let (file, offset) = (segment.path.clone(), fault.at as u64);
+            LogError::Corrupt(Corruption { file, offset, seq, what: fault.to_string() })
+        })?;
         let stop = segment.walk(&map, self.known.clean, &mut |frame, at| {
             misplaced |= index >= footer.frames()
                 || footer.offset(&map, index) as usize != at
