@@ -338,6 +338,13 @@ impl CommitBuilder {
         self.step(|request| request.add_event(event))
     }
 
+    /// The commit after a step that failed.
+    #[cfg(feature = "typed")]
+    pub(crate) fn failed(mut self, error: Error) -> CommitBuilder {
+        self.state = self.state.and(Err(error));
+        self
+    }
+
     /// How many events were added so far; none after a step that failed.
     ///
     /// ```

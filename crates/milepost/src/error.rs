@@ -69,6 +69,8 @@ pub enum ErrorKind {
     Forked,
     /// The machine's clock is off: set it right, then try again.
     Clock,
+    /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
+    OtherType,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -102,6 +104,9 @@ enum Inner {
     Json(#[from] JsonError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[cfg(feature = "typed")]
+    #[error(transparent)]
+    Typed(#[from] crate::typed::TypedError),
 }
 
 impl Error {
@@ -121,6 +126,8 @@ impl Error {
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
+            #[cfg(feature = "typed")]
+            Inner::Typed(error) => error.kind(),
         }
     }
 
@@ -156,6 +163,8 @@ macro_rules! from {
 }
 
 from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+#[cfg(feature = "typed")]
+from!(crate::typed::TypedError);
 
 fn open_kind(error: &OpenError) -> ErrorKind {
     match error {

@@ -43,6 +43,8 @@ mod options;
 mod replay;
 mod restore;
 mod store;
+#[cfg(feature = "typed")]
+pub mod typed;
 mod verify;
 mod view;
 
@@ -64,6 +66,11 @@ pub use milepost_types::{
 pub use options::Options;
 pub use replay::{Replay, Watch};
 pub use restore::Restore;
+#[cfg(feature = "typed")]
+#[doc(hidden)]
+pub use rkyv;
 pub use store::Store;
+#[cfg(feature = "typed")]
+pub use typed::{Typed, TypedState};
 pub use verify::verify;
 pub use view::{Scan, View};

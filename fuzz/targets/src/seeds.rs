@@ -11,6 +11,7 @@ use milepost_log::{
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        times::Times,
     },
 };
 use milepost_types::{
@@ -194,7 +195,9 @@ fn sealed(count: u64) -> Vec<u8> {
     debug_assert_eq!(offsets[0] as usize, SEGMENT_HEADER_BYTES);
     let at = |seq: u64| 1_764_000_000_000_000 + seq as i64;
     let last = 4 + count;
-    let said = Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets };
+    let times = Times::of(&(5..=last).map(at).collect::<Vec<_>>());
+    let said =
+        Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets, times };
     let (bytes, _) = footer::encode(&said, header.crc(), header.seed());
     file.extend_from_slice(&bytes);
     [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()

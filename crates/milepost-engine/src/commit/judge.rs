@@ -40,8 +40,8 @@ pub(crate) struct Judge<'a, B> {
     pub(crate) now: Timestamp,
 }
 
-/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order: it
-/// takes none.
+/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order:
+/// it takes none.
 pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
     tiers: &Tiers,
     bodies: &B,

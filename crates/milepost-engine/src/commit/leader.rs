@@ -201,7 +201,7 @@ impl Batch<'_> {
         let needs_judging = commit.needs_judging();
         if needs_judging {
             self.fold()?;
-            // First: a repetition needs no place, so a clock that is wrong or an order that is full does not concern it.
+            // First: a repetition needs no place, so a wrong clock or the end of the order does not concern it.
             if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
                 return Ok(Planned::Receipt(receipt));
             }

@@ -4,7 +4,7 @@ use milepost_types::{
     limits,
 };
 
-use super::{Memtable, Met, Name};
+use super::{FORK, Memtable, Met, Name, checkpoints_of};
 
 fn body(events: &[EventRef<'_>]) -> Vec<u8> {
     let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);

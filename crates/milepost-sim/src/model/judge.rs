@@ -1,8 +1,8 @@
 //! What becomes of a request at its place in the order.
 //!
 //! Invariant: the order of the questions is fixed. First a repeated idempotency key, whatever has changed since it was
-//! used. Then whether there is a place in the order at all: a position, a stamp from a clock that can be right; then the
-//! fences, the preconditions; only then is anything decided about the events.
+//! used. Then whether there is a place in the order at all: a position, a stamp from a clock that can be right. Then
+//! the fences, the preconditions; only then is anything decided about the events.
 
 use std::sync::Arc;
 
