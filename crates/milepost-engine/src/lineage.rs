@@ -3,7 +3,8 @@
 //! A fork copies nothing. A scope's own versions are read first, those that stand behind its fork; a delete or a clear
 //! behind it hides a key; for what is left its origin is read as of the fork's point, and may be a fork itself.
 //!
-//! Invariant: each step leads to an older point than the one before, so a line ends; the judge holds it to
+//! Invariant: each step leads to an older point than the one before, so a line ends, whatever a file says; the judge
+//! holds it to
 //! [`limits::FORK_DEPTH_MAX`](milepost_types::limits::FORK_DEPTH_MAX) forks. In a store without forks a question costs
 //! one look at a flag more.
 //!
@@ -15,7 +16,7 @@ use std::{borrow::Cow, ops::ControlFlow};
 
 use milepost_types::{
     Corruption, Receipt, ScopePrefix, Seq,
-    body::{BodyError, ForkAt, fork_at},
+    body::{BodyError, BodyFault, ForkAt, fork_at},
 };
 
 use crate::state::{FORK, Kind, Mark, Tiers, Version};
@@ -113,6 +114,9 @@ impl<B: Bodies> Lineage<'_, B> {
         self.bodies
             .with_body(Seq(version.seq), |_, body| {
                 let ForkAt { origin, point } = fork_at(body, version.record)?;
+                if point.0 >= version.seq {
+                    return Err(BodyError { offset: version.record as usize, what: BodyFault::Point });
+                }
                 let place = Mark { seq: version.seq, record: version.record };
                 Ok(Fork { place, origin: origin.to_owned(), point })
             })

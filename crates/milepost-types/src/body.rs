@@ -97,6 +97,9 @@ pub enum BodyFault {
     /// An event of another kind than the address says.
     #[error("no event of the kind expected")]
     Address,
+    /// A fork from a point that is not before it: whoever followed it might walk in a circle.
+    #[error("fork from a point that is not before it")]
+    Point,
 }
 
 impl BodyError {
@@ -110,7 +113,8 @@ impl BodyError {
             | BodyFault::Length
             | BodyFault::Name
             | BodyFault::Table
-            | BodyFault::Address => false,
+            | BodyFault::Address
+            | BodyFault::Point => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use milepost_types::{
     limits,
 };
 
-use super::{Memtable, Met, Name};
+use super::{FORK, Memtable, Met, Name, checkpoints_of};
 
 fn body(events: &[EventRef<'_>]) -> Vec<u8> {
     let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);
@@ -63,11 +63,15 @@ fn a_commit_that_failed_leaves_nothing_behind() {
         EventRef::Delete { scope: "a/b", key: "k" },
         EventRef::Clear { scope: "a" },
         EventRef::ClearPrefix { prefix: "a" },
+        EventRef::Checkpoint { scope: "a", name: "c", note: None },
+        EventRef::Fork { scope: "f", origin: "a", point: Seq(1) },
     ];
     insert(&memtable, 2, &failed);
     assert!(!live(&memtable, "a", "k", 2));
+    assert!(live(&memtable, &checkpoints_of("a"), "c", 2) && live(&memtable, FORK, "f", 2));
     memtable.forget(Seq(1), &Body::parse(&body(&failed)).unwrap()).unwrap();
     assert!(live(&memtable, "a", "k", 2) && live(&memtable, "a/b", "k", 2) && !live(&memtable, "a", "new", 2));
+    assert!(!live(&memtable, &checkpoints_of("a"), "c", 2) && !live(&memtable, FORK, "f", 2));
     assert_eq!(memtable.touched("a", Seq(2)), 1);
     insert(&memtable, 2, &[set("a", "new")]);
     assert!(live(&memtable, "a", "new", 2) && !live(&memtable, "a", "new", 1));

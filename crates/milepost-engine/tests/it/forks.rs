@@ -222,7 +222,7 @@ fn within_a_commit_and_a_batch_a_fork_is_seen_by_what_follows() {
     let store = open(dir.path());
     write(&store, "o", &["a=1", "b=1", "c=1"]);
     let (f, o) = (scope("f"), scope("o"));
-    let mut request = store.request().set(&f, "d", b"0").unwrap().delete(&f, "d").unwrap();
+    let mut request = store.request().set(&f, "a", b"0").unwrap().delete(&f, "a").unwrap();
     request.add_fork(&f, &o, Seq(1)).unwrap();
     request.add_delete(&f, "a").unwrap();
     request.add_delete(&f, "absent").unwrap();
@@ -274,6 +274,8 @@ fn conditions_and_repeats_see_through_a_fork() {
     let with = |condition| store.commit(store.request().require(condition).set(&f, "x", b"").unwrap());
     assert!(with(Precondition::KeyAbsent { scope: f.clone(), key: a.clone() }).is_err());
     assert!(with(Precondition::ScopeAt { scope: f.clone(), seq: Seq(1) }).is_err());
+    assert_eq!(store.view(At::Latest).unwrap().scope_version("f").unwrap(), Seq(2), "a fork touches its scope");
+    assert_eq!(store.view(Seq(1).into()).unwrap().scope_version("f").unwrap(), Seq::ZERO);
     with(Precondition::KeyAt { scope: f.clone(), key: a.clone(), seq: Seq(1) }).unwrap();
     with(Precondition::ScopeAt { scope: f.clone(), seq: Seq(3) }).unwrap();
     with(Precondition::ValueBelow { scope: f.clone(), key: a, bound: b"2".to_vec() }).unwrap();

@@ -4,7 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
 //! * `forks`: scopes that begin as others
-//! * `newer`: commits that a later version wrote
+//! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer

@@ -1,10 +1,32 @@
-use std::fs;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use milepost_engine::{Engine, OpenError, Parts, Settings, verify};
+use milepost_engine::{Engine, OpenError, Parts, ReadError, Settings, verify};
 use milepost_log::format::{Seed, frame::FRAME_HEADER_BYTES, header::SEGMENT_HEADER_BYTES};
-use milepost_types::Seq;
+use milepost_types::{At, Seq};
 
 use crate::{open, scope};
+
+/// Changes a byte of the first commit's body as only a writer could: `at` behind where `found` stands in it, with both
+/// checksums. Gives the file and what it holds then.
+fn patch(dir: &Path, found: &[u8], at: usize, byte: u8) -> (PathBuf, Vec<u8>) {
+    let segment = fs::read_dir(dir.join("log")).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    let salt = u64::from_le_bytes(bytes[40..48].try_into().unwrap());
+    let frame = &mut bytes[SEGMENT_HEADER_BYTES..];
+    let body_bytes = u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
+    let body = &mut frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + body_bytes];
+    let begin = body.windows(found.len()).position(|window| window == found).unwrap();
+    body[begin + at] = byte;
+    let body_crc = crc32fast::hash(body);
+    frame[4..8].copy_from_slice(&body_crc.to_le_bytes());
+    let crc = Seed::of_salt(salt).crc(&frame[..36]);
+    frame[36..40].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&segment, &bytes).unwrap();
+    (segment, bytes)
+}
 
 /// FAULTS E1: a commit with a kind of event that this version does not know was called damage, and a store that only
 /// needs an upgrade was taken for a broken one.
@@ -16,20 +38,7 @@ fn a_commit_of_a_newer_version_is_no_damage_and_nothing_is_written() {
         store.commit(store.request().clear(&scope("s")).unwrap()).unwrap();
         store.commit(store.request().set(&scope("s"), "k", b"v").unwrap()).unwrap();
     }
-    let log = dir.path().join("log");
-    let segment = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
-    let mut bytes = fs::read(&segment).unwrap();
-    let salt = u64::from_le_bytes(bytes[40..48].try_into().unwrap());
-    let frame = &mut bytes[SEGMENT_HEADER_BYTES..];
-    let body_bytes = u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
-    let body = &mut frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + body_bytes];
-    let set = body.windows(5).position(|window| window == b"\x01\x00\x01k\x01").unwrap();
-    body[set] = 0x0e;
-    let body_crc = crc32fast::hash(body);
-    frame[4..8].copy_from_slice(&body_crc.to_le_bytes());
-    let crc = Seed::of_salt(salt).crc(&frame[..36]);
-    frame[36..40].copy_from_slice(&crc.to_le_bytes());
-    fs::write(&segment, &bytes).unwrap();
+    let (segment, bytes) = patch(dir.path(), b"\x01\x00\x01k\x01", 0, 0x0e);
 
     let says = |error: OpenError| match error {
         OpenError::NewerCommit(commit) => {
@@ -43,4 +52,28 @@ fn a_commit_of_a_newer_version_is_no_damage_and_nothing_is_written() {
     says(Engine::open_read_only(Parts::real(), dir.path()).unwrap_err());
     says(verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap_err());
     assert_eq!(fs::read(&segment).unwrap(), bytes);
+}
+
+/// A crafted fork of itself from its own commit: following it would never end.
+#[test]
+fn a_fork_that_leads_in_a_circle_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = open(dir.path());
+        let mut request = store.request();
+        request.add_fork(&scope("ff"), &scope("oo"), Seq::ZERO).unwrap();
+        store.commit(request).unwrap();
+    }
+    patch(dir.path(), b"\x07\x02oo\x00", 4, 1);
+    patch(dir.path(), b"\x07\x02oo\x01", 2, b'f');
+    patch(dir.path(), b"\x07\x02fo\x01", 3, b'f');
+    let engine = Engine::open_read_only(Parts::real(), dir.path()).unwrap();
+    let view = engine.view(At::Latest).unwrap();
+    for error in [
+        view.get("ff", "k").map(drop).unwrap_err(),
+        view.scan("ff", "").next().unwrap().map(drop).unwrap_err(),
+        engine.history(Default::default()).map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(&error, ReadError::Corrupt(found) if found.seq == Some(Seq(1))), "{error}");
+    }
 }

@@ -21,11 +21,14 @@ fn key(number: u64) -> String {
     format!("item/{number:03}")
 }
 
+/// A commit, and the value that a key had from it on.
+type Version = (u64, Option<Vec<u8>>);
+
 /// What the store must answer: for each key its changes, for each scope the commits that touched it.
 #[derive(Default)]
 struct Model {
     /// Newest last; `None` for a key that went.
-    keys: BTreeMap<(&'static str, String), Vec<(u64, Option<Vec<u8>>)>>,
+    keys: BTreeMap<(&'static str, String), Vec<Version>>,
     touched: BTreeMap<&'static str, Vec<u64>>,
     /// Idempotency keys, and the commit of each.
     claims: BTreeMap<u64, Seq>,
