@@ -95,6 +95,14 @@ impl Indexer {
         }
     }
 
+    /// Removes what was made since: an opening that is refused leaves the files as they were.
+    pub(crate) fn discard(&mut self, state: &State) {
+        self.job = None;
+        let made = state.pin();
+        let made = made.runs().iter().chain(&self.obsolete).map(|run| run.facts().id);
+        made.filter(|id| id.0 >= self.kept_below).for_each(|id| self.remove(id));
+    }
+
     /// From now on what was said to be listed is listed, durably, and other files are removed.
     pub(crate) fn opened(&mut self) {
         self.kept_below = 0;
