@@ -24,11 +24,14 @@ fn key(number: u64) -> String {
     format!("item/{number:03}")
 }
 
+/// `None` for a key that went.
+type Bytes = Option<Vec<u8>>;
+
 /// What the store must answer: for each key its changes, for each scope the commits that touched it.
 #[derive(Default)]
 struct Model {
-    /// Newest last; `None` for a key that went.
-    keys: BTreeMap<(&'static str, String), Vec<(u64, Option<Vec<u8>>)>>,
+    /// Newest last.
+    keys: BTreeMap<(&'static str, String), Vec<(u64, Bytes)>>,
     touched: BTreeMap<&'static str, Vec<u64>>,
     /// Idempotency keys, and the commit of each.
     claims: BTreeMap<u64, Seq>,
@@ -43,7 +46,7 @@ impl Model {
         versions.iter().rev().find(|(at, _)| *at <= seq)?.1.as_ref()
     }
 
-    fn put(&mut self, scope: &'static str, key: &str, value: Option<Vec<u8>>) {
+    fn put(&mut self, scope: &'static str, key: &str, value: Bytes) {
         self.changes += 1;
         self.keys.entry((scope, key.to_owned())).or_default().push((self.last, value));
         self.touch(scope);
