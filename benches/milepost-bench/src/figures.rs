@@ -4,6 +4,7 @@ mod bare_loop;
 mod batches;
 mod each;
 mod marks;
+mod moments;
 mod reads;
 mod replay;
 mod threads;
@@ -24,6 +25,7 @@ pub(crate) const ALL: &[Figure] = &[
     marks::MARKS,
     reads::FEW_KEYS,
     reads::MANY_KEYS,
+    moments::MOMENTS,
     replay::REPLAY,
     each::EACH,
 ];

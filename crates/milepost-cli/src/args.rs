@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    command::{append, clear, delete, export, get, index, log, manual, replay, scan, set, verify, watch},
+    command::{
+        append, checkpoint, clear, delete, diff, export, fork, get, index, log, manual, replay, restore, scan, set,
+        verify, watch,
+    },
     each,
     error::exit,
 };
@@ -55,6 +58,10 @@ pub(crate) enum Command {
     Clear(clear::ClearArgs),
     Scan(scan::ScanArgs),
     Log(log::LogArgs),
+    Checkpoint(checkpoint::CheckpointArgs),
+    Diff(diff::DiffArgs),
+    Restore(restore::RestoreArgs),
+    Fork(fork::ForkArgs),
     Replay(replay::ReplayArgs),
     Watch(watch::WatchArgs),
     Append(append::AppendArgs),
@@ -100,7 +107,8 @@ Names: a scope is a path of segments (task/etl/load), a key is any text of up to
 Put -- before a name or value that begins with a dash.
 
 Moments (--at, --since, --until, --from): a seq (17), a time (2026-11-24T03:12:00Z, \"2026-11-24 03:12\", 03:12, \
-\"yesterday 03:12\"; local without an offset), how long ago (\"10 minutes ago\"), or now.
+\"yesterday 03:12\"; local without an offset), how long ago (\"10 minutes ago\"), a checkpoint of the scope that the \
+command is about (checkpoint:NAME), or now.
 
 Reading commands work beside a process that writes. One process writes at a time.
 

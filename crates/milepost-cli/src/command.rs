@@ -1,15 +1,19 @@
 //! The commands, one file each, and what they share: the store they mean, the names they were given, who writes.
 
 pub(crate) mod append;
+pub(crate) mod checkpoint;
 pub(crate) mod clear;
 pub(crate) mod delete;
+pub(crate) mod diff;
 pub(crate) mod export;
+pub(crate) mod fork;
 pub(crate) mod get;
 pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod receipt;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod stats;
@@ -169,23 +173,37 @@ fn argument<E: std::error::Error>(what: &'static str) -> impl FnOnce(E) -> CliEr
     move |error| CliError::Argument { what, why: error.to_string() }
 }
 
-fn at(what: &'static str, given: Option<&str>) -> Result<At, CliError> {
-    match given {
-        Some(text) => time::parse_at(text, &ZonedDateTime::now()).map_err(|error| CliError::Time { what, error }),
-        None => Ok(At::Latest),
+/// What a moment begins with that is a checkpoint of the scope the command is about.
+const CHECKPOINT: &str = "checkpoint:";
+
+fn at(what: &'static str, given: Option<&str>, of: Option<&Scope>) -> Result<At, CliError> {
+    let Some(text) = given else { return Ok(At::Latest) };
+    match (text.trim_start().strip_prefix(CHECKPOINT), of) {
+        (Some(name), Some(scope)) => Ok(At::checkpoint(scope, name)),
+        (Some(_), None) => {
+            let why = "a checkpoint is one of a scope; name the scope that the command is about, or a seq or a time";
+            Err(CliError::Argument { what, why: why.into() })
+        }
+        (None, _) => time::parse_at(text, &ZonedDateTime::now()).map_err(|error| CliError::Time { what, error }),
     }
 }
 
-fn view(store: &Store, given: Option<&str>) -> Result<View, CliError> {
-    Ok(store.view(at("--at", given)?)?)
+fn view(store: &Store, given: Option<&str>, of: Option<&Scope>) -> Result<View, CliError> {
+    Ok(store.view(at("--at", given, of)?)?)
+}
+
+/// The scope that a prefix is, for the checkpoints of it.
+fn scope_of(prefix: Option<&ScopePrefix>) -> Option<Scope> {
+    prefix.and_then(|prefix| Scope::parse(prefix.as_str()).ok())
 }
 
 /// The first commit at a moment or after it; after the last one for "now".
-fn seq_from(store: &Store, what: &'static str, given: &str) -> Result<Seq, CliError> {
-    let before = match at(what, Some(given))? {
+fn seq_from(store: &Store, what: &'static str, given: &str, of: Option<&Scope>) -> Result<Seq, CliError> {
+    let before = match at(what, Some(given), of)? {
         At::Seq(seq) => return Ok(seq.max(Seq::FIRST)),
         At::Time(time) => store.view(At::Time(Timestamp(time.0.saturating_sub(1))))?.seq(),
-        _ => store.last().seq,
+        At::Latest => store.last().seq,
+        at @ At::Checkpoint { .. } => store.view(at)?.seq(),
     };
     Ok(before.next().unwrap_or(Seq::MAX))
 }

@@ -197,7 +197,7 @@ pub(crate) fn say(message: &str) {
 /// The exit code for an error of the store.
 pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
     match error.kind() {
-        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet => exit::NOT_FOUND,
+        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet | ErrorKind::NoCheckpoint => exit::NOT_FOUND,
         ErrorKind::Invalid | ErrorKind::Missing | ErrorKind::NotAStore | ErrorKind::ReadOnly | ErrorKind::Clock => {
             exit::USAGE
         }
@@ -205,9 +205,12 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         ErrorKind::InUse | ErrorKind::Busy => exit::IN_USE,
         ErrorKind::DiskFull => exit::DISK_FULL,
         ErrorKind::Stopped | ErrorKind::OutcomeUnknown => exit::STOPPED,
-        ErrorKind::NewerFormat | ErrorKind::Permission | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Forked => {
-            exit::SYSTEM
-        }
+        ErrorKind::NewerFormat
+        | ErrorKind::Permission
+        | ErrorKind::Io
+        | ErrorKind::Closed
+        | ErrorKind::Forked
+        | ErrorKind::OtherType => exit::SYSTEM,
         // Kinds are open to be added to; one that is not named here is of the system until it is.
         _ => exit::SYSTEM,
     }

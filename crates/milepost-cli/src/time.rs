@@ -18,8 +18,8 @@ use crate::render::Screen;
 pub(crate) enum TimeError {
     /// Not understood.
     #[error(
-        "{text:?} names no moment; write a seq (17), a time (2026-11-24T03:12:00Z, 2026-11-24 03:12, yesterday 03:12) or \
-         how long ago (\"10 minutes ago\")"
+        "{text:?} names no moment; write a seq (17), a time (2026-11-24T03:12:00Z, 2026-11-24 03:12, yesterday 03:12), \
+         how long ago (\"10 minutes ago\") or a checkpoint (checkpoint:NAME)"
     )]
     Unknown { text: String },
     /// A number that is too large.

@@ -460,6 +460,7 @@ impl Shared {
             | OpenError::NotAStore { .. }
             | OpenError::ManifestMissing { .. }
             | OpenError::NewerFormat { .. }
+            | OpenError::NewerCommit(_)
             | OpenError::InUse { .. }
             | OpenError::Corrupt(_)
             | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),

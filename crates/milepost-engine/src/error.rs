@@ -7,7 +7,9 @@ use std::{
 
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
-use milepost_types::{Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer};
+use milepost_types::{
+    Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
+};
 use thiserror::Error;
 
 /// Who holds a store, as its LOCK file says.
@@ -25,6 +27,18 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {} on host {}", self.pid, self.host.escape_default())
     }
+}
+
+/// A commit that this version can't read: its checksum is right, and what it holds a newer version has added.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("commit {seq} in {file} was written by a newer version ({what}); upgrade to read it", file = .file.display())]
+pub struct NewerCommit {
+    /// The file.
+    pub file: PathBuf,
+    /// Which commit.
+    pub seq: Seq,
+    /// What is not known.
+    pub what: String,
 }
 
 /// Why a store could not be opened. Nothing was changed.
@@ -60,6 +74,9 @@ pub enum OpenError {
         /// The newest version known here.
         supported: u32,
     },
+    /// A commit in it was written by a newer version.
+    #[error("{0} (nothing was changed)")]
+    NewerCommit(NewerCommit),
     /// Another process writes to it.
     #[error("the store at {dir} is held by {}; wait for it to end, or read beside it with a read-only open", holder_text(.holder), dir = .dir.display())]
     InUse {
@@ -119,6 +136,14 @@ fn holder_text(holder: &Option<Holder>) -> String {
     holder.as_ref().map_or_else(|| "another process".to_owned(), Holder::to_string)
 }
 
+fn checkpoints_text(others: &[String]) -> String {
+    if others.is_empty() {
+        return "it has none; make one, or name a seq or a time".to_owned();
+    }
+    let names: Vec<_> = others.iter().map(|name| name.escape_debug().to_string()).collect();
+    format!("its newest are: {}", names.join(", "))
+}
+
 /// Why a commit was refused at its place in the order. Nothing was appended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -147,6 +172,13 @@ pub enum Refusal {
         /// The commit that used it first.
         first: Seq,
     },
+    /// A scope that can't begin as another one.
+    Fork {
+        /// The scope that was to begin.
+        scope: Scope,
+        /// Why not.
+        why: NoFork,
+    },
     /// The wall clock is further ahead of the last commit than is plausible.
     ClockJump {
         /// The stamp of the last commit.
@@ -156,6 +188,57 @@ pub enum Refusal {
     },
     /// No sequence number or timestamp is left.
     Exhausted,
+}
+
+/// Why a scope can't begin as another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoFork {
+    /// It is the other one.
+    Itself,
+    /// The point is not there yet.
+    PointAhead {
+        /// The point asked for.
+        point: Seq,
+        /// The last commit.
+        last: Seq,
+    },
+    /// It is a fork already.
+    IsFork {
+        /// The commit that forked it.
+        since: Seq,
+    },
+    /// It holds keys.
+    HasState {
+        /// The last commit that touched it.
+        version: Seq,
+    },
+    /// The other one is the last of a line of forks that must not become longer.
+    TooDeep {
+        /// The other one.
+        origin: Scope,
+    },
+}
+
+impl fmt::Display for NoFork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoFork::Itself => f.write_str("as itself; to go back to an earlier state, restore it"),
+            NoFork::PointAhead { point, last } => {
+                write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
+            }
+            NoFork::IsFork { since } => {
+                write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
+            }
+            NoFork::HasState { version } => {
+                write!(f, "since it holds keys, its version is {version}; clear it first, or choose another name")
+            }
+            NoFork::TooDeep { origin } => write!(
+                f,
+                "from {origin}, which is {} forks deep already, the most allowed; fork from an earlier one",
+                milepost_types::limits::FORK_DEPTH_MAX
+            ),
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -180,6 +263,7 @@ impl fmt::Display for Refusal {
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
                 key.escape_debug()
             ),
+            Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
             Refusal::ClockJump { last, wall } => write!(
                 f,
                 "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
@@ -254,6 +338,9 @@ pub enum CommitError {
     /// Damage met while judging. Nothing was appended.
     #[error("the store is damaged: {0}")]
     Corrupt(#[from] Corruption),
+    /// A newer version's commit met while judging. Nothing was appended.
+    #[error(transparent)]
+    NewerCommit(NewerCommit),
 }
 
 /// Why a read failed.
@@ -262,6 +349,9 @@ pub enum ReadError {
     /// Damage, named; other reads go on.
     #[error("the store is damaged: {0}; other reads go on")]
     Corrupt(#[from] Corruption),
+    /// A commit that a newer version wrote.
+    #[error(transparent)]
+    NewerCommit(NewerCommit),
     /// A position that is not there yet.
     #[error("there is no commit {asked} yet, the last one is {last}")]
     Future {
@@ -269,6 +359,16 @@ pub enum ReadError {
         asked: Seq,
         /// The last commit.
         last: Seq,
+    },
+    /// No checkpoint of this name, or it was released.
+    #[error("scope {scope} has no checkpoint {}; {}", .name.escape_debug(), checkpoints_text(.others))]
+    NoCheckpoint {
+        /// Whose checkpoint.
+        scope: Scope,
+        /// The name asked for.
+        name: String,
+        /// The newest of those that are there, at most a few.
+        others: Vec<String>,
     },
     /// The handle was opened in the parent of this process.
     #[error("this handle was opened before a fork; open the store in the child")]
@@ -281,6 +381,51 @@ pub enum ReadError {
         /// What the system said.
         message: String,
     },
+}
+
+/// A body that can't be read, with its place: damage, or the work of a newer version.
+#[derive(Clone, Debug)]
+pub(crate) enum Unreadable {
+    Corrupt(Corruption),
+    Newer(NewerCommit),
+}
+
+impl Unreadable {
+    pub(crate) fn new(file: PathBuf, offset: u64, seq: Seq, error: &BodyError) -> Unreadable {
+        let what = error.to_string();
+        if error.is_newer() {
+            Unreadable::Newer(NewerCommit { file, seq, what })
+        } else {
+            Unreadable::Corrupt(Corruption { file, offset, seq: Some(seq), what })
+        }
+    }
+}
+
+impl From<Unreadable> for OpenError {
+    fn from(found: Unreadable) -> OpenError {
+        match found {
+            Unreadable::Corrupt(corruption) => OpenError::Corrupt(corruption),
+            Unreadable::Newer(commit) => OpenError::NewerCommit(commit),
+        }
+    }
+}
+
+impl From<Unreadable> for CommitError {
+    fn from(found: Unreadable) -> CommitError {
+        match found {
+            Unreadable::Corrupt(corruption) => CommitError::Corrupt(corruption),
+            Unreadable::Newer(commit) => CommitError::NewerCommit(commit),
+        }
+    }
+}
+
+impl From<Unreadable> for ReadError {
+    fn from(found: Unreadable) -> ReadError {
+        match found {
+            Unreadable::Corrupt(corruption) => ReadError::Corrupt(corruption),
+            Unreadable::Newer(commit) => ReadError::NewerCommit(commit),
+        }
+    }
 }
 
 impl OpenError {

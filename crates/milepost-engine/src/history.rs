@@ -3,15 +3,17 @@
 //! Invariant: a change is an event that took effect. It is shown once, in the order of the log (or its reverse), with
 //! the value there was before and the one there is after.
 
+mod gather;
+
 use std::{sync::Arc, vec};
 
-use milepost_types::{Corruption, Key, Scope, ScopePrefix, Seq, Timestamp, Writer, scope::is_reserved};
-
-use crate::{
-    ReadError, Value,
-    engine::Shared,
-    state::{Kind, Mark, Tiers, Version},
+use milepost_types::{
+    CheckpointName, Key, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    body::{BodyError, ForkAt, fork_at, note_at},
 };
+
+use crate::{ReadError, Value, engine::Shared};
+use gather::{Found, Gather};
 
 /// Which changes to show. The default is all of them, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +22,8 @@ pub struct HistoryQuery {
     pub prefix: ScopePrefix,
     /// Only this key.
     pub key: Option<Key>,
+    /// Only this kind of change.
+    pub kind: Option<ChangeKind>,
     /// From this commit on.
     pub since: Option<Seq>,
     /// Through this commit.
@@ -30,6 +34,8 @@ pub struct HistoryQuery {
     pub until_time: Option<Timestamp>,
     /// Only by the writer of this name.
     pub writer: Option<String>,
+    /// Only by this attempt.
+    pub attempt: Option<u32>,
     /// The newest change first.
     pub newest_first: bool,
 }
@@ -44,9 +50,61 @@ pub enum ChangeKind {
     Delete,
     /// The key went when its scope was cleared.
     Clear,
+    /// The state of the scope got a name.
+    Checkpoint,
+    /// The name of a checkpoint was let go.
+    Release,
+    /// The scope began as another one.
+    Fork,
 }
 
-/// One change of one key.
+impl ChangeKind {
+    /// All kinds.
+    pub const ALL: [ChangeKind; 6] = [
+        ChangeKind::Set,
+        ChangeKind::Delete,
+        ChangeKind::Clear,
+        ChangeKind::Checkpoint,
+        ChangeKind::Release,
+        ChangeKind::Fork,
+    ];
+
+    /// The word for it, on every screen and in every export.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Set => "set",
+            ChangeKind::Delete => "delete",
+            ChangeKind::Clear => "clear",
+            ChangeKind::Checkpoint => "checkpoint",
+            ChangeKind::Release => "release",
+            ChangeKind::Fork => "fork",
+        }
+    }
+}
+
+/// What a change is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A key of the scope.
+    Key(Key),
+    /// A checkpoint of the scope.
+    Checkpoint {
+        /// Its name.
+        name: CheckpointName,
+        /// What a person should know of it.
+        note: Option<Note>,
+    },
+    /// The scope itself.
+    Fork {
+        /// The scope that it began as.
+        origin: Scope,
+        /// After which commit.
+        point: Seq,
+    },
+}
+
+/// One change of one key, or of what the scope is called and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The commit.
@@ -57,8 +115,8 @@ pub struct Change {
     pub writer: Option<Writer>,
     /// Whose state.
     pub scope: Scope,
-    /// Which key.
-    pub key: Key,
+    /// What of it.
+    pub subject: Subject,
     /// What happened.
     pub kind: ChangeKind,
     /// The value before.
@@ -67,16 +125,15 @@ pub struct Change {
     pub new: Option<Value>,
 }
 
-/// A change, as addresses.
-#[derive(Debug)]
-struct Found {
-    /// Commit, and place of the event in it.
-    place: (u64, u32),
-    scope: Arc<str>,
-    key: Arc<str>,
-    kind: ChangeKind,
-    old: Option<Version>,
-    new: Option<Version>,
+impl Change {
+    /// The key that changed, if one did.
+    #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        match &self.subject {
+            Subject::Key(key) => Some(key),
+            Subject::Checkpoint { .. } | Subject::Fork { .. } => None,
+        }
+    }
 }
 
 /// The changes that a query asks for, one after the other.
@@ -85,6 +142,7 @@ pub struct History {
     shared: Arc<Shared>,
     found: vec::IntoIter<Found>,
     writer: Option<String>,
+    attempt: Option<u32>,
 }
 
 impl History {
@@ -98,20 +156,23 @@ impl History {
         if let Some(time) = query.until_time {
             until = until.min(shared.reader.seq_at(time)?.0);
         }
-        let mut found = Vec::new();
         let tiers = shared.state.pin();
-        let mut scopes = tiers.scopes(&query.prefix)?;
-        while let Some(scope) = scopes.read_next()? {
-            if !is_reserved(scope) {
-                gather(&tiers, scope, query.key.as_ref(), (from, until), &mut found)?;
-            }
-        }
+        let mut gather = Gather {
+            lineage: shared.lineage(&tiers),
+            last,
+            key: query.key.as_ref(),
+            kind: query.kind,
+            range: (from, until),
+            found: Vec::new(),
+        };
+        gather.prefix(&query.prefix)?;
+        let mut found = gather.found;
         // A clear has one place for many keys: their order makes the order whole.
-        found.sort_unstable_by(|a: &Found, b| (a.place, &a.scope, &a.key).cmp(&(b.place, &b.scope, &b.key)));
+        found.sort_unstable_by(|a, b| (a.place, &a.scope, &a.name).cmp(&(b.place, &b.scope, &b.name)));
         if query.newest_first {
             found.reverse();
         }
-        Ok(History { shared, found: found.into_iter(), writer: query.writer })
+        Ok(History { shared, found: found.into_iter(), writer: query.writer, attempt: query.attempt })
     }
 
     fn change(&self, found: Found) -> Result<Option<Change>, ReadError> {
@@ -123,17 +184,40 @@ impl History {
         {
             return Ok(None);
         }
+        if self.attempt.is_some() && writer.as_ref().and_then(Writer::attempt_number) != self.attempt {
+            return Ok(None);
+        }
         let at = frame.at();
         let segments = self.shared.reader.segments();
         let old = found.old.map_or(Ok(None), |version| self.shared.value(&segments, version, || Ok(at)))?;
         // What is set is shown even if it was set to have expired already.
         let new = found.new.map(|version| self.shared.value_ever(&segments, version)).transpose()?;
-        if old.is_none() && new.is_none() {
+        let subject = self.subject(&found, frame.body())?;
+        if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
             return Ok(None);
         }
         let scope = Scope::from_stored(&found.scope).expect("checked when it was inserted");
-        let key = Key::parse(&found.key).expect("checked when it was inserted");
-        Ok(Some(Change { seq, at, writer, scope, key, kind: found.kind, old, new }))
+        Ok(Some(Change { seq, at, writer, scope, subject, kind: found.kind, old, new }))
+    }
+
+    fn subject(&self, found: &Found, body: &[u8]) -> Result<Subject, ReadError> {
+        let unreadable = |error: BodyError| self.shared.unreadable(Seq(found.place.0), &error);
+        let name = || CheckpointName::parse(&found.name).expect("checked when it was inserted");
+        Ok(match found.kind {
+            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => {
+                Subject::Key(Key::parse(&found.name).expect("checked when it was inserted"))
+            }
+            ChangeKind::Checkpoint => {
+                let note = note_at(body, found.place.1).map_err(unreadable)?;
+                let note = note.map(|note| Note::parse(note).expect("checked when it was read"));
+                Subject::Checkpoint { name: name(), note }
+            }
+            ChangeKind::Release => Subject::Checkpoint { name: name(), note: None },
+            ChangeKind::Fork => {
+                let ForkAt { origin, point } = fork_at(body, found.place.1).map_err(unreadable)?;
+                Subject::Fork { origin: Scope::from_stored(origin).expect("checked when it was read"), point }
+            }
+        })
     }
 }
 
@@ -147,59 +231,5 @@ impl Iterator for History {
                 return Some(change);
             }
         }
-    }
-}
-
-/// Collects the changes of a scope's keys within `range`.
-fn gather(
-    tiers: &Tiers,
-    scope: &str,
-    key: Option<&Key>,
-    range: (u64, u64),
-    found: &mut Vec<Found>,
-) -> Result<(), Corruption> {
-    let (marks, name) = (tiers.marks(scope)?, Arc::from(scope));
-    if let Some(key) = key {
-        changes(&name, &key.as_str().into(), &tiers.versions(scope, key.as_str())?, &marks, range, found);
-        return Ok(());
-    }
-    let orders = tiers.key_orders(scope);
-    let mut keys = tiers.keys(scope, &orders, "")?;
-    while let Some(key) = keys.read_next()? {
-        let key = Arc::from(key);
-        changes(&name, &key, &keys.versions()?, &marks, range, found);
-    }
-    Ok(())
-}
-
-/// Merges the versions of a key with the clears of its scope, and keeps the changes within `range`.
-fn changes(
-    scope: &Arc<str>,
-    key: &Arc<str>,
-    versions: &[Version],
-    marks: &[Mark],
-    (from, until): (u64, u64),
-    found: &mut Vec<Found>,
-) {
-    let mut live: Option<Version> = None;
-    let mut marks = marks.iter().peekable();
-    let mut keep = |place: (u64, u32), kind, old: Option<Version>, new: Option<Version>| {
-        if (from..=until).contains(&place.0) && (old.is_some() || new.is_some()) {
-            found.push(Found { place, scope: Arc::clone(scope), key: Arc::clone(key), kind, old, new });
-        }
-    };
-    for version in versions {
-        let place = (version.seq, version.record);
-        while let Some(mark) = marks.next_if(|mark| (mark.seq, mark.record) < place) {
-            keep((mark.seq, mark.record), ChangeKind::Clear, live.take(), None);
-        }
-        match version.kind {
-            Kind::Set | Kind::Expiring => keep(place, ChangeKind::Set, live.replace(*version), Some(*version)),
-            Kind::Delete => keep(place, ChangeKind::Delete, live.take(), None),
-            Kind::Claim => {}
-        }
-    }
-    for mark in marks {
-        keep((mark.seq, mark.record), ChangeKind::Clear, live.take(), None);
     }
 }

@@ -4,26 +4,33 @@
 //!
 //! Knows nothing of sockets, tasks or command lines. The order of locks stands in `engine.rs`.
 
+mod checkpoint;
 mod commit;
+mod diff;
 mod engine;
 mod error;
 mod history;
 mod index;
+mod lineage;
 mod manifest;
 mod memtable;
 mod open;
 mod replay;
+mod restore;
 mod settings;
 mod state;
 mod value;
 mod verify;
 mod view;
 
+pub use checkpoint::Checkpoint;
 pub use commit::{Request, Ticket};
+pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{Engine, Led, Stats};
-pub use error::{CommitError, Holder, OpenError, ReadError, Refusal};
-pub use history::{Change, ChangeKind, History, HistoryQuery};
+pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
+pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use replay::{Replay, ReplayedCommits, Watch};
+pub use restore::Restoration;
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};

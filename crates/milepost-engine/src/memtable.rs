@@ -14,12 +14,16 @@ mod keys;
 mod scopes;
 mod slots;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use milepost_index::{KeyHash, ScopeHash, ScopeSeqs};
 use milepost_types::{
     EventRef, Seq,
     body::{Body, BodyError},
+    scope::is_reserved,
 };
 
 pub(crate) use insert::Inserter;
@@ -28,10 +32,22 @@ pub(crate) use keys::{Kind, Version, kind_in_run};
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
 
+/// Below it is what the engine keeps for itself.
+pub(crate) const RESERVED: &str = "$";
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
 pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
 /// Where the engine keeps fences: scope → the commits that claimed it.
 pub(crate) const FENCE: &str = "$/fence";
+
+/// Where the engine keeps forks: the scope that began → the event.
+pub(crate) const FORK: &str = "$/fork";
+/// Where the engine keeps checkpoints, each scope's under its own name.
+pub(crate) const CHECKPOINT: &str = "$/checkpoint";
+
+/// Where the engine keeps the checkpoints of a scope: name → the events that gave it and let it go.
+pub(crate) fn checkpoints_of(scope: &str) -> String {
+    format!("{CHECKPOINT}/{scope}")
+}
 
 /// The versions of every key.
 #[derive(Debug)]
@@ -40,6 +56,8 @@ pub(crate) struct Memtable {
     scopes: Scopes,
     /// What the hashes of the store's scopes begin with.
     seed: u64,
+    /// Whether a fork was ever inserted. Set by the inserting thread, before the fork.
+    has_forks: AtomicBool,
 }
 
 /// A key by its names and their hashes.
@@ -90,7 +108,7 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new(seed: u64) -> Memtable {
-        Memtable { keys: Keys::new(), scopes: Scopes::new(), seed }
+        Memtable { keys: Keys::new(), scopes: Scopes::new(), seed, has_forks: AtomicBool::new(false) }
     }
 
     /// Folds the events of the commit at `seq` in.
@@ -118,7 +136,14 @@ impl Memtable {
                     self.scope(&format!("{prefix}/")).into_iter().for_each(|state| state.forget(last));
                     continue;
                 }
-                _ => continue,
+                EventRef::Checkpoint { scope, name, .. } | EventRef::Release { scope, name } => {
+                    self.cut(&checkpoints_of(scope), name, last);
+                    continue;
+                }
+                EventRef::Fork { scope, .. } => {
+                    self.cut(FORK, scope, last);
+                    continue;
+                }
             };
             if let Some(state) = self.scope(scope)
                 && !touched.contains(&&*state.name)
@@ -148,6 +173,18 @@ impl Memtable {
             None if self.clear_of(name.scope, state, seq).is_some() => Met::Gone,
             None => Met::Nothing,
         }
+    }
+
+    /// The newest version at or below `seq`, whether or not it was deleted or cleared.
+    pub(crate) fn newest(&self, scope: &str, key: &str, seq: Seq) -> Option<Version> {
+        self.entry(self.scope(scope)?, key)?.as_of(seq.0)
+    }
+
+    /// Whether a fork was ever inserted.
+    #[inline]
+    pub(crate) fn has_forks(&self) -> bool {
+        // Pairs with the store in `Inserter::insert`: who may see the fork sees the flag.
+        self.has_forks.load(Ordering::Acquire)
     }
 
     /// Every version of a key, oldest first.
@@ -237,7 +274,7 @@ impl Memtable {
     pub(crate) fn sizes(&self) -> Sizes {
         let (keys, versions, _) = self.keys.sizes();
         let mut sizes = Sizes { scopes: self.scopes.count(), keys, versions };
-        for own in [IDEMPOTENCY, FENCE].iter().filter_map(|name| self.scope(name)) {
+        for own in self.reserved_scopes().filter_map(|name| self.scope(&name)) {
             let entries = std::iter::successors(self.keys.newest(&own.newest_key), KeyEntry::before);
             let (keys, versions) = entries.fold((0, 0), |(k, v), entry| (k + 1, v + entry.versions().len() as u64));
             // Claims may come between the counts.
@@ -246,6 +283,14 @@ impl Memtable {
             sizes.versions = sizes.versions.saturating_sub(versions);
         }
         sizes
+    }
+
+    /// The scopes that the engine keeps for itself.
+    fn reserved_scopes(&self) -> impl Iterator<Item = Arc<str>> {
+        let sorted = self.scopes.sorted();
+        let begin = sorted.partition_point(|(name, _)| **name < *RESERVED);
+        let names = sorted[begin..].iter().map(|(name, _)| Arc::clone(name));
+        names.take_while(|name| is_reserved(name)).collect::<Vec<_>>().into_iter()
     }
 
     /// Whether a clear at or below `seq` stands after the version.

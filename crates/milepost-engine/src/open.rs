@@ -28,7 +28,7 @@ use crate::{
     state::State,
 };
 use replay::{Filler, replay};
-pub(crate) use replay::{body_corruption, find, log_bytes};
+pub(crate) use replay::{find, log_bytes, unreadable};
 
 /// Names in a store's directory.
 pub(crate) const LOCK: &str = "LOCK";

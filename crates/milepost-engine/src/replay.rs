@@ -48,12 +48,12 @@ impl Replay {
             match Body::parse(frame.body) {
                 Ok(body) => visit(receipt, &body),
                 Err(error) => {
-                    fault = Some(self.shared.corruption(frame.seq, &error.to_string()));
+                    fault = Some(self.shared.unreadable(frame.seq, &error));
                     ControlFlow::Break(())
                 }
             }
         })?;
-        fault.map_or(Ok(()), |corruption| Err(ReadError::Corrupt(corruption)))
+        fault.map_or(Ok(()), |fault| Err(fault.into()))
     }
 }
 

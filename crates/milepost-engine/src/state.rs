@@ -19,8 +19,8 @@ use milepost_index::Run;
 use milepost_types::Seq;
 
 use crate::memtable::Memtable;
-pub(crate) use crate::memtable::{FENCE, IDEMPOTENCY, Inserter, Kind, Mark, Version};
-pub(crate) use keys::KeyOrders;
+pub(crate) use crate::memtable::{CHECKPOINT, FENCE, FORK, IDEMPOTENCY, Inserter, Kind, Mark, Version, checkpoints_of};
+pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};
 
@@ -66,6 +66,7 @@ impl State {
                 active_first: Seq(last.0 + 1),
                 frozen: Some(Arc::new(frozen)),
                 runs: tiers.runs.clone(),
+                runs_have_forks: tiers.runs_have_forks,
                 seed: self.seed,
             }
         });

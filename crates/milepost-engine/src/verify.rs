@@ -12,7 +12,7 @@ use milepost_io::Disk;
 use milepost_log::Tail;
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, manifest, open};
+use crate::{Holder, OpenError, error::Unreadable, manifest, open};
 use index::IndexCheck;
 
 /// What state a store is in.
@@ -85,8 +85,9 @@ pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u6
     }
 }
 
-fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
-    let mut report = Report {
+/// What is known before anything is read.
+fn unread() -> Report {
+    Report {
         verdict: Verdict::Clean,
         commits: 0,
         events: 0,
@@ -98,7 +99,11 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         last_at: Timestamp::MIN,
         strays: Vec::new(),
         held: None,
-    };
+    }
+}
+
+fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
+    let mut report = unread();
     let manifest = match manifest::read(&**disk, dir) {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Err(open::no_manifest(&**disk, dir)?),
@@ -112,11 +117,17 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     report.runs = listed.len() as u64;
     let mut index = IndexCheck::open(&**disk, dir, manifest.store, &listed);
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));
-    let mut bodies = Vec::new();
+    let (mut bodies, mut newer) = (Vec::new(), None);
     let found = open::find(disk, dir, &manifest, Seq::FIRST, &mut |frame| {
         match events_of(frame.seq, frame.body, &mut index) {
             Ok(events) => report.events += events,
-            Err(error) => bodies.push(open::body_corruption(dir, &frame, &error)),
+            Err(error) => match open::unreadable(dir, &frame, &error) {
+                Unreadable::Corrupt(corruption) => bodies.push(corruption),
+                Unreadable::Newer(commit) => {
+                    newer = Some(commit);
+                    return ControlFlow::Break(());
+                }
+            },
         }
         if report.commits == 0 {
             report.first = frame.seq;
@@ -129,6 +140,9 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
         }
         ControlFlow::Continue(())
     });
+    if let Some(commit) = newer {
+        return Err(OpenError::NewerCommit(commit));
+    }
     match found {
         Ok(None) => {}
         Ok(Some(found)) => {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a view never changes. Every version it can see is durable, and what comes later has a higher `Seq`.
 
-use std::{sync::Arc, vec};
+use std::{ops::ControlFlow, sync::Arc, vec};
 
 use milepost_io::Held;
 use milepost_log::Segments;
@@ -11,7 +11,8 @@ use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved
 use crate::{
     ReadError, Value,
     engine::{NO_FRAME, Shared},
-    state::{KeyOrders, Kind, Tiers, Version},
+    lineage::Line,
+    state::{Kind, Tiers, Version},
 };
 
 /// The state at one moment.
@@ -53,7 +54,7 @@ impl View {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
         let segments = self.shared.reader.segments();
-        match self.shared.state.load().find(scope, key, self.seq)? {
+        match self.shared.lineage(&self.shared.state.load()).find(scope, key, self.seq)? {
             Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
@@ -89,22 +90,19 @@ impl View {
         self.shared.may_read()?;
         let tiers = self.shared.state.pin();
         let mut scopes = Vec::new();
-        let mut cursor = tiers.scopes(prefix)?;
-        while let Some(name) = cursor.read_next()? {
-            if is_reserved(name) {
-                continue;
-            }
-            let first = self.scan(name, "").next();
+        self.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
+            let first = if is_reserved(name) { None } else { self.scan(name, "").next() };
             if first.transpose()?.is_some() {
                 scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(scopes)
     }
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
     pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
-        Ok(self.shared.state.load().scope_version(scope, self.seq)?)
+        self.shared.lineage(&self.shared.state.load()).scope_version(scope, self.seq)
     }
 }
 
@@ -139,8 +137,7 @@ impl Shared {
         let seq = Seq(version.seq);
         let found = segments.find(seq).map_err(ReadError::Corrupt)?;
         let found = found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))?;
-        Value::of_record(&found, version.record)
-            .map_err(|error| ReadError::Corrupt(self.corruption(seq, &error.to_string())))
+        Ok(Value::of_record(&found, version.record).map_err(|error| self.unreadable(seq, &error))?)
     }
 }
 
@@ -153,7 +150,7 @@ const PIECE_MAX: usize = 1024;
 pub struct Scan {
     view: View,
     /// What it walks over, from its first step on.
-    walk: Option<(Arc<Tiers>, KeyOrders)>,
+    walk: Option<(Arc<Tiers>, Line)>,
     scope: String,
     key_prefix: String,
     /// The next piece begins with the first key that is not less; `None` behind the last.
@@ -167,21 +164,20 @@ impl Scan {
     /// Looks the keys of the next piece up.
     fn fill(&mut self) -> Result<(), ReadError> {
         let Some(from) = self.from.take() else { return Ok(()) };
-        let (seq, scope) = (self.view.seq, &self.scope);
-        let (tiers, orders) = self.walk.get_or_insert_with(|| {
+        if self.walk.is_none() {
             let tiers = self.view.shared.state.pin();
-            let orders = tiers.key_orders(scope);
-            (tiers, orders)
-        });
-        let clear = tiers.last_clear(scope, seq)?;
-        let mut keys = tiers.keys(scope, orders, &from)?;
+            let line = self.view.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
+            self.walk = Some((tiers, line));
+        }
+        let Some((tiers, line)) = &self.walk else { return Ok(()) };
+        let mut keys = line.keys(tiers, &from)?;
         let mut ready = Vec::new();
         while let Some(name) = keys.read_next()?.filter(|key| key.starts_with(&self.key_prefix)) {
             if ready.len() == self.piece {
                 self.from = Some(name.to_owned());
                 break;
             }
-            if let Some(version) = keys.seen(seq, clear)? {
+            if let Some(version) = keys.seen()? {
                 ready.push((Key::parse(keys.key()).expect("checked when it was inserted"), version));
             }
         }

@@ -1,11 +1,12 @@
 //! [`Pages`]: the bytes of a run, each checked before it is used.
 //!
 //! Invariant: [`Pages::bytes`] is the only way to the bytes of a section, and gives only those of pages whose checksum
-//! was found right since the map was made. A bit for each page remembers it, so later reads cost no checksum.
+//! was found right since the map was made. A bit for each page remembers it, so later reads cost no checksum. Whether a
+//! page can be read is asked every time: it may have left memory since.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use milepost_io::Map;
+use milepost_io::{Map, Unreadable};
 
 use crate::format::{
     Malformed, PAGE_BYTES,
@@ -25,6 +26,11 @@ impl Damage {
     pub(crate) fn at(at: u64) -> impl FnOnce(Malformed) -> Damage {
         move |Malformed(what)| Damage { at, what }
     }
+}
+
+/// A page that can't be read.
+fn unreadable(fault: Unreadable) -> Damage {
+    Damage { at: fault.at as u64, what: "a page can't be read: the disk fails, or the file was cut" }
 }
 
 /// The pages of a run.
@@ -61,6 +67,7 @@ impl Pages {
                 self.check(page)?;
             }
         }
+        self.map.check_readable(begin..end).map_err(unreadable)?;
         Ok(&self.map[begin..end])
     }
 
@@ -85,8 +92,11 @@ impl Pages {
     #[cold]
     pub(crate) fn check(&self, page: usize) -> Result<(), Damage> {
         let at = page * PAGE_BYTES;
-        let bytes = &self.map[at..self.table_at.min(at + PAGE_BYTES)];
-        if crc32fast::hash(bytes) != u32_at(&self.map, self.table_at + 4 * page) {
+        let (end, crc_at) = (self.table_at.min(at + PAGE_BYTES), self.table_at + 4 * page);
+        let readable = self.map.check_readable(at..end).and_then(|()| self.map.check_readable(crc_at..crc_at + 4));
+        readable.map_err(unreadable)?;
+        let bytes = &self.map[at..end];
+        if crc32fast::hash(bytes) != u32_at(&self.map, crc_at) {
             return Err(Damage { at: at as u64, what: "page checksum mismatch" });
         }
         self.checked[page / 64].fetch_or(1 << (page % 64), Ordering::Relaxed);

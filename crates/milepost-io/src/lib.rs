@@ -23,7 +23,7 @@ use milepost_types::Timestamp;
 
 pub use fork::ForkGuard;
 pub use latch::{Failure, Latch, LatchedFile};
-pub use map::Map;
+pub use map::{Map, Unreadable};
 pub use memory::zeroed_words;
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use room::Room;

@@ -1,8 +1,23 @@
 //! [`Map`]: the bytes of a file that nobody changes any more. All memory maps of the project are made here.
 //!
-//! Invariant: only a sealed file is mapped, and a mapped file is never written, cut or grown (decision record 1).
+//! Invariant: only a sealed file is mapped, and a mapped file is never written, cut or grown (decision record 1). A
+//! page that can't be read is an error for whoever asks with [`Map::check_readable`] before touching it, and the end of
+//! the process for whoever does not (decision record 12).
 
-use std::{fmt, fs::File, io, ops::Deref, sync::Arc};
+mod probe;
+
+use std::{
+    fmt,
+    fs::File,
+    io,
+    ops::{Deref, Range},
+    sync::Arc,
+};
+
+use thiserror::Error;
+
+/// The smallest page of any system: a page that fails is met by one byte in each of these.
+const PAGE_BYTES: usize = 4096;
 
 /// The bytes of a sealed file.
 #[derive(Clone)]
@@ -14,10 +29,19 @@ enum Source {
     Heap(Arc<Vec<u8>>),
 }
 
+/// A page of a map can't be read: the disk fails, or the file was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the page at byte {at} can't be read: the disk fails, or the file was cut")]
+pub struct Unreadable {
+    /// Where in the file.
+    pub at: usize,
+}
+
 impl Map {
     /// Maps a whole file for reading.
     #[expect(unsafe_code, reason = "memory maps are made in this file alone")]
     pub(crate) fn of_file(file: &File) -> io::Result<Map> {
+        probe::prepare();
         // SAFETY: callers of `DiskFile::map` promise that nobody changes the file any more; the log upholds it by
         // mapping sealed segments only, of a store that this process's lock or the writer's seal protects.
         let map = unsafe { memmap2::Mmap::map(file)? };
@@ -34,6 +58,38 @@ impl Map {
     pub(crate) fn of_shared(bytes: Arc<Vec<u8>>) -> Map {
         Map(Source::Heap(bytes))
     }
+
+    /// Whether these bytes can be read now: to be asked right before they are, every time. What lies beyond the map is
+    /// not asked about.
+    ///
+    /// A byte of each page is read, so whoever reads them next finds them in memory.
+    #[inline]
+    pub fn check_readable(&self, range: Range<usize>) -> Result<(), Unreadable> {
+        let Source::File(map) = &self.0 else { return Ok(()) };
+        if range.start < range.end.min(map.len()) && !probe::can_read(map, range.start) {
+            return Err(Unreadable { at: range.start });
+        }
+        self.check_readable_beyond(range.start, range.end)
+    }
+
+    /// The same of the pages behind that of byte `at`, up to byte `end`.
+    #[inline]
+    pub fn check_readable_beyond(&self, at: usize, end: usize) -> Result<(), Unreadable> {
+        let Source::File(map) = &self.0 else { return Ok(()) };
+        let mut at = next_page(at);
+        while at < end.min(map.len()) {
+            if !probe::can_read(map, at) {
+                return Err(Unreadable { at });
+            }
+            at = next_page(at);
+        }
+        Ok(())
+    }
+}
+
+#[inline]
+fn next_page(at: usize) -> usize {
+    (at / PAGE_BYTES + 1) * PAGE_BYTES
 }
 
 impl Deref for Map {
@@ -52,3 +108,6 @@ impl fmt::Debug for Map {
         write!(f, "Map({} bytes)", self.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ use crate::{
     },
     names,
     recover::{FoundOpen, Visit, copied, later_batch, read_header, read_to_end},
-    segment::{Heap, Offsets, Part, Sealed},
+    segment::{Heap, Offsets, Part, Sealed, read_footer},
 };
 
 /// Bytes read at once.
@@ -252,7 +252,7 @@ fn sealed(disk: &dyn Disk, header: &SegmentHeader, heap: &Heap) -> Option<Sealed
         return None;
     }
     let map = file.map().ok()?;
-    let view = footer::decode(&map, header.crc(), header.seed()).ok()?;
+    let view = read_footer(&map, header).ok()?.ok()?;
     let same = view.first_seq == heap.first_seq() && view.frames() == heap.frames();
     let path = heap.path().to_owned();
     same.then(|| Sealed::new(header, path, map, Offsets::Footer(view), view.first_at, view.begins_at))

@@ -15,6 +15,7 @@
 pub mod footer;
 pub mod frame;
 pub mod header;
+pub mod times;
 
 /// Frames and footers begin at multiples of this many bytes.
 pub const ALIGN_BYTES: usize = 8;
@@ -72,6 +73,11 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let mut words = bytes.chunks_exact(16);
     words.all(|word| word == [0; 16]) && words.remainder().iter().all(|byte| *byte == 0)
 }
+
+// The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
+const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
+const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u32>>>() == 8);
+const _: () = assert!(size_of::<footer::ArchivedFooter>() == 72 && align_of::<footer::ArchivedFooter>() == 8);
 
 #[cfg(test)]
 mod tests;

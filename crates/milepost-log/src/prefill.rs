@@ -26,8 +26,9 @@ use crate::{
     segment::{Part, Sealed},
 };
 
-/// Bytes written and synced by one step.
-const STEP_BYTES: usize = 1 << 20;
+/// Bytes written and synced by one step: a sync of the log that comes meanwhile waits for them. With 1 MiB the slowest
+/// hundredth of commits by 64 threads took 4.4 ms, with 128 KiB 2.6 ms, at the same rate.
+const STEP_BYTES: usize = 128 << 10;
 /// The smallest spare, unless segments are smaller.
 const SPARE_BYTES_MIN: u64 = 1 << 20;
 /// Nothing is prefilled before this many bytes were appended.

@@ -140,19 +140,13 @@ impl LogReader {
     /// `Seq` of the last commit stamped at or before a moment; [`Seq::ZERO`], or the one before the first that is still
     /// there, if all are later.
     pub fn seq_at(&self, at: Timestamp) -> Result<Seq, Corruption> {
-        let shape = self.shape();
+        let shape = self.shape.load();
         let later = shape.parts.partition_point(|part| part.first_at().is_some_and(|first| first <= at));
         let Some(part) = later.checked_sub(1).map(|index| &shape.parts[index]) else {
             return Ok(shape.parts.first().map_or(Seq::ZERO, |part| part.first_seq().prev()));
         };
-        // The first frame is not later; find the first that is.
-        let (mut low, mut high) = (0, part.frames());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let view = part.view(middle)?.expect("a frame that was counted is there");
-            if view.at <= at { low = middle + 1 } else { high = middle }
-        }
-        Ok(Seq(part.first_seq().0 + low as u64 - 1))
+        // Its first frame is not later.
+        Ok(Seq(part.first_seq().0 + part.frames_until(at)? as u64 - 1))
     }
 
     /// One line per segment.

@@ -18,9 +18,10 @@ use crate::{
     format::{
         footer::{self, Footer},
         header::SegmentHeader,
+        times::Times,
     },
     recover::read_to_end,
-    segment::{Heap, Offsets, Part, Sealed},
+    segment::{Heap, Offsets, Part, Sealed, read_footer},
 };
 
 /// Seals the segment whose frames are in `heap` and end at `end`, and returns it as it is read from now on.
@@ -42,6 +43,7 @@ pub(crate) fn seal(
             last_at: last_at.0,
             last_crc,
             offsets: heap.offsets(),
+            times: Times::of(&heap.stamps()),
         },
         header.crc(),
         header.seed(),
@@ -64,7 +66,8 @@ fn mapped(file: &LatchedFile, header: &SegmentHeader, heap: &Arc<Heap>, first_at
     let Ok(map) = file.map().or_else(|_| read_to_end(file, 0).map(Map::of_bytes)) else {
         return Part::Heap(Arc::clone(heap));
     };
-    let offsets = match footer::decode(&map, header.crc(), header.seed()) {
+    let Ok(footer) = read_footer(&map, header) else { return Part::Heap(Arc::clone(heap)) };
+    let offsets = match footer {
         Ok(view) if view.begins_at as u64 == end => Offsets::Footer(view),
         // Without a footer; without the padding of the last frame, too, if nobody wrote it.
         _ if map.len() as u64 <= end => Offsets::Memory(heap.offsets()),

@@ -14,7 +14,7 @@ use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
 
 pub(crate) use heap::Heap;
-pub(crate) use sealed::{Offsets, Sealed};
+pub(crate) use sealed::{Offsets, Sealed, read_footer};
 
 use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
 
@@ -64,6 +64,14 @@ impl Part {
         match self {
             Part::Sealed(sealed) => Some(sealed.first_at()),
             Part::Heap(heap) => heap.get(0).map(|frame| frame.bytes.at),
+        }
+    }
+
+    /// How many frames are stamped at or before a moment.
+    pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
+        match self {
+            Part::Sealed(sealed) => sealed.frames_until(at),
+            Part::Heap(heap) => Ok(heap.frames_until(at)),
         }
     }
 

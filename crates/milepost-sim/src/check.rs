@@ -7,14 +7,24 @@
 
 use std::{fmt, ops::ControlFlow};
 
-use milepost_engine::{Change, ChangeKind, Engine, Entry, HistoryQuery, ReadError, Value, View};
-use milepost_types::{At, Commit, Key, ScopePrefix, Seq, Timestamp};
+use milepost_engine::{Change, ChangeKind, Difference, Engine, Entry, HistoryQuery, ReadError, Subject, Value, View};
+use milepost_types::{At, Commit, Key, Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     dice::Dice,
-    model::{self, Model, Moment, Query, Version},
-    workload::{KEYS, SCOPES},
+    model::{self, Differing, Model, Moment, Query, Version},
+    workload::{KEYS, NAMES, SCOPES},
 };
+
+/// The kinds of change that a query may ask for alone.
+const KINDS: [model::ChangeKind; 6] = [
+    model::ChangeKind::Set,
+    model::ChangeKind::Delete,
+    model::ChangeKind::Clear,
+    model::ChangeKind::Checkpoint,
+    model::ChangeKind::Release,
+    model::ChangeKind::Fork,
+];
 
 /// The engine said one thing and the model another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,14 +120,19 @@ pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice)
 }
 
 /// A view made now of any moment agrees; one of a moment that is not there yet is refused.
-pub fn moment(engine: &Engine, model: &Model, at: At, wall: Timestamp, dice: &mut Dice) -> Agreed {
-    match (engine.view(at), model.moment(at, wall)) {
+pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    match (engine.view(at.clone()), model.moment(at, wall)) {
         (Ok(opened), Some(moment)) => {
             view(&opened, model, moment)?;
             view_corners(&opened, model, moment, dice)
         }
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
+        }
+        (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
+            let state = model.state(model.last().seq);
+            let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
+            same(&others.iter().all(there), &true, || format!("the checkpoints named in place of {at:?}: {others:?}"))
         }
         (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
         (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
@@ -158,11 +173,13 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
     let question = HistoryQuery {
         prefix: query.prefix.clone(),
         key: query.key.as_deref().map(|key| Key::parse(key).expect("a key")),
+        kind: query.kind.map(kind_asked),
         since: query.since,
         until: query.until,
         since_time: query.since_time,
         until_time: query.until_time,
         writer: query.writer.clone(),
+        attempt: query.attempt,
         newest_first: query.newest_first,
     };
     let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
@@ -181,16 +198,72 @@ fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
         at: change.at,
         writer: change.writer.clone(),
         scope: change.scope.as_str().to_owned(),
-        key: change.key.as_str().to_owned(),
+        subject: match &change.subject {
+            Subject::Key(key) => model::Subject::Key(key.as_str().to_owned()),
+            Subject::Checkpoint { name, note } => {
+                let note = note.as_ref().map(|note| note.as_str().to_owned());
+                model::Subject::Checkpoint(name.as_str().to_owned(), note)
+            }
+            Subject::Fork { origin, point } => model::Subject::Fork(origin.as_str().to_owned(), *point),
+        },
         kind: match change.kind {
             ChangeKind::Set => model::ChangeKind::Set,
             ChangeKind::Delete => model::ChangeKind::Delete,
             ChangeKind::Clear => model::ChangeKind::Clear,
+            ChangeKind::Checkpoint => model::ChangeKind::Checkpoint,
+            ChangeKind::Release => model::ChangeKind::Release,
+            ChangeKind::Fork => model::ChangeKind::Fork,
             other => return disagree(format!("a kind of change that the model does not know: {other:?}")),
         },
         old: plain(&change.old),
         new: plain(&change.new),
     })
+}
+
+fn kind_asked(kind: model::ChangeKind) -> ChangeKind {
+    match kind {
+        model::ChangeKind::Set => ChangeKind::Set,
+        model::ChangeKind::Delete => ChangeKind::Delete,
+        model::ChangeKind::Clear => ChangeKind::Clear,
+        model::ChangeKind::Checkpoint => ChangeKind::Checkpoint,
+        model::ChangeKind::Release => ChangeKind::Release,
+        model::ChangeKind::Fork => ChangeKind::Fork,
+    }
+}
+
+/// What the engine says that two states differ in is what the model says.
+pub fn differences(found: &[Difference], right: &[Differing<'_>], asked: impl Fn() -> String) -> Agreed {
+    let found: Vec<_> = found
+        .iter()
+        .map(|difference| {
+            let side = |value: &Option<Value>| value.as_ref().map(plain_value);
+            (difference.key.as_str(), side(&difference.old), side(&difference.new))
+        })
+        .collect();
+    let side = |version: &Option<Version<'_>>| version.as_ref().map(plain_version);
+    let right: Vec<_> = right.iter().map(|(key, old, new)| (*key, side(old), side(new))).collect();
+    same(&found, &right, asked)
+}
+
+/// Two scopes, or one, at two moments.
+fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
+    let last = model.last().seq.0;
+    let at = |dice: &mut Dice| match dice.below(4) {
+        0 => At::Latest,
+        1 => At::Time(near(model, wall, dice)),
+        _ => At::Seq(Seq(dice.below(last + 1))),
+    };
+    let (old_at, new_at) = (at(dice), at(dice));
+    let old_scope = dice.word(&SCOPES);
+    let new_scope = if dice.once_in(2) { old_scope } else { dice.word(&SCOPES) };
+    let asked = || format!("diff of {old_scope:?} at {old_at:?} and {new_scope:?} at {new_at:?}");
+    let (old, new) = (read(engine.view(old_at.clone()), asked)?, read(engine.view(new_at.clone()), asked)?);
+    let found: Result<Vec<_>, ReadError> = read(old.diff(old_scope, &new, new_scope), asked)?.collect();
+    let found = read(found, asked)?;
+    let (Some(old), Some(new)) = (model.moment(&old_at, wall), model.moment(&new_at, wall)) else {
+        return disagree(asked());
+    };
+    differences(&found, &model.diff((old_scope, old), (new_scope, new)), asked)
 }
 
 /// A query drawn from the dice.
@@ -210,6 +283,8 @@ pub fn query(model: &Model, dice: &mut Dice) -> Query {
         since_time: time(dice),
         until_time: time(dice),
         writer: dice.once_in(4).then(|| "worker-1".to_owned()),
+        attempt: dice.once_in(8).then(|| dice.below(5) as u32),
+        kind: dice.once_in(6).then(|| *dice.pick(&KINDS)),
         newest_first: dice.once_in(2),
     }
 }
@@ -217,12 +292,14 @@ pub fn query(model: &Model, dice: &mut Dice) -> Query {
 /// The latest state in full, and one more question of many: enough for one crash state of a million.
 pub fn glance(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
     same(&engine.last(), &model.last(), || "the last commit".into())?;
-    moment(engine, model, At::Latest, wall, dice)?;
-    match dice.below(6) {
+    moment(engine, model, &At::Latest, wall, dice)?;
+    match dice.below(8) {
         0 => replay(engine, model, Seq(1 + dice.below(model.last().seq.0 + 1))),
-        1 => moment(engine, model, At::Seq(Seq(dice.below(model.last().seq.0 + 2))), wall, dice),
-        2 => moment(engine, model, At::Time(near(model, wall, dice)), wall, dice),
+        1 => moment(engine, model, &At::Seq(Seq(dice.below(model.last().seq.0 + 2))), wall, dice),
+        2 => moment(engine, model, &At::Time(near(model, wall, dice)), wall, dice),
         3 => history(engine, model, &query(model, dice)),
+        4 => moment(engine, model, &checkpoint(dice), wall, dice),
+        5 => diff(engine, model, wall, dice),
         _ => single(engine, model, wall, dice),
     }
 }
@@ -231,12 +308,20 @@ pub fn glance(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) 
 pub fn everything(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
     same(&engine.last(), &model.last(), || "the last commit".into())?;
     let last = model.last().seq;
-    moment(engine, model, At::Latest, wall, dice)?;
+    moment(engine, model, &At::Latest, wall, dice)?;
+    moment(engine, model, &checkpoint(dice), wall, dice)?;
     replay(engine, model, Seq(1 + dice.below(last.0 + 1)))?;
-    moment(engine, model, At::Seq(Seq(dice.below(last.0 + 2))), wall, dice)?;
-    moment(engine, model, At::Time(near(model, wall, dice)), wall, dice)?;
+    moment(engine, model, &At::Seq(Seq(dice.below(last.0 + 2))), wall, dice)?;
+    moment(engine, model, &At::Time(near(model, wall, dice)), wall, dice)?;
     history(engine, model, &query(model, dice))?;
+    diff(engine, model, wall, dice)?;
     single(engine, model, wall, dice)
+}
+
+/// A checkpoint, there or not.
+fn checkpoint(dice: &mut Dice) -> At {
+    let scope = Scope::parse(dice.word(&SCOPES)).expect("a scope of the table");
+    At::checkpoint(&scope, dice.word(&NAMES))
 }
 
 /// A time at a commit, or right beside it.

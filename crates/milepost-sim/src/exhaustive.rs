@@ -4,7 +4,9 @@
 //! as three steps can lead to it. A crash within an earlier step is met by the shorter sequence that ends there.
 
 use milepost_io::Crash;
-use milepost_types::{Event, Fence, Key, Meta, Scope, ScopePrefix, Timestamp, Writer, limits};
+use milepost_types::{
+    At, CheckpointName, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+};
 
 use crate::{
     check::{Agreed, Disagreement},
@@ -34,6 +36,12 @@ pub enum Kind {
     Keyed,
     /// A commit with a fence.
     Fenced,
+    /// A checkpoint of the same name each time.
+    Checkpoint,
+    /// A fork of the state so far, to another scope each time.
+    Fork,
+    /// Back to the first commit.
+    Restore,
     /// Three commits in one batch.
     Flight,
     /// A clean close and an opening.
@@ -47,7 +55,7 @@ pub enum Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 17] = [
     Kind::Set,
     Kind::Many,
     Kind::Delete,
@@ -57,6 +65,9 @@ pub const KINDS: [Kind; 14] = [
     Kind::Roll,
     Kind::Keyed,
     Kind::Fenced,
+    Kind::Checkpoint,
+    Kind::Fork,
+    Kind::Restore,
     Kind::Flight,
     Kind::Reopen,
     Kind::Kill,
@@ -116,6 +127,17 @@ impl Kind {
                 };
                 Step::Commit(Ask { meta, events: vec![set("a/b", "k1", value(5), None)], ..Ask::default() })
             }
+            Kind::Checkpoint => {
+                let name = CheckpointName::parse("c").expect("a name");
+                let note = Some(Note::parse("what for").expect("a note"));
+                Step::Commit(plain(vec![Event::Checkpoint { scope: scope(), name, note }]))
+            }
+            Kind::Fork => {
+                let begins = Scope::parse(["fork", "a/fork", "a/bc"][place.min(2)]).expect("a scope");
+                let fork = Event::Fork { scope: begins.clone(), origin: scope(), point: Seq(1) };
+                Step::Commit(plain(vec![fork, set(begins.as_str(), "k1", value(7), None)]))
+            }
+            Kind::Restore => Step::Restore(scope(), At::Seq(Seq(1))),
             Kind::Flight => {
                 let one = |key: &str, bytes| plain(vec![set("a/b", key, value(bytes), None)]);
                 Step::Flight(vec![one("k", 600), one("k1", 10), one("k2", 600)])

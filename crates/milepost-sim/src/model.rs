@@ -8,12 +8,15 @@
 mod judge;
 mod state;
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
-pub use judge::{Outcome, Refused};
-pub use state::{Change, ChangeKind, Query, State, Version};
+pub use judge::{NoFork, Outcome, Refused};
+pub use state::{Change, ChangeKind, Query, State, Subject, Version};
 
 /// A commit as it was asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,9 @@ pub struct Moment {
     /// What counts as now.
     pub now: Timestamp,
 }
+
+/// A key with its version on either side.
+pub type Differing<'a> = (&'a str, Option<Version<'a>>, Option<Version<'a>>);
 
 /// The whole store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,9 +107,9 @@ impl Model {
 
     /// The moment that a read means, when the wall clock says `wall`; `None` if it is not there yet.
     #[must_use]
-    pub fn moment(&self, at: At, wall: Timestamp) -> Option<Moment> {
+    pub fn moment(&self, at: &At, wall: Timestamp) -> Option<Moment> {
         let last = self.last();
-        match at {
+        match *at {
             At::Latest => Some(Moment { seq: last.seq, now: Timestamp(wall.0.max(last.at.0)) }),
             At::Seq(seq) if seq > last.seq => None,
             At::Seq(seq) => {
@@ -114,7 +120,10 @@ impl Model {
                 let seq = self.kept.iter().rev().find(|kept| kept.commit.at <= time);
                 Some(Moment { seq: seq.map_or(Seq::ZERO, |kept| kept.commit.seq), now: time })
             }
-            _ => None,
+            At::Checkpoint { ref scope, ref name } => {
+                let seq = self.state(last.seq).checkpoint(scope.as_str(), name)?;
+                Some(Moment { seq, now: self.commit(seq)?.at })
+            }
         }
     }
 
@@ -123,9 +132,22 @@ impl Model {
     pub fn state(&self, seq: Seq) -> State<'_> {
         let mut state = State::default();
         for kept in self.kept.iter().filter(|kept| kept.commit.seq <= seq) {
-            state.apply(&kept.commit);
+            state.apply(self, &kept.commit);
         }
         state
+    }
+
+    /// The keys in which two scopes differ, each as of its own moment, in order: by value, content type and expiry.
+    #[must_use]
+    pub fn diff(&self, old: (&str, Moment), new: (&str, Moment)) -> Vec<Differing<'_>> {
+        let keys = |(scope, moment): (&str, Moment)| self.state(moment.seq).scan(scope, "", moment.now);
+        let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (keys(old).into_iter().collect(), keys(new).into_iter().collect());
+        let all: BTreeSet<&str> = old.keys().chain(new.keys()).copied().collect();
+        all.into_iter()
+            .map(|key| (key, old.get(key).copied(), new.get(key).copied()))
+            .filter(|(_, old, new)| old.map(Version::says) != new.map(Version::says))
+            .collect()
     }
 
     /// What changed, as far as the query asks for it.
@@ -134,7 +156,7 @@ impl Model {
         let mut state = State::default();
         let mut changes = Vec::new();
         for kept in &self.kept {
-            changes.extend(state.apply_telling(&kept.commit).into_iter().filter(|change| query.wants(change)));
+            changes.extend(state.apply_telling(self, &kept.commit).into_iter().filter(|change| query.wants(change)));
         }
         if query.newest_first {
             changes.reverse();

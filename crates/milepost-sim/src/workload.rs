@@ -7,11 +7,11 @@
 
 mod asks;
 
-use milepost_types::{At, Seq, Timestamp};
+use milepost_types::{At, Scope, Seq, Timestamp};
 
 use crate::{dice::Dice, model::Model};
 
-pub use asks::{Asks, KEYS, SCOPES};
+pub use asks::{Asks, KEYS, NAMES, SCOPES};
 
 const HOUR_US: i64 = 3_600_000_000;
 pub(crate) const FIFTY_YEARS_US: i64 = 50 * 366 * 24 * HOUR_US;
@@ -21,6 +21,8 @@ pub(crate) const FIFTY_YEARS_US: i64 = 50 * 366 * 24 * HOUR_US;
 pub enum Step {
     /// One commit by a caller that leads itself.
     Commit(crate::model::Ask),
+    /// A scope goes back to what it was.
+    Restore(Scope, At),
     /// Several in flight before the leader is stepped.
     Flight(Vec<crate::model::Ask>),
     /// A step of the prefill.
@@ -101,7 +103,7 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 13],
+    weights: [u32; 14],
     asks: Asks,
 }
 
@@ -109,13 +111,13 @@ impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
     pub fn new(mut dice: Dice, faults: Faults) -> Workload {
-        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 3];
-        for weight in &mut weights[1..11] {
+        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 4, 3];
+        for weight in &mut weights[1..12] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[11..].fill(0),
-            Faults::PowerLoss => weights[11] = 0,
+            Faults::None => weights[12..].fill(0),
+            Faults::PowerLoss => weights[12] = 0,
             Faults::All => {}
         }
         let asks = Asks::new(dice.apart());
@@ -139,7 +141,11 @@ impl Workload {
             8 => Step::Watch(Seq(1 + self.dice.below(model.last().seq.0 + 2))),
             9 => Step::Read,
             10 => Step::Clock(self.tick()),
-            11 => Step::Fault(self.fault()),
+            11 => {
+                let at = self.at(model);
+                Step::Restore(self.asks.scope(), at)
+            }
+            12 => Step::Fault(self.fault()),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }
@@ -147,11 +153,22 @@ impl Workload {
     /// A moment: mostly one that is there.
     pub fn at(&mut self, model: &Model) -> At {
         let last = model.last();
-        match self.dice.below(4) {
+        match self.dice.below(5) {
             0 => At::Latest,
             1 => {
                 let near = model.commit(Seq(1 + self.dice.below(last.seq.0))).map_or(0, |commit| commit.at.0);
                 At::Time(Timestamp(near.saturating_add(*self.dice.pick(&[-1, 0, 1, 1_000]))))
+            }
+            2 => {
+                let there = model.state(last.seq);
+                let there: Vec<_> = there.checkpoints().keys().copied().collect();
+                match there.is_empty() {
+                    true => At::Latest,
+                    false => {
+                        let (scope, name) = *self.dice.pick(&there);
+                        At::checkpoint(&Scope::parse(scope).expect("a scope of the model"), name)
+                    }
+                }
             }
             _ => At::Seq(Seq(self.dice.below(last.seq.0 + 1))),
         }

@@ -158,6 +158,7 @@ impl World {
         self.tick();
         match step {
             Step::Commit(ask) => self.commit(ask)?,
+            Step::Restore(scope, at) => self.restore(scope, at)?,
             Step::Flight(asks) => self.flight(asks)?,
             Step::Prefill => {
                 for _ in 0..PREFILL_STEPS {
@@ -170,7 +171,7 @@ impl World {
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
-            Step::Hold(at) => self.hold(*at)?,
+            Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
@@ -288,8 +289,8 @@ impl World {
         self.faulty || self.excused || self.doomed || self.is_off()
     }
 
-    fn hold(&mut self, at: At) -> Agreed {
-        let (Ok(view), Some(moment)) = (self.engine().view(at), self.model.moment(at, self.wall)) else {
+    fn hold(&mut self, at: &At) -> Agreed {
+        let (Ok(view), Some(moment)) = (self.engine().view(at.clone()), self.model.moment(at, self.wall)) else {
             return check::moment(&self.engine(), &self.model, at, self.wall, &mut self.dice);
         };
         if self.held.len() == HELD_VIEWS_MOST {
@@ -431,7 +432,7 @@ fn open_error_name(error: &OpenError) -> &'static str {
         OpenError::Missing { .. } => "error/open: missing",
         OpenError::NotAStore { .. } => "error/open: not a store",
         OpenError::ManifestMissing { .. } => "error/open: manifest missing",
-        OpenError::NewerFormat { .. } => "error/open: newer format",
+        OpenError::NewerFormat { .. } | OpenError::NewerCommit(_) => "error/open: newer format",
         OpenError::InUse { .. } => "error/open: in use",
         OpenError::Permission { .. } => "error/open: permission",
         OpenError::DiskFull { .. } => "error/open: disk full",

@@ -15,6 +15,10 @@
 //!   0x02 delete        varint shared, varint rest, the rest of the key
 //!   0x03 clear
 //!   0x04 clear prefix  varint length, UTF-8
+//!   0x05 checkpoint    varint shared, varint rest, the rest of the name     (shared with the key before)
+//!                      [0x10: varint length, the note in UTF-8]
+//!   0x06 release       varint shared, varint rest, the rest of the name
+//!   0x07 fork          varint length, the origin in UTF-8, varint point
 //! table     u32 each: where the 2^stride-th, 2·2^stride-th … event begins; the first begins the table
 //! u32       where the table begins
 //! ```
@@ -30,7 +34,7 @@ mod decode;
 mod encode;
 mod varint;
 
-pub use decode::{Body, Events, Positioned, SetAt, set_at};
+pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, note_at, set_at};
 pub use encode::{BodyEncoder, EncodedBody};
 
 use thiserror::Error;
@@ -47,9 +51,13 @@ pub(crate) const SET: u8 = 0x01;
 pub(crate) const DELETE: u8 = 0x02;
 pub(crate) const CLEAR: u8 = 0x03;
 pub(crate) const CLEAR_PREFIX: u8 = 0x04;
+pub(crate) const CHECKPOINT: u8 = 0x05;
+pub(crate) const RELEASE: u8 = 0x06;
+pub(crate) const FORK: u8 = 0x07;
 pub(crate) const KIND: u8 = 0x0f;
 pub(crate) const WITH_CONTENT_TYPE: u8 = 0x10;
 pub(crate) const WITH_EXPIRY: u8 = 0x20;
+pub(crate) const WITH_NOTE: u8 = 0x10;
 
 /// Content types that take one byte, from 128 on. New ones go to the end.
 pub(crate) const WELL_KNOWN: [&str; 5] =
@@ -67,13 +75,12 @@ pub struct BodyError {
 
 /// What is wrong with the bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum BodyFault {
     /// It ends inside a field.
     #[error("body ends too early")]
     Truncated,
     /// A flag or kind of event that this version does not know: a newer version wrote it.
-    #[error("unknown kind of event or flag {0:#04x}, written by a newer version; upgrade to read it")]
+    #[error("unknown kind of event or flag {0:#04x}")]
     Unknown(u8),
     /// A varint that is too long, or not in its shortest form.
     #[error("malformed varint")]
@@ -87,6 +94,25 @@ pub enum BodyFault {
     /// A table of positions that does not lead to the events.
     #[error("table of positions does not match the events")]
     Table,
+    /// An event of another kind than the address says.
+    #[error("no event of the kind expected")]
+    Address,
+}
+
+impl BodyError {
+    /// Whether the bytes are no damage: a newer version wrote what this one does not know.
+    #[must_use]
+    pub fn is_newer(&self) -> bool {
+        match self.what {
+            BodyFault::Unknown(_) => true,
+            BodyFault::Truncated
+            | BodyFault::Varint
+            | BodyFault::Length
+            | BodyFault::Name
+            | BodyFault::Table
+            | BodyFault::Address => false,
+        }
+    }
 }
 
 #[cfg(test)]

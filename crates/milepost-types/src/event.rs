@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    Scope, ScopePrefix, Timestamp,
+    Scope, ScopePrefix, Seq, Timestamp,
     limits::{self, LimitError},
     scope::{ScopeError, escape, utf8},
 };
@@ -33,9 +33,13 @@ impl Key {
 
 /// Checks a key without making one.
 pub(crate) fn check_key(text: &str) -> Result<(), ScopeError> {
-    limits::check("key", "bytes", text.len(), 1, limits::KEY_BYTES_MAX)?;
+    check_text("key", text, limits::KEY_BYTES_MAX)
+}
+
+fn check_text(what: &'static str, text: &str, bytes_max: usize) -> Result<(), ScopeError> {
+    limits::check(what, "bytes", text.len(), 1, bytes_max)?;
     if text.contains('\0') {
-        return Err(ScopeError::Nul { what: "key", text: text.to_owned() });
+        return Err(ScopeError::Nul { what, text: text.to_owned() });
     }
     Ok(())
 }
@@ -48,6 +52,84 @@ impl fmt::Debug for Key {
 
 /// Escaped for a screen.
 impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(&self.0, f)
+    }
+}
+
+/// The name of a checkpoint in its scope: as a key, UTF-8 of 1 to 1024 bytes, any character but NUL.
+///
+/// ```
+/// use milepost_types::CheckpointName;
+/// assert_eq!(CheckpointName::parse("after file 40000")?.as_str(), "after file 40000");
+/// assert!(CheckpointName::parse("").is_err());
+/// # Ok::<(), milepost_types::ScopeError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckpointName(Arc<str>);
+
+impl CheckpointName {
+    /// Checks a name.
+    pub fn parse(text: &str) -> Result<CheckpointName, ScopeError> {
+        check_checkpoint_name(text)?;
+        Ok(CheckpointName(text.into()))
+    }
+
+    /// Checks a name given as bytes, which must be UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<CheckpointName, ScopeError> {
+        CheckpointName::parse(utf8("checkpoint name", bytes)?)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Checks a checkpoint's name without making one.
+pub(crate) fn check_checkpoint_name(text: &str) -> Result<(), ScopeError> {
+    check_text("checkpoint name", text, limits::CHECKPOINT_NAME_BYTES_MAX)
+}
+
+/// Escaped for a screen.
+impl fmt::Display for CheckpointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(&self.0, f)
+    }
+}
+
+/// What a person should know of a checkpoint: UTF-8 of 1 to 4096 bytes, any character but NUL.
+///
+/// ```
+/// use milepost_types::Note;
+/// assert!(Note::parse("before the new price list").is_ok());
+/// assert!(Note::parse(&"x".repeat(4097)).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Note(Arc<str>);
+
+impl Note {
+    /// Checks a note.
+    pub fn parse(text: &str) -> Result<Note, ScopeError> {
+        check_note(text)?;
+        Ok(Note(text.into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Checks a note without making one.
+pub(crate) fn check_note(text: &str) -> Result<(), ScopeError> {
+    check_text("note", text, limits::NOTE_BYTES_MAX)
+}
+
+/// Escaped for a screen.
+impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape(&self.0, f)
     }
@@ -82,7 +164,6 @@ impl ContentType {
 
 /// One mutation, owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Event {
     /// A key gets a value.
     Set {
@@ -114,11 +195,35 @@ pub enum Event {
         /// Where in the tree of scopes.
         prefix: ScopePrefix,
     },
+    /// The state of a scope after this commit gets a name. A name given again moves on.
+    Checkpoint {
+        /// Whose state.
+        scope: Scope,
+        /// The name.
+        name: CheckpointName,
+        /// What a person should know of it.
+        note: Option<Note>,
+    },
+    /// A checkpoint's name is let go.
+    Release {
+        /// Whose checkpoint.
+        scope: Scope,
+        /// The name.
+        name: CheckpointName,
+    },
+    /// A scope begins as another one was after some commit.
+    Fork {
+        /// The scope that begins.
+        scope: Scope,
+        /// The other one.
+        origin: Scope,
+        /// After which commit.
+        point: Seq,
+    },
 }
 
 /// One mutation, borrowed from an encoded body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum EventRef<'a> {
     /// A key gets a value.
     Set {
@@ -150,6 +255,31 @@ pub enum EventRef<'a> {
         /// Where in the tree of scopes, empty for the root.
         prefix: &'a str,
     },
+    /// The state of a scope after this commit gets a name.
+    Checkpoint {
+        /// Whose state.
+        scope: &'a str,
+        /// The name.
+        name: &'a str,
+        /// What a person should know of it.
+        note: Option<&'a str>,
+    },
+    /// A checkpoint's name is let go.
+    Release {
+        /// Whose checkpoint.
+        scope: &'a str,
+        /// The name.
+        name: &'a str,
+    },
+    /// A scope begins as another one was after some commit.
+    Fork {
+        /// The scope that begins.
+        scope: &'a str,
+        /// The other one.
+        origin: &'a str,
+        /// After which commit.
+        point: Seq,
+    },
 }
 
 impl EventRef<'_> {
@@ -168,6 +298,17 @@ impl EventRef<'_> {
             }
             EventRef::Clear { scope } => Event::Clear { scope: Scope::from_stored(scope)? },
             EventRef::ClearPrefix { prefix } => Event::ClearPrefix { prefix: ScopePrefix::parse(prefix)? },
+            EventRef::Checkpoint { scope, name, note } => Event::Checkpoint {
+                scope: Scope::from_stored(scope)?,
+                name: CheckpointName::parse(name)?,
+                note: note.map(Note::parse).transpose()?,
+            },
+            EventRef::Release { scope, name } => {
+                Event::Release { scope: Scope::from_stored(scope)?, name: CheckpointName::parse(name)? }
+            }
+            EventRef::Fork { scope, origin, point } => {
+                Event::Fork { scope: Scope::from_stored(scope)?, origin: Scope::from_stored(origin)?, point }
+            }
         })
     }
 }

@@ -16,7 +16,7 @@ mod seq;
 
 pub use commit::{Commit, Fence, Meta, Precondition, Receipt, Writer};
 pub use corruption::Corruption;
-pub use event::{ContentType, Event, EventRef, Key};
+pub use event::{CheckpointName, ContentType, Event, EventRef, Key, Note};
 pub use limits::LimitError;
 pub use point::At;
 pub use scope::{Scope, ScopeError, ScopePrefix};

@@ -17,6 +17,12 @@ pub const VALUE_BYTES_MAX: usize = 16 << 20;
 pub const VALUE_BYTES_CEILING: usize = 32 << 20;
 /// Bytes of a content type, at least 1.
 pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
+/// Bytes of a checkpoint's name, at least 1.
+pub const CHECKPOINT_NAME_BYTES_MAX: usize = KEY_BYTES_MAX;
+/// Bytes of a checkpoint's note, at least 1.
+pub const NOTE_BYTES_MAX: usize = 4096;
+/// Forks between a scope and what it reads at last.
+pub const FORK_DEPTH_MAX: usize = 16;
 /// Bytes of a writer's name, at least 1.
 pub const WRITER_BYTES_MAX: usize = 256;
 /// Bytes of an idempotency key, at least 1.

@@ -1,10 +1,9 @@
 //! [`At`]: which moment a read means.
 
-use crate::{Seq, Timestamp};
+use crate::{Scope, Seq, Timestamp};
 
 /// A moment of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum At {
     /// Now: after the last durable commit, with values that have expired by the clock gone.
     Latest,
@@ -12,6 +11,29 @@ pub enum At {
     Seq(Seq),
     /// After the last commit stamped at or before this time.
     Time(Timestamp),
+    /// After the commit that made the newest checkpoint of this name which was not released.
+    Checkpoint {
+        /// Whose checkpoint.
+        scope: Scope,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl At {
+    /// A checkpoint by its name.
+    ///
+    /// ```
+    /// use milepost_types::{At, Scope};
+    /// let scope = Scope::parse("task/etl/load")?;
+    /// let at = At::checkpoint(&scope, "after-40000");
+    /// assert_eq!(at, At::Checkpoint { scope, name: "after-40000".to_owned() });
+    /// # Ok::<(), milepost_types::ScopeError>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoint(scope: &Scope, name: &str) -> At {
+        At::Checkpoint { scope: scope.clone(), name: name.to_owned() }
+    }
 }
 
 impl From<Seq> for At {

@@ -177,6 +177,14 @@ impl ScopePrefix {
         Ok(ScopePrefix(text.to_owned()))
     }
 
+    /// The same place below a name of the reserved root, where what is kept of each scope stands under its own name.
+    /// It may be longer and deeper than other prefixes.
+    #[must_use]
+    pub fn below_reserved(&self, root: &str) -> ScopePrefix {
+        debug_assert!(is_reserved(root));
+        ScopePrefix(if self.0.is_empty() { root.to_owned() } else { format!("{root}/{}", self.0) })
+    }
+
     /// The text form, without a slash at its end.
     #[must_use]
     pub fn as_str(&self) -> &str {

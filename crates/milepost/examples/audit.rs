@@ -23,9 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         |value: Option<milepost::Value>| value.map_or("nothing".into(), |v| String::from_utf8_lossy(&v).into_owned());
     for change in store.history(ScopePrefix::parse("config")?).iter() {
         let change = change?;
+        let key = change.key().map(|key| key.as_str().to_owned()).unwrap_or_default();
         let writer = change.writer.map(|writer| writer.to_string()).unwrap_or_default();
         let at = json::time_text(change.at).unwrap_or_default();
-        println!("  {at} {writer}: {} from {} to {}", change.key, text(change.old), text(change.new));
+        println!("  {at} {writer}: {key} from {} to {}", text(change.old), text(change.new));
     }
 
     println!("what it said after bob's change:");
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("the log itself:");
     for commit in store.replay(Seq::FIRST) {
         let mut line = Vec::new();
-        json::write_commit(&mut line, &commit?)?;
+        json::write_commit(&mut line, &commit?);
         println!("  {}", String::from_utf8(line)?);
     }
     Ok(())

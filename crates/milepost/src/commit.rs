@@ -9,7 +9,9 @@ use std::{
 };
 
 use milepost_engine::Engine;
-use milepost_types::{ContentType, Event, Key, Precondition, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    ContentType, Event, Key, Note, Precondition, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer,
+};
 
 use crate::{Error, Result};
 
@@ -64,6 +66,11 @@ pub struct SetOptions {
 impl CommitBuilder {
     pub(crate) fn new(engine: Engine) -> CommitBuilder {
         let state = Ok(engine.request());
+        CommitBuilder { engine, state }
+    }
+
+    /// One that holds something already, or the error of putting it together.
+    pub(crate) fn of(engine: Engine, state: Result<milepost_engine::Request>) -> CommitBuilder {
         CommitBuilder { engine, state }
     }
 
@@ -250,6 +257,69 @@ impl CommitBuilder {
         self.step(|request| request.add_clear_prefix(prefix))
     }
 
+    /// Gives the state of a scope after this commit a name; a name given again moves on to it.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// store.commit().set(&scope, "file", b"40000").checkpoint(&scope, "after-40000").durable()?;
+    /// store.set(&scope, "file", b"40001")?;
+    /// let past = store.view(At::checkpoint(&scope, "after-40000"))?;
+    /// assert_eq!(past.get(&scope, "file")?.as_deref(), Some(&b"40000"[..]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn checkpoint(self, scope: &Scope, name: &str) -> CommitBuilder {
+        self.step(|request| request.add_checkpoint(scope, name, None))
+    }
+
+    /// The same, with a note for people.
+    ///
+    /// ```
+    /// # use milepost::{Note, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// let note = Note::parse("before the new price list")?;
+    /// store.commit().checkpoint_with(&scope, "prices", &note).durable()?;
+    /// assert_eq!(store.checkpoints(&scope)?[0].note, Some(note));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn checkpoint_with(self, scope: &Scope, name: &str, note: &Note) -> CommitBuilder {
+        self.step(|request| request.add_checkpoint(scope, name, Some(note)))
+    }
+
+    /// Lets the name of a checkpoint go; one that is not there gives no event.
+    ///
+    /// ```
+    /// # use milepost::{At, ErrorKind, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// store.checkpoint(&scope, "done")?;
+    /// store.commit().release(&scope, "done").durable()?;
+    /// let error = store.view(At::checkpoint(&scope, "done")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NoCheckpoint);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn release(self, scope: &Scope, name: &str) -> CommitBuilder {
+        self.step(|request| request.add_release(scope, name))
+    }
+
+    /// Lets a scope begin as `origin` was after the commit at `point`. The scope must hold no key and be no fork.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// let point = store.set(&scope, "file", b"40000")?.seq;
+    /// let again = Scope::parse("a-again")?;
+    /// store.commit().fork(&again, &scope, point).set(&again, "batch", b"100").durable()?;
+    /// assert_eq!(store.get(&again, "file")?.as_deref(), Some(&b"40000"[..]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn fork(self, scope: &Scope, origin: &Scope, point: Seq) -> CommitBuilder {
+        self.step(|request| request.add_fork(scope, origin, point))
+    }
+
     /// Adds an event of any kind, for instance one that was replayed.
     ///
     /// ```
@@ -266,6 +336,13 @@ impl CommitBuilder {
     /// ```
     pub fn event(self, event: &Event) -> CommitBuilder {
         self.step(|request| request.add_event(event))
+    }
+
+    /// The commit after a step that failed.
+    #[cfg(feature = "typed")]
+    pub(crate) fn failed(mut self, error: Error) -> CommitBuilder {
+        self.state = self.state.and(Err(error));
+        self
     }
 
     /// How many events were added so far; none after a step that failed.

@@ -3,7 +3,7 @@
 //! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
-use milepost_engine::{CommitError, OpenError, ReadError, Refusal};
+use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
@@ -53,6 +53,8 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A read of a commit that is not there yet: wait for it.
     NotYet,
+    /// There is no checkpoint of this name: the message names those that are there.
+    NoCheckpoint,
     /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
     Corrupt,
     /// A newer version wrote it: upgrade.
@@ -67,6 +69,8 @@ pub enum ErrorKind {
     Forked,
     /// The machine's clock is off: set it right, then try again.
     Clock,
+    /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
+    OtherType,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -100,6 +104,9 @@ enum Inner {
     Json(#[from] JsonError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[cfg(feature = "typed")]
+    #[error(transparent)]
+    Typed(#[from] crate::typed::TypedError),
 }
 
 impl Error {
@@ -117,7 +124,10 @@ impl Error {
             Inner::Commit(error) => commit_kind(error),
             Inner::Read(error) => read_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
+            Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
+            #[cfg(feature = "typed")]
+            Inner::Typed(error) => error.kind(),
         }
     }
 
@@ -153,13 +163,15 @@ macro_rules! from {
 }
 
 from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+#[cfg(feature = "typed")]
+from!(crate::typed::TypedError);
 
 fn open_kind(error: &OpenError) -> ErrorKind {
     match error {
         OpenError::Missing { .. } => ErrorKind::Missing,
         OpenError::NotAStore { .. } => ErrorKind::NotAStore,
         OpenError::ManifestMissing { .. } | OpenError::Corrupt(_) => ErrorKind::Corrupt,
-        OpenError::NewerFormat { .. } => ErrorKind::NewerFormat,
+        OpenError::NewerFormat { .. } | OpenError::NewerCommit(_) => ErrorKind::NewerFormat,
         OpenError::InUse { .. } => ErrorKind::InUse,
         OpenError::Permission { .. } => ErrorKind::Permission,
         OpenError::DiskFull { .. } => ErrorKind::DiskFull,
@@ -182,12 +194,18 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
         CommitError::Closed => ErrorKind::Closed,
         CommitError::Forked => ErrorKind::Forked,
         CommitError::Corrupt(_) => ErrorKind::Corrupt,
+        CommitError::NewerCommit(_) => ErrorKind::NewerFormat,
     }
 }
 
 fn refusal_kind(refusal: &Refusal) -> ErrorKind {
     match refusal {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Fork { why, .. } => match why {
+            NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
+            NoFork::PointAhead { .. } => ErrorKind::NotYet,
+            NoFork::IsFork { .. } | NoFork::HasState { .. } => ErrorKind::Conflict,
+        },
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,
@@ -197,6 +215,8 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
 fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::Corrupt(_) => ErrorKind::Corrupt,
+        ReadError::NewerCommit(_) => ErrorKind::NewerFormat,
+        ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,

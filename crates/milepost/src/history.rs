@@ -2,7 +2,7 @@
 //!
 //! Invariant: a step that fails is kept, and is then the first and only item of the iterator.
 
-use milepost_engine::{Change, Engine, HistoryQuery};
+use milepost_engine::{Change, ChangeKind, Engine, HistoryQuery};
 use milepost_types::{At, Key, ScopePrefix};
 
 use crate::{Error, Result};
@@ -60,11 +60,15 @@ impl HistoryBuilder {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn since(mut self, at: impl Into<At>) -> HistoryBuilder {
-        let last = self.engine.last().seq;
-        self.query = self.query.map(|query| match at.into() {
-            At::Seq(seq) => HistoryQuery { since: Some(seq), ..query },
-            At::Time(time) => HistoryQuery { since_time: Some(time), ..query },
-            _ => HistoryQuery { since: Some(last), ..query },
+        let at = at.into();
+        self.query = self.query.and_then(|query| {
+            Ok(match at {
+                At::Seq(seq) => HistoryQuery { since: Some(seq), ..query },
+                At::Time(time) => HistoryQuery { since_time: Some(time), ..query },
+                At::Latest | At::Checkpoint { .. } => {
+                    HistoryQuery { since: Some(self.engine.view(at)?.seq()), ..query }
+                }
+            })
         });
         self
     }
@@ -81,10 +85,14 @@ impl HistoryBuilder {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn until(mut self, at: impl Into<At>) -> HistoryBuilder {
-        self.query = self.query.map(|query| match at.into() {
-            At::Seq(seq) => HistoryQuery { until: Some(seq), ..query },
-            At::Time(time) => HistoryQuery { until_time: Some(time), ..query },
-            _ => query,
+        let at = at.into();
+        self.query = self.query.and_then(|query| {
+            Ok(match at {
+                At::Seq(seq) => HistoryQuery { until: Some(seq), ..query },
+                At::Time(time) => HistoryQuery { until_time: Some(time), ..query },
+                At::Latest => query,
+                At::Checkpoint { .. } => HistoryQuery { until: Some(self.engine.view(at)?.seq()), ..query },
+            })
         });
         self
     }
@@ -101,6 +109,37 @@ impl HistoryBuilder {
     /// ```
     pub fn writer(mut self, name: &str) -> HistoryBuilder {
         self.query = self.query.map(|query| HistoryQuery { writer: Some(name.to_owned()), ..query });
+        self
+    }
+
+    /// Only changes of this attempt, by whichever writer.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().writer(Writer::new("w")?.attempt(2)).set(&scope, "k", b"1").durable()?;
+    /// assert_eq!(store.history(&scope).attempt(1).iter().count(), 0);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn attempt(mut self, attempt: u32) -> HistoryBuilder {
+        self.query = self.query.map(|query| HistoryQuery { attempt: Some(attempt), ..query });
+        self
+    }
+
+    /// Only changes of this kind.
+    ///
+    /// ```
+    /// # use milepost::{ChangeKind, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// store.checkpoint(&scope, "begin")?;
+    /// assert_eq!(store.history(&scope).kind(ChangeKind::Checkpoint).iter().count(), 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn kind(mut self, kind: ChangeKind) -> HistoryBuilder {
+        self.query = self.query.map(|query| HistoryQuery { kind: Some(kind), ..query });
         self
     }
 
@@ -152,7 +191,7 @@ impl std::fmt::Debug for HistoryBuilder {
 /// store.set(&scope, "k", b"1")?;
 /// for change in store.history(&scope).iter() {
 ///     let change = change?;
-///     println!("{} {}: {:?} -> {:?}", change.seq, change.key, change.old, change.new);
+///     println!("{} {:?}: {:?} -> {:?}", change.seq, change.key(), change.old, change.new);
 /// }
 /// # Ok::<(), milepost::Error>(())
 /// ```

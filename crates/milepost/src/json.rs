@@ -7,8 +7,15 @@
 //!          {"event":"delete","scope":"a/b","key":"k"}
 //!          {"event":"clear","scope":"a/b"}
 //!          {"event":"clear_prefix","prefix":"a"}
+//!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
+//!          {"event":"release","scope":"a/b","name":"after-40000"}
+//!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
 //! entry    {"scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":"..","seq":7,"at":".."}
 //! change   {"seq":7,"at":"..","writer":"..","attempt":3,"change":"set","scope":"a/b","key":"k","old":"..","new":".."}
+//!          {"seq":7,"at":"..","change":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
+//!          {"seq":7,"at":"..","change":"fork","scope":"a/b","origin":"a/c","point":6}
+//! difference  {"difference":"changed","key":"k","old":"..","new":".."}
+//! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! ```
 //!
 //! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that
@@ -32,7 +39,7 @@ use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestam
 use thiserror::Error;
 
 pub use read::{add_commit, parse_commit, parse_time};
-pub use write::{time_text, write_change, write_commit, write_entry};
+pub use write::{time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry};
 
 use crate::CommitBuilder;
 
@@ -135,9 +142,6 @@ pub enum JsonError {
         /// What was given.
         text: String,
     },
-    /// A kind of event that this version can't write as JSON.
-    #[error("this version has no JSON for an event of the commit; upgrade to export it")]
-    UnknownEvent,
 }
 
 /// A time as it stands in JSON, whole range.

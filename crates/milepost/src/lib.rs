@@ -35,28 +35,42 @@
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 
 mod commit;
+mod diff;
 mod error;
 mod history;
 pub mod json;
 mod options;
 mod replay;
+mod restore;
 mod store;
+#[cfg(feature = "typed")]
+pub mod typed;
 mod verify;
 mod view;
 
 pub use commit::{CommitBuilder, SetOptions, Ticket};
+pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
-pub use milepost_engine::{Change, ChangeKind, Create, Entry, Holder, Index, Refusal, Report, Stats, Value, Verdict};
+pub use milepost_engine::{
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
+    Stats, Subject, Value, Verdict,
+};
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Precondition, Receipt, Scope,
-    ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Note,
+    Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };
 pub use options::Options;
 pub use replay::{Replay, Watch};
+pub use restore::Restore;
+#[cfg(feature = "typed")]
+#[doc(hidden)]
+pub use rkyv;
 pub use store::Store;
+#[cfg(feature = "typed")]
+pub use typed::{Typed, TypedState};
 pub use verify::verify;
 pub use view::{Scan, View};

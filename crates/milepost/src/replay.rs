@@ -205,7 +205,8 @@ fn touches(event: &Event, prefix: &ScopePrefix) -> bool {
         Event::ClearPrefix { prefix: cleared } => {
             cleared.is_root() || prefix.holds(cleared.as_str()) || cleared.holds(prefix.as_str())
         }
-        // A kind of event that this version does not know may touch anything.
-        _ => true,
+        Event::Checkpoint { scope, .. } | Event::Release { scope, .. } | Event::Fork { scope, .. } => {
+            scope.is_within(prefix)
+        }
     }
 }

@@ -8,7 +8,10 @@ use std::path::Path;
 use milepost_engine::{Engine, Parts};
 use milepost_types::{At, Commit, Receipt, Scope, Seq};
 
-use crate::{CommitBuilder, Failure, HistoryBuilder, Options, Replay, Result, Stats, Value, View, Watch};
+use crate::{
+    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Value, View,
+    Watch,
+};
 
 /// A store held open. Cheap to clone, to share between threads and to send to one.
 ///
@@ -148,8 +151,8 @@ impl Store {
         Ok(self.engine().get(scope.as_str(), key)?)
     }
 
-    /// The state as of a moment: [`At::Latest`], a [`Seq`] or a [`crate::Timestamp`]. It never changes while it is
-    /// held.
+    /// The state as of a moment: [`At::Latest`], a [`Seq`], a [`crate::Timestamp`] or a checkpoint. It never changes
+    /// while it is held.
     ///
     /// ```
     /// use milepost::{At, Scope, Store};
@@ -164,6 +167,111 @@ impl Store {
     /// ```
     pub fn view(&self, at: impl Into<At>) -> Result<View> {
         Ok(View(self.engine().view(at.into())?))
+    }
+
+    /// Gives the state of a scope as it is now a name, durably on return. A name given again moves on.
+    ///
+    /// ```
+    /// use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.set(&scope, "file", b"40000")?;
+    /// store.checkpoint(&scope, "after-40000")?;
+    /// store.set(&scope, "file", b"40001")?;
+    /// let past = store.view(At::checkpoint(&scope, "after-40000"))?;
+    /// assert_eq!(past.get(&scope, "file")?.as_deref(), Some(&b"40000"[..]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn checkpoint(&self, scope: &Scope, name: &str) -> Result<Receipt> {
+        self.commit().checkpoint(scope, name).durable()
+    }
+
+    /// The checkpoints of a scope and of those below it that were not released, by scope and then by name.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.checkpoint(&scope, "begin")?;
+    /// let checkpoints = store.checkpoints(&scope)?;
+    /// assert_eq!((checkpoints[0].name.as_str(), checkpoints[0].seq), ("begin", receipt.seq));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn checkpoints(&self, within: impl Into<milepost_types::ScopePrefix>) -> Result<Vec<Checkpoint>> {
+        Ok(self.engine().checkpoints(&within.into())?)
+    }
+
+    /// Lets the name of a checkpoint go, durably on return. One that is not there is left alone, and nothing is
+    /// appended.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.checkpoint(&scope, "begin")?;
+    /// store.release(&scope, "begin")?;
+    /// assert!(store.checkpoints(&scope)?.is_empty());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn release(&self, scope: &Scope, name: &str) -> Result<Receipt> {
+        self.commit().release(scope, name).durable()
+    }
+
+    /// Lets `scope` begin as `origin` was at a moment, durably on return. Nothing is copied: until a key is changed in
+    /// one of them, both have it from the same commit.
+    ///
+    /// ```
+    /// use milepost::{At, ErrorKind, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, load) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// store.commit().set(&load, "file", b"40000").checkpoint(&load, "after-40000").durable()?;
+    /// store.set(&load, "file", b"bad")?;
+    ///
+    /// let again = Scope::parse("task/load-again")?;
+    /// store.fork(&load, At::checkpoint(&load, "after-40000"), &again)?;
+    /// assert_eq!(store.get(&again, "file")?.as_deref(), Some(&b"40000"[..]));
+    /// let twice = store.fork(&load, At::Latest, &again);
+    /// assert_eq!(twice.unwrap_err().kind(), ErrorKind::Conflict);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn fork(&self, origin: &Scope, at: impl Into<At>, scope: &Scope) -> Result<Receipt> {
+        let point = self.engine().view(at.into())?.seq();
+        self.commit().fork(scope, origin, point).durable()
+    }
+
+    /// What brings a scope back to a past moment, by one commit of the difference; history stays. Nothing is written
+    /// before it is committed.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let good = store.set(&scope, "watermark", b"2026-11-23")?;
+    /// store.set(&scope, "watermark", b"2099-01-01")?;
+    /// store.restore(&scope, good.seq)?.durable()?;
+    /// assert_eq!(store.get(&scope, "watermark")?.as_deref(), Some(&b"2026-11-23"[..]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn restore(&self, scope: &Scope, at: impl Into<At>) -> Result<Restore> {
+        Ok(Restore::new(self.engine().clone(), self.engine().restoration(scope, at.into())?))
+    }
+
+    /// The keys of a scope that have another value at one moment than at another. For two scopes, see [`View::diff`].
+    ///
+    /// ```
+    /// use milepost::{At, DifferenceKind, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let first = store.commit().set(&scope, "k", b"1").set(&scope, "same", b"1").durable()?;
+    /// store.commit().set(&scope, "k", b"2").set(&scope, "l", b"2").durable()?;
+    /// let diff = store.diff(&scope, first.seq, At::Latest)?.collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(diff.len(), 2);
+    /// assert_eq!((diff[1].key.as_str(), diff[1].kind()), ("l", DifferenceKind::Added));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn diff(&self, scope: &Scope, from: impl Into<At>, to: impl Into<At>) -> Result<Diff> {
+        let (from, to) = (self.view(from)?, self.view(to)?);
+        from.diff(scope, &to, scope)
     }
 
     /// What happened to the keys of a scope, or of all scopes below a prefix.

@@ -5,7 +5,7 @@
 use milepost_engine::Entry;
 use milepost_types::{Scope, ScopePrefix, Seq, Timestamp};
 
-use crate::{Result, Value};
+use crate::{Diff, Result, Value};
 
 /// The state as of one moment. Cheap to clone; commits that follow don't change it.
 ///
@@ -110,6 +110,25 @@ impl View {
     /// ```
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>> {
         Ok(self.0.scopes(prefix)?)
+    }
+
+    /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Both views must be of the
+    /// same store.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let again = Scope::parse("a/again")?;
+    /// store.set(&scope, "k", b"1")?;
+    /// store.fork(&scope, At::Latest, &again)?;
+    /// store.set(&again, "k", b"2")?;
+    /// let now = store.view(At::Latest)?;
+    /// assert_eq!(now.diff(&scope, &now, &again)?.count(), 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn diff(&self, scope: &Scope, other: &View, other_scope: &Scope) -> Result<Diff> {
+        Ok(Diff(self.0.diff(scope.as_str(), &other.0, other_scope.as_str())?))
     }
 
     /// The last commit that touched a scope: what [`crate::Precondition::ScopeAt`] compares with.

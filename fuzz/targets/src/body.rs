@@ -2,14 +2,15 @@
 
 use milepost_types::{
     Event, EventRef, Meta,
-    body::{Body, BodyEncoder, BodyError, Positioned, SetAt, set_at},
+    body::{Body, BodyEncoder, BodyError, ForkAt, Positioned, SetAt, fork_at, note_at, set_at},
 };
 
 /// Any bytes as a body, and any place in it as a set.
 pub fn check(bytes: &[u8]) {
     if let Some(first) = bytes.first_chunk::<4>() {
         // An address that does not come from the body itself.
-        let _ = set_at(bytes, u32::from_le_bytes(*first));
+        let at = u32::from_le_bytes(*first);
+        let _ = (set_at(bytes, at).is_ok(), note_at(bytes, at).is_ok(), fork_at(bytes, at).is_ok());
     }
     let Ok(body) = Body::parse(bytes) else {
         return;
@@ -35,9 +36,19 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
         assert_eq!(found.index, index);
         index += 1;
         stands_there(&found, bytes);
-        if let EventRef::Set { value, content_type, expires_at, .. } = found.event {
-            // What a reader finds at the event's address is what the walk saw.
-            assert_eq!(set_at(bytes, found.offset), Ok(SetAt { value, content_type, expires_at }));
+        // What a reader finds at the event's address is what the walk saw.
+        match found.event {
+            EventRef::Set { value, content_type, expires_at, .. } => {
+                assert_eq!(set_at(bytes, found.offset), Ok(SetAt { value, content_type, expires_at }));
+            }
+            EventRef::Checkpoint { note, .. } => assert_eq!(note_at(bytes, found.offset), Ok(note)),
+            EventRef::Fork { origin, point, .. } => {
+                assert_eq!(fork_at(bytes, found.offset), Ok(ForkAt { origin, point }));
+            }
+            EventRef::Delete { .. }
+            | EventRef::Clear { .. }
+            | EventRef::ClearPrefix { .. }
+            | EventRef::Release { .. } => {}
         }
         match found.event.to_event() {
             Ok(event) => events.push(event),
@@ -55,7 +66,11 @@ fn stands_there(found: &Positioned<'_>, bytes: &[u8]) {
         let entry = table + 4 * (found.index / stride - 1);
         assert_eq!(u32_at(bytes, entry as usize), found.offset);
     }
-    if let EventRef::Set { key, .. } | EventRef::Delete { key, .. } = found.event {
+    if let EventRef::Set { key, .. }
+    | EventRef::Delete { key, .. }
+    | EventRef::Checkpoint { name: key, .. }
+    | EventRef::Release { name: key, .. } = found.event
+    {
         let (shared, behind) = varint(&bytes[found.offset as usize + 1..]);
         let (rest, behind) = varint(behind);
         assert_eq!(key.len(), shared + rest);

@@ -11,9 +11,12 @@ use milepost_log::{
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        times::Times,
     },
 };
-use milepost_types::{ContentType, Event, Fence, Key, Meta, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+};
 
 use crate::body;
 
@@ -74,6 +77,14 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         Event::Clear { scope: scope("asset/a") },
         Event::ClearPrefix { prefix: ScopePrefix::root() },
         Event::ClearPrefix { prefix: ScopePrefix::parse("task/etl").unwrap() },
+        Event::Checkpoint {
+            scope: scope("task/etl/1"),
+            name: CheckpointName::parse("cursor at 40000").unwrap(),
+            note: Some(Note::parse("before the bad file").unwrap()),
+        },
+        Event::Checkpoint { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap(), note: None },
+        Event::Release { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap() },
+        Event::Fork { scope: scope("task/etl/2"), origin: scope("task/etl/1"), point: Seq(300) },
     ];
     let marks: Vec<Event> = (0..40)
         .map(|file| set("job/checksum", &format!("/usr/share/doc/package/file-{file:02}"), b"1", None, None))
@@ -184,7 +195,9 @@ fn sealed(count: u64) -> Vec<u8> {
     debug_assert_eq!(offsets[0] as usize, SEGMENT_HEADER_BYTES);
     let at = |seq: u64| 1_764_000_000_000_000 + seq as i64;
     let last = 4 + count;
-    let said = Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets };
+    let times = Times::of(&(5..=last).map(at).collect::<Vec<_>>());
+    let said =
+        Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets, times };
     let (bytes, _) = footer::encode(&said, header.crc(), header.seed());
     file.extend_from_slice(&bytes);
     [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
@@ -200,7 +213,7 @@ fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
         ),
         line(
             "every-kind",
-            r#"{"seq":7,"at":-62135596800000001,"writer":"w","attempt":3,"idempotency_key":"i","fences":[{"scope":"a","token":3}],"events":[{"event":"delete","scope":"a","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""}]}"#,
+            r#"{"seq":7,"at":-62135596800000001,"writer":"w","attempt":3,"idempotency_key":"i","fences":[{"scope":"a","token":3}],"events":[{"event":"delete","scope":"a","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"n","note":"t"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"a","origin":"b","point":7}]}"#,
         ),
         line(
             "require",

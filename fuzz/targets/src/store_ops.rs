@@ -4,10 +4,12 @@
 
 use milepost_sim::{
     model::Ask,
-    workload::{FaultPlan, Faults, KEYS, SCOPES, Step, Tick},
+    workload::{FaultPlan, Faults, KEYS, NAMES, SCOPES, Step, Tick},
     world::{Taste, World},
 };
-use milepost_types::{At, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits};
+use milepost_types::{
+    At, CheckpointName, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+};
 
 /// More steps than this say nothing new, and take long.
 const STEPS_MAX: usize = 64;
@@ -57,7 +59,10 @@ impl Choices<'_> {
             9 => Step::Beside,
             10 => Step::Hold(if self.below(2) == 0 { At::Latest } else { At::Seq(self.seq(last)) }),
             11 => Step::Watch(self.seq(last).max(Seq::FIRST)),
-            12 => Step::Read,
+            12 => match self.below(2) {
+                0 => Step::Read,
+                _ => Step::Restore(self.scope(), At::Seq(self.seq(last))),
+            },
             16 => Step::Index(self.byte().into()),
             13 => Step::Clock(self.tick()),
             14 if faults == Faults::All => Step::Fault(self.fault()),
@@ -104,7 +109,7 @@ impl Choices<'_> {
 
     fn ask(&mut self, last: u64) -> Ask {
         let shape = self.byte();
-        let events = (0..=shape % 4).map(|_| self.event()).collect();
+        let events = (0..=shape % 4).map(|_| self.event(last)).collect();
         let mut ask = Ask { events, ..Ask::default() };
         if shape & 0x10 != 0 {
             ask.meta = self.meta();
@@ -136,9 +141,9 @@ impl Choices<'_> {
         }
     }
 
-    fn event(&mut self) -> Event {
+    fn event(&mut self, last: u64) -> Event {
         let scope = self.scope();
-        match self.below(8) {
+        match self.below(11) {
             0..=4 => {
                 let (key, size) = (self.key(), self.byte());
                 let value = vec![size; usize::from(size) * [0, 1, 1, 16][usize::from(size) % 4]];
@@ -150,12 +155,19 @@ impl Choices<'_> {
             }
             5 => Event::Delete { scope, key: self.key() },
             6 => Event::Clear { scope },
+            7 => Event::Checkpoint { scope, name: self.name(), note: None },
+            8 => Event::Release { scope, name: self.name() },
+            9 => Event::Fork { scope, origin: self.scope(), point: self.seq(last) },
             _ => Event::ClearPrefix { prefix: ScopePrefix::from(&scope) },
         }
     }
 
     fn scope(&mut self) -> Scope {
         Scope::parse(SCOPES[self.below(SCOPES.len())]).unwrap()
+    }
+
+    fn name(&mut self) -> CheckpointName {
+        CheckpointName::parse(NAMES[self.below(NAMES.len())]).unwrap()
     }
 
     fn key(&mut self) -> Key {

@@ -45,6 +45,9 @@ A commit has \"events\", a list of
   {\"event\":\"delete\",\"scope\":..,\"key\":..}
   {\"event\":\"clear\",\"scope\":..}
   {\"event\":\"clear_prefix\",\"prefix\":..}
+  {\"event\":\"checkpoint\",\"scope\":..,\"name\":..} and perhaps \"note\"
+  {\"event\":\"release\",\"scope\":..,\"name\":..}
+  {\"event\":\"fork\",\"scope\":..,\"origin\":..,\"point\":..}
 and may have \"writer\", \"attempt\", \"idempotency_key\", \"fences\": [{\"scope\":..,\"token\":..}] and \"require\": a list of
   {\"condition\":\"key_absent\",\"scope\":..,\"key\":..}
   {\"condition\":\"key_at\",\"scope\":..,\"key\":..,\"seq\":..}

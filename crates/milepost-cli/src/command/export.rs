@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use milepost::Seq;
 
-use super::{Context, prefix, view};
+use super::{Context, prefix, scope_of, view};
 use crate::{args::Format, error::CliError, output::Out};
 
 /// Write all commits as canonical JSON lines, or with --at the state of a moment. The same log gives the same bytes.
@@ -33,7 +33,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
     let store = context.open_read_only()?;
     let mut line = Vec::new();
     if args.at.is_some() {
-        let view = view(&store, args.at.as_deref())?;
+        let view = view(&store, args.at.as_deref(), scope_of(within.as_ref()).as_ref())?;
         for scope in view.scopes(&within.unwrap_or_default())? {
             for entry in view.scan(&scope, "") {
                 line.clear();
@@ -49,7 +49,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
     }
     for commit in replay {
         line.clear();
-        milepost::json::write_commit(&mut line, &commit?).map_err(milepost::Error::from)?;
+        milepost::json::write_commit(&mut line, &commit?);
         out.json(&line)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ pub(crate) struct GetArgs {
 pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (scope, key) = (scope(&args.scope)?, key(&args.key)?);
     let store = context.open_read_only()?;
-    let view = view(&store, args.at.as_deref())?;
+    let view = view(&store, args.at.as_deref(), Some(&scope))?;
     let Some(value) = view.get(&scope, key.as_str())? else {
         let moment = match (&args.at, view.seq()) {
             (None, _) => String::new(),

@@ -2,9 +2,10 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::{Change, ChangeKind};
+use clap::ValueEnum;
+use milepost::{Change, ChangeKind, Subject};
 
-use super::{Context, at, key, prefix};
+use super::{Context, at, diff::from_to, key, prefix, scope_of};
 use crate::{
     error::CliError,
     escape,
@@ -19,6 +20,8 @@ Examples:
   milepost log
   milepost log task/etl --since 'yesterday 03:00' --until 'yesterday 04:00'
   milepost log task/etl/load --key cursor -n 5
+  milepost log task/etl/load --since checkpoint:after-40000
+  milepost log --kind checkpoint
   milepost log --writer root@worker-7 -o csv")]
 pub(crate) struct LogArgs {
     /// A scope, or where scopes begin: it is shown with all below it (default: everything).
@@ -35,13 +38,50 @@ pub(crate) struct LogArgs {
     /// Only changes by this writer, in any attempt.
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
+    /// Only changes in this attempt of a task.
+    #[arg(long, value_name = "N")]
+    attempt: Option<u32>,
+    /// Only changes of this kind.
+    #[arg(long, value_enum, value_name = "KIND")]
+    kind: Option<Kind>,
     /// At most this many changes.
     #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
 }
 
+/// The kinds of change.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// A key got a value.
+    Set,
+    /// A key was deleted.
+    Delete,
+    /// A key went when its scope was cleared.
+    Clear,
+    /// A scope's state got a name.
+    Checkpoint,
+    /// The name of a checkpoint was let go.
+    Release,
+    /// A scope began as another one.
+    Fork,
+}
+
+impl From<Kind> for ChangeKind {
+    fn from(kind: Kind) -> ChangeKind {
+        match kind {
+            Kind::Set => ChangeKind::Set,
+            Kind::Delete => ChangeKind::Delete,
+            Kind::Clear => ChangeKind::Clear,
+            Kind::Checkpoint => ChangeKind::Checkpoint,
+            Kind::Release => ChangeKind::Release,
+            Kind::Fork => ChangeKind::Fork,
+        }
+    }
+}
+
 pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?.unwrap_or_default();
+    let scope = scope_of(Some(&prefix));
     let key = args.key.as_deref().map(key).transpose()?;
     let store = context.open_read_only()?;
     let mut history = store.history(prefix).newest_first();
@@ -49,13 +89,19 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
         history = history.key(key.as_str());
     }
     if let Some(since) = &args.since {
-        history = history.since(at("--since", Some(since))?);
+        history = history.since(at("--since", Some(since), scope.as_ref())?);
     }
     if let Some(until) = &args.until {
-        history = history.until(at("--until", Some(until))?);
+        history = history.until(at("--until", Some(until), scope.as_ref())?);
     }
     if let Some(writer) = &args.writer {
         history = history.writer(writer);
+    }
+    if let Some(attempt) = args.attempt {
+        history = history.attempt(attempt);
+    }
+    if let Some(kind) = args.kind {
+        history = history.kind(kind.into());
     }
     let mut rows = Rows::new(out, context.format)?;
     for change in history.iter().take(args.limit.unwrap_or(usize::MAX)) {
@@ -68,15 +114,6 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
 struct ChangeRow(Change);
 
 impl ChangeRow {
-    fn kind(&self) -> &'static str {
-        match self.0.kind {
-            ChangeKind::Set => "set",
-            ChangeKind::Delete => "delete",
-            ChangeKind::Clear => "clear",
-            _ => "other",
-        }
-    }
-
     fn head(&self) -> Head<'_> {
         Head { seq: self.0.seq, at: self.0.at, writer: self.0.writer.as_ref() }
     }
@@ -89,23 +126,36 @@ impl Row for ChangeRow {
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let change = &self.0;
-        let side = |value: Option<&[u8]>| match value {
-            Some(value) => escape::value(value, screen.chars_max),
-            None => "∅".to_owned(),
+        let (name, text) = match &change.subject {
+            Subject::Key(key) => {
+                (key.to_string(), from_to(change.old.as_deref(), change.new.as_deref(), screen.chars_max))
+            }
+            Subject::Checkpoint { name, note } => {
+                let note = note.as_ref().map(|note| format!(": {}", escape::one_line(note.as_str())));
+                (name.to_string(), format!("{}{}", change.kind.name(), note.unwrap_or_default()))
+            }
+            Subject::Fork { origin, point } => (String::new(), format!("fork of {origin} at {point}")),
         };
-        let change_text = format!("{} → {}", side(change.old.as_deref()), side(change.new.as_deref()));
-        vec![self.head().table(screen, [change.scope.to_string(), change.key.to_string(), change_text])]
+        vec![self.head().table(screen, [change.scope.to_string(), name, text])]
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
         let change = &self.0;
         let [old, old_base64] = csv_value(change.old.as_deref());
         let [new, new_base64] = csv_value(change.new.as_deref());
-        let (kind, scope, key) = (self.kind(), change.scope.as_str(), change.key.as_str());
-        vec![self.head().csv([kind.into(), scope.into(), key.into(), old, old_base64, new, new_base64])]
+        let (name, new) = match &change.subject {
+            Subject::Key(key) => (key.as_str(), new),
+            Subject::Checkpoint { name, note } => {
+                (name.as_str(), note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default())
+            }
+            Subject::Fork { origin, point } => ("", format!("{}@{point}", origin.as_str())),
+        };
+        let (kind, scope) = (change.kind.name(), change.scope.as_str());
+        vec![self.head().csv([kind.into(), scope.into(), name.into(), old, old_base64, new, new_base64])]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        Ok(milepost::json::write_change(line, &self.0).map_err(milepost::Error::from)?)
+        milepost::json::write_change(line, &self.0);
+        Ok(())
     }
 }

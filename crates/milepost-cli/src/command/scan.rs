@@ -47,7 +47,7 @@ struct ScopeRow {
 pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let given = args.scope.as_deref().map(scope).transpose()?;
     let store = context.open_read_only()?;
-    let view = view(&store, args.at.as_deref())?;
+    let view = view(&store, args.at.as_deref(), given.as_ref())?;
     match given {
         None => scopes(&view, context, out)?,
         Some(scope) => {

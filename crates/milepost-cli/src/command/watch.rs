@@ -4,7 +4,7 @@ use std::{ffi::OsString, os::fd::AsFd, process::ExitCode, time::Duration};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Context, prefix, replay::CommitRow, seq_from};
+use super::{Context, prefix, replay::CommitRow, scope_of, seq_from};
 use crate::{error::CliError, output::Out, render::Rows};
 
 /// How long a wait is before standard output is looked at again.
@@ -30,7 +30,7 @@ pub(crate) struct WatchArgs {
 pub(crate) fn run(args: WatchArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
-    let mut watch = store.watch(seq_from(&store, "--from", &args.from)?);
+    let mut watch = store.watch(seq_from(&store, "--from", &args.from, scope_of(prefix.as_ref()).as_ref())?);
     if let Some(prefix) = prefix {
         watch = watch.within(prefix);
     }

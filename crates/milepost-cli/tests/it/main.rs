@@ -7,6 +7,10 @@ mod world;
 
 // What each command answers.
 mod commands;
+// Any moment: named, compared, put back, branched from.
+mod history;
+// The pages for people.
+mod guide;
 // What it refuses, how, and with which exit code.
 mod bad_input;
 // Lines in, receipts out.

@@ -146,7 +146,7 @@ pub(crate) fn skipped(test: &str, why: &str) {
 }
 
 /// Splits at spaces, but for those between single quotes.
-fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
     for c in line.chars() {
@@ -160,7 +160,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 /// Replaces whatever looks like a time by 9s, of the same width.
-fn mask_times(text: &str) -> String {
+pub(crate) fn mask_times(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut masked = String::with_capacity(text.len());
     let mut at = 0;

@@ -3,30 +3,24 @@
 //!
 //! Invariant: the judge sees every commit before this one, those of the same batch included, and changes nothing.
 
-use std::collections::HashMap;
+mod overlay;
+
+use std::ops::ControlFlow;
 
 use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
-    EventRef, Fence, Meta, Precondition, Receipt, ScopePrefix, Seq, Timestamp, Writer,
+    EventRef, Fence, Meta, Precondition, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyEncoder, BodyError, set_at},
     limits,
 };
 
 use super::Sealed;
 use crate::{
-    CommitError, Refusal,
-    state::{FENCE, IDEMPOTENCY, Kind, Tiers, Version},
+    CommitError, NoFork, Refusal,
+    lineage::{Bodies, Lineage},
+    state::{FENCE, IDEMPOTENCY, Kind, Tiers, Version, checkpoints_of},
 };
-
-/// Gives the body of a commit, durable or still in this batch.
-pub(crate) trait Bodies {
-    /// Calls `read` with the body of the commit at `seq`, its `Seq` being known to exist.
-    fn with_body<T>(
-        &self,
-        seq: Seq,
-        read: impl FnOnce(Receipt, &[u8]) -> Result<T, BodyError>,
-    ) -> Result<T, CommitError>;
-}
+use overlay::Overlay;
 
 /// What the judge says.
 #[derive(Debug)]
@@ -46,9 +40,13 @@ pub(crate) struct Judge<'a, B> {
     pub(crate) now: Timestamp,
 }
 
-/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order: it
-/// takes none.
-pub(crate) fn repeated(tiers: &Tiers, bodies: &impl Bodies, commit: &Sealed) -> Result<Option<Receipt>, CommitError> {
+/// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order:
+/// it takes none.
+pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
+    tiers: &Tiers,
+    bodies: &B,
+    commit: &Sealed,
+) -> Result<Option<Receipt>, CommitError> {
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
     let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
     let (receipt, same) = bodies.with_body(first, |receipt, body| {
@@ -61,7 +59,7 @@ pub(crate) fn repeated(tiers: &Tiers, bodies: &impl Bodies, commit: &Sealed) -> 
     Err(refused(Refusal::IdempotencyConflict { key: key.to_owned(), first }))
 }
 
-impl<B: Bodies> Judge<'_, B> {
+impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     pub(crate) fn judge(&self, commit: Sealed) -> Result<Verdict, CommitError> {
         for fence in &commit.meta.fences {
             self.fence(fence, commit.meta.writer.as_ref())?;
@@ -70,10 +68,15 @@ impl<B: Bodies> Judge<'_, B> {
             self.precondition(precondition)?;
         }
         // A commit with an idempotency key is kept to the byte, so that a repetition can be compared with it.
-        if commit.takes_away && commit.meta.idempotency_key.is_none() {
-            return self.without_dead_deletes(commit);
+        let is_kept_whole = commit.meta.idempotency_key.is_some();
+        if commit.forks || (commit.takes_away && !is_kept_whole) {
+            return self.events(commit, is_kept_whole);
         }
         Ok(Verdict::Append(commit))
+    }
+
+    fn lineage(&self) -> Lineage<'_, B> {
+        Lineage { tiers: self.tiers, bodies: self.bodies }
     }
 
     fn fence(&self, fence: &Fence, writer: Option<&Writer>) -> Result<(), CommitError> {
@@ -100,7 +103,7 @@ impl<B: Bodies> Judge<'_, B> {
                 (actual == Some(*seq), actual)
             }
             Precondition::ScopeAt { scope, seq } => {
-                let actual = self.tiers.scope_version(scope.as_str(), Seq::MAX)?;
+                let actual = self.lineage().scope_version(scope.as_str(), Seq::MAX)?;
                 (actual == *seq, Some(actual).filter(|seq| *seq != Seq::ZERO))
             }
             Precondition::ValueBelow { scope, key, bound } => match self.live(scope.as_str(), key.as_str())? {
@@ -122,7 +125,12 @@ impl<B: Bodies> Judge<'_, B> {
 
     /// The version of a key that is there now and has not expired.
     fn live(&self, scope: &str, key: &str) -> Result<Option<Version>, CommitError> {
-        match self.tiers.find(scope, key, Seq::MAX)? {
+        self.live_as_of(scope, key, Seq::MAX)
+    }
+
+    /// The version of a key that was there after the commit at `seq` and has not expired now.
+    fn live_as_of(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, CommitError> {
+        match self.lineage().find(scope, key, seq)? {
             Some(version) if self.is_live(&version)? => Ok(Some(version)),
             _ => Ok(None),
         }
@@ -140,15 +148,15 @@ impl<B: Bodies> Judge<'_, B> {
 
     /// Whether any key of a scope is live that this commit itself has not decided about before.
     fn holds_any_beside(&self, scope: &str, overlay: &Overlay) -> Result<bool, CommitError> {
-        if overlay.was_cleared(scope) || self.tiers.is_surely_empty(scope)? {
-            return Ok(false);
-        }
-        let clear = self.tiers.last_clear(scope, Seq::MAX)?;
-        let orders = self.tiers.key_orders(scope);
-        let mut keys = self.tiers.keys(scope, &orders, "")?;
+        let line = match overlay.fork_of(scope) {
+            Some((origin, point)) => self.lineage().line(origin, point)?,
+            None if overlay.was_cleared(scope) || self.lineage().is_surely_empty(scope)? => return Ok(false),
+            None => self.lineage().line(scope, Seq::MAX)?,
+        };
+        let mut keys = line.keys(self.tiers, "")?;
         while let Some(key) = keys.read_next()? {
             if overlay.get(scope, key).is_none()
-                && let Some(version) = keys.seen(Seq::MAX, clear)?
+                && let Some(version) = keys.seen()?
                 && self.is_live(&version)?
             {
                 return Ok(true);
@@ -157,18 +165,19 @@ impl<B: Bodies> Judge<'_, B> {
         Ok(false)
     }
 
-    /// Leaves out the deletes and clears that meet nothing: they are no events.
-    fn without_dead_deletes(&self, mut commit: Sealed) -> Result<Verdict, CommitError> {
+    /// Refuses forks that can't be, and leaves out the deletes, clears and releases that meet nothing, unless the
+    /// commit is kept whole: they are no events.
+    fn events(&self, mut commit: Sealed, is_kept_whole: bool) -> Result<Verdict, CommitError> {
         let body = Body::parse(&commit.bytes[FRAME_HEADER_BYTES..]).map_err(|error| self.own_fault(&error))?;
         let mut kept = BodyEncoder::new(limits::VALUE_BYTES_CEILING);
         let mut overlay = Overlay::default();
         let mut events = body.events();
         while let Some(found) = events.next().map_err(|error| self.own_fault(&error))? {
-            if self.takes_effect(&found.event, &mut overlay)? {
+            if self.takes_effect(&found.event, &mut overlay)? && !is_kept_whole {
                 kept.copy(&found.event)?;
             }
         }
-        if kept.events() == body.event_count() as usize {
+        if is_kept_whole || kept.events() == body.event_count() as usize {
             return Ok(Verdict::Append(commit));
         }
         if kept.events() == 0 && commit.meta.fences.is_empty() {
@@ -186,9 +195,10 @@ impl<B: Bodies> Judge<'_, B> {
                 true
             }
             EventRef::Delete { scope, key } => {
-                let live = match overlay.get(scope, key) {
-                    Some(live) => live,
-                    None => self.live(scope, key)?.is_some(),
+                let live = match (overlay.get(scope, key), overlay.fork_of(scope)) {
+                    (Some(live), _) => live,
+                    (None, Some((origin, point))) => self.live_as_of(origin, key, point)?.is_some(),
+                    (None, None) => self.live(scope, key)?.is_some(),
                 };
                 overlay.put(scope, key, false);
                 live
@@ -201,60 +211,70 @@ impl<B: Bodies> Judge<'_, B> {
             }
             EventRef::ClearPrefix { prefix: text } => {
                 let prefix = ScopePrefix::parse(text)?;
-                let mut live = overlay.any_live("", Some(&prefix));
-                let mut scopes = self.tiers.scopes(&prefix)?;
-                while let Some(name) = scopes.read_next()?.filter(|_| !live) {
-                    live = self.holds_any_beside(name, overlay)?;
-                }
+                let live = overlay.any_live("", Some(&prefix)) || self.holds_any_within(&prefix, overlay)?;
                 overlay.clear("", Some(&prefix));
                 live
             }
-            _ => true,
+            EventRef::Checkpoint { scope, name, .. } => {
+                overlay.put(&checkpoints_of(scope), name, true);
+                true
+            }
+            EventRef::Release { scope, name } => {
+                let names = checkpoints_of(scope);
+                let is_there = match overlay.get(&names, name) {
+                    Some(is_there) => is_there,
+                    None => self.tiers.claim(&names, name, Seq::MAX)?.is_some(),
+                };
+                overlay.put(&names, name, false);
+                is_there
+            }
+            EventRef::Fork { scope, origin, point } => {
+                self.fork(scope, origin, point, overlay)?;
+                overlay.fork(scope, origin, point);
+                true
+            }
         })
+    }
+
+    /// The same of all scopes at and below a prefix.
+    fn holds_any_within(&self, prefix: &ScopePrefix, overlay: &Overlay) -> Result<bool, CommitError> {
+        for scope in overlay.forked_within(prefix) {
+            if self.holds_any_beside(scope, overlay)? {
+                return Ok(true);
+            }
+        }
+        let mut live = false;
+        self.lineage().each_scope(prefix, &mut |scope| {
+            live = self.holds_any_beside(scope, overlay)?;
+            Ok(if live { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(live)
+    }
+
+    /// Whether a scope can begin as another one was.
+    fn fork(&self, scope: &str, origin: &str, point: Seq, overlay: &Overlay) -> Result<(), CommitError> {
+        let lineage = self.lineage();
+        let why = if scope == origin {
+            NoFork::Itself
+        } else if point > self.last {
+            NoFork::PointAhead { point, last: self.last }
+        } else if let Some(fork) = lineage.fork(scope, Seq::MAX)? {
+            NoFork::IsFork { since: Seq(fork.place.seq) }
+        } else if overlay.is_fork(scope) {
+            NoFork::IsFork { since: self.last.next().unwrap_or(Seq::MAX) }
+        } else if overlay.any_live(scope, None) || self.holds_any_beside(scope, overlay)? {
+            NoFork::HasState { version: lineage.scope_version(scope, Seq::MAX)? }
+        } else if lineage.depth(origin, point)? >= limits::FORK_DEPTH_MAX {
+            NoFork::TooDeep { origin: Scope::from_stored(origin)? }
+        } else {
+            return Ok(());
+        };
+        Err(refused(Refusal::Fork { scope: Scope::from_stored(scope)?, why }))
     }
 
     fn own_fault(&self, error: &BodyError) -> CommitError {
         unreachable_body(self.last, error)
     }
-}
-
-/// What the events of one commit, up to some point, have done to keys.
-#[derive(Debug, Default)]
-struct Overlay {
-    scopes: HashMap<String, HashMap<String, bool>>,
-    cleared: Vec<(String, Option<ScopePrefix>)>,
-}
-
-impl Overlay {
-    fn put(&mut self, scope: &str, key: &str, live: bool) {
-        self.scopes.entry(scope.to_owned()).or_default().insert(key.to_owned(), live);
-    }
-
-    /// Whether the commit left the key live; `None` if it said nothing of it.
-    fn get(&self, scope: &str, key: &str) -> Option<bool> {
-        match self.scopes.get(scope).and_then(|keys| keys.get(key)) {
-            Some(live) => Some(*live),
-            None if self.was_cleared(scope) => Some(false),
-            None => None,
-        }
-    }
-
-    fn was_cleared(&self, scope: &str) -> bool {
-        self.cleared.iter().any(|(name, prefix)| matches(scope, name, prefix.as_ref()))
-    }
-
-    fn any_live(&self, name: &str, prefix: Option<&ScopePrefix>) -> bool {
-        self.scopes.iter().any(|(scope, keys)| matches(scope, name, prefix) && keys.values().any(|live| *live))
-    }
-
-    fn clear(&mut self, name: &str, prefix: Option<&ScopePrefix>) {
-        self.scopes.retain(|scope, _| !matches(scope, name, prefix));
-        self.cleared.push((name.to_owned(), prefix.cloned()));
-    }
-}
-
-fn matches(scope: &str, name: &str, prefix: Option<&ScopePrefix>) -> bool {
-    prefix.map_or(scope == name, |prefix| prefix.holds(scope))
 }
 
 fn refused(refusal: Refusal) -> CommitError {

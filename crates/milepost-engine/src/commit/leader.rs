@@ -21,10 +21,10 @@ use milepost_types::{
 use super::{
     Outcome, Sealed,
     fold::{Turn, Unread},
-    judge::{Bodies, Judge, Verdict, repeated, unreachable_body},
+    judge::{Judge, Verdict, repeated, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, engine::Shared};
+use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -33,8 +33,9 @@ const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 const PREFILL_LOOK_BYTES: usize = 64 << 10;
 /// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
 const BULK_BATCH_BYTES: usize = 32 << 10;
-/// From this size on a batch whose leader has no company is folded while the disk writes it out.
-const FOLD_BEFORE_SYNC_BYTES: usize = 32 << 10;
+/// From this size on a batch is folded while the disk writes: itself, if its leader has no company, else the next one.
+/// Below it folding takes less than handing it to a thread that may have to wait for its turn to run.
+const LARGE_BATCH_BYTES: usize = 32 << 10;
 
 /// What only the one who leads may touch.
 #[derive(Debug)]
@@ -127,7 +128,7 @@ impl Leader {
                 shared.batches.fetch_add(1, Ordering::Relaxed);
                 self.unseen_bytes += bytes;
                 self.unseen_batches += 1;
-                (planned.into_iter().map(Planned::outcome).collect(), Some(unread))
+                (planned.into_iter().map(Planned::outcome).collect(), unread)
             }
             Err(error) => (planned.into_iter().map(|planned| planned.failed(&error)).collect(), None),
         }
@@ -155,7 +156,12 @@ impl Leader {
     }
 
     /// Writes and syncs. On an error no version above `durable` is left in the memtable, unless the store has stopped.
-    fn write<'s>(&mut self, shared: &'s Shared, batch: Batch<'s>, durable: Seq) -> Result<Unread<'s>, CommitError> {
+    fn write<'s>(
+        &mut self,
+        shared: &'s Shared,
+        batch: Batch<'s>,
+        durable: Seq,
+    ) -> Result<Option<Unread<'s>>, CommitError> {
         let Batch { frames, folded, turn, last, .. } = batch;
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
@@ -171,16 +177,21 @@ impl Leader {
             });
         }
         let first = Seq(durable.0 + 1 + folded as u64);
+        let unread = |turn: Option<Turn<'s>>| Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
+        let is_large = bytes >= LARGE_BATCH_BYTES;
         // With company the next batch is written meanwhile, by another thread.
-        if last.seq.0 == durable.0 + 1 && bytes >= FOLD_BEFORE_SYNC_BYTES && shared.queue.commits() == 0 {
+        if is_large && last.seq.0 == durable.0 + 1 && shared.queue.commits() == 0 {
             self.writer.begin_sync();
-            let mut unread = Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
+            let mut unread = unread(turn);
             unread.fold(shared);
             self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
-            return Ok(unread);
+            return Ok(Some(unread));
         }
         self.writer.sync().map_err(CommitError::OutcomeUnknown)?;
-        Ok(Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) })
+        if is_large {
+            return Ok(Some(unread(turn)));
+        }
+        unread(turn).show(shared).map(|()| None)
     }
 }
 
@@ -190,7 +201,7 @@ impl Batch<'_> {
         let needs_judging = commit.needs_judging();
         if needs_judging {
             self.fold()?;
-            // First: a repetition needs no place, so a clock that is wrong or an order that is full does not concern it.
+            // First: a repetition needs no place, so a wrong clock or the end of the order does not concern it.
             if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
                 return Ok(Planned::Receipt(receipt));
             }
@@ -239,6 +250,8 @@ impl Batch<'_> {
 }
 
 impl Bodies for Batch<'_> {
+    type Error = CommitError;
+
     fn with_body<T>(
         &self,
         seq: Seq,
@@ -249,12 +262,12 @@ impl Bodies for Batch<'_> {
             let receipt = Receipt { seq, at: frame.at };
             return read(receipt, frame.body()).map_err(|error| unreachable_body(seq, &error));
         }
-        let corrupt = |what: &str| CommitError::Corrupt(self.shared.corruption(seq, what));
         match self.shared.reader.frame(seq) {
             Ok(Some(frame)) => {
-                read(Receipt { seq, at: frame.at() }, frame.body()).map_err(|error| corrupt(&error.to_string()))
+                let found = read(Receipt { seq, at: frame.at() }, frame.body());
+                found.map_err(|error| self.shared.unreadable(seq, &error).into())
             }
-            Ok(None) => Err(corrupt("no frame where one must be")),
+            Ok(None) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
             Err(corruption) => Err(CommitError::Corrupt(corruption)),
         }
     }
@@ -264,6 +277,7 @@ impl Sealed {
     /// Whether its outcome depends on the state.
     fn needs_judging(&self) -> bool {
         self.takes_away
+            || self.forks
             || !self.preconditions.is_empty()
             || self.meta.idempotency_key.is_some()
             || !self.meta.fences.is_empty()

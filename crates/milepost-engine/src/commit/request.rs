@@ -2,7 +2,7 @@
 
 use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
-    ContentType, Event, Fence, Meta, Precondition, Scope, ScopeError, ScopePrefix, Timestamp, Writer,
+    ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::BodyEncoder, limits, scope::is_reserved,
 };
 
@@ -17,6 +17,7 @@ pub struct Request {
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
+    forks: bool,
 }
 
 /// A request encoded for the queue.
@@ -27,8 +28,10 @@ pub(crate) struct Sealed {
     pub(crate) body_crc: u32,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
-    /// Whether it deletes or clears, so that the leader has to look for what is absent already.
+    /// Whether it deletes, clears or releases, so that the leader has to look for what is absent already.
     pub(crate) takes_away: bool,
+    /// Whether it forks, so that the leader has to look whether it can.
+    pub(crate) forks: bool,
 }
 
 impl Request {
@@ -38,6 +41,7 @@ impl Request {
             meta: Meta::default(),
             preconditions: Vec::new(),
             takes_away: false,
+            forks: false,
         }
     }
 
@@ -161,14 +165,40 @@ impl Request {
             Event::Delete { scope, key } => self.add_delete(scope, key.as_str()),
             Event::Clear { scope } => self.add_clear(scope),
             Event::ClearPrefix { prefix } => self.add_clear_prefix(prefix),
-            other => unreachable!("no such event yet: {other:?}"),
+            Event::Checkpoint { scope, name, note } => self.add_checkpoint(scope, name.as_str(), note.as_ref()),
+            Event::Release { scope, name } => self.add_release(scope, name.as_str()),
+            Event::Fork { scope, origin, point } => self.add_fork(scope, origin, *point),
         }
     }
 
-    /// Whether it may be refused for what the store holds: it has preconditions, fences or an idempotency key.
+    /// Gives the state of a scope after this commit a name, in place. A name given again moves on.
+    pub fn add_checkpoint(&mut self, scope: &Scope, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        Ok(self.encoder.checkpoint(scope, name, note)?)
+    }
+
+    /// Lets the name of a checkpoint go, in place; one that is not there gives no event.
+    pub fn add_release(&mut self, scope: &Scope, name: &str) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.release(scope, name)?)
+    }
+
+    /// Lets a scope begin as another one was after some commit, in place.
+    pub fn add_fork(&mut self, scope: &Scope, origin: &Scope, point: Seq) -> Result<(), CommitError> {
+        not_reserved(scope.as_str())?;
+        not_reserved(origin.as_str())?;
+        self.forks = true;
+        Ok(self.encoder.fork(scope, origin, point)?)
+    }
+
+    /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
     #[must_use]
     pub fn is_judged(&self) -> bool {
-        !self.preconditions.is_empty() || !self.meta.fences.is_empty() || self.meta.idempotency_key.is_some()
+        self.forks
+            || !self.preconditions.is_empty()
+            || !self.meta.fences.is_empty()
+            || self.meta.idempotency_key.is_some()
     }
 
     /// How many events it has.
@@ -196,6 +226,7 @@ impl Request {
             preconditions: self.preconditions,
             meta: self.meta,
             takes_away: self.takes_away,
+            forks: self.forks,
         })
     }
 }

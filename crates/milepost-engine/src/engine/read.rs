@@ -3,10 +3,19 @@
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use milepost_log::FrameRef;
-use milepost_types::{At, Commit, Corruption, Meta, Receipt, Seq, Timestamp, body::Body};
+use milepost_types::{
+    At, Commit, Corruption, Meta, Receipt, Seq, Timestamp,
+    body::{Body, BodyError},
+};
 
 use super::{Engine, Shared};
-use crate::{History, HistoryQuery, ReadError, Replay, Value, View, Watch, open, state::Version};
+use crate::{
+    History, HistoryQuery, ReadError, Replay, Value, View, Watch,
+    error::Unreadable,
+    lineage::{Bodies, Lineage},
+    open,
+    state::{Tiers, Version},
+};
 
 /// What is said where the log lacks a commit.
 pub(crate) const NO_FRAME: &str = "no frame where one must be";
@@ -32,7 +41,7 @@ impl Engine {
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
             At::Seq(seq) => (seq, None),
             At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
-            other => unreachable!("no such moment yet: {other:?}"),
+            At::Checkpoint { scope, name } => (shared.checkpoint(&scope, &name, last)?, None),
         };
         Ok(View { shared: self.hold(), seq, at })
     }
@@ -44,7 +53,7 @@ impl Engine {
         let last = shared.published();
         let segments = shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        match shared.state.load().find_glancing(scope, key, last, glance)? {
+        match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
             Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
         }
@@ -85,11 +94,31 @@ impl Engine {
     }
 }
 
+impl Bodies for Shared {
+    type Error = ReadError;
+
+    fn with_body<T>(
+        &self,
+        seq: Seq,
+        read: impl FnOnce(Receipt, &[u8]) -> Result<T, BodyError>,
+    ) -> Result<T, ReadError> {
+        let frame = self.frame(seq)?;
+        let found = read(Receipt { seq, at: frame.at() }, frame.body());
+        Ok(found.map_err(|error| self.unreadable(seq, &error))?)
+    }
+}
+
 impl Shared {
     /// The time that a read of the newest state takes place at: never before the last commit, so that a clock that runs
     /// backwards brings nothing back that had expired.
     pub(crate) fn now(&self) -> Timestamp {
         self.parts.clock.now().max(self.published_at())
+    }
+
+    /// Answers for scopes and what they were forked from.
+    #[inline]
+    pub(crate) fn lineage<'a>(&'a self, tiers: &'a Tiers) -> Lineage<'a, Shared> {
+        Lineage { tiers, bodies: self }
     }
 
     /// The frame of a durable commit.
@@ -104,20 +133,27 @@ impl Shared {
 
     /// A commit as its owner would see it.
     pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Commit, ReadError> {
-        let fault = |what: String| ReadError::Corrupt(self.corruption(frame.seq(), &what));
-        let body = Body::parse(frame.body()).map_err(|error| fault(error.to_string()))?;
-        let meta = body.meta().map_err(|error| fault(error.to_string()))?;
+        let fault = |error: BodyError| self.unreadable(frame.seq(), &error);
+        let body = Body::parse(frame.body()).map_err(fault)?;
+        let meta = body.meta().map_err(fault)?;
         let mut owned = Vec::with_capacity(body.event_count() as usize);
         let mut events = body.events();
-        while let Some(found) = events.next().map_err(|error| fault(error.to_string()))? {
-            owned.push(found.event.to_event().map_err(|error| fault(error.to_string()))?);
+        while let Some(found) = events.next().map_err(fault)? {
+            let event = found.event.to_event();
+            owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
         Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
     }
 
     pub(crate) fn meta(&self, frame: &FrameRef) -> Result<Meta, ReadError> {
         let meta = Body::parse(frame.body()).and_then(|body| body.meta());
-        meta.map_err(|error| ReadError::Corrupt(self.corruption(frame.seq(), &error.to_string())))
+        Ok(meta.map_err(|error| self.unreadable(frame.seq(), &error))?)
+    }
+
+    /// A body that can't be read, with its place.
+    pub(crate) fn unreadable(&self, seq: Seq, error: &BodyError) -> Unreadable {
+        let (file, offset) = self.place_of(seq);
+        Unreadable::new(file, offset, seq, error)
     }
 
     /// Damage inside the body of a commit.
@@ -145,7 +181,7 @@ impl Shared {
         let mut guard = self.follower.lock();
         let Some(follower) = guard.as_mut() else { return Ok(()) };
         let mut last = Receipt { seq: self.published(), at: self.published_at() };
-        let mut fault: Option<Corruption> = None;
+        let mut fault: Option<Unreadable> = None;
         let tiers = self.state.load();
         let mut inserter = tiers.inserter();
         let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
@@ -156,16 +192,17 @@ impl Shared {
                 ControlFlow::Continue(())
             }
             Err(error) => {
-                fault = Some(open::body_corruption(&self.dir, &frame, &error));
+                fault = Some(open::unreadable(&self.dir, &frame, &error));
                 ControlFlow::Break(())
             }
         });
         drop(inserter);
-        if let Some(corruption) = fault {
-            return Err(ReadError::Corrupt(corruption));
+        if let Some(fault) = fault {
+            return Err(fault.into());
         }
         walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
             crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
+            crate::OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
             other @ (crate::OpenError::Io { .. }
             | crate::OpenError::Permission { .. }
             | crate::OpenError::NewerFormat { .. }

@@ -71,6 +71,11 @@ pub(crate) struct CleanRow {
     pub(crate) last_seq: u64,
 }
 
+// The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
+const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
+const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
+const _: () = assert!(size_of::<ArchivedManifest>() == 72 && size_of::<ArchivedSegmentRow>() == 48);
+
 /// Bytes that are no manifest of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {

@@ -10,6 +10,7 @@
 use std::{
     hint::black_box,
     ops::{Deref, Range},
+    sync::atomic::Ordering,
 };
 
 use milepost_index::ScopeHash;
@@ -18,7 +19,7 @@ use milepost_types::{
     body::{Body, BodyError},
 };
 
-use super::{FENCE, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, scopes::ScopeIndex};
+use super::{FENCE, FORK, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, checkpoints_of, scopes::ScopeIndex};
 
 /// Keys of a group: their slots and lines fit into the first cache many times over.
 const GROUP: usize = 32;
@@ -84,7 +85,20 @@ impl<M: Deref<Target = Memtable>> Inserter<M> {
                     let name = format!("{prefix}/");
                     scope_of(memtable, &mut None, &name).clear(Mark { seq: seq.0, record });
                 }
-                _ => {}
+                EventRef::Checkpoint { scope, name, .. } => {
+                    let state = scope_of(memtable, &mut None, &checkpoints_of(scope));
+                    group.put(memtable, state, name, Version { seq: seq.0, record, kind: Kind::Claim });
+                }
+                EventRef::Release { scope, name } => {
+                    let state = scope_of(memtable, &mut None, &checkpoints_of(scope));
+                    group.put(memtable, state, name, Version { seq: seq.0, record, kind: Kind::Delete });
+                }
+                EventRef::Fork { scope, .. } => {
+                    // Pairs with the load in `Memtable::has_forks`.
+                    memtable.has_forks.store(true, Ordering::Release);
+                    let state = scope_of(memtable, &mut None, FORK);
+                    group.put(memtable, state, scope, Version { seq: seq.0, record, kind: Kind::Claim });
+                }
             }
         }
         if body.has_claims() {

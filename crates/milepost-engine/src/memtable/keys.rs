@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Expiring,
     /// No value any more.
     Delete,
-    /// An idempotency key or a fence, said by the commit itself.
+    /// An idempotency key or a fence, said by the commit itself; a checkpoint's name or a fork.
     Claim,
 }
 
@@ -59,6 +59,13 @@ pub(crate) struct Version {
     pub(crate) seq: u64,
     pub(crate) record: u32,
     pub(crate) kind: Kind,
+}
+
+impl Version {
+    /// Whether its value may expire.
+    pub(crate) fn expires(self) -> bool {
+        self.kind == Kind::Expiring
+    }
 }
 
 const RECORD_BITS: u32 = 28;

@@ -14,6 +14,7 @@ use milepost_types::{
 use super::LOG;
 use crate::{
     OpenError,
+    error::Unreadable,
     index::Indexer,
     manifest::{self, Manifest},
     memtable::Memtable,
@@ -77,7 +78,7 @@ pub(super) fn replay(
     mut filler: Filler<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<FoundLog>, OpenError> {
-    let mut fault: Option<Corruption> = None;
+    let mut fault: Option<Unreadable> = None;
     let total = log_bytes(&**disk, &dir.join(LOG));
     let mut done = 0u64;
     let from = filler.state.load().active_first();
@@ -90,15 +91,12 @@ pub(super) fn replay(
         match folded {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
-                fault = Some(body_corruption(dir, &frame, &error));
+                fault = Some(unreadable(dir, &frame, &error));
                 ControlFlow::Break(())
             }
         }
     });
-    if let Some(corruption) = fault {
-        return Err(OpenError::Corrupt(corruption));
-    }
-    found
+    fault.map_or(found, |fault| Err(fault.into()))
 }
 
 /// Walks the log as the manifest knows it, from a commit on. `None` where there is no log yet.
@@ -149,13 +147,9 @@ fn not_shorter(manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
 }
 
 /// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.
-pub(crate) fn body_corruption(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Corruption {
-    Corruption {
-        file: dir.join(LOG).join(format!("{}.seg", frame.segment)),
-        offset: frame.offset,
-        seq: Some(frame.seq),
-        what: error.to_string(),
-    }
+pub(crate) fn unreadable(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -> Unreadable {
+    let file = dir.join(LOG).join(format!("{}.seg", frame.segment));
+    Unreadable::new(file, frame.offset, frame.seq, error)
 }
 
 pub(crate) fn log_bytes(disk: &dyn Disk, log: &Path) -> u64 {

@@ -104,16 +104,23 @@ impl<'t> KeyCursor<'t> {
         &self.key
     }
 
-    /// The version of the key that a read as of `seq` meets; `clear` is the last one at or below `seq` that meets the
-    /// scope.
-    pub(crate) fn seen(&self, seq: Seq, clear: Option<Mark>) -> Result<Option<Version>, Corruption> {
+    /// The newest version of the key at or below `seq`, whether or not it was deleted or cleared.
+    pub(crate) fn newest(&self, seq: Seq) -> Result<Option<Version>, Corruption> {
         for standing in self.standings.iter().filter(|standing| standing.is_at_key) {
             if let Some(version) = standing.as_of(seq)? {
-                let is_gone = version.kind == Kind::Delete || clear.is_some_and(|mark| mark.stands_after(&version));
-                return Ok(Some(version).filter(|_| !is_gone));
+                return Ok(Some(version));
             }
         }
         Ok(None)
+    }
+
+    /// The version of the key that a read as of `seq` meets; `clear` is the last one at or below `seq` that meets the
+    /// scope.
+    pub(crate) fn seen(&self, seq: Seq, clear: Option<Mark>) -> Result<Option<Version>, Corruption> {
+        let version = self.newest(seq)?;
+        let is_gone =
+            |version: &Version| version.kind == Kind::Delete || clear.is_some_and(|mark| mark.stands_after(version));
+        Ok(version.filter(|version| !is_gone(version)))
     }
 
     /// Every version of the key, oldest first.

@@ -3,10 +3,10 @@
 //! Invariant: a run answers as the memtable did that it was made of.
 
 use milepost_index::{Run, ScopeHash, ScopeView, Versions};
-use milepost_types::{Corruption, Seq};
+use milepost_types::{Corruption, Seq, scope::is_reserved};
 
 use super::{Kind, Mark, Version};
-use crate::memtable::{Met, Name, prefix_names};
+use crate::memtable::{Met, Name, RESERVED, prefix_names};
 
 /// A version as a run has it.
 pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
@@ -44,6 +44,18 @@ pub(super) fn look(run: &Run, name: &Name<'_>, seed: u64, seq: Seq) -> Result<Me
 
 pub(super) fn scope(run: &Run, seed: u64, scope: &str) -> Result<Option<ScopeView>, Corruption> {
     run.scope(ScopeHash::of(seed, scope), scope)
+}
+
+/// How many scopes, keys and versions the engine keeps for itself.
+pub(super) fn reserved(run: &Run) -> Result<(u64, u64, u64), Corruption> {
+    let (mut scopes, mut keys, mut versions) = (0, 0, 0);
+    let mut cursor = run.scopes_from(RESERVED)?;
+    while let Some((_, view)) = cursor.read_next()?.filter(|(name, _)| is_reserved(name)) {
+        scopes += 1;
+        keys += view.keys();
+        versions += view.changes();
+    }
+    Ok((scopes, keys, versions))
 }
 
 /// Appends versions, oldest first.

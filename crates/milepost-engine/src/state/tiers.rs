@@ -18,7 +18,7 @@ use milepost_types::{
 };
 
 use super::{
-    FENCE, IDEMPOTENCY, Inserter, Kind, Mark, Version,
+    FORK, Inserter, Kind, Mark, Version,
     keys::{KeyCursor, KeyOrders},
     look,
     scopes::ScopeCursor,
@@ -34,6 +34,8 @@ pub(crate) struct Tiers {
     pub(super) frozen: Option<Arc<Frozen>>,
     /// Newest first.
     pub(super) runs: Vec<Arc<Run>>,
+    /// Whether a run may hold a fork.
+    pub(super) runs_have_forks: bool,
     pub(super) seed: u64,
 }
 
@@ -66,13 +68,15 @@ impl Tiers {
             next = run.facts().last_seq + 1;
         }
         runs.reverse();
-        Tiers { active: Arc::new(Memtable::new(seed)), active_first: Seq(next), frozen: None, runs, seed }
+        let (active, runs_have_forks) = (Arc::new(Memtable::new(seed)), any_forks(&runs, seed));
+        Tiers { active, active_first: Seq(next), frozen: None, runs, runs_have_forks, seed }
     }
 
     /// The same with another frozen memtable and other runs.
     pub(super) fn with(&self, frozen: Option<Arc<Frozen>>, runs: Vec<Arc<Run>>) -> Tiers {
         let (active, active_first) = (Arc::clone(&self.active), self.active_first);
-        Tiers { active, active_first, frozen, runs, seed: self.seed }
+        let runs_have_forks = any_forks(&runs, self.seed);
+        Tiers { active, active_first, frozen, runs, runs_have_forks, seed: self.seed }
     }
 
     /// Those in memory, newest first.
@@ -129,7 +133,27 @@ impl Tiers {
         Ok(None)
     }
 
-    /// The newest claim on an idempotency key or a fence.
+    /// The newest version at or below `seq`, whether or not it was deleted or cleared.
+    pub(crate) fn newest(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, Corruption> {
+        if let Some(version) = self.memtables().find_map(|memtable| memtable.newest(scope, key, seq)) {
+            return Ok(Some(version));
+        }
+        let name = Name::new(self.seed, scope, key);
+        for run in self.runs.iter().filter(|run| run.facts().first_seq <= seq.0) {
+            if let Some(found) = run.find(name.key_hash, scope, key, seq.0)? {
+                return look::version(run, found).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether any scope may have begun as a fork.
+    #[inline]
+    pub(crate) fn has_forks(&self) -> bool {
+        self.runs_have_forks || self.memtables().any(Memtable::has_forks)
+    }
+
+    /// The newest claim on an idempotency key, a fence, a checkpoint's name or a fork's scope.
     pub(crate) fn claim(&self, scope: &str, key: &str, seq: Seq) -> Result<Option<Version>, Corruption> {
         Ok(self.find(scope, key, seq)?.filter(|version| version.kind == Kind::Claim))
     }
@@ -291,15 +315,18 @@ impl Tiers {
             sizes.scopes += u64::from(run.scope_count());
             sizes.keys += run.key_count();
             sizes.versions += run.version_count();
-            for own in [IDEMPOTENCY, FENCE] {
-                // A damaged run is told by whoever reads it.
-                if let Ok(Some(view)) = look::scope(run, self.seed, own) {
-                    sizes.scopes -= 1;
-                    sizes.keys -= view.keys();
-                    sizes.versions -= view.changes();
-                }
+            // A damaged run is told by whoever reads it.
+            if let Ok((scopes, keys, versions)) = look::reserved(run) {
+                sizes.scopes -= scopes;
+                sizes.keys -= keys;
+                sizes.versions -= versions;
             }
         }
         sizes
     }
+}
+
+/// Whether a run may hold a fork. One that can't be asked may: whoever then looks for it is told what is wrong.
+fn any_forks(runs: &[Arc<Run>], seed: u64) -> bool {
+    runs.iter().any(|run| !matches!(look::scope(run, seed, FORK), Ok(None)))
 }

@@ -10,7 +10,7 @@ use milepost_types::{Corruption, EventRef, Seq, body::Body};
 
 use crate::{
     index::INDEX,
-    memtable::{FENCE, IDEMPOTENCY, Kind, kind_in_run},
+    memtable::{FENCE, FORK, IDEMPOTENCY, Kind, checkpoints_of, kind_in_run},
 };
 
 /// Runs, and how much of the log was found in them.
@@ -118,7 +118,13 @@ impl Checked {
                 EventRef::Delete { scope, key } => self.version(seed, (scope, key), (seq, record), Kind::Delete)?,
                 EventRef::Clear { scope } => self.clear(seed, scope, seq)?,
                 EventRef::ClearPrefix { prefix } => self.clear(seed, &format!("{prefix}/"), seq)?,
-                _ => {}
+                EventRef::Checkpoint { scope, name, .. } => {
+                    self.version(seed, (&checkpoints_of(scope), name), (seq, record), Kind::Claim)?;
+                }
+                EventRef::Release { scope, name } => {
+                    self.version(seed, (&checkpoints_of(scope), name), (seq, record), Kind::Delete)?;
+                }
+                EventRef::Fork { scope, .. } => self.version(seed, (FORK, scope), (seq, record), Kind::Claim)?,
             }
         }
         let meta = body.meta()?;

@@ -2,6 +2,10 @@
 //!
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
+//! * `checkpoints`: names of moments
+//! * `forks`: scopes that begin as others
+//! * `newer`: commits that a later version wrote
+//! * `restores`: differences, and back to a past point
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
@@ -15,8 +19,12 @@
 
 mod basics;
 mod beside;
+mod checkpoints;
 mod faults;
+mod forks;
 mod judged;
+mod newer;
+mod restores;
 mod tickets;
 mod tiers;
 

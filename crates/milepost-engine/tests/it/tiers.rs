@@ -195,12 +195,12 @@ impl World {
                 assert_eq!(changes.len() as u64, self.model.changes);
                 for change in changes {
                     let name = SCOPES.into_iter().find(|name| *name == change.scope.as_str()).unwrap();
-                    let new = change.new.map(|value| value.to_vec());
+                    let new = change.new.as_ref().map(|value| value.to_vec());
                     if change.kind != ChangeKind::Set {
                         assert_eq!(new, None);
-                        assert_eq!(self.model.at(name, change.key.as_str(), change.seq.0), None);
+                        assert_eq!(self.model.at(name, change.key().unwrap().as_str(), change.seq.0), None);
                     }
-                    let old = self.model.at(name, change.key.as_str(), change.seq.0 - 1);
+                    let old = self.model.at(name, change.key().unwrap().as_str(), change.seq.0 - 1);
                     assert!(change.old.is_none() || old.is_some() || new.is_some());
                 }
             }

@@ -173,6 +173,15 @@ fn crc_of(header: &[u8], tail: &[u8]) -> u32 {
 }
 
 impl Tail {
+    /// Where the end of a whole file begins, if its last bytes are right: of the others only the header may be read
+    /// before that.
+    #[must_use]
+    pub fn begins_at(file: &[u8]) -> Option<usize> {
+        let trailer = &file[file.len().checked_sub(TRAILER_BYTES)?..];
+        let bytes = TRAILER_BYTES + u32_at(trailer, 0) as usize + 4 * u32_at(trailer, 4) as usize;
+        file.len().checked_sub(bytes)
+    }
+
     /// Reads the end of a whole file.
     pub fn decode(file: &[u8]) -> Result<Tail, Malformed> {
         let trailer_at = file

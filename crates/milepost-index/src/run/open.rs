@@ -3,7 +3,7 @@
 //! Invariant: a file that is not the one its facts tell of is refused: cut, damaged, an older or a newer copy, another
 //! run or another store's.
 
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 use milepost_io::{Disk, Map, OpenMode};
 use milepost_types::{Corruption, Seq};
@@ -12,8 +12,8 @@ use super::{Run, RunFacts};
 use crate::{
     OpenRunError, RunId,
     format::{
-        header::{FORMAT_VERSION, HeaderFault, RunHeader},
-        meta::Tail,
+        header::{FORMAT_VERSION, HeaderFault, RUN_HEADER_BYTES, RunHeader},
+        meta::{TRAILER_BYTES, Tail},
     },
     pages::Pages,
 };
@@ -35,6 +35,10 @@ impl Run {
 
     /// Opens a run from the bytes of its whole file.
     pub fn read(path: &Path, map: Map, store: [u8; 16], facts: &RunFacts) -> Result<Run, OpenRunError> {
+        let end = map.len();
+        check_readable(path, &map, 0..RUN_HEADER_BYTES, facts)?;
+        check_readable(path, &map, end.saturating_sub(TRAILER_BYTES)..end, facts)?;
+        check_readable(path, &map, Tail::begins_at(&map).unwrap_or(end)..end, facts)?;
         let header = RunHeader::decode(&map).map_err(|fault| match fault {
             HeaderFault::Newer { found } => OpenRunError::NewerFormat {
                 file: path.to_owned(),
@@ -69,6 +73,10 @@ impl Run {
         let (key_shape, scope_shape) = (meta.key_shape(), meta.scope_shape());
         Ok(Run { path, facts, store, pages: Pages::new(map, &tail), meta, key_shape, scope_shape })
     }
+}
+
+fn check_readable(path: &Path, map: &Map, range: Range<usize>, facts: &RunFacts) -> Result<(), OpenRunError> {
+    map.check_readable(range).map_err(|fault| corrupt(path, fault.at as u64, facts, &fault.to_string()))
 }
 
 fn corrupt(path: &Path, offset: u64, facts: &RunFacts, what: &str) -> OpenRunError {

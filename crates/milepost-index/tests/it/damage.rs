@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use milepost_index::{Mark, OpenRunError, Run, RunFacts, RunId, Version};
-use milepost_io::Map;
+use milepost_io::{Disk, Map, OpenMode, OsDisk, write_all_at};
 
 use crate::rig::{Model, STORE, Shape, check, dir, disk, history, open};
 
@@ -147,4 +147,38 @@ fn only_the_expected_file_is_opened() {
 
 fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
+}
+
+/// FAULTS B5: a run that is cut while it is mapped: right answers from what is there, named errors for the rest.
+#[test]
+fn a_run_cut_under_its_map() {
+    let model = history(11, Shape { events: 6000, scopes: 30, keys: 3000, hot: 0 });
+    let disk = disk();
+    let facts = model.build(&disk, 7).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let path = facts.id.path(temp.path());
+    let whole = disk.file_bytes(&RunId(7).path(&dir())).unwrap();
+    let file = OsDisk.open(&path, OpenMode::CreateNew).unwrap();
+    write_all_at(&*file, &whole, 0).unwrap();
+    let run = Run::open(&OsDisk, temp.path(), STORE, &facts).unwrap();
+    check(&model, &run).unwrap();
+    let seed = milepost_index::ScopeHash::seed(&STORE);
+    for bytes in [whole.len() / 2, whole.len() / 5, 0] {
+        file.set_bytes(bytes as u64).unwrap();
+        let mut refused = 0;
+        for (name, scope) in &model.scopes {
+            let hash = milepost_index::ScopeHash::of(seed, name);
+            for (key, versions) in &scope.keys {
+                match run.find(hash.key(key), name, key, u64::MAX) {
+                    Ok(found) => assert_eq!(found, versions.last().copied()),
+                    Err(fault) => {
+                        assert!(fault.offset >= bytes as u64 && fault.file == path, "{fault}");
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(refused > 0, "cut to {bytes} bytes");
+        assert!(Run::open(&OsDisk, temp.path(), STORE, &facts).is_err());
+    }
 }

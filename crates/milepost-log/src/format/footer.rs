@@ -1,4 +1,4 @@
-//! The footer of a sealed segment: where each of its frames begins, and the range of its times.
+//! The footer of a sealed segment: where each of its frames begins, and when each was stamped.
 //!
 //! ```text
 //! footer   at the end of the last frame, an offset divisible by 8
@@ -12,14 +12,21 @@
 //! ```
 //!
 //! Invariant: offsets increase, are divisible by 8, begin at 64 and end before the footer; there is one for every `Seq`
-//! from the first to the last. [`FooterView`] exists only after that was checked, and then finds an offset without
-//! reading the archive again.
+//! from the first to the last, and so is a step of time. [`FooterView`] exists only after that was checked, and then
+//! finds an offset or a moment without reading the archive again.
+
+use std::ops::Range;
 
 use milepost_types::{Seq, Timestamp};
 use rkyv::{Archive, Serialize, rancor, util::AlignedVec};
 use thiserror::Error;
 
-use super::{ALIGN_BYTES, Seed, header::SEGMENT_HEADER_BYTES, u32_at};
+use super::{
+    ALIGN_BYTES, Seed,
+    header::SEGMENT_HEADER_BYTES,
+    times::{self, BLOCK_FRAMES, Times},
+    u16_at, u32_at, u64_at,
+};
 
 /// Bytes of the trailer, the last of a sealed file.
 pub const TRAILER_BYTES: usize = 24;
@@ -41,6 +48,8 @@ pub struct Footer {
     pub last_crc: u32,
     /// Where each frame begins.
     pub offsets: Vec<u32>,
+    /// When each frame was stamped.
+    pub times: Times,
 }
 
 /// Bytes that are no footer.
@@ -77,7 +86,10 @@ pub struct FooterView {
     pub last_crc: u32,
     /// Checksum of the archive.
     pub archive_crc: u32,
-    table_at: usize,
+    offsets_at: usize,
+    firsts_at: usize,
+    shifts_at: usize,
+    steps_at: usize,
     frames: usize,
 }
 
@@ -106,6 +118,13 @@ pub fn ends_with_trailer(tail: &[u8]) -> bool {
     tail.len() >= TRAILER_BYTES && tail.ends_with(&MAGIC)
 }
 
+/// Where the footer of a whole segment file begins, if its last bytes are right: before that, only they may be read.
+#[must_use]
+pub fn begins_at(file: &[u8]) -> Option<usize> {
+    let trailer_at = file.len().checked_sub(TRAILER_BYTES)?;
+    trailer_at.checked_sub(u32_at(&file[trailer_at..], 0) as usize)
+}
+
 /// Reads and checks the footer of a whole segment file.
 pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
     let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or(FooterFault::Missing)?;
@@ -116,7 +135,7 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, F
     if crc32fast::hash(&trailer[..12]) != u32_at(trailer, 12) || u32_at(trailer, 8) != segment_crc {
         return Err(FooterFault::Trailer);
     }
-    let begins_at = trailer_at.checked_sub(u32_at(trailer, 0) as usize).ok_or(FooterFault::Trailer)?;
+    let begins_at = begins_at(file).ok_or(FooterFault::Trailer)?;
     if begins_at < SEGMENT_HEADER_BYTES || !begins_at.is_multiple_of(ALIGN_BYTES) {
         return Err(FooterFault::Content);
     }
@@ -133,7 +152,7 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
     let mut copy = AlignedVec::<16>::with_capacity(archive.len());
     copy.extend_from_slice(archive);
     let footer = rkyv::access::<ArchivedFooter, rancor::Error>(&copy).map_err(|_| FooterFault::Content)?;
-    let table_at = footer.offsets.as_ptr().addr() - copy.as_ptr().addr();
+    let place = |table: *const u8| begins_at + (table.addr() - copy.as_ptr().addr());
     let view = FooterView {
         begins_at,
         first_seq: Seq(footer.first_seq.to_native()),
@@ -142,7 +161,10 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
         last_at: Timestamp(footer.last_at.to_native()),
         last_crc: footer.last_crc.to_native(),
         archive_crc,
-        table_at: begins_at + table_at,
+        offsets_at: place(footer.offsets.as_ptr().cast()),
+        firsts_at: place(footer.times.firsts.as_ptr().cast()),
+        shifts_at: place(footer.times.shifts.as_ptr()),
+        steps_at: place(footer.times.steps.as_ptr().cast()),
         frames: footer.offsets.len(),
     };
     let frames = view.last_seq.0.checked_sub(view.first_seq.0).and_then(|count| count.checked_add(1));
@@ -154,7 +176,28 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
         ordered &= offset >= end && offset.is_multiple_of(ALIGN_BYTES);
         end = offset + super::frame::FRAME_HEADER_BYTES;
     }
-    if counted && ordered && end <= begins_at { Ok(view) } else { Err(FooterFault::Content) }
+    if counted && ordered && end <= begins_at && times_are_sound(footer, &view) {
+        Ok(view)
+    } else {
+        Err(FooterFault::Content)
+    }
+}
+
+/// Whether there is a step for each frame, and whether they never go back.
+fn times_are_sound(footer: &ArchivedFooter, view: &FooterView) -> bool {
+    let times = &footer.times;
+    let blocks = view.frames.div_ceil(BLOCK_FRAMES);
+    let firsts = times.firsts.iter().map(|first| first.to_native());
+    times.steps.len() == view.frames
+        && times.firsts.len() == blocks
+        && times.shifts.len() == blocks
+        && times.firsts.first().is_some_and(|first| first.to_native() == view.first_at.0)
+        && firsts.is_sorted()
+        && times.shifts.iter().all(|shift| u32::from(*shift) < u64::BITS)
+        && times
+            .steps
+            .chunks(BLOCK_FRAMES)
+            .all(|block| block[0] == 0 && block.iter().map(|step| step.to_native()).is_sorted())
 }
 
 impl FooterView {
@@ -167,7 +210,48 @@ impl FooterView {
     /// Where the frame with this index begins; `file` is the file that the footer was read from.
     #[must_use]
     pub fn offset(&self, file: &[u8], index: usize) -> u32 {
+        u32_at(file, self.offset_at(index))
+    }
+
+    /// Where in the file it stands where the frame with this index begins.
+    #[must_use]
+    pub fn offset_at(&self, index: usize) -> usize {
         assert!(index < self.frames, "frame {index} of {}", self.frames);
-        u32_at(file, self.table_at + 4 * index)
+        self.offsets_at + 4 * index
+    }
+
+    /// How many frames are stamped at or before a moment: no fewer than the start of the range, no more than its end.
+    /// `read` gives bytes of the file that the footer was read from.
+    pub fn frames_until<'f, E>(
+        &self,
+        at: Timestamp,
+        read: impl Fn(Range<usize>) -> Result<&'f [u8], E>,
+    ) -> Result<Range<usize>, E> {
+        let first_of = |block: usize| {
+            let place = self.firsts_at + 8 * block;
+            read(place..place + 8).map(|bytes| u64_at(bytes, 0).cast_signed())
+        };
+        // The blocks that begin at or before the moment.
+        let (mut low, mut high) = (0, self.frames.div_ceil(BLOCK_FRAMES));
+        while low < high {
+            let middle = low.midpoint(high);
+            if first_of(middle)? <= at.0 { low = middle + 1 } else { high = middle }
+        }
+        let Some(block) = low.checked_sub(1) else { return Ok(0..0) };
+        let begin = block * BLOCK_FRAMES;
+        let end = self.frames.min(begin + BLOCK_FRAMES);
+        let (steps, _) = read(self.steps_at + 2 * begin..self.steps_at + 2 * end)?.as_chunks();
+        let shift = read(self.shifts_at + block..self.shifts_at + block + 1)?[0];
+        let within = times::until(steps, first_of(block)?, shift, at.0);
+        Ok(begin + within.start..begin + within.end)
+    }
+
+    /// Whether the frame with this index may be stamped `at`; `file` is the file that the footer was read from.
+    #[must_use]
+    pub fn fits(&self, file: &[u8], index: usize, at: Timestamp) -> bool {
+        let block = index / BLOCK_FRAMES;
+        let first = u64_at(file, self.firsts_at + 8 * block).cast_signed();
+        index < self.frames
+            && times::fits(u16_at(file, self.steps_at + 2 * index), first, file[self.shifts_at + block], at.0)
     }
 }

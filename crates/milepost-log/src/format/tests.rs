@@ -1,5 +1,7 @@
 //! Round trips, truncations and flipped bits of the pure formats.
 
+use std::{convert::Infallible, ops::Range};
+
 use milepost_types::{Seq, Timestamp};
 use proptest::prelude::*;
 
@@ -9,6 +11,7 @@ use super::{
     frame::{FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, frame_bytes, may_begin_later_batch},
     header::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
     is_zero,
+    times::Times,
 };
 use crate::{SegmentId, StoreId};
 
@@ -46,7 +49,12 @@ fn footer_of(frames: u32) -> Footer {
         last_at: 5_000,
         last_crc: 77,
         offsets: (0..frames).map(|index| first + index * 48).collect(),
+        times: Times::of(&stamps_of(frames)),
     }
+}
+
+fn stamps_of(frames: u32) -> Vec<i64> {
+    (0..frames).map(|index| i64::from(index) * i64::from(index) - 5).collect()
 }
 
 /// A sealed file whose frames are zeros: the footer does not look at them.
@@ -77,11 +85,13 @@ fn the_bytes_are_the_documented_ones() {
     assert_eq!(&frame[40..56], body);
     let file = sealed_file(3);
     assert_eq!(&file[file.len() - 8..], b"MPSTFTR\0");
+    // Three offsets and 4 zeros, one first timestamp, three steps, one shift and a zero, the root.
+    assert_eq!(file.len() - SEGMENT_HEADER_BYTES - 3 * 48 - TRAILER_BYTES, 12 + 4 + 8 + 6 + 1 + 1 + 72);
     let hashes = [&bytes[..], &frame, &file[SEGMENT_HEADER_BYTES + 3 * 48..]].map(crc32fast::hash);
     assert_eq!(hashes.map(|hash| format!("{hash:08x}")), PINNED);
 }
 
-const PINNED: [&str; 3] = ["2144df1c", "a1c282a1", "da484641"];
+const PINNED: [&str; 3] = ["2144df1c", "a1c282a1", "56a64b45"];
 
 #[test]
 fn headers_come_back() {
@@ -198,6 +208,14 @@ fn footers_come_back() {
         for (index, offset) in footer_of(frames).offsets.into_iter().enumerate() {
             assert_eq!(view.offset(&file, index), offset);
         }
+        let read = |range: Range<usize>| Ok::<_, Infallible>(&file[range]);
+        let stamps = stamps_of(frames);
+        for at in (-9..100).chain(stamps.iter().flat_map(|at| [at - 1, *at, at + 1])) {
+            let Ok(found) = view.frames_until(Timestamp(at), read);
+            let right = stamps.iter().filter(|stamp| **stamp <= at).count();
+            assert!(found.start <= right && right <= found.end, "{at} of {frames} frames: {found:?}, not {right}");
+        }
+        assert!(stamps.iter().enumerate().all(|(index, at)| view.fits(&file, index, Timestamp(*at))));
     }
 }
 
@@ -227,7 +245,7 @@ fn every_flipped_bit_and_truncation_of_a_footer_is_met() {
 fn a_footer_that_cannot_be_is_refused() {
     let header = segment_header();
     type Spoil = fn(&mut Footer);
-    let wrong: [(&str, Spoil); 8] = [
+    let wrong: [(&str, Spoil); 14] = [
         ("count", |footer| footer.last_seq += 1),
         ("range", |footer| footer.last_seq = 0),
         ("all of u64", |footer| (footer.first_seq, footer.last_seq) = (0, u64::MAX)),
@@ -236,6 +254,12 @@ fn a_footer_that_cannot_be_is_refused() {
         ("first", |footer| footer.offsets[0] = 72),
         ("order", |footer| footer.offsets.swap(1, 2)),
         ("end", |footer| footer.offsets[4] = 1 << 20),
+        ("steps", |footer| footer.times.steps.truncate(4)),
+        ("order of steps", |footer| footer.times.steps.swap(3, 4)),
+        ("first step", |footer| footer.times.steps[0] = 1),
+        ("first of a block", |footer| footer.times.firsts[0] += 1),
+        ("blocks", |footer| footer.times.firsts.push(9)),
+        ("shift", |footer| footer.times.shifts[0] = 64),
     ];
     for (what, spoil) in wrong {
         let mut footer = footer_of(5);

@@ -28,7 +28,7 @@ use crate::{
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
     },
     names,
-    segment::{Heap, Offsets, Part, Sealed},
+    segment::{Heap, Offsets, Part, Sealed, read_footer},
 };
 
 /// How often a place that looks damaged is read again.
@@ -251,8 +251,11 @@ impl Finder<'_> {
         let sealed = Sealed::new(&header, path, map.clone(), offsets, footer.first_at, footer.begins_at);
         let mut index = 0;
         let mut misplaced = false;
+        map.check_readable(0..map.len()).map_err(|fault| segment.corrupt(fault.at, fault.to_string()))?;
         let stop = segment.walk(&map, self.known.clean, &mut |frame, at| {
-            misplaced |= index >= footer.frames() || footer.offset(&map, index) as usize != at;
+            misplaced |= index >= footer.frames()
+                || footer.offset(&map, index) as usize != at
+                || !footer.fits(&map, index, frame.header.at);
             if !misplaced {
                 sealed.set_checked(index);
             }
@@ -467,7 +470,11 @@ fn sealed_content(segment: &Segment, facts: Option<SealedFacts>) -> Result<Optio
     // If the system can't give a map, the bytes are read.
     let map = segment.file.map().or_else(|_| read_to_end(&*segment.file, 0).map(Map::of_bytes));
     let map = map.map_err(LogError::io("read", path))?;
-    match footer::decode(&map, segment.header.crc(), segment.header.seed()) {
+    let footer = match read_footer(&map, &segment.header) {
+        Ok(footer) => footer,
+        Err(fault) => return damaged(fault.at as u64, fault.to_string()),
+    };
+    match footer {
         Ok(footer)
             if facts.is_none_or(|facts| (facts.crc, facts.last_seq) == (footer.archive_crc, footer.last_seq)) =>
         {

@@ -1,23 +1,25 @@
 //! [`Sealed`]: a segment that can't change any more, read through a map.
 //!
 //! Invariant: a frame is checked (header, body, padding, `Seq`) the first time it is read from the map. A bit remembers
-//! that it was; so later reads cost no checksum, and a flipped bit is met by the first read.
+//! that it was; so later reads cost no checksum, and a flipped bit is met by the first read. Whether its pages can be
+//! read is asked every time: they may have left memory since.
 
 use std::{
     fmt,
+    ops::Range,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use milepost_io::Map;
+use milepost_io::{Map, Unreadable};
 use milepost_types::{Corruption, Seq, Timestamp};
 
 use crate::{
     FrameView, SealedFacts, SegmentId,
     format::{
         Seed,
-        footer::FooterView,
-        frame::{FRAME_HEADER_BYTES, Frame},
+        footer::{self, FooterFault, FooterView, TRAILER_BYTES},
+        frame::{FRAME_HEADER_BYTES, Frame, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         u32_at, u64_at,
     },
@@ -29,6 +31,13 @@ pub(crate) enum Offsets {
     Footer(FooterView),
     /// In memory: there was no room for a footer.
     Memory(Vec<u32>),
+}
+
+/// Reads and checks the footer of a segment through its map.
+pub(crate) fn read_footer(map: &Map, header: &SegmentHeader) -> Result<Result<FooterView, FooterFault>, Unreadable> {
+    map.check_readable(map.len().saturating_sub(TRAILER_BYTES)..map.len())?;
+    map.check_readable(footer::begins_at(map).unwrap_or(map.len())..map.len())?;
+    Ok(footer::decode(map, header.crc(), header.seed()))
 }
 
 /// A sealed segment.
@@ -113,26 +122,34 @@ impl Sealed {
 
     /// Where the frame with this index begins.
     #[inline]
-    fn offset(&self, index: usize) -> u32 {
+    fn offset(&self, index: usize) -> Result<u32, Unreadable> {
         match &self.offsets {
-            Offsets::Footer(view) => view.offset(&self.map, index),
-            Offsets::Memory(offsets) => offsets[index],
+            Offsets::Footer(view) => {
+                let at = view.offset_at(index);
+                self.map.check_readable(at..at + size_of::<u32>())?;
+                Ok(view.offset(&self.map, index))
+            }
+            Offsets::Memory(offsets) => Ok(offsets[index]),
         }
     }
 
-    /// A byte of the body of the frame with this index, unchecked.
+    /// A byte of the body of the frame with this index, unchecked; 0 if it can't be read.
     #[inline]
     pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
-        self.map.get(self.offset(index) as usize + FRAME_HEADER_BYTES + at).copied().unwrap_or(0)
+        let Ok(offset) = self.offset(index) else { return 0 };
+        let at = offset as usize + FRAME_HEADER_BYTES + at;
+        if self.map.check_readable(at..at + 1).is_err() { 0 } else { self.map.get(at).copied().unwrap_or(0) }
     }
 
     /// The frame with this index, checked.
     pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
-        let offset = self.offset(index);
         let seq = Seq(self.first_seq.0 + index as u64);
-        let corrupt = |what| Corruption { file: self.path.clone(), offset: u64::from(offset), seq: Some(seq), what };
+        let unreadable = |fault: Unreadable| self.corruption(fault.at as u64, seq, fault.to_string());
+        let offset = self.offset(index).map_err(unreadable)?;
+        let corrupt = |what| self.corruption(u64::from(offset), seq, what);
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
         let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();
+        self.check_frame_readable(offset as usize, bytes).map_err(unreadable)?;
         if self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) == 0 {
             self.check(bytes, seq).map_err(corrupt)?;
             self.set_checked(index);
@@ -149,6 +166,38 @@ impl Sealed {
             segment: self.id,
             offset: u64::from(offset),
         })
+    }
+
+    /// How many frames are stamped at or before a moment.
+    pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
+        let Range { start: mut low, end: mut high } = match &self.offsets {
+            Offsets::Footer(view) => {
+                let read = |range: Range<usize>| self.map.check_readable(range.clone()).map(|()| &self.map[range]);
+                let unreadable =
+                    |fault: Unreadable| self.corruption(fault.at as u64, self.first_seq, fault.to_string());
+                view.frames_until(at, read).map_err(unreadable)?
+            }
+            Offsets::Memory(offsets) => 0..offsets.len(),
+        };
+        // What is left are those that the footer can't tell apart: few, or none.
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.view(middle)?.at <= at { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// Whether all of the frame at the beginning of `bytes` can be read.
+    #[inline]
+    fn check_frame_readable(&self, offset: usize, bytes: &[u8]) -> Result<(), Unreadable> {
+        let body_at = offset + FRAME_HEADER_BYTES;
+        self.map.check_readable(offset..body_at)?;
+        let body_bytes = if bytes.len() < FRAME_HEADER_BYTES { 0 } else { u32_at(bytes, 0) as usize };
+        self.map.check_readable_beyond(body_at - 1, frame_bytes(body_bytes).saturating_add(offset).min(self.end))
+    }
+
+    fn corruption(&self, offset: u64, seq: Seq, what: String) -> Corruption {
+        Corruption { file: self.path.clone(), offset, seq: Some(seq), what }
     }
 
     fn check(&self, bytes: &[u8], seq: Seq) -> Result<(), String> {

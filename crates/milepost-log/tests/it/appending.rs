@@ -2,10 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use milepost_log::{KnownSegment, SegmentId, format::header::SegmentHeader};
+use milepost_io::SimRng;
+use milepost_log::{FrameBytes, KnownSegment, SegmentId, format::header::SegmentHeader};
 use milepost_types::{Seq, Timestamp};
 
-use crate::rig::{World, all, at, segment_file};
+use crate::rig::{World, all, at, frame, segment_file};
 
 #[test]
 fn what_was_appended_is_read_back() {
@@ -155,6 +156,40 @@ fn times_lead_to_commits() {
     // Right after a roll, the open segment is empty.
     world.roll(&mut log).unwrap();
     assert_eq!(log.reader.seq_at(Timestamp::MAX), Ok(Seq(30)));
+}
+
+/// The same for commits at any pace, in segments of many blocks: against a search one by one.
+#[test]
+fn every_moment_leads_to_its_commit() {
+    for seed in 0..12 {
+        let mut rng = SimRng::new(seed);
+        let mut world = World::new(16 << 10);
+        let mut log = world.create().unwrap();
+        let mut stamps = Vec::new();
+        let mut now = -5_000_000_i64;
+        while stamps.len() < 700 {
+            // Bursts, an even pace, pauses of days; the first ones before 1970.
+            let gap = [1, 1, 300, 1_000_000, 90_000_000_000][rng.index(5)];
+            let mut batch = Vec::new();
+            for _ in 0..1 + rng.index(90) {
+                now += 1 + rng.index(gap) as i64;
+                stamps.push(now);
+                let body = vec![7; rng.index(60)];
+                batch.push(FrameBytes { at: Timestamp(now), ..frame(Seq(stamps.len() as u64), body) });
+            }
+            log.writer.append(batch).unwrap();
+            log.writer.sync().unwrap();
+            if log.writer.needs_roll(1000) && rng.index(3) > 0 {
+                log.writer.roll().unwrap();
+            }
+        }
+        let moments = stamps.iter().flat_map(|at| [at - 1, *at, at + 1, at + rng.index(1 << 20) as i64]);
+        for at in moments.chain([i64::MIN, i64::MAX, -5_000_000, 0]) {
+            let right = Seq(stamps.partition_point(|stamp| *stamp <= at) as u64);
+            assert_eq!(log.reader.seq_at(Timestamp(at)), Ok(right), "seed {seed}, {at}");
+        }
+        assert!(log.reader.segment_stats().len() > 2);
+    }
 }
 
 /// Every segment has a salt of its own, and every opening begins another row of them.

@@ -9,11 +9,12 @@ use milepost_log::{
     format::{
         footer::{self, Footer},
         header::SegmentHeader,
+        times::Times,
     },
 };
 use milepost_types::Seq;
 
-use crate::rig::{World, dir, segment_file};
+use crate::rig::{World, at, dir, segment_file};
 
 /// Three segments: two sealed, and an open one with three batches, the last of them of two commits.
 fn small_world() -> World {
@@ -304,6 +305,7 @@ fn a_footer_that_lies_is_found_out() {
     let bytes = world.sim.file_bytes(&file).unwrap();
     let header = SegmentHeader::decode(&bytes).unwrap();
     let view = footer::decode(&bytes, header.crc(), header.seed()).unwrap();
+    let stamps: Vec<i64> = (view.first_seq.0..=view.last_seq.0).map(|seq| at(Seq(seq)).0).collect();
     let truth = Footer {
         first_seq: view.first_seq.0,
         last_seq: view.last_seq.0,
@@ -311,18 +313,21 @@ fn a_footer_that_lies_is_found_out() {
         last_at: view.last_at.0,
         last_crc: view.last_crc,
         offsets: (0..view.frames()).map(|index| view.offset(&bytes, index)).collect(),
+        times: Times::of(&stamps),
     };
     type Lie = fn(&mut Footer);
-    let lies: [(&str, Lie); 7] = [
+    let lies: [(&str, Lie); 8] = [
         ("nothing", |_| {}),
         ("an offset", |footer| footer.offsets[1] += 8),
         ("the first time", |footer| footer.first_at -= 1),
         ("the last time", |footer| footer.last_at += 1),
+        ("a time", |footer| footer.times.steps.iter_mut().skip(1).for_each(|step| *step += 1)),
         ("the last crc", |footer| footer.last_crc ^= 1),
         ("the range", |footer| (footer.first_seq, footer.last_seq) = (footer.first_seq + 1, footer.last_seq + 1)),
         ("the count", |footer| {
             footer.last_seq -= 1;
             footer.offsets.pop();
+            footer.times.steps.pop();
         }),
     ];
     // A manifest that lists the lie as it is; and one that does not know of the seal, so that the footer does not

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
-use milepost_io::{Disk, Latch, OsDisk, OsEntropy};
+use milepost_io::{Disk, Latch, OpenMode, OsDisk, OsEntropy};
 use milepost_log::{CleanMark, FoundLog, Known, KnownSegment, Log, LogSettings, Prefilled, Tail, create, find};
 use milepost_types::Seq;
 
@@ -66,4 +66,37 @@ fn a_log_lives_on_the_real_disk() {
         found(dir, &segments, Some(clean));
     }
     assert_eq!(held.body(), body(Seq(3), 0, size(Seq(3))));
+}
+
+/// FAULTS B5: a segment that is cut while it is mapped. Its frames are named errors, whether they were read before or
+/// not; those of other segments are read. The process used to end at the first of them.
+#[test]
+fn a_segment_cut_under_its_map_is_an_error_for_its_frames() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut log = create(disk(), temp.path(), STORE, 1, &OsEntropy, Latch::default(), SETTINGS).unwrap();
+    commit(&mut log, 200);
+    let (reader, last) = (log.reader.clone(), log.reader.last_seq());
+    let segments = reader.segment_stats();
+    let cut = &segments[2];
+    assert!(cut.sealed && segments.len() > 4);
+    let is_cut = |seq: u64| (cut.first_seq.0..cut.first_seq.0 + cut.frames).contains(&seq);
+    let held = reader.frame(segments[1].first_seq).unwrap().unwrap();
+    assert_eq!(all(&reader).len(), last.0 as usize);
+    disk().open(&cut.file, OpenMode::Write).unwrap().set_bytes(5000).unwrap();
+    for _ in 0..2 {
+        for seq in 1..=last.0 {
+            match reader.frame(Seq(seq)) {
+                Ok(Some(frame)) => assert!(!is_cut(seq) && frame.body() == body(Seq(seq), 0, size(Seq(seq))), "{seq}"),
+                Err(fault) => {
+                    assert!(is_cut(seq) && fault.file == cut.file && fault.seq == Some(Seq(seq)), "{seq}: {fault}");
+                    assert!(fault.to_string().contains("can't be read"), "{fault}");
+                }
+                Ok(None) => panic!("{seq} is not there"),
+            }
+        }
+        let walked = reader.for_each_frame(Seq::FIRST, last, &mut |_| ControlFlow::Continue(()));
+        assert_eq!(walked.unwrap_err().file, cut.file);
+    }
+    assert_eq!(held.body(), body(held.seq(), 0, size(held.seq())));
+    commit(&mut log, 1);
 }

@@ -135,7 +135,7 @@ impl Specimen {
     fn moment(&self, engine: &Engine, model: &Model, seq: Seq, named: &mut u32) -> Agreed {
         let Some(view) = answer(engine.view(At::Seq(seq)), named)? else { return Ok(()) };
         let Some(at) = answer(view.at(), named)? else { return Ok(()) };
-        let Some(moment) = model.moment(At::Seq(seq), at) else { return disagree("a view of no moment") };
+        let Some(moment) = model.moment(&At::Seq(seq), at) else { return disagree("a view of no moment") };
         let state = model.state(seq);
         for scope in SCOPES {
             for key in KEYS {

@@ -1,8 +1,8 @@
 //! What becomes of a request at its place in the order.
 //!
 //! Invariant: the order of the questions is fixed. First a repeated idempotency key, whatever has changed since it was
-//! used. Then whether there is a place in the order at all: a position, a stamp from a clock that can be right; then the
-//! fences, the preconditions; only then is anything decided about the events.
+//! used. Then whether there is a place in the order at all: a position, a stamp from a clock that can be right. Then
+//! the fences, the preconditions; only then is anything decided about the events.
 
 use std::sync::Arc;
 
@@ -34,10 +34,27 @@ pub enum Refused {
     Fenced(Scope, u64, u64, Option<Writer>),
     /// The idempotency key was used for something else, by this commit.
     Conflict(Seq),
+    /// A scope that can't begin as another one.
+    Fork(Scope, NoFork),
     /// The wall clock can't be right.
     ClockJump,
     /// No position or stamp is left.
     Exhausted,
+}
+
+/// Why a scope can't begin as another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoFork {
+    /// It is the other one.
+    Itself,
+    /// The point, and the last commit there is.
+    PointAhead(Seq, Seq),
+    /// It is a fork since this commit.
+    IsFork(Seq),
+    /// It holds keys; its version.
+    HasState(Seq),
+    /// Too many forks lie behind it.
+    TooDeep,
 }
 
 impl Model {
@@ -70,11 +87,12 @@ impl Model {
                 return Outcome::Refused(Refused::Precondition(condition.clone(), actual));
             }
         }
-        // A commit with an idempotency key is kept as it was asked for, so that a repetition can be compared with it.
-        let events = match ask.meta.idempotency_key {
-            Some(_) => ask.events.clone(),
-            None => effective(&state, &ask.events, seq, at),
+        let effective = match effective(self, &state, ask, Receipt { seq, at }) {
+            Ok(events) => events,
+            Err(refused) => return Outcome::Refused(refused),
         };
+        // A commit with an idempotency key is kept as it was asked for, so that a repetition can be compared with it.
+        let events = if ask.meta.idempotency_key.is_some() { ask.events.clone() } else { effective };
         if events.is_empty() && ask.meta.fences.is_empty() {
             return Outcome::Nothing(last);
         }
@@ -122,21 +140,57 @@ fn clock_jumped(last: Timestamp, next: Timestamp) -> bool {
 }
 
 /// The events that change something, in the order they were asked for, each judged after those before it.
-fn effective(state: &State<'_>, events: &[Event], seq: Seq, at: Timestamp) -> Vec<Event> {
+fn effective(model: &Model, state: &State<'_>, ask: &Ask, next: Receipt) -> Result<Vec<Event>, Refused> {
+    let before = state;
     let mut state = state.clone();
     let mut kept = Vec::new();
-    for event in events {
+    for event in &ask.events {
         let changes = match event {
-            Event::Set { .. } => true,
-            Event::Delete { scope, key } => state.get(scope.as_str(), key.as_str(), at).is_some(),
-            Event::Clear { scope } => !state.scan(scope.as_str(), "", at).is_empty(),
-            Event::ClearPrefix { prefix } => !state.scopes(prefix, at).is_empty(),
-            _ => false,
+            Event::Set { .. } | Event::Checkpoint { .. } => true,
+            Event::Delete { scope, key } => state.get(scope.as_str(), key.as_str(), next.at).is_some(),
+            Event::Clear { scope } => !state.scan(scope.as_str(), "", next.at).is_empty(),
+            Event::ClearPrefix { prefix } => !state.scopes(prefix, next.at).is_empty(),
+            Event::Release { scope, name } => state.checkpoint(scope.as_str(), name.as_str()).is_some(),
+            Event::Fork { scope, origin, point } => {
+                if let Some(why) = no_fork(model, before, &state, (scope, origin, *point), next) {
+                    return Err(Refused::Fork(scope.clone(), why));
+                }
+                true
+            }
         };
         if changes {
-            state.apply_event(event, seq, at);
+            state.apply_event(model, event, next.seq, next.at);
             kept.push(event.clone());
         }
     }
-    kept
+    Ok(kept)
+}
+
+/// Why a scope can't begin as another one, if it can't: after the commits before this one, and what this one did.
+fn no_fork(
+    model: &Model,
+    before: &State<'_>,
+    state: &State<'_>,
+    (scope, origin, point): (&Scope, &Scope, Seq),
+    next: Receipt,
+) -> Option<NoFork> {
+    let last = model.last().seq;
+    if scope == origin {
+        return Some(NoFork::Itself);
+    }
+    if point > last {
+        return Some(NoFork::PointAhead(point, last));
+    }
+    if let Some((since, ..)) = state.fork(scope.as_str()) {
+        return Some(NoFork::IsFork(since));
+    }
+    if !state.scan(scope.as_str(), "", next.at).is_empty() {
+        return Some(NoFork::HasState(before.scope_version(scope.as_str())));
+    }
+    (depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX).then_some(NoFork::TooDeep)
+}
+
+/// How many forks lie between a scope and what it began as at last.
+fn depth(model: &Model, scope: &str, at: Seq) -> usize {
+    model.state(at).fork(scope).map_or(0, |(_, origin, point)| 1 + depth(model, origin, point))
 }

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use milepost_types::{Commit, ContentType, Event, Precondition, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{Commit, ContentType, Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
+
+use super::Model;
 
 /// One version of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +23,12 @@ pub struct Version<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-impl Version<'_> {
+impl<'a> Version<'a> {
+    /// What a reader sees of it, wherever it was set.
+    pub(super) fn says(self) -> (&'a [u8], Option<&'a str>, Option<Timestamp>) {
+        (self.value, self.content_type, self.expires_at)
+    }
+
     fn lives(&self, now: Timestamp) -> bool {
         self.expires_at.is_none_or(|end| now < end)
     }
@@ -36,6 +43,23 @@ pub enum ChangeKind {
     Delete,
     /// It lost its value with its whole scope.
     Clear,
+    /// The scope's state got a name.
+    Checkpoint,
+    /// The name was let go.
+    Release,
+    /// The scope began as another one.
+    Fork,
+}
+
+/// What a change is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A key.
+    Key(String),
+    /// A checkpoint, and its note if the change says it.
+    Checkpoint(String, Option<String>),
+    /// The scope: what it began as, and after which commit.
+    Fork(String, Seq),
 }
 
 /// One change of one key, with the value before and after.
@@ -49,8 +73,8 @@ pub struct Change {
     pub writer: Option<Writer>,
     /// Whose state.
     pub scope: String,
-    /// Which key.
-    pub key: String,
+    /// What of it.
+    pub subject: Subject,
     /// What was done.
     pub kind: ChangeKind,
     /// The value before: where it was set, and its bytes.
@@ -66,6 +90,8 @@ pub struct Query {
     pub prefix: ScopePrefix,
     /// Of which key.
     pub key: Option<String>,
+    /// Of which kind.
+    pub kind: Option<ChangeKind>,
     /// From this commit on.
     pub since: Option<Seq>,
     /// Up to this commit.
@@ -76,6 +102,8 @@ pub struct Query {
     pub until_time: Option<Timestamp>,
     /// By whom.
     pub writer: Option<String>,
+    /// In which attempt.
+    pub attempt: Option<u32>,
     /// The last change first.
     pub newest_first: bool,
 }
@@ -83,12 +111,14 @@ pub struct Query {
 impl Query {
     pub(super) fn wants(&self, change: &Change) -> bool {
         self.prefix.holds(&change.scope)
-            && self.key.as_ref().is_none_or(|key| *key == change.key)
+            && self.key.as_ref().is_none_or(|key| change.subject == Subject::Key(key.clone()))
+            && self.kind.is_none_or(|kind| change.kind == kind)
             && self.since.is_none_or(|since| change.seq >= since)
             && self.until.is_none_or(|until| change.seq <= until)
             && self.since_time.is_none_or(|since| change.at >= since)
             && self.until_time.is_none_or(|until| change.at <= until)
             && self.writer.as_deref().is_none_or(|name| change.writer.as_ref().is_some_and(|w| w.name() == name))
+            && (self.attempt.is_none() || change.writer.as_ref().and_then(Writer::attempt_number) == self.attempt)
     }
 }
 
@@ -97,6 +127,10 @@ impl Query {
 pub struct State<'a> {
     scopes: BTreeMap<&'a str, BTreeMap<&'a str, Version<'a>>>,
     touched: BTreeMap<&'a str, Seq>,
+    /// Scope and name of every checkpoint that was not released, and the commit that made it.
+    checkpoints: BTreeMap<(&'a str, &'a str), Seq>,
+    /// Every scope that ever began as another one: since which commit, as which one, after which commit.
+    forks: BTreeMap<&'a str, (Seq, &'a str, Seq)>,
 }
 
 impl<'a> State<'a> {
@@ -129,14 +163,32 @@ impl<'a> State<'a> {
         self.touched.get(scope).copied().unwrap_or(Seq::ZERO)
     }
 
-    /// Applies the events of a commit.
-    pub fn apply(&mut self, commit: &'a Commit) {
+    /// The commit that made a checkpoint, if it is there.
+    #[must_use]
+    pub fn checkpoint(&self, scope: &str, name: &str) -> Option<Seq> {
+        self.checkpoints.get(&(scope, name)).copied()
+    }
+
+    /// Scope and name of all checkpoints, in order, and the commit that made each.
+    #[must_use]
+    pub fn checkpoints(&self) -> &BTreeMap<(&'a str, &'a str), Seq> {
+        &self.checkpoints
+    }
+
+    /// What a scope began as, if it was another one: since which commit, as which one, after which commit.
+    #[must_use]
+    pub fn fork(&self, scope: &str) -> Option<(Seq, &'a str, Seq)> {
+        self.forks.get(scope).copied()
+    }
+
+    /// Applies the events of a commit of the model.
+    pub fn apply(&mut self, model: &'a Model, commit: &'a Commit) {
         for event in &commit.events {
-            self.apply_event(event, commit.seq, commit.at);
+            self.apply_event(model, event, commit.seq, commit.at);
         }
     }
 
-    pub(super) fn apply_event(&mut self, event: &'a Event, seq: Seq, at: Timestamp) {
+    pub(super) fn apply_event(&mut self, model: &'a Model, event: &'a Event, seq: Seq, at: Timestamp) {
         match event {
             Event::Set { scope, key, value, content_type, expires_at } => {
                 let content_type = content_type.as_ref().map(ContentType::as_str);
@@ -159,49 +211,89 @@ impl<'a> State<'a> {
                 self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
                 self.scopes.retain(|scope, _| !prefix.holds(scope));
             }
-            _ => {}
+            Event::Checkpoint { scope, name, .. } => {
+                self.checkpoints.insert((scope.as_str(), name.as_str()), seq);
+            }
+            Event::Release { scope, name } => {
+                self.checkpoints.remove(&(scope.as_str(), name.as_str()));
+            }
+            Event::Fork { scope, origin, point } => {
+                // What the engine reads through to is copied here.
+                let keys = model.state(*point).scopes.remove(origin.as_str()).unwrap_or_default();
+                self.scopes.insert(scope.as_str(), keys);
+                self.touched.insert(scope.as_str(), seq);
+                self.forks.insert(scope.as_str(), (seq, origin.as_str(), *point));
+            }
         }
     }
 
-    /// Applies a commit and says what it changed, key by key, in the order of its events.
-    pub(super) fn apply_telling(&mut self, commit: &'a Commit) -> Vec<Change> {
+    /// Applies a commit of the model and says what it changed, in the order of its events, key by key.
+    pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<Change> {
         let mut changes = Vec::new();
         for event in &commit.events {
-            let lost: Vec<(String, String, ChangeKind)> = match event {
-                Event::Set { scope, key, .. } => vec![(scope.as_str().into(), key.as_str().into(), ChangeKind::Set)],
-                Event::Delete { scope, key } => {
-                    vec![(scope.as_str().into(), key.as_str().into(), ChangeKind::Delete)]
+            let touched = self.touched_by(event, commit.at);
+            let value = |scope: &str, subject: &Subject| match subject {
+                Subject::Key(key) => {
+                    self.get(scope, key, commit.at).map(|version| (version.seq, version.value.to_vec()))
                 }
-                Event::Clear { scope } => self.cleared(scope.as_str(), commit.at),
-                Event::ClearPrefix { prefix } => {
-                    let scopes = self.scopes(prefix, commit.at);
-                    scopes.into_iter().flat_map(|scope| self.cleared(scope, commit.at)).collect()
-                }
-                _ => Vec::new(),
+                Subject::Checkpoint(..) | Subject::Fork(..) => None,
             };
-            let value = |scope: &str, key: &str| {
-                self.get(scope, key, commit.at).map(|version| (version.seq, version.value.to_vec()))
-            };
-            let olds: Vec<_> = lost.iter().map(|(scope, key, _)| value(scope, key)).collect();
-            self.apply_event(event, commit.seq, commit.at);
-            for ((scope, key, kind), old) in lost.into_iter().zip(olds) {
+            let olds: Vec<_> = touched.iter().map(|(scope, subject, _)| value(scope, subject)).collect();
+            self.apply_event(model, event, commit.seq, commit.at);
+            for ((scope, subject, kind), old) in touched.into_iter().zip(olds) {
                 let new = match event {
                     Event::Set { value, .. } => Some((commit.seq, value.clone())),
-                    _ => None,
+                    Event::Delete { .. }
+                    | Event::Clear { .. }
+                    | Event::ClearPrefix { .. }
+                    | Event::Checkpoint { .. }
+                    | Event::Release { .. }
+                    | Event::Fork { .. } => None,
                 };
-                if old.is_none() && new.is_none() {
+                if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
                     continue;
                 }
                 let writer = commit.meta.writer.clone();
-                changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, key, kind, old, new });
+                changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, subject, kind, old, new });
             }
         }
         changes
     }
 
-    fn cleared(&self, scope: &str, now: Timestamp) -> Vec<(String, String, ChangeKind)> {
+    /// What an event is about to change.
+    fn touched_by(&self, event: &Event, now: Timestamp) -> Vec<(String, Subject, ChangeKind)> {
+        let key = |scope: &Scope, key: &Key, kind| {
+            vec![(scope.as_str().to_owned(), Subject::Key(key.as_str().to_owned()), kind)]
+        };
+        match event {
+            Event::Set { scope, key: name, .. } => key(scope, name, ChangeKind::Set),
+            Event::Delete { scope, key: name } => key(scope, name, ChangeKind::Delete),
+            Event::Clear { scope } => self.cleared(scope.as_str(), now),
+            Event::ClearPrefix { prefix } => {
+                let scopes = self.scopes(prefix, now);
+                scopes.into_iter().flat_map(|scope| self.cleared(scope, now)).collect()
+            }
+            Event::Checkpoint { scope, name, note } => {
+                let note = note.as_ref().map(|note| note.as_str().to_owned());
+                let subject = Subject::Checkpoint(name.as_str().to_owned(), note);
+                vec![(scope.as_str().to_owned(), subject, ChangeKind::Checkpoint)]
+            }
+            // One that meets nothing is in the log if its commit has an idempotency key.
+            Event::Release { scope, name } if self.checkpoint(scope.as_str(), name.as_str()).is_none() => Vec::new(),
+            Event::Release { scope, name } => {
+                let subject = Subject::Checkpoint(name.as_str().to_owned(), None);
+                vec![(scope.as_str().to_owned(), subject, ChangeKind::Release)]
+            }
+            Event::Fork { scope, origin, point } => {
+                let subject = Subject::Fork(origin.as_str().to_owned(), *point);
+                vec![(scope.as_str().to_owned(), subject, ChangeKind::Fork)]
+            }
+        }
+    }
+
+    fn cleared(&self, scope: &str, now: Timestamp) -> Vec<(String, Subject, ChangeKind)> {
         let keys = self.scan(scope, "", now);
-        keys.into_iter().map(|(key, _)| (scope.to_owned(), key.to_owned(), ChangeKind::Clear)).collect()
+        keys.into_iter().map(|(key, _)| (scope.to_owned(), Subject::Key(key.to_owned()), ChangeKind::Clear)).collect()
     }
 
     /// `Some` with the version that is there if a condition does not hold.

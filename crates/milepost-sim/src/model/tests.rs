@@ -1,8 +1,10 @@
 //! The reference is checked against small stories told by hand, so that it can be trusted to judge the engine.
 
-use milepost_types::{At, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits};
+use milepost_types::{
+    At, CheckpointName, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+};
 
-use super::{Ask, ChangeKind, Model, Outcome, Query, Refused};
+use super::{Ask, ChangeKind, Model, NoFork, Outcome, Query, Refused, Subject};
 
 fn scope(text: &str) -> Scope {
     Scope::parse(text).unwrap()
@@ -47,7 +49,7 @@ fn told(asks: Vec<Ask>) -> (Model, Vec<Outcome>) {
 }
 
 fn read(model: &Model, at: At, scope: &str, key: &str) -> Option<String> {
-    let moment = model.moment(at, Timestamp(1_000)).unwrap();
+    let moment = model.moment(&at, Timestamp(1_000)).unwrap();
     let state = model.state(moment.seq);
     state.get(scope, key, moment.now).map(|version| String::from_utf8(version.value.to_vec()).unwrap())
 }
@@ -73,9 +75,13 @@ fn each_moment_keeps_its_own_answer() {
         (At::Latest, None, None),
     ];
     for (at, k, l) in rows {
-        assert_eq!((read(&model, at, "a", "k").as_deref(), read(&model, at, "a", "l").as_deref()), (k, l), "{at:?}");
+        assert_eq!(
+            (read(&model, at.clone(), "a", "k").as_deref(), read(&model, at.clone(), "a", "l").as_deref()),
+            (k, l),
+            "{at:?}"
+        );
     }
-    assert_eq!(model.moment(At::Seq(Seq(5)), Timestamp(0)), None);
+    assert_eq!(model.moment(&At::Seq(Seq(5)), Timestamp(0)), None);
 }
 
 #[test]
@@ -212,8 +218,8 @@ fn history_tells_old_and_new_and_keys_that_a_clear_took() {
         ask(vec![Event::ClearPrefix { prefix: ScopePrefix::parse("a").unwrap() }]),
     ]);
     let told: Vec<_> =
-        model.history(&Query::default()).into_iter().map(|c| (c.seq.0, c.scope, c.key, c.kind)).collect();
-    let row = |seq, scope: &str, key: &str, kind| (seq, scope.to_owned(), key.to_owned(), kind);
+        model.history(&Query::default()).into_iter().map(|c| (c.seq.0, c.scope, c.subject, c.kind)).collect();
+    let row = |seq, scope: &str, key: &str, kind| (seq, scope.to_owned(), Subject::Key(key.to_owned()), kind);
     let all = [
         row(1, "a", "k", ChangeKind::Set),
         row(1, "a/b", "l", ChangeKind::Set),
@@ -225,4 +231,36 @@ fn history_tells_old_and_new_and_keys_that_a_clear_took() {
     let last = Query { since: Some(Seq(2)), key: Some("k".into()), newest_first: true, ..Query::default() };
     let olds: Vec<_> = model.history(&last).into_iter().map(|change| change.old.map(|(seq, _)| seq)).collect();
     assert_eq!(olds, [Some(Seq(2)), Some(Seq(1))]);
+}
+
+#[test]
+fn a_fork_copies_what_was_there_and_a_checkpoint_names_a_commit() {
+    let fork =
+        |of: &str, origin: &str, point| Event::Fork { scope: scope(of), origin: scope(origin), point: Seq(point) };
+    let name = || CheckpointName::parse("c").unwrap();
+    let (model, outcomes) = told(vec![
+        ask(vec![set("a", "k", "1"), set("a", "l", "1")]),
+        ask(vec![set("a", "k", "2"), Event::Checkpoint { scope: scope("a"), name: name(), note: None }]),
+        ask(vec![fork("f", "a", 1), delete("f", "l")]),
+        ask(vec![fork("f", "a", 1)]),
+        ask(vec![fork("a", "f", 1)]),
+        ask(vec![fork("g", "a", 4)]),
+        ask(vec![fork("g", "g", 1)]),
+        ask(vec![Event::Release { scope: scope("a"), name: name() }]),
+        ask(vec![Event::Release { scope: scope("a"), name: name() }]),
+    ]);
+    assert_eq!(read(&model, At::Latest, "f", "k").as_deref(), Some("1"));
+    assert_eq!(read(&model, At::Latest, "f", "l"), None);
+    assert_eq!(read(&model, At::Latest, "a", "k").as_deref(), Some("2"));
+    let refused = |of: &str, why| Outcome::Refused(Refused::Fork(scope(of), why));
+    assert_eq!(outcomes[3], refused("f", NoFork::IsFork(Seq(3))));
+    assert_eq!(outcomes[4], refused("a", NoFork::HasState(Seq(2))));
+    assert_eq!(outcomes[5], refused("g", NoFork::PointAhead(Seq(4), Seq(3))));
+    assert_eq!(outcomes[6], refused("g", NoFork::Itself));
+    assert!(matches!(outcomes[8], Outcome::Nothing(receipt) if receipt.seq == Seq(4)));
+    assert_eq!(model.state(Seq(3)).checkpoint("a", "c"), Some(Seq(2)));
+    assert_eq!(model.state(Seq(4)).checkpoint("a", "c"), None);
+    let told: Vec<_> = model.history(&Query::default()).into_iter().map(|c| (c.seq.0, c.kind)).skip(3).collect();
+    let all = [(2, ChangeKind::Checkpoint), (3, ChangeKind::Fork), (3, ChangeKind::Delete), (4, ChangeKind::Release)];
+    assert_eq!(told, all);
 }

@@ -1,6 +1,9 @@
 //! Requests drawn from a seed: few scopes and few keys, so that everything meets everything.
 
-use milepost_types::{ContentType, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Precondition, Scope, ScopePrefix, Seq, Timestamp,
+    Writer,
+};
 
 use crate::{
     dice::Dice,
@@ -8,9 +11,11 @@ use crate::{
 };
 
 /// The scopes: one within another, one that only looks as if it were, one that is not ASCII.
-pub const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n"];
+pub const SCOPES: [&str; 8] = ["a", "a/b", "a/bc", "a/b/c", "task/etl/2026-11-24/load/0", "größe\n", "a/fork", "fork"];
 /// The keys: alike at their beginnings.
 pub const KEYS: [&str; 7] = ["k", "k1", "k2", "key/with/path", "key/with/pathology", "\u{1b}[2J", "ключ"];
+/// The names of checkpoints.
+pub const NAMES: [&str; 3] = ["after-40000", "k", "до"];
 const VALUE_BYTES: [usize; 12] = [0, 1, 1, 5, 5, 30, 30, 100, 300, 900, 2_500, 6_000];
 const WRITERS: [&str; 3] = ["worker-1", "worker-2", "someone else"];
 
@@ -20,7 +25,7 @@ pub struct Asks {
     dice: Dice,
     /// Counts up, so that hardly two values are alike and a wrong one is seen.
     serial: u64,
-    weights: [u32; 6],
+    weights: [u32; 9],
     value_bytes_most: usize,
 }
 
@@ -28,7 +33,7 @@ impl Asks {
     /// Requests to the taste of a seed.
     #[must_use]
     pub fn new(mut dice: Dice) -> Asks {
-        let mut weights = [40, 8, 6, 3, 2, 6];
+        let mut weights = [40, 8, 6, 3, 2, 3, 2, 3, 6];
         for weight in &mut weights[1..] {
             *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
         }
@@ -46,7 +51,7 @@ impl Asks {
         let many = self.dice.once_in(6);
         let count = if many { 2 + self.dice.index(30) } else { 1 + self.dice.index(2) };
         let one_scope = many.then(|| self.scope());
-        let events = (0..count).map(|_| self.event(one_scope.as_ref(), now)).collect();
+        let events = (0..count).map(|_| self.event(model, one_scope.as_ref(), now)).collect();
         let require = if self.dice.once_in(5) { vec![self.condition(model)] } else { Vec::new() };
         Ask { meta: self.meta(model), require, events }
     }
@@ -70,7 +75,7 @@ impl Asks {
         }
         let mut ask = (*self.dice.pick(&keyed)).clone();
         if self.dice.once_in(3) {
-            ask.events = vec![self.event(None, Timestamp(0))];
+            ask.events = vec![self.event(model, None, Timestamp(0))];
         }
         Some(ask)
     }
@@ -92,7 +97,7 @@ impl Asks {
         Meta { writer, idempotency_key, fences }
     }
 
-    fn event(&mut self, one_scope: Option<&Scope>, now: Timestamp) -> Event {
+    fn event(&mut self, model: &Model, one_scope: Option<&Scope>, now: Timestamp) -> Event {
         let scope = one_scope.cloned().unwrap_or_else(|| self.scope());
         let key = self.key();
         match self.dice.weighted(&self.weights) {
@@ -114,12 +119,34 @@ impl Asks {
             2 => Event::Delete { scope, key },
             3 => Event::Clear { scope },
             4 => Event::ClearPrefix { prefix: self.prefix() },
+            5 => {
+                let note = self.dice.once_in(2).then(|| Note::parse("what for").expect("a short note"));
+                Event::Checkpoint { scope, name: self.name(), note }
+            }
+            6 => Event::Release { scope, name: self.name() },
+            7 => self.fork(model, scope),
             _ => {
                 self.serial += 1;
                 let key = Key::parse(&format!("item/{:06}", self.serial)).expect("a short name");
                 Event::Set { scope, key, value: self.drawn_value(), content_type: None, expires_at: None }
             }
         }
+    }
+
+    /// A fork, mostly of a scope that can begin, from a point that is there.
+    fn fork(&mut self, model: &Model, origin: Scope) -> Event {
+        let last = model.last();
+        let state = model.state(last.seq);
+        let can_begin: Vec<&'static str> = SCOPES
+            .into_iter()
+            .filter(|scope| state.fork(scope).is_none() && state.scan(scope, "", last.at).is_empty())
+            .collect();
+        let scope = match can_begin.is_empty() || self.dice.once_in(6) {
+            true => self.scope(),
+            false => Scope::parse(self.dice.word(&can_begin)).expect("a scope of the table"),
+        };
+        let ahead = u64::from(self.dice.once_in(12));
+        Event::Fork { scope, origin, point: Seq(self.dice.below(last.seq.0 + 1) + ahead) }
     }
 
     fn content_type(&mut self) -> ContentType {
@@ -145,6 +172,10 @@ impl Asks {
     /// A key of the table.
     pub fn key(&mut self) -> Key {
         Key::parse(self.dice.word(&KEYS)).expect("a key of the table")
+    }
+
+    fn name(&mut self) -> CheckpointName {
+        CheckpointName::parse(self.dice.word(&NAMES)).expect("a name of the table")
     }
 
     fn drawn_value(&mut self) -> Vec<u8> {

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use milepost_engine::{CommitError, Engine, Refusal, Request, Ticket};
-use milepost_types::{Receipt, Seq};
+use milepost_engine::{CommitError, Engine, NoFork, ReadError, Refusal, Request, Ticket};
+use milepost_types::{At, ContentType, Event, Key, Precondition, Receipt, Scope, Seq};
 
 use super::World;
 use crate::{
-    check::{Agreed, disagree, same},
-    model::{Ask, Kept, Outcome, Refused},
+    check::{self, Agreed, disagree, same},
+    model::{self, Ask, Kept, Moment, Outcome, Refused, Version},
 };
 
 /// The request that an ask describes.
@@ -71,6 +71,31 @@ impl World {
         Ok(())
     }
 
+    /// A scope goes back to what it was, by one commit of the difference.
+    pub(super) fn restore(&mut self, scope: &Scope, at: &At) -> Agreed {
+        let engine = self.engine();
+        let moments = self.model.moment(&At::Latest, self.wall).zip(self.model.moment(at, self.wall));
+        let (plan, (now, then)) = match (engine.restoration(scope, at.clone()), moments) {
+            (Ok(plan), Some(moments)) => (plan, moments),
+            (Err(_), _) if self.is_disturbed() => return Ok(()),
+            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. }), None) => return Ok(()),
+            (plan, moments) => {
+                return disagree(format!("restoring {scope} to {at:?}\n  engine: {plan:?}\n  model:  {moments:?}"));
+            }
+        };
+        let then = Moment { now: now.now, ..then };
+        let name = scope.as_str();
+        let differing = self.model.diff((name, now), (name, then));
+        check::differences(plan.differences(), &differing, || format!("restoring {scope} to {at:?}"))?;
+        let events = differing.into_iter().map(|(key, _, new)| restoring(scope, key, new)).collect();
+        let seq = self.model.state(now.seq).scope_version(name);
+        let require = vec![Precondition::ScopeAt { scope: scope.clone(), seq }];
+        let ask = Ask { require, events, ..Ask::default() };
+        self.coverage.hit(if ask.events.is_empty() { "restore/nothing to do" } else { "restore/done" });
+        let result = plan.add_to(engine.request()).and_then(|request| engine.commit(request));
+        self.settle(&ask, result)
+    }
+
     fn settle(&mut self, ask: &Ask, result: Result<Receipt, CommitError>) -> Agreed {
         let asked = || format!("commit of {ask:.400?}");
         match result {
@@ -128,6 +153,7 @@ impl World {
         let right = match self.model.commit_next(ask, self.wall) {
             Outcome::Appended(commit) => {
                 self.coverage.hit("commit/appended");
+                commit.events.iter().filter_map(rare_name).for_each(|name| self.coverage.hit(name));
                 Receipt { seq: commit.seq, at: commit.at }
             }
             Outcome::Nothing(receipt) => {
@@ -163,11 +189,40 @@ impl World {
     }
 }
 
+/// The event that gives a key what it had.
+fn restoring(scope: &Scope, key: &str, version: Option<Version<'_>>) -> Event {
+    let (scope, key) = (scope.clone(), Key::parse(key).expect("a key of the model"));
+    match version {
+        Some(Version { value, content_type, expires_at, .. }) => {
+            let content_type = content_type.map(|text| ContentType::parse(text).expect("a type of the model"));
+            Event::Set { scope, key, value: value.to_vec(), content_type, expires_at }
+        }
+        None => Event::Delete { scope, key },
+    }
+}
+
+/// What an event of the rarer kinds is counted as.
+fn rare_name(event: &Event) -> Option<&'static str> {
+    match event {
+        Event::Checkpoint { .. } => Some("commit/checkpoint"),
+        Event::Release { .. } => Some("commit/release"),
+        Event::Fork { .. } => Some("commit/fork"),
+        Event::Set { .. } | Event::Delete { .. } | Event::Clear { .. } | Event::ClearPrefix { .. } => None,
+    }
+}
+
 fn refusal_name(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::Precondition { .. } => "error/refused: precondition",
         Refusal::Fenced { .. } => "error/refused: fenced",
         Refusal::IdempotencyConflict { .. } => "error/refused: idempotency conflict",
+        Refusal::Fork { why, .. } => match why {
+            NoFork::Itself => "error/refused: fork of itself",
+            NoFork::PointAhead { .. } => "error/refused: fork ahead",
+            NoFork::IsFork { .. } => "error/refused: fork of a fork",
+            NoFork::HasState { .. } => "error/refused: fork onto state",
+            NoFork::TooDeep { .. } => "error/refused: fork too deep",
+        },
         Refusal::ClockJump { .. } => "error/refused: clock jump",
         Refusal::Exhausted => "error/refused: exhausted",
     }
@@ -182,6 +237,16 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
             Refused::Fenced(scope.clone(), *token, *highest, holder.clone())
         }
         Refusal::IdempotencyConflict { first, .. } => Refused::Conflict(*first),
+        Refusal::Fork { scope, why } => {
+            let why = match why {
+                NoFork::Itself => model::NoFork::Itself,
+                NoFork::PointAhead { point, last } => model::NoFork::PointAhead(*point, *last),
+                NoFork::IsFork { since } => model::NoFork::IsFork(*since),
+                NoFork::HasState { version } => model::NoFork::HasState(*version),
+                NoFork::TooDeep { .. } => model::NoFork::TooDeep,
+            };
+            Refused::Fork(scope.clone(), why)
+        }
         Refusal::ClockJump { .. } => Refused::ClockJump,
         Refusal::Exhausted => Refused::Exhausted,
     }

@@ -6,13 +6,16 @@ use milepost_sim::{
 const ROUNDS: u64 = 250;
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-const EXPECTED: [&str; 63] = [
+const EXPECTED: [&str; 72] = [
     "clock/back",
     "clock/far ahead for a moment",
     "clock/forward",
     "clock/frozen",
     "commit/appended",
+    "commit/checkpoint",
+    "commit/fork",
     "commit/nothing to do",
+    "commit/release",
     "commit/repeated",
     "crash/after birth",
     "crash/after recovery",
@@ -36,6 +39,10 @@ const EXPECTED: [&str; 63] = [
     "error/open: stopped",
     "error/refused: clock jump",
     "error/refused: fenced",
+    "error/refused: fork ahead",
+    "error/refused: fork of a fork",
+    "error/refused: fork of itself",
+    "error/refused: fork onto state",
     "error/refused: idempotency conflict",
     "error/refused: precondition",
     "fault/capacity",
@@ -67,6 +74,8 @@ const EXPECTED: [&str; 63] = [
     "recovery/doubtful kept",
     "recovery/doubtful lost",
     "recovery/torn bytes cut",
+    "restore/done",
+    "restore/nothing to do",
     "step/opened again after a failure",
     "step/prefill worked",
     "verify/torn tail",

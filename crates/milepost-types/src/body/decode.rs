@@ -1,10 +1,11 @@
 //! [`Body`]: a body whose frame was checked, read in place. [`Events`] walks it.
 
 use super::{
-    BodyError, BodyFault, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER,
-    KIND, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
+    BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, FLAGS, FORK, HAS_ATTEMPT, HAS_FENCES,
+    HAS_IDEMPOTENCY_KEY, HAS_WRITER, KIND, RELEASE, SCOPE, SET, STRIDE_MAX, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY,
+    WITH_NOTE, varint,
 };
-use crate::{EventRef, Fence, Meta, Scope, Timestamp, Writer, limits, scope::check_path};
+use crate::{EventRef, Fence, Meta, Scope, Seq, Timestamp, Writer, limits, scope::check_path};
 
 /// A body whose outer structure was checked. Its events are checked as they are walked.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,15 @@ pub struct SetAt<'a> {
     pub content_type: Option<&'a str>,
     /// From when on the value counts as gone.
     pub expires_at: Option<Timestamp>,
+}
+
+/// A fork's own fields, read at its offset without the scope that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForkAt<'a> {
+    /// The scope that it begins as.
+    pub origin: &'a str,
+    /// After which commit.
+    pub point: Seq,
 }
 
 impl<'a> Body<'a> {
@@ -210,6 +220,21 @@ impl Events<'_> {
                 };
                 Ok(EventRef::ClearPrefix { prefix })
             }
+            CHECKPOINT if tag & !(KIND | WITH_NOTE) == 0 => {
+                self.cursor.name(&mut self.key, limits::CHECKPOINT_NAME_BYTES_MAX)?;
+                let note = self.cursor.note(tag)?;
+                let scope = self.cursor.checked(&self.scope)?;
+                Ok(EventRef::Checkpoint { scope, name: self.cursor.checked_key(&self.key)?, note })
+            }
+            RELEASE if tag == RELEASE => {
+                self.cursor.name(&mut self.key, limits::CHECKPOINT_NAME_BYTES_MAX)?;
+                let scope = self.cursor.checked(&self.scope)?;
+                Ok(EventRef::Release { scope, name: self.cursor.checked_key(&self.key)? })
+            }
+            FORK if tag == FORK => {
+                let ForkAt { origin, point } = self.cursor.fork_fields()?;
+                Ok(EventRef::Fork { scope: self.cursor.checked(&self.scope)?, origin, point })
+            }
             _ => Err(BodyError { offset: self.cursor.pos - 1, what: BodyFault::Unknown(tag) }),
         }
     }
@@ -218,15 +243,22 @@ impl Events<'_> {
 /// Reads the set whose record begins at `offset` of `body`, without its names.
 #[inline]
 pub fn set_at(body: &[u8], offset: u32) -> Result<SetAt<'_>, BodyError> {
-    let mut cursor = Cursor { bytes: body, pos: offset as usize, end: body.len() };
-    let tag = cursor.byte()?;
-    if tag & KIND != SET || tag & !(KIND | WITH_CONTENT_TYPE | WITH_EXPIRY) != 0 {
-        return Err(BodyError { offset: offset as usize, what: BodyFault::Unknown(tag) });
-    }
-    cursor.length(limits::KEY_BYTES_MAX)?;
-    let rest = cursor.length(limits::KEY_BYTES_MAX)?;
-    cursor.take(rest)?;
+    let (mut cursor, tag) = Cursor::at(body, offset, SET, WITH_CONTENT_TYPE | WITH_EXPIRY)?;
+    cursor.skip_name()?;
     cursor.set_fields(tag)
+}
+
+/// Reads the note of the checkpoint whose record begins at `offset` of `body`, without its names.
+pub fn note_at(body: &[u8], offset: u32) -> Result<Option<&str>, BodyError> {
+    let (mut cursor, tag) = Cursor::at(body, offset, CHECKPOINT, WITH_NOTE)?;
+    cursor.skip_name()?;
+    cursor.note(tag)
+}
+
+/// Reads the fork whose record begins at `offset` of `body`.
+pub fn fork_at(body: &[u8], offset: u32) -> Result<ForkAt<'_>, BodyError> {
+    let (mut cursor, _) = Cursor::at(body, offset, FORK, 0)?;
+    cursor.fork_fields()
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -237,6 +269,19 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Behind the tag of a record that must be of this kind, with no other flags than these.
+    #[inline]
+    fn at(bytes: &'a [u8], offset: u32, kind: u8, flags: u8) -> Result<(Cursor<'a>, u8), BodyError> {
+        let mut cursor = Cursor { bytes, pos: offset as usize, end: bytes.len() };
+        let tag = cursor.byte()?;
+        if tag & !flags == kind {
+            return Ok((cursor, tag));
+        }
+        let known = tag & KIND != kind && tag & KIND <= FORK;
+        let what = if known { BodyFault::Address } else { BodyFault::Unknown(tag) };
+        Err(BodyError { offset: offset as usize, what })
+    }
+
     #[cold]
     fn fault(&self, what: BodyFault) -> BodyError {
         BodyError { offset: self.pos, what }
@@ -302,6 +347,28 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
+    fn skip_name(&mut self) -> Result<(), BodyError> {
+        self.length(limits::KEY_BYTES_MAX)?;
+        let rest = self.length(limits::KEY_BYTES_MAX)?;
+        self.take(rest)?;
+        Ok(())
+    }
+
+    fn note(&mut self, tag: u8) -> Result<Option<&'a str>, BodyError> {
+        if tag & WITH_NOTE == 0 {
+            return Ok(None);
+        }
+        let note = self.text(limits::NOTE_BYTES_MAX)?;
+        self.checked_key(note.as_bytes()).map(Some)
+    }
+
+    fn fork_fields(&mut self) -> Result<ForkAt<'a>, BodyError> {
+        let length = self.length(limits::SCOPE_BYTES_MAX)?;
+        let origin = self.take(length)?;
+        Ok(ForkAt { origin: self.checked_path(origin)?, point: Seq(self.varint()?) })
+    }
+
+    #[inline]
     fn checked<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
         match std::str::from_utf8(name) {
             Ok(text) if !text.is_empty() => Ok(text),
@@ -309,7 +376,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A key that a writer could have written.
+    /// A key, a checkpoint's name or a note that a writer could have written.
     #[inline]
     fn checked_key<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
         if name.contains(&0) {

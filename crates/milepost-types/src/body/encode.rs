@@ -3,12 +3,12 @@
 //! The caller's own thread does this; the leader only adds the frame's header in the room left free at the front.
 
 use super::{
-    CLEAR, CLEAR_PREFIX, DELETE, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, SCOPE, SET, WELL_KNOWN,
-    WITH_CONTENT_TYPE, WITH_EXPIRY, varint,
+    CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, RELEASE,
+    SCOPE, SET, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE, varint,
 };
 use crate::{
-    ContentType, Event, EventRef, Key, Meta, Scope, ScopePrefix, Timestamp,
-    event::check_key,
+    ContentType, Event, EventRef, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp,
+    event::{check_checkpoint_name, check_key, check_note},
     limits::{self, LimitError},
     scope::ScopeError,
 };
@@ -160,6 +160,47 @@ impl BodyEncoder {
         Ok(())
     }
 
+    /// Adds a checkpoint. On an error nothing was added.
+    pub fn checkpoint(&mut self, scope: &Scope, name: &str, note: Option<&Note>) -> Result<(), ScopeError> {
+        self.checkpoint_raw(scope.as_str(), name, note.map(Note::as_str))
+    }
+
+    fn checkpoint_raw(&mut self, scope: &str, name: &str, note: Option<&str>) -> Result<(), ScopeError> {
+        check_checkpoint_name(name)?;
+        note.map_or(Ok(()), check_note)?;
+        self.begin(scope, scope.len() + name.len() + note.map_or(0, str::len))?;
+        self.keyed(CHECKPOINT | if note.is_some() { WITH_NOTE } else { 0 }, name);
+        if let Some(note) = note {
+            put_text(&mut self.records, note);
+        }
+        Ok(())
+    }
+
+    /// Adds the release of a checkpoint. On an error nothing was added.
+    pub fn release(&mut self, scope: &Scope, name: &str) -> Result<(), ScopeError> {
+        self.release_raw(scope.as_str(), name)
+    }
+
+    fn release_raw(&mut self, scope: &str, name: &str) -> Result<(), ScopeError> {
+        check_checkpoint_name(name)?;
+        self.begin(scope, scope.len() + name.len())?;
+        self.keyed(RELEASE, name);
+        Ok(())
+    }
+
+    /// Adds a fork.
+    pub fn fork(&mut self, scope: &Scope, origin: &Scope, point: Seq) -> Result<(), ScopeError> {
+        self.fork_raw(scope.as_str(), origin.as_str(), point)
+    }
+
+    fn fork_raw(&mut self, scope: &str, origin: &str, point: Seq) -> Result<(), ScopeError> {
+        self.begin(scope, scope.len() + origin.len())?;
+        self.start(FORK);
+        put_text(&mut self.records, origin);
+        varint::put(&mut self.records, point.0);
+        Ok(())
+    }
+
     /// Adds an event of any kind.
     pub fn event(&mut self, event: &Event) -> Result<(), ScopeError> {
         match event {
@@ -169,6 +210,9 @@ impl BodyEncoder {
             Event::Delete { scope, key } => self.delete(scope, key.as_str()),
             Event::Clear { scope } => self.clear(scope),
             Event::ClearPrefix { prefix } => self.clear_prefix(prefix),
+            Event::Checkpoint { scope, name, note } => self.checkpoint(scope, name.as_str(), note.as_ref()),
+            Event::Release { scope, name } => self.release(scope, name.as_str()),
+            Event::Fork { scope, origin, point } => self.fork(scope, origin, *point),
         }
     }
 
@@ -181,6 +225,9 @@ impl BodyEncoder {
             EventRef::Delete { scope, key } => self.delete_raw(scope, key),
             EventRef::Clear { scope } => self.clear_raw(scope),
             EventRef::ClearPrefix { prefix } => self.clear_prefix_raw(prefix),
+            EventRef::Checkpoint { scope, name, note } => self.checkpoint_raw(scope, name, note),
+            EventRef::Release { scope, name } => self.release_raw(scope, name),
+            EventRef::Fork { scope, origin, point } => self.fork_raw(scope, origin, point),
         }
     }
 

@@ -1,7 +1,10 @@
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
-use crate::{ContentType, Event, Fence, Key, LimitError, Meta, Scope, ScopePrefix, Timestamp, Writer, limits};
+use crate::{
+    CheckpointName, ContentType, Event, EventRef, Fence, Key, LimitError, Meta, Note, Scope, ScopePrefix, Seq,
+    Timestamp, Writer, limits,
+};
 
 fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
     let mut encoder = BodyEncoder::default();
@@ -17,9 +20,7 @@ fn decode(bytes: &[u8]) -> Result<(Meta, Vec<Event>), BodyError> {
     let mut events = Vec::new();
     let mut walk = body.events();
     while let Some(found) = walk.next()? {
-        if let EventRef::Set { value, content_type, expires_at, .. } = found.event {
-            assert_eq!(set_at(bytes, found.offset).unwrap(), SetAt { value, content_type, expires_at });
-        }
+        found_at_its_address(bytes, &found);
         assert_eq!(found.index as usize, events.len());
         let name = BodyError { offset: found.offset as usize, what: BodyFault::Name };
         events.push(found.event.to_event().map_err(|_| name)?);
@@ -27,7 +28,20 @@ fn decode(bytes: &[u8]) -> Result<(Meta, Vec<Event>), BodyError> {
     Ok((meta, events))
 }
 
-use crate::EventRef;
+/// What is read at an event's address is what the walk saw, and nothing where the event is of another kind.
+fn found_at_its_address(bytes: &[u8], found: &Positioned<'_>) {
+    let (mut set, mut note, mut fork) = (None, None, None);
+    match found.event {
+        EventRef::Set { value, content_type, expires_at, .. } => set = Some(SetAt { value, content_type, expires_at }),
+        EventRef::Checkpoint { note: text, .. } => note = Some(text),
+        EventRef::Fork { origin, point, .. } => fork = Some(ForkAt { origin, point }),
+        EventRef::Delete { .. } | EventRef::Clear { .. } | EventRef::ClearPrefix { .. } | EventRef::Release { .. } => {}
+    }
+    let wrong = BodyError { offset: found.offset as usize, what: BodyFault::Address };
+    assert_eq!(set_at(bytes, found.offset), set.ok_or(wrong.clone()));
+    assert_eq!(note_at(bytes, found.offset), note.ok_or(wrong.clone()));
+    assert_eq!(fork_at(bytes, found.offset), fork.ok_or(wrong));
+}
 
 fn scopes() -> impl Strategy<Value = Scope> {
     "[a-cé$]{1,3}(/[ab\n]{1,2}){0,2}".prop_filter_map("reserved", |text| Scope::parse(&text).ok())
@@ -35,6 +49,10 @@ fn scopes() -> impl Strategy<Value = Scope> {
 
 fn keys() -> impl Strategy<Value = Key> {
     "(/usr/share/)?[a-zé/\u{1b}]{1,12}".prop_map(|text| Key::parse(&text).unwrap())
+}
+
+fn names() -> impl Strategy<Value = CheckpointName> {
+    "(after )?[a-zé/\u{1b}]{1,12}".prop_map(|text| CheckpointName::parse(&text).unwrap())
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -53,6 +71,12 @@ fn events() -> impl Strategy<Value = Event> {
         1 => scopes().prop_map(|scope| Event::Clear { scope }),
         1 => scopes().prop_map(|scope| Event::ClearPrefix { prefix: (&scope).into() }),
         1 => Just(Event::ClearPrefix { prefix: ScopePrefix::root() }),
+        1 => (scopes(), names(), option::of("\\PC{1,40}")).prop_map(|(scope, name, note)| Event::Checkpoint {
+            scope, name, note: note.map(|note| Note::parse(&note).unwrap()),
+        }),
+        1 => (scopes(), names()).prop_map(|(scope, name)| Event::Release { scope, name }),
+        1 => (scopes(), scopes(), any::<u64>())
+            .prop_map(|(scope, origin, point)| Event::Fork { scope, origin, point: Seq(point) }),
     ]
 }
 
@@ -126,12 +150,29 @@ fn names_that_no_writer_can_write_are_refused() {
                 expires_at: None,
             },
             Event::ClearPrefix { prefix: ScopePrefix::parse("ppp").unwrap() },
+            Event::Checkpoint {
+                scope: Scope::parse("sss/t").unwrap(),
+                name: CheckpointName::parse("nnn").unwrap(),
+                note: Some(Note::parse("mmm").unwrap()),
+            },
+            Event::Release { scope: Scope::parse("sss/t").unwrap(), name: CheckpointName::parse("lll").unwrap() },
+            Event::Fork { scope: Scope::parse("sss/t").unwrap(), origin: Scope::parse("ooo").unwrap(), point: Seq(7) },
         ],
     );
     assert!(decode(&bytes).is_ok());
-    for (name, wrong) in
-        [("sss/t", "s\0s/t"), ("sss/t", "s//st"), ("sss/t", "sss/."), ("kkk", "k\0k"), ("ppp", "p\0p"), ("ppp", "p//")]
-    {
+    for (name, wrong) in [
+        ("sss/t", "s\0s/t"),
+        ("sss/t", "s//st"),
+        ("sss/t", "sss/."),
+        ("kkk", "k\0k"),
+        ("ppp", "p\0p"),
+        ("ppp", "p//"),
+        ("nnn", "n\0n"),
+        ("mmm", "m\0m"),
+        ("lll", "l\0l"),
+        ("ooo", "o\0o"),
+        ("ooo", "o//"),
+    ] {
         let at = bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
         let mut crafted = bytes.clone();
         crafted[at..at + name.len()].copy_from_slice(wrong.as_bytes());
@@ -146,6 +187,22 @@ fn names_that_no_writer_can_write_are_refused() {
         };
         assert_eq!(fault, BodyFault::Name, "{wrong:?}");
     }
+}
+
+/// A kind or a flag that is not known is no damage: a newer version wrote it.
+#[test]
+fn what_a_newer_version_wrote_is_told_from_damage() {
+    let scope = Scope::parse("s").unwrap();
+    let name = CheckpointName::parse("n").unwrap();
+    let bytes = encode(&Meta::default(), &[Event::Checkpoint { scope, name, note: None }]);
+    let at = Body::parse(&bytes).unwrap().events().next().unwrap().unwrap().offset as usize;
+    for tag in [0x08, 0x0f, 0x25, 0x45, 0x85, 0x11 | 0x40, 0x16, 0x17] {
+        let mut newer = bytes.clone();
+        newer[at] = tag;
+        let error = decode(&newer).unwrap_err();
+        assert!(error.is_newer(), "{tag:#04x}: {error}");
+    }
+    assert!(!decode(&bytes[..bytes.len() - 1]).unwrap_err().is_newer());
 }
 
 /// The figure that the format was made for: a mark costs at most 8 bytes beyond the unshared part of its path.
@@ -177,9 +234,16 @@ fn limits_are_exact() {
     for (value, ok) in [(0, true), (10, true), (11, false)] {
         assert_eq!(encoder.set(&scope, "k", &vec![0; value], None, None).is_ok(), ok, "value of {value}");
     }
+    for (name, ok) in [(0, false), (1, true), (1024, true), (1025, false)] {
+        assert_eq!(encoder.checkpoint(&scope, &"n".repeat(name), None).is_ok(), ok, "name of {name}");
+        assert_eq!(encoder.release(&scope, &"n".repeat(name)).is_ok(), ok, "name of {name}");
+    }
+    for (note, ok) in [(0, false), (1, true), (4096, true), (4097, false)] {
+        assert_eq!(Note::parse(&"n".repeat(note)).is_ok(), ok, "note of {note}");
+    }
     let error = encoder.set(&scope, "k", &[0; 11], None, None).unwrap_err();
     assert_eq!(error.to_string(), "value has 11 bytes, allowed are 0 to 10");
-    assert_eq!(encoder.events(), 4, "a refused event leaves nothing behind");
+    assert_eq!(encoder.events(), 8, "a refused event leaves nothing behind");
 
     let mut encoder = BodyEncoder::default();
     for _ in 0..limits::COMMIT_EVENTS_MAX {

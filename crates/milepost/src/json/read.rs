@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    ContentType, Event, Fence, Key, LimitError, Meta, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp,
-    Writer, limits,
+    CheckpointName, ContentType, Event, Fence, Key, LimitError, Meta, Note, Precondition, Scope, ScopeError,
+    ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -52,6 +52,9 @@ enum EventKind {
     Delete,
     Clear,
     ClearPrefix,
+    Checkpoint,
+    Release,
+    Fork,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +74,13 @@ struct EventIn<'a> {
     #[serde(borrow)]
     content_type: Option<Cow<'a, str>>,
     expires_at: Option<TimeOrMicros>,
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    note: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    origin: Option<Cow<'a, str>>,
+    point: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -228,40 +238,82 @@ pub fn parse_time(text: &str) -> Result<Timestamp, JsonError> {
     Ok(Timestamp(time.as_microsecond()))
 }
 
-impl EventIn<'_> {
-    fn event(self) -> Result<Event, Fault> {
-        let thing = match self.event {
+impl EventKind {
+    /// What an error calls it.
+    fn thing(self) -> &'static str {
+        match self {
             EventKind::Set => "a set",
             EventKind::Delete => "a delete",
             EventKind::Clear => "a clear",
             EventKind::ClearPrefix => "a clear_prefix",
-        };
-        let fields = Fields { thing };
-        let (is_set, keyed) = (self.event == EventKind::Set, matches!(self.event, EventKind::Set | EventKind::Delete));
-        let by_prefix = self.event == EventKind::ClearPrefix;
-        fields.only("scope", !by_prefix, &self.scope)?;
-        fields.only("prefix", by_prefix, &self.prefix)?;
-        fields.only("key", keyed, &self.key)?;
-        fields.only("value", is_set, &self.value)?;
-        fields.only("value_base64", is_set, &self.value_base64)?;
-        fields.only("content_type", is_set, &self.content_type)?;
-        fields.only("expires_at", is_set, &self.expires_at)?;
+            EventKind::Checkpoint => "a checkpoint",
+            EventKind::Release => "a release",
+            EventKind::Fork => "a fork",
+        }
+    }
+
+    /// The fields that an event of this kind may have, beside `event`.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            EventKind::Set => &["scope", "key", "value", "value_base64", "content_type", "expires_at"],
+            EventKind::Delete => &["scope", "key"],
+            EventKind::Clear => &["scope"],
+            EventKind::ClearPrefix => &["prefix"],
+            EventKind::Checkpoint => &["scope", "name", "note"],
+            EventKind::Release => &["scope", "name"],
+            EventKind::Fork => &["scope", "origin", "point"],
+        }
+    }
+}
+
+impl EventIn<'_> {
+    fn event(self) -> Result<Event, Fault> {
+        let fields = Fields { thing: self.event.thing() };
+        let given = [
+            ("scope", self.scope.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("key", self.key.is_some()),
+            ("value", self.value.is_some()),
+            ("value_base64", self.value_base64.is_some()),
+            ("content_type", self.content_type.is_some()),
+            ("expires_at", self.expires_at.is_some()),
+            ("name", self.name.is_some()),
+            ("note", self.note.is_some()),
+            ("origin", self.origin.is_some()),
+            ("point", self.point.is_some()),
+        ];
+        let allowed = self.event.fields();
+        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
+            fields.allow(name, allowed.contains(name))?;
+        }
+        let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(Scope::parse(&fields.need("scope", given)?)?);
+        let name = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(CheckpointName::parse(&fields.need("name", given)?)?);
         Ok(match self.event {
             EventKind::Set => Event::Set {
-                scope: Scope::parse(&fields.need("scope", self.scope)?)?,
+                scope: scope(self.scope)?,
                 key: Key::parse(&fields.need("key", self.key)?)?,
                 value: fields.bytes("value", "value_base64", self.value, self.value_base64)?,
                 content_type: self.content_type.map(|text| ContentType::parse(&text)).transpose()?,
                 expires_at: self.expires_at.map(TimeOrMicros::parse).transpose()?,
             },
-            EventKind::Delete => Event::Delete {
-                scope: Scope::parse(&fields.need("scope", self.scope)?)?,
-                key: Key::parse(&fields.need("key", self.key)?)?,
-            },
-            EventKind::Clear => Event::Clear { scope: Scope::parse(&fields.need("scope", self.scope)?)? },
+            EventKind::Delete => {
+                Event::Delete { scope: scope(self.scope)?, key: Key::parse(&fields.need("key", self.key)?)? }
+            }
+            EventKind::Clear => Event::Clear { scope: scope(self.scope)? },
             EventKind::ClearPrefix => {
                 Event::ClearPrefix { prefix: ScopePrefix::parse(&fields.need("prefix", self.prefix)?)? }
             }
+            EventKind::Checkpoint => Event::Checkpoint {
+                scope: scope(self.scope)?,
+                name: name(self.name)?,
+                note: self.note.map(|text| Note::parse(&text)).transpose()?,
+            },
+            EventKind::Release => Event::Release { scope: scope(self.scope)?, name: name(self.name)? },
+            EventKind::Fork => Event::Fork {
+                scope: scope(self.scope)?,
+                origin: Scope::parse(&fields.need("origin", self.origin)?)?,
+                point: Seq(fields.need("point", self.point)?),
+            },
         })
     }
 }
@@ -314,11 +366,11 @@ struct Fields {
 
 impl Fields {
     fn only<T>(&self, name: &str, allowed: bool, field: &Option<T>) -> Result<(), Fault> {
-        if allowed || field.is_none() {
-            Ok(())
-        } else {
-            Err(Fault::Field(format!("{} has no field {name}", self.thing)))
-        }
+        self.allow(name, allowed || field.is_none())
+    }
+
+    fn allow(&self, name: &str, allowed: bool) -> Result<(), Fault> {
+        if allowed { Ok(()) } else { Err(Fault::Field(format!("{} has no field {name}", self.thing))) }
     }
 
     fn need<T>(&self, name: &str, field: Option<T>) -> Result<T, Fault> {

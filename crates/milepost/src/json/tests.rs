@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 use milepost_types::{
-    Commit, ContentType, Event, Fence, Key, Meta, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, Commit, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    limits,
 };
 use proptest::prelude::*;
 
@@ -10,7 +11,7 @@ use super::{CommitLine, JsonError, add_commit, parse_commit, parse_time, time_te
 
 fn line(commit: &Commit) -> String {
     let mut out = Vec::new();
-    write_commit(&mut out, commit).unwrap();
+    write_commit(&mut out, commit);
     String::from_utf8(out).unwrap()
 }
 
@@ -20,6 +21,10 @@ fn scope(text: &str) -> Scope {
 
 fn key(text: &str) -> Key {
     Key::parse(text).unwrap()
+}
+
+fn name(text: &str) -> CheckpointName {
+    CheckpointName::parse(text).unwrap()
 }
 
 fn full() -> Commit {
@@ -49,13 +54,17 @@ fn full() -> Commit {
             Event::Delete { scope: scope("a/b"), key: key("k") },
             Event::Clear { scope: scope("a") },
             Event::ClearPrefix { prefix: ScopePrefix::root() },
+            Event::Checkpoint { scope: scope("a"), name: name("after\n"), note: Some(Note::parse("why").unwrap()) },
+            Event::Checkpoint { scope: scope("a"), name: name("n"), note: None },
+            Event::Release { scope: scope("a"), name: name("n") },
+            Event::Fork { scope: scope("c"), origin: scope("a/b"), point: Seq(u64::MAX) },
         ],
     }
 }
 
 #[test]
 fn the_format_is_pinned() {
-    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""}]}"#]]
+    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"after\n","note":"why"},{"event":"checkpoint","scope":"a","name":"n"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"c","origin":"a/b","point":18446744073709551615}]}"#]]
     .assert_eq(&line(&full()));
 }
 
@@ -118,6 +127,18 @@ fn bad_lines_are_refused() {
         (r#"{"events":[{"event":"set","key":"k","value":"1"}]}"#, "event 0: a set needs the field scope"),
         (r#"{"events":[{"event":"set","scope":"a","value":"1"}]}"#, "event 0: a set needs the field key"),
         (r#"{"events":[{"event":"set","scope":"a","key":"k","value":null}]}"#, "needs the field value"),
+        (r#"{"events":[{"event":"checkpoint","scope":"a"}]}"#, "event 0: a checkpoint needs the field name"),
+        (r#"{"events":[{"event":"checkpoint","scope":"a","name":""}]}"#, "event 0: checkpoint name has 0 bytes"),
+        (r#"{"events":[{"event":"checkpoint","scope":"a","name":"n","note":""}]}"#, "event 0: note has 0 bytes"),
+        (
+            r#"{"events":[{"event":"release","scope":"a","name":"n","note":"x"}]}"#,
+            "event 0: a release has no field note",
+        ),
+        (r#"{"events":[{"event":"fork","scope":"a","origin":"b"}]}"#, "event 0: a fork needs the field point"),
+        (r#"{"events":[{"event":"fork","scope":"a","point":1}]}"#, "event 0: a fork needs the field origin"),
+        (r#"{"events":[{"event":"fork","scope":"a","origin":"$/b","point":1}]}"#, "is below the reserved root"),
+        (r#"{"events":[{"event":"fork","scope":"a","origin":"b","point":-1}]}"#, "-1"),
+        (r#"{"events":[{"event":"clear","scope":"a","name":"n"}]}"#, "event 0: a clear has no field name"),
         (r#"{"events":[{"event":"set","scope":"a","key":"","value":"1"}]}"#, "event 0: key has 0 bytes"),
         (r#"{"events":[{"event":"set","scope":"a//b","key":"k","value":"1"}]}"#, "event 0: segment 1"),
         (r#"{"events":[{"event":"set","scope":"a","key":"\ud800","value":"1"}]}"#, "column"),

@@ -2,11 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::fmt::temporal::DateTimePrinter;
-use milepost_engine::{Change, ChangeKind, Entry};
-use milepost_types::{Commit, ContentType, Event, Scope, Timestamp, Writer};
+use milepost_engine::{Change, Checkpoint, Difference, Entry, Subject};
+use milepost_types::{Commit, ContentType, Event, Key, Note, Scope, Timestamp, Writer};
 use serde::{Serialize, Serializer};
 
-use super::{JsonError, TimeOrMicros};
+use super::TimeOrMicros;
 
 #[derive(Serialize)]
 struct CommitOut<'a> {
@@ -38,6 +38,14 @@ struct EventOut<'a> {
     prefix: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u64>,
     #[serde(flatten)]
     value: Option<ValueOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,11 +87,44 @@ struct ChangeOut<'a> {
     attempt: Option<u32>,
     change: &'static str,
     scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    point: Option<u64>,
+    #[serde(flatten)]
+    old: Option<OldOut<'a>>,
+    #[serde(flatten)]
+    new: Option<NewOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct DifferenceOut<'a> {
+    difference: &'static str,
     key: &'a str,
     #[serde(flatten)]
     old: Option<OldOut<'a>>,
     #[serde(flatten)]
     new: Option<NewOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckpointOut<'a> {
+    scope: &'a str,
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -108,12 +149,12 @@ enum NewOut<'a> {
 /// let store = Store::open(dir.path())?;
 /// let receipt = store.set(&Scope::parse("a")?, "k", b"1")?;
 /// let mut line = Vec::new();
-/// json::write_commit(&mut line, &store.commit_at(receipt.seq)?.unwrap())?;
+/// json::write_commit(&mut line, &store.commit_at(receipt.seq)?.unwrap());
 /// assert!(line.starts_with(br#"{"seq":1,"at":""#));
 /// assert!(line.ends_with(br#""events":[{"event":"set","scope":"a","key":"k","value":"1"}]}"#));
 /// # Ok::<(), milepost::Error>(())
 /// ```
-pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError> {
+pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) {
     let writer = commit.meta.writer.as_ref();
     put(
         out,
@@ -124,10 +165,9 @@ pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) -> Result<(), JsonError>
             attempt: writer.and_then(Writer::attempt_number),
             idempotency_key: commit.meta.idempotency_key.as_deref(),
             fences: commit.meta.fences.iter().map(|f| FenceOut { scope: f.scope.as_str(), token: f.token }).collect(),
-            events: commit.events.iter().map(event).collect::<Result<_, _>>()?,
+            events: commit.events.iter().map(event).collect(),
         },
     );
-    Ok(())
 }
 
 /// Writes a key with its value, without a line end.
@@ -167,37 +207,98 @@ pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
 /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
 /// store.set(&scope, "k", b"1")?;
 /// let mut line = Vec::new();
-/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?)?;
+/// json::write_change(&mut line, &store.history(&scope).iter().next().unwrap()?);
 /// assert!(line.ends_with(br#""change":"set","scope":"a","key":"k","new":"1"}"#));
 /// # Ok::<(), milepost::Error>(())
 /// ```
-pub fn write_change(out: &mut Vec<u8>, change: &Change) -> Result<(), JsonError> {
+pub fn write_change(out: &mut Vec<u8>, change: &Change) {
+    let (mut name, mut note, mut origin, mut point) = (None, None, None, None);
+    match &change.subject {
+        Subject::Key(_) => {}
+        Subject::Checkpoint { name: of, note: said } => {
+            (name, note) = (Some(of.as_str()), said.as_ref().map(Note::as_str));
+        }
+        Subject::Fork { origin: from, point: at } => (origin, point) = (Some(from.as_str()), Some(at.0)),
+    }
+    let writer = change.writer.as_ref();
     put(
         out,
         &ChangeOut {
             seq: change.seq.0,
             at: change.at.into(),
-            writer: change.writer.as_ref().map(Writer::name),
-            attempt: change.writer.as_ref().and_then(Writer::attempt_number),
-            change: match change.kind {
-                ChangeKind::Set => "set",
-                ChangeKind::Delete => "delete",
-                ChangeKind::Clear => "clear",
-                _ => return Err(JsonError::UnknownEvent),
-            },
+            writer: writer.map(Writer::name),
+            attempt: writer.and_then(Writer::attempt_number),
+            change: change.kind.name(),
             scope: change.scope.as_str(),
-            key: change.key.as_str(),
-            old: change.old.as_deref().map(|value| match text_of(value) {
-                Ok(text) => OldOut::Old(text),
-                Err(base64) => OldOut::OldBase64(base64),
-            }),
-            new: change.new.as_deref().map(|value| match text_of(value) {
-                Ok(text) => NewOut::New(text),
-                Err(base64) => NewOut::NewBase64(base64),
-            }),
+            key: change.key().map(Key::as_str),
+            name,
+            note,
+            origin,
+            point,
+            old: change.old.as_deref().map(old_out),
+            new: change.new.as_deref().map(new_out),
         },
     );
-    Ok(())
+}
+
+/// Writes a difference of two states, without a line end.
+///
+/// ```
+/// use milepost::{At, Scope, Seq, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.set(&scope, "k", b"1")?;
+/// let mut line = Vec::new();
+/// json::write_difference(&mut line, &store.diff(&scope, Seq::ZERO, At::Latest)?.next().unwrap()?);
+/// assert_eq!(line, br#"{"difference":"added","key":"k","new":"1"}"#);
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_difference(out: &mut Vec<u8>, difference: &Difference) {
+    put(
+        out,
+        &DifferenceOut {
+            difference: difference.kind().name(),
+            key: difference.key.as_str(),
+            old: difference.old.as_deref().map(old_out),
+            new: difference.new.as_deref().map(new_out),
+        },
+    );
+}
+
+/// Writes a checkpoint, without a line end.
+///
+/// ```
+/// use milepost::{Scope, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+/// store.checkpoint(&scope, "begin")?;
+/// let mut line = Vec::new();
+/// json::write_checkpoint(&mut line, &store.checkpoints(&scope)?[0]);
+/// assert!(line.starts_with(br#"{"scope":"a","name":"begin","seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
+    let writer = checkpoint.writer.as_ref();
+    put(
+        out,
+        &CheckpointOut {
+            scope: checkpoint.scope.as_str(),
+            name: checkpoint.name.as_str(),
+            note: checkpoint.note.as_ref().map(Note::as_str),
+            seq: checkpoint.seq.0,
+            at: checkpoint.at.into(),
+            writer: writer.map(Writer::name),
+            attempt: writer.and_then(Writer::attempt_number),
+        },
+    );
+}
+
+fn old_out(bytes: &[u8]) -> OldOut<'_> {
+    text_of(bytes).map_or_else(OldOut::OldBase64, OldOut::Old)
+}
+
+fn new_out(bytes: &[u8]) -> NewOut<'_> {
+    text_of(bytes).map_or_else(NewOut::NewBase64, NewOut::New)
 }
 
 /// A time as RFC 3339 in UTC with microseconds; `None` beyond the years that format has.
@@ -218,8 +319,8 @@ pub fn time_text(at: Timestamp) -> Option<String> {
 /// 0000-01-01T00:00:00Z.
 const YEAR_ZERO: jiff::Timestamp = jiff::Timestamp::constant(-62_167_219_200, 0);
 
-fn event(event: &Event) -> Result<EventOut<'_>, JsonError> {
-    Ok(match event {
+fn event(event: &Event) -> EventOut<'_> {
+    match event {
         Event::Set { scope, key, value, content_type, expires_at } => EventOut {
             event: "set",
             scope: Some(scope.as_str()),
@@ -236,8 +337,24 @@ fn event(event: &Event) -> Result<EventOut<'_>, JsonError> {
         Event::ClearPrefix { prefix } => {
             EventOut { event: "clear_prefix", prefix: Some(prefix.as_str()), ..EventOut::default() }
         }
-        _ => return Err(JsonError::UnknownEvent),
-    })
+        Event::Checkpoint { scope, name, note } => EventOut {
+            event: "checkpoint",
+            scope: Some(scope.as_str()),
+            name: Some(name.as_str()),
+            note: note.as_ref().map(Note::as_str),
+            ..EventOut::default()
+        },
+        Event::Release { scope, name } => {
+            EventOut { event: "release", scope: Some(scope.as_str()), name: Some(name.as_str()), ..EventOut::default() }
+        }
+        Event::Fork { scope, origin, point } => EventOut {
+            event: "fork",
+            scope: Some(scope.as_str()),
+            origin: Some(origin.as_str()),
+            point: Some(point.0),
+            ..EventOut::default()
+        },
+    }
 }
 
 fn value_out(bytes: &[u8]) -> ValueOut<'_> {

@@ -79,3 +79,33 @@ fn any_file_cut_or_missing() {
         std::fs::write(&file, &bytes).unwrap();
     }
 }
+
+/// FAULTS B5: a segment that is cut while the store is open is an error for the reads that need it, and for no other.
+#[test]
+fn a_segment_cut_under_an_open_store() {
+    let place = prepared();
+    let store = place.open_small();
+    let is_segment = |file: &std::path::Path| file.extension().is_some_and(|extension| extension == "seg");
+    let (first, whole) = bytes_of(&place.path()).into_iter().find(|(file, _)| is_segment(file)).unwrap();
+    let keys: Vec<String> = (0..30).map(|i| format!("key {i}")).collect();
+    let read = |key: &String| store.get(&scope("a/b"), key);
+    assert!(keys.iter().all(|key| read(key).unwrap().is_some()));
+    std::fs::File::options().write(true).open(&first).unwrap().set_len(0).unwrap();
+    let mut refused = 0;
+    for key in &keys {
+        match read(key) {
+            Ok(value) => assert_eq!(value.unwrap().len(), 200),
+            Err(error) => {
+                assert_eq!(error.kind(), milepost::ErrorKind::Corrupt);
+                let (text, name) = (error.to_string(), first.file_name().unwrap().to_string_lossy().into_owned());
+                assert!(text.contains("can't be read") && text.contains(&name), "{text}");
+                refused += 1;
+            }
+        }
+    }
+    assert!((5..25).contains(&refused), "{refused} of 30");
+    store.set(&scope("a/b"), "more", b"1").unwrap();
+    assert_eq!(store.get(&scope("a/b"), "more").unwrap().as_deref(), Some(&b"1"[..]));
+    std::fs::write(&first, whole).unwrap();
+    assert!(keys.iter().all(|key| read(key).unwrap().is_some()), "what can be read again is read again");
+}

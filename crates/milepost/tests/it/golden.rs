@@ -40,6 +40,9 @@ const COMMITS: &[&str] = &[
     r#"{"events":[{"event":"clear","scope":"gone"}]}"#,
     r#"{"events":[{"event":"clear_prefix","prefix":"gone"}]}"#,
     r#"{"fences":[{"scope":"lock/nightly","token":8}],"writer":"eve","events":[{"event":"set","scope":"task/etl/load","key":"cursor","value":"43"}]}"#,
+    r#"{"events":[{"event":"checkpoint","scope":"task/etl/load","name":"after 43","note":"é\n"},{"event":"checkpoint","scope":"task/etl/load","name":"released"}]}"#,
+    r#"{"events":[{"event":"release","scope":"task/etl/load","name":"released"}]}"#,
+    r#"{"writer":"ann@host","events":[{"event":"fork","scope":"trial/load","origin":"task/etl/load","point":2},{"event":"delete","scope":"trial/load","key":"part-00"}]}"#,
 ];
 
 /// 2026-11-24T03:12:00Z.
@@ -219,5 +222,5 @@ fn the_golden_commits_are_those_that_were_given() {
     for gone in ["gone", "\"short\"", "\"one\""] {
         assert!(!state.contains(gone), "{gone}");
     }
-    assert_eq!(state.lines().count(), 9);
+    assert_eq!(state.lines().count(), 11);
 }

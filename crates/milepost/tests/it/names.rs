@@ -40,7 +40,7 @@ fn odd_names_come_back_as_they_were() {
             let scope = Scope::parse(&format!("odd/{name}")).unwrap();
             assert_eq!(view.get(&scope, name).unwrap().as_deref(), Some(name.as_bytes()));
             let change = store.history(&scope).writer(name).iter().next().unwrap().unwrap();
-            assert_eq!((change.key.as_str(), change.writer.unwrap().name()), (name, name));
+            assert_eq!((change.key().unwrap().as_str(), change.writer.as_ref().unwrap().name()), (name, name));
         }
     };
     check(&store);

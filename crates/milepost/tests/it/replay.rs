@@ -1,6 +1,6 @@
 //! The same log gives the same state and the same answers, and history tells what happened.
 
-use milepost::{At, ChangeKind, ScopePrefix, Seq, Store, Writer, json};
+use milepost::{At, ScopePrefix, Seq, Store, Writer, json};
 
 use super::{Dice, Place, bytes_of, export, random_commit, scope, state};
 
@@ -84,14 +84,9 @@ fn history_says_who_when_and_from_what_to_what() {
         changes
             .map(|change| change.unwrap())
             .map(|c| {
-                let kind = match c.kind {
-                    ChangeKind::Set => "set",
-                    ChangeKind::Delete => "delete",
-                    ChangeKind::Clear => "clear",
-                    _ => "other",
-                };
+                let (kind, key) = (c.kind.name(), c.key().unwrap().to_string());
                 let writer = c.writer.unwrap();
-                format!("{} {writer} {kind} {}:{} {}>{}", c.seq, c.scope, c.key, text(c.old), text(c.new))
+                format!("{} {writer} {kind} {}:{key} {}>{}", c.seq, c.scope, text(c.old), text(c.new))
             })
             .collect()
     };

@@ -103,7 +103,7 @@ fn expiry_goes_by_the_moment_that_is_read() {
         (At::Time(Timestamp::MIN), false),
         (At::Latest, true),
     ] {
-        assert_eq!(sees(at), expected, "{at:?}");
+        assert_eq!(sees(at.clone()), expected, "{at:?}");
     }
     let gone = SetOptions { expires_at: Some(Timestamp(first.at.0 - 1)), ..SetOptions::default() };
     store.commit().set_with(&scope, "k", b"2", &gone).durable().unwrap();

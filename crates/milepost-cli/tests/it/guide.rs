@@ -1,0 +1,44 @@
+//! The pages of `docs/guide`: every command on them runs, and answers what stands there.
+//!
+//! `MILEPOST_GUIDE=write` writes the answers of today into the page; then read it again.
+
+use std::{fs, path::Path};
+
+use super::world::{World, mask_times, words};
+
+/// A page with every answer in its `console` blocks replaced by what is answered now.
+fn answered(page: &str) -> String {
+    let world = World::new();
+    let (mut shown, mut in_console) = (String::new(), false);
+    for line in page.lines() {
+        if line.starts_with("```") {
+            in_console = line == "```console";
+        }
+        match line.strip_prefix("$ milepost ") {
+            Some(command) if in_console => {
+                let ran = world.run(words(command));
+                shown.push_str(&format!("{line}\n"));
+                let said = format!("{}\n{}", ran.text().trim_end(), ran.stderr.trim_end());
+                // Where the store was made is another place each time.
+                let said = said.lines().filter(|line| !line.is_empty() && !line.contains("made a new store"));
+                said.for_each(|line| shown.push_str(&format!("{line}\n")));
+            }
+            _ if in_console && !line.starts_with("```") => {}
+            _ => shown.push_str(&format!("{line}\n")),
+        }
+    }
+    assert_eq!(world.verify().code, Some(0));
+    shown
+}
+
+#[test]
+fn the_page_on_history_says_what_is_answered() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/history.md");
+    let page = fs::read_to_string(&path).unwrap();
+    let today = answered(&page);
+    if std::env::var_os("MILEPOST_GUIDE").is_some() {
+        fs::write(&path, &today).unwrap();
+        return;
+    }
+    assert_eq!(mask_times(&page), mask_times(&today), "see the top of this file");
+}

@@ -1,0 +1,216 @@
+//! [`Gather`]: walks the scopes of a query and collects the changes, as addresses.
+//!
+//! Invariant: what it keeps took effect: something was there before, or is there after. Whether a value had expired is
+//! not known here.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use milepost_types::{Corruption, Key, ScopePrefix, Seq, scope::is_reserved};
+
+use super::ChangeKind;
+use crate::{
+    ReadError,
+    engine::Shared,
+    lineage::{Fork, Lineage},
+    state::{CHECKPOINT, Kind, Mark, Version},
+};
+
+/// A change, as addresses.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Commit, and place of the event in it.
+    pub(super) place: (u64, u32),
+    pub(super) scope: Arc<str>,
+    /// The key or the checkpoint's name; empty for a fork.
+    pub(super) name: Arc<str>,
+    pub(super) kind: ChangeKind,
+    pub(super) old: Option<Version>,
+    pub(super) new: Option<Version>,
+}
+
+/// Collects the changes that a query may ask for.
+pub(super) struct Gather<'a> {
+    pub(super) lineage: Lineage<'a, Shared>,
+    /// The last commit that can be seen.
+    pub(super) last: Seq,
+    pub(super) key: Option<&'a Key>,
+    pub(super) kind: Option<ChangeKind>,
+    /// The first commit and the last.
+    pub(super) range: (u64, u64),
+    pub(super) found: Vec<Found>,
+}
+
+/// What happens to all keys of a scope at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// They are gone.
+    Clear,
+    /// They are what the fork's origin held.
+    Fork,
+}
+
+impl Gather<'_> {
+    pub(super) fn prefix(&mut self, prefix: &ScopePrefix) -> Result<(), ReadError> {
+        let mut scopes: Vec<Arc<str>> = Vec::new();
+        self.lineage.each_scope(prefix, &mut |scope| {
+            scopes.extend((!is_reserved(scope)).then(|| Arc::from(scope)));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for scope in scopes {
+            self.scope(&scope)?;
+        }
+        if self.key.is_none() && !is_reserved(prefix.as_str()) {
+            self.checkpoints(prefix)?;
+        }
+        Ok(())
+    }
+
+    /// The changes of a scope's keys, and its fork.
+    fn scope(&mut self, scope: &Arc<str>) -> Result<(), ReadError> {
+        let tiers = self.lineage.tiers;
+        let fork = self.lineage.fork(scope, self.last)?;
+        let marks = tiers.marks(scope)?;
+        let mut turns: Vec<(Mark, Turn)> = marks.into_iter().map(|mark| (mark, Turn::Clear)).collect();
+        if let Some(Fork { place, .. }) = &fork {
+            turns.push((*place, Turn::Fork));
+            turns.sort_unstable();
+            if self.key.is_none() {
+                self.keep((place.seq, place.record), scope, &"".into(), ChangeKind::Fork, None, None);
+            }
+        }
+        if let Some(key) = self.key {
+            let inherited = self.inherited(fork.as_ref(), key.as_str())?;
+            let versions = tiers.versions(scope, key.as_str())?;
+            self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
+            return Ok(());
+        }
+        let orders = tiers.key_orders(scope);
+        let mut keys = tiers.keys(scope, &orders, "")?;
+        while let Some(key) = keys.read_next()? {
+            let key: Arc<str> = Arc::from(key);
+            if keys.newest(self.last)?.is_none() {
+                continue;
+            }
+            let inherited = self.inherited(fork.as_ref(), &key)?;
+            self.changes(scope, &key, &keys.versions()?, &turns, inherited);
+        }
+        // What was read through to is gone with a clear behind the fork, and the scope has no version that says so.
+        match fork {
+            Some(fork) if turns.last().is_some_and(|(_, turn)| *turn == Turn::Clear) => {
+                self.only_inherited(scope, &fork, &turns)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn only_inherited(&mut self, scope: &Arc<str>, fork: &Fork, turns: &[(Mark, Turn)]) -> Result<(), ReadError> {
+        let tiers = self.lineage.tiers;
+        let line = self.lineage.line(&fork.origin, fork.point)?;
+        let mut keys = line.keys(tiers, "")?;
+        while let Some(key) = keys.read_next()? {
+            if tiers.newest(scope, key, self.last)?.is_none() {
+                let key = Arc::from(key);
+                self.changes(scope, &key, &[], turns, keys.seen()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a key was when its scope began.
+    fn inherited(&self, fork: Option<&Fork>, key: &str) -> Result<Option<Version>, ReadError> {
+        fork.map_or(Ok(None), |fork| self.lineage.find(&fork.origin, key, fork.point))
+    }
+
+    /// Merges the versions of a key with what happened to all keys, and keeps the changes.
+    fn changes(
+        &mut self,
+        scope: &Arc<str>,
+        key: &Arc<str>,
+        versions: &[Version],
+        turns: &[(Mark, Turn)],
+        inherited: Option<Version>,
+    ) {
+        let mut live: Option<Version> = None;
+        let mut turns = turns.iter().peekable();
+        for version in versions {
+            let place = (version.seq, version.record);
+            while let Some(turn) = turns.next_if(|(mark, _)| (mark.seq, mark.record) < place) {
+                self.turn(scope, key, *turn, &mut live, inherited);
+            }
+            match version.kind {
+                Kind::Set | Kind::Expiring => {
+                    let old = live.replace(*version);
+                    self.keep(place, scope, key, ChangeKind::Set, old, live);
+                }
+                Kind::Delete => self.keep(place, scope, key, ChangeKind::Delete, live.take(), None),
+                Kind::Claim => {}
+            }
+        }
+        for turn in turns {
+            self.turn(scope, key, *turn, &mut live, inherited);
+        }
+    }
+
+    fn turn(
+        &mut self,
+        scope: &Arc<str>,
+        key: &Arc<str>,
+        (mark, turn): (Mark, Turn),
+        live: &mut Option<Version>,
+        inherited: Option<Version>,
+    ) {
+        match turn {
+            Turn::Clear => self.keep((mark.seq, mark.record), scope, key, ChangeKind::Clear, live.take(), None),
+            Turn::Fork => *live = inherited,
+        }
+    }
+
+    /// Checkpoints made and released.
+    fn checkpoints(&mut self, prefix: &ScopePrefix) -> Result<(), Corruption> {
+        let tiers = self.lineage.tiers;
+        let mut scopes = tiers.scopes(&prefix.below_reserved(CHECKPOINT))?;
+        while let Some(names_of) = scopes.read_next()? {
+            let Some(scope) = names_of.strip_prefix(CHECKPOINT).and_then(|rest| rest.strip_prefix('/')) else {
+                continue;
+            };
+            let scope = Arc::from(scope);
+            let orders = tiers.key_orders(names_of);
+            let mut names = tiers.keys(names_of, &orders, "")?;
+            while let Some(name) = names.read_next()? {
+                let (name, mut is_there) = (Arc::from(name), false);
+                for version in names.versions()? {
+                    let place = (version.seq, version.record);
+                    match version.kind {
+                        Kind::Claim => self.keep(place, &scope, &name, ChangeKind::Checkpoint, None, None),
+                        Kind::Delete if is_there => {
+                            self.keep(place, &scope, &name, ChangeKind::Release, None, None);
+                        }
+                        Kind::Delete | Kind::Set | Kind::Expiring => {}
+                    }
+                    is_there = version.kind == Kind::Claim;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &mut self,
+        place: (u64, u32),
+        scope: &Arc<str>,
+        name: &Arc<str>,
+        kind: ChangeKind,
+        old: Option<Version>,
+        new: Option<Version>,
+    ) {
+        let is_of_key = match kind {
+            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => true,
+            ChangeKind::Checkpoint | ChangeKind::Release | ChangeKind::Fork => false,
+        };
+        let (from, until) = self.range;
+        let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);
+        if is_wanted && (!is_of_key || old.is_some() || new.is_some()) {
+            self.found.push(Found { place, scope: Arc::clone(scope), name: Arc::clone(name), kind, old, new });
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! [`Restoration`]: what brings a scope back to a past point.
+//!
+//! Invariant: history stays. A restore is one commit of the difference, refused if the scope was touched since the
+//! difference was made; without a difference there is nothing to commit.
+
+use milepost_types::{At, ContentType, Precondition, Scope, Seq};
+
+use crate::{CommitError, Difference, Engine, ReadError, Request, View};
+
+/// The difference between a scope as it is and as it was. Nothing is written until a request that it was added to is
+/// committed.
+#[derive(Clone, Debug)]
+#[must_use = "a restoration changes nothing until it is committed"]
+pub struct Restoration {
+    scope: Scope,
+    /// The scope's version that the difference was made from.
+    version: Seq,
+    point: Seq,
+    differences: Vec<Difference>,
+}
+
+impl Engine {
+    /// What brings a scope back to a past point. Values that have expired since stay gone.
+    pub fn restoration(&self, scope: &Scope, at: At) -> Result<Restoration, ReadError> {
+        let now = self.view(At::Latest)?;
+        let then = self.view(at)?;
+        let point = then.seq();
+        let then = View { at: Some(now.at()?), ..then };
+        let differences = now.diff(scope.as_str(), &then, scope.as_str())?.collect::<Result<_, _>>()?;
+        Ok(Restoration { scope: scope.clone(), version: now.scope_version(scope.as_str())?, point, differences })
+    }
+}
+
+impl Restoration {
+    /// The point that it leads back to.
+    #[must_use]
+    pub fn point(&self) -> Seq {
+        self.point
+    }
+
+    /// What it would change, in the order of the keys: from what is there to what was there.
+    #[must_use]
+    pub fn differences(&self) -> &[Difference] {
+        &self.differences
+    }
+
+    /// Adds it to a request, with the condition that nothing touches the scope before it.
+    pub fn add_to(&self, mut request: Request) -> Result<Request, CommitError> {
+        for difference in &self.differences {
+            let key = difference.key.as_str();
+            match &difference.new {
+                Some(value) => {
+                    let content_type = value.content_type().map(ContentType::parse).transpose()?;
+                    request.add_set_with(&self.scope, key, value, content_type.as_ref(), value.expires_at())?;
+                }
+                None => request.add_delete(&self.scope, key)?,
+            }
+        }
+        Ok(request.require(Precondition::ScopeAt { scope: self.scope.clone(), seq: self.version }))
+    }
+}

@@ -1,0 +1,46 @@
+use std::fs;
+
+use milepost_engine::{Engine, OpenError, Parts, Settings, verify};
+use milepost_log::format::{Seed, frame::FRAME_HEADER_BYTES, header::SEGMENT_HEADER_BYTES};
+use milepost_types::Seq;
+
+use crate::{open, scope};
+
+/// FAULTS E1: a commit with a kind of event that this version does not know was called damage, and a store that only
+/// needs an upgrade was taken for a broken one.
+#[test]
+fn a_commit_of_a_newer_version_is_no_damage_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let store = open(dir.path());
+        store.commit(store.request().clear(&scope("s")).unwrap()).unwrap();
+        store.commit(store.request().set(&scope("s"), "k", b"v").unwrap()).unwrap();
+    }
+    let log = dir.path().join("log");
+    let segment = fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    let salt = u64::from_le_bytes(bytes[40..48].try_into().unwrap());
+    let frame = &mut bytes[SEGMENT_HEADER_BYTES..];
+    let body_bytes = u32::from_le_bytes(frame[..4].try_into().unwrap()) as usize;
+    let body = &mut frame[FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + body_bytes];
+    let set = body.windows(5).position(|window| window == b"\x01\x00\x01k\x01").unwrap();
+    body[set] = 0x0e;
+    let body_crc = crc32fast::hash(body);
+    frame[4..8].copy_from_slice(&body_crc.to_le_bytes());
+    let crc = Seed::of_salt(salt).crc(&frame[..36]);
+    frame[36..40].copy_from_slice(&crc.to_le_bytes());
+    fs::write(&segment, &bytes).unwrap();
+
+    let says = |error: OpenError| match error {
+        OpenError::NewerCommit(commit) => {
+            assert_eq!((commit.seq, &commit.file), (Seq(1), &segment));
+            assert!(commit.to_string().contains("0x0e"), "{commit}");
+            assert!(commit.to_string().ends_with("upgrade to read it"), "{commit}");
+        }
+        other => panic!("{other}"),
+    };
+    says(Engine::open(Parts::real(), dir.path(), Settings::default()).unwrap_err());
+    says(Engine::open_read_only(Parts::real(), dir.path()).unwrap_err());
+    says(verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap_err());
+    assert_eq!(fs::read(&segment).unwrap(), bytes);
+}
