@@ -160,8 +160,8 @@ impl Memtable {
         Ok(())
     }
 
-    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see. `glance` is called with
-    /// a version that it most likely is, as early as can be.
+    /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see. `glance` is called
+    /// with a version that it most likely is, as early as can be.
     #[inline]
     pub(crate) fn look(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Met {
         let state = self.scopes.find(name.scope_hash.0, name.scope);

@@ -1,7 +1,7 @@
 //! [`Spread`]: one value whose users are counted in several places. [`Held`]: a use of it.
 //!
-//! Two threads that take and drop uses of one `Arc` pass the line of its count back and forth. Here each thread counts in
-//! a place of its own, as far as there are places.
+//! Two threads that take and drop uses of one `Arc` pass the line of its count back and forth. Here each thread counts
+//! in a place of its own, as far as there are places.
 //!
 //! Invariant: the value lives as long as the spread or any use of it.
 
@@ -18,8 +18,8 @@ use std::{
 /// Places to count in. More threads than this share some.
 const PLACES: usize = 16;
 
-/// Puts what it holds on other cache lines than the count before it, and than whatever stands behind it. Two lines, since
-/// processors fetch them in pairs.
+/// Puts what it holds on other cache lines than the count before it, and than whatever stands behind it. Two lines,
+/// since processors fetch them in pairs.
 #[repr(align(128))]
 struct Apart<T>(Arc<T>);
 

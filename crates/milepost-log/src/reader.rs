@@ -95,8 +95,8 @@ impl LogReader {
         Ok(self.segments().find(seq)?.map(|found| found.hold()))
     }
 
-    /// The segments, for a look or two. Whoever is about to look for the `Seq` in other memory takes them before: taking
-    /// waits for all that is under way, and the frame is then fetched beside the rest.
+    /// The segments, for a look or two. Whoever is about to look for the `Seq` in other memory takes them before:
+    /// taking waits for all that is under way, and the frame is then fetched beside the rest.
     #[inline]
     #[must_use]
     pub fn segments(&self) -> Segments {
@@ -171,8 +171,8 @@ impl Segments {
 }
 
 impl Segments {
-    /// Looks at a byte of a commit's body and forgets it, so that it is in the cache when it is asked for. Checks nothing
-    /// and waits for nothing.
+    /// Looks at a byte of a commit's body and forgets it, so that it is in the cache when it is asked for. Checks
+    /// nothing and waits for nothing.
     #[inline]
     pub fn glance(&self, seq: Seq, at: u32) {
         if let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) {

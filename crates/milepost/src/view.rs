@@ -112,8 +112,8 @@ impl View {
         Ok(self.0.scopes(prefix)?)
     }
 
-    /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Both views must be of the
-    /// same store.
+    /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Both views must be of
+    /// the same store.
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};

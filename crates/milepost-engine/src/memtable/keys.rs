@@ -11,8 +11,8 @@
 //! a version: Seq less the base (high 32 bits), record (28 bits), kind (4)
 //! ```
 //!
-//! Its slot repeats words 1 and 2: a look-up by name has them with the slot, and need not wait for the key's line, which
-//! is fetched and compared meanwhile. A read of the past touches the list as well.
+//! Its slot repeats words 1 and 2: a look-up by name has them with the slot, and need not wait for the key's line,
+//! which is fetched and compared meanwhile. A read of the past touches the list as well.
 //!
 //! Invariant: one thread changes it. The older versions are written before the newest that covers them, so a reader who
 //! loads the newest first, and then the older, misses none that it may see. The list may end with the newest itself.
@@ -345,8 +345,8 @@ impl<'a> KeyEntry<'a> {
         versions
     }
 
-    /// Stores the newest version (0) or the older ones (1), in the key's words and in its slot. Only the inserting thread
-    /// calls it, with an entry found by name.
+    /// Stores the newest version (0) or the older ones (1), in the key's words and in its slot. Only the inserting
+    /// thread calls it, with an entry found by name.
     fn store(&self, which: usize, word: u64) {
         self.words[1 + which].store(word, Ordering::Release);
         self.versions[which].store(word, Ordering::Release);

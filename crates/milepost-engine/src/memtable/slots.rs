@@ -1,9 +1,9 @@
 //! [`Slots`]: a hash table of numbers that one thread inserts into and any number look up in, without a lock.
 //!
-//! Invariant: a number that was inserted before a reader began is found by it, and so is what was stored beside it. When
-//! the table is full the inserting thread fills one of twice the size and shows it; a reader that still walks the old
-//! one finds all that was there when it began. Old tables stay until the whole goes: together they are as large as the
-//! newest.
+//! Invariant: a number that was inserted before a reader began is found by it, and so is what was stored beside it.
+//! When the table is full the inserting thread fills one of twice the size and shows it; a reader that still walks the
+//! old one finds all that was there when it began. Old tables stay until the whole goes: together they are as large as
+//! the newest.
 //!
 //! Open addressing with linear probing: a look-up touches one cache line, mostly. A slot holds half of the hash, by
 //! which all other numbers but about one in 2^(32 - bits of the table) are passed over unseen, and by which a table is
