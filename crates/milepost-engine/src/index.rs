@@ -51,6 +51,8 @@ pub(crate) struct Indexer {
     has_dir: bool,
     /// Damage that a merge met.
     damage: Option<String>,
+    /// Whether a step is under way, or has panicked.
+    is_stepping: bool,
 }
 
 /// A run on its way.
@@ -72,6 +74,8 @@ pub(crate) enum IndexError {
     Open(OpenRunError),
     List(OpenError),
     Dir(OpenError),
+    /// A step has panicked: no more runs are made before the next opening.
+    Panicked,
 }
 
 /// Whoever says, durably, which runs count: those given, in the order of their commits.
@@ -92,7 +96,16 @@ impl Indexer {
             kept_below: next_id,
             has_dir: false,
             damage: None,
+            is_stepping: false,
         }
+    }
+
+    /// Removes what was made since: an opening that is refused leaves the files as they were.
+    pub(crate) fn discard(&mut self, state: &State) {
+        self.job = None;
+        let made = state.pin();
+        let made = made.runs().iter().chain(&self.obsolete).map(|run| run.facts().id);
+        made.filter(|id| id.0 >= self.kept_below).for_each(|id| self.remove(id));
     }
 
     /// From now on what was said to be listed is listed, durably, and other files are removed.
@@ -102,24 +115,29 @@ impl Indexer {
 
     /// Does a piece of what there is to do; whether there was anything.
     pub(crate) fn step(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
-        let Some(job) = &mut self.job else {
+        if self.is_stepping {
+            return Err(IndexError::Panicked);
+        }
+        // Until it has ended well: a panic would come again, and leaves it so.
+        self.is_stepping = true;
+        let stepped = self.go_on(state, list);
+        self.is_stepping = false;
+        stepped
+    }
+
+    fn go_on(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
+        let Some(mut job) = self.job.take() else {
             self.remove_obsolete();
             self.job = self.begin(&state.pin())?;
             return Ok(self.job.is_some());
         };
-        let stepped = job.merge.step(KEYS_PER_STEP);
-        match stepped {
-            Ok(Stepped::More) => {}
-            Ok(Stepped::Done(facts)) => {
-                if let Some(Job { made_of, .. }) = self.job.take() {
-                    self.finish(made_of, &facts, state, list)?;
-                }
-            }
+        match job.merge.step(KEYS_PER_STEP) {
+            Ok(Stepped::More) => self.job = Some(job),
+            Ok(Stepped::Done(facts)) => self.finish(job.made_of, &facts, state, list)?,
             Err(error) => {
-                let job = self.job.take();
                 // The directory may be what is missing.
                 self.has_dir = false;
-                if let (BuildError::Corrupt(damage), Some(Job { made_of: MadeOf::Runs(_), .. })) = (&error, job) {
+                if let (BuildError::Corrupt(damage), MadeOf::Runs(_)) = (&error, job.made_of) {
                     self.damage = Some(damage.to_string());
                 }
                 return Err(IndexError::Build(error));
@@ -243,6 +261,7 @@ impl fmt::Display for IndexError {
             IndexError::Build(error) => error.fmt(f),
             IndexError::Open(error) => error.fmt(f),
             IndexError::List(error) | IndexError::Dir(error) => error.fmt(f),
+            IndexError::Panicked => f.write_str("making a run has panicked; open the store again"),
         }
     }
 }

@@ -205,7 +205,7 @@ impl Memtable {
 
     /// The keys that a scope ever had, in order.
     pub(crate) fn sorted(&self, state: &ScopeState) -> Arc<Vec<SortedKey>> {
-        state.sorted(self.keys.newest(&state.newest_key))
+        state.sorted(&self.keys)
     }
 
     /// The newest version at or below `seq` of a listed key, without another look-up by name.

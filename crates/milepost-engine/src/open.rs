@@ -77,7 +77,7 @@ pub(crate) fn for_writing(
     let state = State::new(ScopeHash::seed(&store.0), runs.runs);
     let raised = |segments| Manifest { store: store.0, epoch, segments, runs: manifest::run_rows(&kept), clean: None };
     let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
-    let found = replay(disk, dir, &manifest, filler, progress)?;
+    let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
     let segments = if found.is_some() { manifest.segments } else { Vec::new() };
     manifest::write(&**disk, dir, &raised(segments), &latch)?;
     let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);

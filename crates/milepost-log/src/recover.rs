@@ -24,7 +24,11 @@ mod repair;
 mod scan;
 mod table;
 
-use std::{ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use milepost_io::{Disk, DiskFile};
 use milepost_types::{Seq, Timestamp};
@@ -114,6 +118,12 @@ impl FoundLog {
     #[must_use]
     pub fn tail(&self) -> Tail {
         self.tail.clone()
+    }
+
+    /// The segment in which it ends, and where.
+    #[must_use]
+    pub fn end(&self) -> (&Path, u64) {
+        (self.open.heap.path(), self.open.end)
     }
 
     /// `Seq` of the last whole commit.

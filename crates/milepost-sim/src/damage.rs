@@ -1,7 +1,8 @@
 //! Damage that no crash explains: flipped bits, cut files, files that are missing, old or another store's.
 //!
 //! Invariant: a damaged store never answers wrongly. It says what it always said, or it names the damage; only what was
-//! written last to a store that was not closed may count as torn. An opening that is refused changes nothing.
+//! written last to a store that was not closed may count as torn. An opening that is refused changes nothing. Damage of
+//! the index is named by verify, and mended by an opening that meets it.
 //!
 //! Must not know: what any byte means. Every bit of every file is fair game.
 
@@ -10,7 +11,7 @@ mod judge;
 use std::path::{Path, PathBuf};
 
 use milepost_io::SimDisk;
-use milepost_types::{Event, Key, Scope, Seq, Timestamp};
+use milepost_types::{Event, Key, Scope, Seq, Timestamp, limits};
 
 use crate::{
     check::{Agreed, Disagreement, disagree},
@@ -62,7 +63,8 @@ fn small(key: &str, value: &str, bytes: usize) -> Ask {
 impl Specimen {
     /// Makes one. Another `seed` makes another store with the same history.
     pub fn new(seed: u64, left: Left) -> Result<Specimen, Disagreement> {
-        let machine = Machine::new(seed, 4 << 10, BEGINNING);
+        let mut machine = Machine::new(seed, 4 << 10, BEGINNING);
+        machine.memory_bytes = limits::MEMORY_BYTES_MIN;
         let mut model = Model::default();
         let mut older = Vec::new();
         let script = [
@@ -90,6 +92,8 @@ impl Specimen {
             if engine.stats().segments > segments {
                 sealed = last;
             }
+            // The last commits are in no run yet.
+            while index + 2 < script.len() && engine.step_index() {}
             if index + 3 == script.len() {
                 engine.close().map_err(|error| Disagreement(format!("closing a specimen: {error}")))?;
                 drop(engine);
@@ -184,6 +188,12 @@ impl Specimen {
             other => disagree(format!("an intact specimen is {other:?}")),
         }
     }
+}
+
+/// Whether a file is one of the index, which can be made anew from the log.
+#[must_use]
+pub fn is_index(path: &Path) -> bool {
+    path.extension() == Some("run".as_ref())
 }
 
 /// Every file below the store's directory.

@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{
     Version,
-    keys::{KeyEntry, KeyIndex},
+    keys::{KeyEntry, KeyIndex, Keys},
     slots::Slots,
 };
 
@@ -137,9 +137,11 @@ impl ScopeState {
         clears[..clears.partition_point(|mark| mark.seq <= seq.0)].last().copied()
     }
 
-    /// The scope's keys in order; `newest` is the one that came last.
-    pub(super) fn sorted(&self, newest: Option<KeyEntry<'_>>) -> Arc<Vec<SortedKey>> {
+    /// The scope's keys in order.
+    pub(super) fn sorted(&self, keys: &Keys) -> Arc<Vec<SortedKey>> {
         let mut members = self.members.lock();
+        // Under the lock: with one that came before those that are known, all would be taken for new.
+        let newest = keys.newest(&self.newest_key);
         let known = members.newest;
         let came = std::iter::successors(newest, KeyEntry::before).take_while(|entry| Some(entry.index()) != known);
         let mut fresh: Vec<SortedKey> =

@@ -5,7 +5,7 @@
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use milepost_io::{Disk, OpenMode};
-use milepost_log::{FoundLog, FrameView, Known, LogError, StoreId, Tail};
+use milepost_log::{FoundLog, FrameView, Known, LogError, StoreId};
 use milepost_types::{
     Corruption, Seq,
     body::{Body, BodyError},
@@ -113,7 +113,7 @@ pub(crate) fn find(
     match milepost_log::find_from(Arc::clone(disk), dir, &known, from, visit) {
         Ok(found) => {
             not_older(dir, manifest, &found)?;
-            not_shorter(dir, manifest, &found)?;
+            not_shorter(manifest, &found)?;
             Ok(Some(found))
         }
         Err(LogError::NoLog { .. }) if segments.is_empty() => Ok(None),
@@ -136,17 +136,14 @@ fn not_older(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), Op
 }
 
 /// A run is listed only after all of its commits were durable: a log that ends before them has lost some.
-fn not_shorter(dir: &Path, manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
+fn not_shorter(manifest: &Manifest, found: &FoundLog) -> Result<(), OpenError> {
     let (last, covered) = (found.last_seq(), Seq(manifest.runs.last().map_or(0, |run| run.last_seq)));
     if last >= covered {
         return Ok(());
     }
-    let (file, offset) = match found.tail() {
-        Tail::Torn { file, offset, .. } => (file, offset),
-        Tail::Clean | Tail::Empty => (dir.join(LOG), 0),
-    };
+    let (file, offset) = found.end();
     let what = format!("the log ends after seq {last}, MANIFEST lists runs through seq {covered}");
-    Err(OpenError::Corrupt(Corruption { file, offset, seq: last.next(), what }))
+    Err(OpenError::Corrupt(Corruption { file: file.to_owned(), offset, seq: last.next(), what }))
 }
 
 /// A frame whose checksum is right and whose body is not: a newer version's event, or a defect.

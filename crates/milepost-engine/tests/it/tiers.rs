@@ -4,11 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use milepost_engine::{
-    ChangeKind, CommitError, Engine, HistoryQuery, Index, Parts, ReadError, Refusal, Settings, Threads, Verdict,
+    ChangeKind, CommitError, Engine, HistoryQuery, Index, Parts, ReadError, Refusal, Settings, Threads, Value, Verdict,
 };
 use milepost_io::{Disk, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, ScopePrefix, Seq, Timestamp};
@@ -21,14 +24,14 @@ fn key(number: u64) -> String {
     format!("item/{number:03}")
 }
 
-/// A commit, and the value that a key had from it on.
-type Version = (u64, Option<Vec<u8>>);
+/// `None` for a key that went.
+type Bytes = Option<Vec<u8>>;
 
 /// What the store must answer: for each key its changes, for each scope the commits that touched it.
 #[derive(Default)]
 struct Model {
-    /// Newest last; `None` for a key that went.
-    keys: BTreeMap<(&'static str, String), Vec<Version>>,
+    /// Newest last.
+    keys: BTreeMap<(&'static str, String), Vec<(u64, Bytes)>>,
     touched: BTreeMap<&'static str, Vec<u64>>,
     /// Idempotency keys, and the commit of each.
     claims: BTreeMap<u64, Seq>,
@@ -43,7 +46,7 @@ impl Model {
         versions.iter().rev().find(|(at, _)| *at <= seq)?.1.as_ref()
     }
 
-    fn put(&mut self, scope: &'static str, key: &str, value: Option<Vec<u8>>) {
+    fn put(&mut self, scope: &'static str, key: &str, value: Bytes) {
         self.changes += 1;
         self.keys.entry((scope, key.to_owned())).or_default().push((self.last, value));
         self.touch(scope);
@@ -403,4 +406,51 @@ fn memory_stays_bounded_while_threads_make_runs() {
     }
     assert_eq!(reader.refresh().unwrap().seq, Seq(200));
     assert_eq!(reader.view(At::Latest).unwrap().scan("many", "").count(), 40_000);
+}
+
+/// Every batch is frozen and every run is tiny: readers meet each swap of tiers, and none of them sees a commit late, a
+/// view change, or a key twice.
+#[test]
+fn readers_never_notice_that_tiers_are_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { memory_bytes: 4 << 10, segment_bytes: 64 << 10, ..Settings::default() };
+    let store = Engine::open(Parts::real(), dir.path(), settings).unwrap();
+    let (done, acknowledged) = (AtomicBool::new(false), AtomicU64::new(0));
+    let number = |value: Value| u64::from_le_bytes(value.to_vec().try_into().unwrap());
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for round in 1..=1500_u64 {
+                let value = round.to_le_bytes();
+                let mut request = store.request().set(&scope("s"), "all", &value).unwrap();
+                request = request.set(&scope("s"), &key(round % 50), &value).unwrap();
+                acknowledged.store(store.commit(request).unwrap().seq.0, Ordering::SeqCst);
+            }
+            done.store(true, Ordering::SeqCst);
+        });
+        for _ in 0..2 {
+            threads.spawn(|| {
+                let mut held = None;
+                while !done.load(Ordering::SeqCst) {
+                    let before = acknowledged.load(Ordering::SeqCst);
+                    let found = store.get("s", "all").unwrap().map_or(0, number);
+                    assert!(found >= before, "read {found} after {before} was acknowledged");
+                    let view = store.view(At::Latest).unwrap();
+                    let seq = view.seq().0;
+                    assert_eq!(view.get("s", "all").unwrap().map_or(0, number), seq);
+                    assert_eq!(view.scan("s", "item").count() as u64, seq.min(50));
+                    let (then, past) = held.get_or_insert_with(|| (seq, view.clone()));
+                    assert_eq!(past.get("s", "all").unwrap().map_or(0, number), *then);
+                    let newest = past.scan("s", "item").map(|entry| number(entry.unwrap().value)).max();
+                    assert_eq!(newest.unwrap_or(0), *then);
+                    if seq > *then + 300 {
+                        held = None;
+                    }
+                }
+            });
+        }
+    });
+    assert!(store.stats().runs > 0);
+    store.close().unwrap();
+    let report = milepost_engine::verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(report.verdict, Verdict::Clean);
 }

@@ -23,6 +23,11 @@ fn steps(log: &mut Log) -> Vec<Prefilled> {
     loop {
         match log.prefiller.step() {
             Prefilled::Nothing => return done,
+            // Pieces in a row are one here, however small they are.
+            Prefilled::Zeroed(more) => match done.last_mut() {
+                Some(Prefilled::Zeroed(bytes)) => *bytes += more,
+                _ => done.push(Prefilled::Zeroed(more)),
+            },
             step => done.push(step),
         }
     }
@@ -37,7 +42,7 @@ fn a_process_that_commits_little_prefills_nothing() {
     assert_eq!(steps(&mut log), []);
     assert_eq!((world.sim.operations(), names(&world).len()), (before, 1));
     fill(&mut world, &mut log, 8 << 10);
-    assert_eq!(steps(&mut log), [Prefilled::Ready(1 << 20)]);
+    assert!(matches!(steps(&mut log)[..], [Prefilled::Zeroed(_), Prefilled::Ready(0x10_0000)]));
     assert_eq!(names(&world), ["0000000001.seg", "spare-1.tmp"]);
 }
 
