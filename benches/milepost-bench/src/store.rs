@@ -17,8 +17,26 @@ use crate::{
 
 /// Opens a new store, hands it over with its directory, closes and removes it.
 pub(crate) fn with<T>(bench: &Bench, body: impl FnOnce(&Engine, &Path) -> io::Result<T>) -> io::Result<T> {
+    with_settings(bench, Settings::default(), body)
+}
+
+/// The same with a store that keeps all versions in memory and makes no runs.
+pub(crate) fn with_all_in_memory<T>(
+    bench: &Bench,
+    body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut settings = Settings::default();
+    settings.memory_bytes = u64::MAX;
+    with_settings(bench, settings, body)
+}
+
+fn with_settings<T>(
+    bench: &Bench,
+    settings: Settings,
+    body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
+) -> io::Result<T> {
     let dir = bench.path("store");
-    let engine = Engine::open(Parts::real(), &dir, Settings::default()).map_err(io::Error::other)?;
+    let engine = Engine::open(Parts::real(), &dir, settings).map_err(io::Error::other)?;
     let outcome = body(&engine, &dir)?;
     engine.close().map_err(io::Error::other)?;
     drop(engine);

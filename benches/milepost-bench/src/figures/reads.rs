@@ -40,7 +40,7 @@ pub(crate) const MANY_KEYS: Figure = Figure { names: &LARGE, run: |bench| reads(
 
 fn reads(bench: &Bench, names: &[&'static str; 4], thousands: u64, versions: u64) -> io::Result<Vec<Row>> {
     let history = History { blocks: bench.amount(thousands), versions };
-    store::with(bench, |engine, _| {
+    store::with_all_in_memory(bench, |engine, _| {
         history.write(engine)?;
         measure(bench, names, engine, history)
     })
