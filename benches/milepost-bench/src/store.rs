@@ -8,7 +8,7 @@ use std::{
 };
 
 use milepost_engine::{Engine, Parts, Settings};
-use milepost_types::Scope;
+use milepost_types::{Scope, limits};
 
 use crate::{
     bench::Bench,
@@ -25,8 +25,7 @@ pub(crate) fn with_all_in_memory<T>(
     bench: &Bench,
     body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
 ) -> io::Result<T> {
-    let mut settings = Settings::default();
-    settings.memory_bytes = u64::MAX;
+    let settings = Settings { memory_bytes: limits::MEMORY_BYTES_MAX, ..Settings::default() };
     with_settings(bench, settings, body)
 }
 
