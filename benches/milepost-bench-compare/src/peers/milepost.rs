@@ -50,8 +50,13 @@ impl Peer for Milepost {
 
     fn note(&self) -> Option<String> {
         let stats = self.engine.stats();
-        let (versions, bytes) = (stats.versions, stats.memtable_bytes);
-        Some(format!("{versions} versions in memory take {bytes} bytes; {} bytes of log", stats.log_bytes))
+        let (runs, run_bytes, memory) = (stats.runs, stats.run_bytes, stats.memtable_bytes + stats.frozen_bytes);
+        Some(format!("{run_bytes} bytes in {runs} runs, {memory} bytes in memory, {} bytes of log", stats.log_bytes))
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        while self.engine.step_index() {}
+        self.engine.stats().run_failure.map_or(Ok(()), |failure| Err(io::Error::other(failure.to_string())))
     }
 
     fn close(self: Box<Self>) -> io::Result<()> {
