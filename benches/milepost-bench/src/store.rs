@@ -17,8 +17,17 @@ use crate::{
 
 /// Opens a new store, hands it over with its directory, closes and removes it.
 pub(crate) fn with<T>(bench: &Bench, body: impl FnOnce(&Engine, &Path) -> io::Result<T>) -> io::Result<T> {
+    with_settings(bench, Settings::default(), body)
+}
+
+/// The same, opened with these settings.
+pub(crate) fn with_settings<T>(
+    bench: &Bench,
+    settings: Settings,
+    body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
+) -> io::Result<T> {
     let dir = bench.path("store");
-    let engine = Engine::open(Parts::real(), &dir, Settings::default()).map_err(io::Error::other)?;
+    let engine = Engine::open(Parts::real(), &dir, settings).map_err(io::Error::other)?;
     let outcome = body(&engine, &dir)?;
     engine.close().map_err(io::Error::other)?;
     drop(engine);

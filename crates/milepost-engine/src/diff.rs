@@ -3,8 +3,8 @@
 //! Invariant: a key is told at most once, in order, and only if its value, content type or expiry is another one. Where
 //! both sides have the same version, its value is not read.
 //!
-//! Two moments of one scope cost what changed between them, where versions tell that (`changed.rs`); else both sides are
-//! walked (`walk.rs`), with the same answer.
+//! Two moments of one scope cost what changed between them, where versions tell that (`changed.rs`); else both sides
+//! are walked (`walk.rs`), with the same answer.
 
 mod changed;
 mod walk;

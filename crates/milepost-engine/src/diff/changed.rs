@@ -1,7 +1,7 @@
 //! The difference of two moments of one scope, from the versions that its keys got between them.
 //!
-//! Invariant: tells the same differences as the walk, and costs in proportion to what changed. What versions do not tell
-//! is left to the walk: a clear, or the scope's fork, between the moments; values that may have expired meanwhile.
+//! Invariant: tells the same differences as the walk, and costs in proportion to what changed. What versions do not
+//! tell is left to the walk: a clear, or the scope's fork, between the moments; values that may have expired meanwhile.
 
 use milepost_types::{
     EventRef, Key, Seq,

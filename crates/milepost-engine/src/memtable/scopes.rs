@@ -57,7 +57,8 @@ pub(crate) struct ScopeState {
     touched: AtomicU64,
     /// The last commit that set a key. Written by the inserting thread only.
     last_set: AtomicU64,
-    /// Whether a value with an expiry was ever set, be it by a commit that failed. Written by the inserting thread only.
+    /// Whether a value with an expiry was ever set, be it by a commit that failed. Written by the inserting thread
+    /// only.
     may_expire: AtomicBool,
     /// The last commit that cleared the scope, 0 for none: saves readers the lock below.
     last_clear: AtomicU64,
