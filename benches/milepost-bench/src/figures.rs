@@ -2,6 +2,7 @@
 
 mod bare_loop;
 mod batches;
+mod diffs;
 mod each;
 mod marks;
 mod moments;
@@ -26,6 +27,8 @@ pub(crate) const ALL: &[Figure] = &[
     reads::FEW_KEYS,
     reads::MANY_KEYS,
     moments::MOMENTS,
+    diffs::IN_MEMORY,
+    diffs::IN_RUNS,
     replay::REPLAY,
     each::EACH,
 ];

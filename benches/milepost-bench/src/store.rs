@@ -29,7 +29,8 @@ pub(crate) fn with_all_in_memory<T>(
     with_settings(bench, settings, body)
 }
 
-fn with_settings<T>(
+/// The same, opened with these settings.
+pub(crate) fn with_settings<T>(
     bench: &Bench,
     settings: Settings,
     body: impl FnOnce(&Engine, &Path) -> io::Result<T>,

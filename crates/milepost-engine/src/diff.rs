@@ -2,8 +2,14 @@
 //!
 //! Invariant: a key is told at most once, in order, and only if its value, content type or expiry is another one. Where
 //! both sides have the same version, its value is not read.
+//!
+//! Two moments of one scope cost what changed between them, where versions tell that (`changed.rs`); else both sides
+//! are walked (`walk.rs`), with the same answer.
 
-use std::{cmp::Ordering, vec};
+mod changed;
+mod walk;
+
+use std::vec;
 
 use milepost_types::Key;
 
@@ -71,42 +77,14 @@ impl View {
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
         assert!(std::ptr::eq(&raw const *self.shared, &raw const *other.shared), "views of two stores");
         self.shared.may_read()?;
-        let found = gather((scope, self), (other_scope, other))?.into_iter();
-        Ok(Diff { found, old: self.clone(), new: other.clone() })
-    }
-}
-
-/// Walks both scopes and keeps the keys whose versions are not the same.
-///
-/// An index that knows what changed between two commits can do it without the walk: nothing else depends on it.
-fn gather((old_scope, old): (&str, &View), (new_scope, new): (&str, &View)) -> Result<Vec<Found>, ReadError> {
-    let tiers = old.shared.state.pin();
-    let lineage = old.shared.lineage(&tiers);
-    let (old_line, new_line) = (lineage.line(old_scope, old.seq)?, lineage.line(new_scope, new.seq)?);
-    let (mut old_keys, mut new_keys) = (old_line.keys(&tiers, "")?, new_line.keys(&tiers, "")?);
-    let (mut in_old, mut in_new) = (old_keys.read_next()?.is_some(), new_keys.read_next()?.is_some());
-    let mut found = Vec::new();
-    loop {
-        let order = match (in_old, in_new) {
-            (true, true) => old_keys.key().cmp(new_keys.key()),
-            (true, false) => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            (false, false) => return Ok(found),
+        let tiers = self.shared.state.pin();
+        let lineage = self.shared.lineage(&tiers);
+        let changed = if scope == other_scope { changed::gather(&lineage, scope, self, other)? } else { None };
+        let found = match changed {
+            Some(found) => found,
+            None => walk::gather(&lineage, (scope, self), (other_scope, other))?,
         };
-        let key = if order == Ordering::Greater { new_keys.key() } else { old_keys.key() };
-        let old_version = if order == Ordering::Greater { None } else { old_keys.seen()? };
-        let new_version = if order == Ordering::Less { None } else { new_keys.seen()? };
-        // One that expires may be gone on one side only.
-        let differ = old_version != new_version || old_version.is_some_and(Version::expires);
-        if differ {
-            found.push((Key::parse(key).expect("checked when it was inserted"), old_version, new_version));
-        }
-        if order != Ordering::Greater {
-            in_old = old_keys.read_next()?.is_some();
-        }
-        if order != Ordering::Less {
-            in_new = new_keys.read_next()?.is_some();
-        }
+        Ok(Diff { found: found.into_iter(), old: self.clone(), new: other.clone() })
     }
 }
 
@@ -140,3 +118,6 @@ impl Iterator for Diff {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

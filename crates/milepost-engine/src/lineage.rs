@@ -123,6 +123,18 @@ impl<B: Bodies> Lineage<'_, B> {
             .map(Some)
     }
 
+    /// Whether a value of the scope that a read as of `seq` meets may expire.
+    pub(crate) fn may_expire(&self, scope: &str, seq: Seq) -> Result<bool, B::Error> {
+        let (mut scope, mut seq) = (Cow::Borrowed(scope), seq);
+        loop {
+            if self.tiers.may_expire(&scope, seq)? {
+                return Ok(true);
+            }
+            let Some(fork) = self.fork(&scope, seq)? else { return Ok(false) };
+            (scope, seq) = (Cow::Owned(fork.origin), fork.point);
+        }
+    }
+
     /// How many forks lie between a scope and what it reads at last.
     pub(crate) fn depth(&self, scope: &str, seq: Seq) -> Result<usize, B::Error> {
         let (mut depth, mut next) = (0, self.fork(scope, seq)?);

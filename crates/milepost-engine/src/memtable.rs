@@ -265,6 +265,33 @@ impl Memtable {
         self.scope(scope).map_or(0, ScopeState::last_set)
     }
 
+    /// Whether a value of the scope may expire.
+    pub(crate) fn may_expire(&self, scope: &str) -> bool {
+        self.scope(scope).is_some_and(ScopeState::may_expire)
+    }
+
+    /// How many keys it holds, of all scopes.
+    pub(crate) fn key_count(&self) -> u64 {
+        self.keys.sizes().0
+    }
+
+    /// The keys of a scope with a version behind `before` and not above `last`, in no order; `None` if it has more than
+    /// `keys_max` keys to be asked.
+    pub(crate) fn changed(&self, scope: &str, before: Seq, last: Seq, keys_max: u64) -> Option<Vec<Box<str>>> {
+        let Some(state) = self.scope(scope).filter(|state| state.touched() > before.0) else { return Some(Vec::new()) };
+        let mut changed = Vec::new();
+        let entries = std::iter::successors(self.keys.newest(&state.newest_key), KeyEntry::before);
+        for (entry, number) in entries.zip(1..) {
+            if number > keys_max {
+                return None;
+            }
+            if entry.as_of(last.0).is_some_and(|version| version.seq > before.0) {
+                changed.push(entry.key());
+            }
+        }
+        Some(changed)
+    }
+
     /// About how many bytes of memory it takes; costs nothing.
     pub(crate) fn bytes(&self) -> u64 {
         self.keys.sizes().2 + self.scopes.bytes()

@@ -6,6 +6,7 @@
 //!
 //! Knows where versions are kept; nothing of values, of judging, of who may read what, or of when a tier is replaced.
 
+mod changes;
 mod keys;
 mod look;
 mod scopes;
@@ -20,6 +21,7 @@ use milepost_types::Seq;
 
 use crate::memtable::Memtable;
 pub(crate) use crate::memtable::{CHECKPOINT, FENCE, FORK, IDEMPOTENCY, Inserter, Kind, Mark, Version, checkpoints_of};
+pub(crate) use changes::{Changes, Wanted};
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};

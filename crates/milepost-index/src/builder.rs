@@ -197,6 +197,7 @@ impl RunBuilder {
             clears: 0,
             changes: 0,
             changes_at: 0,
+            kinds: 0,
         });
         Ok(())
     }
@@ -273,6 +274,7 @@ impl RunBuilder {
             }
         }
         self.meta.versions += 1;
+        self.scope.as_mut().expect("a key has a scope").kinds |= 1 << version.kind;
         if let Some(collected) = &mut self.collected {
             collected.push(version);
         }

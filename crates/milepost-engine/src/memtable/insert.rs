@@ -70,6 +70,9 @@ impl<M: Deref<Target = Memtable>> Inserter<M> {
                     let kind = if expires_at.is_some() { Kind::Expiring } else { Kind::Set };
                     let state = scope_of(memtable, &mut current, scope);
                     state.set(seq);
+                    if kind == Kind::Expiring {
+                        state.expires();
+                    }
                     group.put(memtable, state, key, Version { seq: seq.0, record, kind });
                 }
                 EventRef::Delete { scope, key } => {

@@ -8,7 +8,7 @@ use std::{
     borrow::Cow,
     sync::{
         Arc,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -57,6 +57,9 @@ pub(crate) struct ScopeState {
     touched: AtomicU64,
     /// The last commit that set a key. Written by the inserting thread only.
     last_set: AtomicU64,
+    /// Whether a value with an expiry was ever set, be it by a commit that failed. Written by the inserting thread
+    /// only.
+    may_expire: AtomicBool,
     /// The last commit that cleared the scope, 0 for none: saves readers the lock below.
     last_clear: AtomicU64,
     /// All clears, oldest first.
@@ -81,6 +84,7 @@ impl ScopeState {
             hash,
             touched: AtomicU64::new(0),
             last_set: AtomicU64::new(0),
+            may_expire: AtomicBool::new(false),
             last_clear: AtomicU64::new(0),
             clears: RwLock::default(),
             newest_key: AtomicU32::new(0),
@@ -107,6 +111,16 @@ impl ScopeState {
 
     pub(super) fn set(&self, seq: Seq) {
         self.last_set.store(seq.0, Ordering::Release);
+    }
+
+    /// A value with an expiry comes.
+    pub(super) fn expires(&self) {
+        // Pairs with the load in `may_expire`: who may see the value sees that it may expire.
+        self.may_expire.store(true, Ordering::Release);
+    }
+
+    pub(super) fn may_expire(&self) -> bool {
+        self.may_expire.load(Ordering::Acquire)
     }
 
     pub(super) fn clear(&self, mark: Mark) {

@@ -19,11 +19,12 @@ use milepost_types::{
 
 use super::{
     FORK, Inserter, Kind, Mark, Version,
+    changes::Changes,
     keys::{KeyCursor, KeyOrders},
     look,
     scopes::ScopeCursor,
 };
-use crate::memtable::{Memtable, Met, Name};
+use crate::memtable::{Memtable, Met, Name, kind_in_run};
 
 /// What versions are kept in.
 #[derive(Debug)]
@@ -243,6 +244,26 @@ impl Tiers {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a value of the scope that a read as of `seq` meets may expire.
+    pub(crate) fn may_expire(&self, scope: &str, seq: Seq) -> Result<bool, Corruption> {
+        if self.memtables().any(|memtable| memtable.may_expire(scope)) {
+            return Ok(true);
+        }
+        for run in self.runs.iter().filter(|run| run.facts().first_seq <= seq.0) {
+            let expiring = kind_in_run(Kind::Expiring);
+            if look::scope(run, self.seed, scope)?.is_some_and(|view| view.has_kind(expiring)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is known of the changes of a scope's keys behind `before` and not above `last`; `None` if there are more
+    /// changes than keys that a walk would meet.
+    pub(crate) fn changes(&self, scope: &str, before: Seq, last: Seq) -> Result<Option<Changes>, Corruption> {
+        Changes::new(self, scope, before, last)
     }
 
     /// The orders of a scope's keys in memory, to be made once for a walk in pieces.

@@ -10,7 +10,7 @@
 //!        36  clears         u32   how many
 //!        40  changes        u64   versions of all its keys; equal ones count once
 //!        48  changes at     u32   by what the list is known
-//!        52  reserved       u32   zero
+//!        52  kinds          u32   of its versions: bit k for kind k
 //!
 //! clear   0  Seq            u64
 //!         8  record         u32
@@ -19,10 +19,12 @@
 //! Invariant: a scope's blocks follow those of the scope before it.
 
 use super::{Malformed, block::BLOCK_KEYS, u32_at, u64_at};
-use crate::{Mark, ScopeSeqs};
+use crate::{Mark, ScopeSeqs, version::KIND_MAX};
 
 /// Bytes of a scope.
 pub const SCOPE_BYTES: usize = 56;
+/// A bit for every kind that there may be.
+const KINDS: u32 = (1 << (KIND_MAX + 1)) - 1;
 /// Bytes of a clear.
 pub const CLEAR_BYTES: usize = 12;
 
@@ -45,6 +47,8 @@ pub struct ScopeRecord {
     pub changes: u64,
     /// By what the list of changes is known.
     pub changes_at: u32,
+    /// Which kinds its versions are of: bit k for kind k.
+    pub kinds: u32,
 }
 
 impl ScopeRecord {
@@ -61,6 +65,7 @@ impl ScopeRecord {
         bytes[36..40].copy_from_slice(&self.clears.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.changes.to_le_bytes());
         bytes[48..52].copy_from_slice(&self.changes_at.to_le_bytes());
+        bytes[52..56].copy_from_slice(&self.kinds.to_le_bytes());
         bytes
     }
 
@@ -78,11 +83,13 @@ impl ScopeRecord {
             clears: u32_at(bytes, 36),
             changes: u64_at(bytes, 40),
             changes_at: u32_at(bytes, 48),
+            kinds: u32_at(bytes, 52),
         };
         let end = record.first_block.checked_add(record.blocks);
         let fits = record.keys.div_ceil(BLOCK_KEYS as u64) == u64::from(record.blocks);
-        let is_sound = (record.changes == 0) == (record.keys == 0) && record.changes <= u64::from(u32::MAX);
-        if end.is_none_or(|end| end > blocks) || !fits || !is_sound || u32_at(bytes, 52) != 0 {
+        let is_empty = [record.changes == 0, record.kinds == 0].map(|nothing| nothing == (record.keys == 0));
+        let is_sound = is_empty == [true; 2] && record.changes <= u64::from(u32::MAX) && record.kinds <= KINDS;
+        if end.is_none_or(|end| end > blocks) || !fits || !is_sound {
             return Err(Malformed("a scope's record can't be"));
         }
         Ok(record)

@@ -42,6 +42,12 @@ impl ScopeView {
         self.record.changes
     }
 
+    /// Whether a version of its keys in this run is of this kind.
+    #[must_use]
+    pub fn has_kind(&self, kind: u8) -> bool {
+        1_u32.checked_shl(u32::from(kind)).is_some_and(|bit| self.record.kinds & bit != 0)
+    }
+
     /// When it was changed, as far as this run knows.
     #[must_use]
     pub fn seqs(&self) -> ScopeSeqs {

@@ -4,7 +4,7 @@
 
 use milepost_types::Corruption;
 
-use super::{Run, ScopeView, Versions};
+use super::{Run, ScopeView};
 use crate::{
     ScopeHash, Version,
     format::{block::BLOCK_KEYS, meta::Section, scope::CLEAR_BYTES, slots::Shape},
@@ -79,15 +79,21 @@ impl Run {
         if view.record.first_block != counted.blocks {
             return Err(self.wrong(self.meta.sections.scopes, "the blocks of scopes are not in order"));
         }
-        let mut keys = 0;
+        let (mut keys, mut kinds) = (0, 0);
         let mut cursor = self.keys_from(view, "")?;
         while let Some((key, versions)) = cursor.read_next()? {
             let found = self.versions(hash.key(key), name, key)?;
             if !found.is_some_and(|found| found.is_same(&versions)) {
                 return Err(self.wrong(self.meta.sections.key_slots, "no slot leads to a key"));
             }
-            counted.versions += count(versions)?;
+            for version in versions {
+                kinds |= 1 << version?.kind;
+                counted.versions += 1;
+            }
             keys += 1;
+        }
+        if kinds != view.record.kinds {
+            return Err(self.wrong(self.meta.sections.scopes, "a scope holds other kinds of versions than it says"));
         }
         if keys != view.record.keys {
             return Err(self.wrong(self.meta.sections.scopes, "a scope holds more or fewer keys than it says"));
@@ -162,13 +168,4 @@ impl Run {
             Err(self.wrong(section, "more or fewer slots are taken than there are names"))
         }
     }
-}
-
-fn count(versions: Versions<'_>) -> Result<u64, Corruption> {
-    let mut count = 0;
-    for version in versions {
-        version?;
-        count += 1;
-    }
-    Ok(count)
 }

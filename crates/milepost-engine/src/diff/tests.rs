@@ -1,0 +1,250 @@
+//! The difference from what changed against the difference by the walk, over random histories.
+
+use std::{path::Path, sync::Arc};
+
+use milepost_io::{SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_types::{At, ContentType, Scope, ScopePrefix, Seq, Timestamp};
+
+use super::{Diff, Found, changed, walk};
+use crate::{CommitError, Engine, Parts, Request, Settings, Threads, View, state::Wanted};
+
+const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "f", "f/g", "none"];
+const BEGINNING: i64 = 1_700_000_000_000_000;
+
+/// Where changes were told, and how often only a walk could tell them.
+#[derive(Debug, Default)]
+struct Told {
+    in_memory: u32,
+    by_records: u32,
+    by_all: u32,
+    differences: u64,
+    walked: u32,
+}
+
+struct World {
+    disk: SimDisk,
+    clock: Arc<SimClock>,
+    engine: Option<Engine>,
+    rng: SimRng,
+    memory_bytes: u64,
+    /// One value in so many expires.
+    expiring: u64,
+    /// One commit in so many clears or forks.
+    turning: u64,
+    told: Told,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        let mut rng = SimRng::new(seed);
+        let (expiring, turning) = ([u64::MAX, 200, 5][rng.below(3) as usize], [1000, 60, 8][rng.below(3) as usize]);
+        let memory_bytes = [4 << 10, 110 << 10, 1 << 20][rng.below(3) as usize];
+        let (disk, clock) = (SimDisk::new(seed), Arc::new(SimClock::new(Timestamp(BEGINNING))));
+        let told = Told::default();
+        let mut world = World { disk, clock, engine: None, rng, memory_bytes, expiring, turning, told };
+        world.open();
+        world
+    }
+
+    fn open(&mut self) {
+        self.engine = None;
+        let parts = Parts {
+            disk: Arc::new(self.disk.clone()),
+            clock: Arc::clone(&self.clock) as _,
+            entropy: Arc::new(SimEntropy::new(7)),
+        };
+        let settings = Settings {
+            threads: Threads::Stepped,
+            segment_bytes: 8 << 10,
+            memory_bytes: self.memory_bytes,
+            ..Settings::default()
+        };
+        self.engine = Some(Engine::open(parts, Path::new("/s"), settings).unwrap());
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().unwrap()
+    }
+
+    fn scope(&mut self) -> Scope {
+        Scope::parse(SCOPES[self.rng.below(SCOPES.len() as u64 - 1) as usize]).unwrap()
+    }
+
+    fn commit(&mut self) {
+        let mut request = self.engine().request();
+        if self.rng.below(self.turning) == 0 {
+            let (scope, last) = (self.scope(), self.engine().last().seq.0);
+            request = match self.rng.below(4) {
+                0 => request.clear(&scope).unwrap(),
+                1 => request.clear_prefix(&ScopePrefix::parse(scope.as_str()).unwrap()).unwrap(),
+                _ => {
+                    let origin = self.scope();
+                    request = request.clear(&scope).unwrap();
+                    self.put(request);
+                    let mut request = self.engine().request();
+                    request.add_fork(&scope, &origin, Seq(self.rng.below(last + 1))).unwrap();
+                    request
+                }
+            };
+        } else {
+            for _ in 0..=self.rng.below(6) {
+                request = self.event(request);
+            }
+        }
+        self.put(request);
+    }
+
+    fn event(&mut self, request: Request) -> Request {
+        let (scope, key) = (self.scope(), format!("item/{:03}", self.rng.below(50)));
+        if self.rng.below(4) == 0 {
+            return request.delete(&scope, &key).unwrap();
+        }
+        // Few values, so that a key often gets the one that it had.
+        let value = [b"one".as_slice(), b"two", b""][self.rng.below(3) as usize];
+        let content_type = Some(ContentType::TEXT).filter(|_| self.rng.below(4) == 0);
+        let soon = Timestamp(self.engine().last().at.0 + self.rng.below(40) as i64);
+        let expires_at = Some(soon).filter(|_| self.rng.below(self.expiring) == 0);
+        request.set_with(&scope, &key, value, content_type.as_ref(), expires_at).unwrap()
+    }
+
+    fn put(&self, request: Request) {
+        match self.engine().commit(request) {
+            // A fork onto what lives, or from itself.
+            Ok(_) | Err(CommitError::Refused(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn view(&mut self) -> View {
+        let last = self.engine().last();
+        let at = match self.rng.below(8) {
+            0 => At::Latest,
+            1 => At::Time(Timestamp(BEGINNING + self.rng.below((last.at.0 - BEGINNING) as u64 + 50) as i64)),
+            2 => At::Seq(Seq(last.seq.0.saturating_sub(self.rng.below(4)))),
+            _ => At::Seq(Seq(self.rng.below(last.seq.0 + 1))),
+        };
+        let view = self.engine().view(at).unwrap();
+        // As a restore has it.
+        if self.rng.below(6) == 0 { View { at: Some(last.at), ..view } } else { view }
+    }
+
+    fn check(&mut self) {
+        let (old, new) = (self.view(), self.view());
+        let near = At::Seq(Seq(old.seq.0.saturating_sub(self.rng.below(3))));
+        let near = self.engine().view(near).unwrap();
+        for (old, new) in [(&old, &new), (&near, &old)] {
+            for scope in SCOPES {
+                self.same(scope, old, new);
+            }
+        }
+    }
+
+    fn same(&mut self, scope: &str, old: &View, new: &View) {
+        let tiers = old.shared.state.pin();
+        let lineage = old.shared.lineage(&tiers);
+        let walked = lines(walk::gather(&lineage, (scope, old), (scope, new)).unwrap(), old, new);
+        let found: Vec<_> = old.diff(scope, new, scope).unwrap().map(Result::unwrap).collect();
+        assert_eq!(found.iter().map(line).collect::<Vec<_>>(), walked, "{scope} at {} and {}", old.seq, new.seq);
+        let Some(changed) = changed::gather(&lineage, scope, old, new).unwrap() else {
+            self.told.walked += 1;
+            return;
+        };
+        self.told.differences += walked.len() as u64;
+        assert_eq!(lines(changed, old, new), walked, "{scope} at {} and {}", old.seq, new.seq);
+        let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
+        let changes = tiers.changes(scope, before, last).unwrap().unwrap();
+        self.told.in_memory += u32::from(!changes.keys.is_empty());
+        for wanted in changes.commits {
+            match wanted {
+                Wanted::Records(..) => self.told.by_records += 1,
+                Wanted::All(_) => self.told.by_all += 1,
+            }
+        }
+    }
+}
+
+fn line(difference: &super::Difference) -> String {
+    format!("{difference:?} {:?}", [&difference.old, &difference.new].map(|side| side.as_deref().map(<[u8]>::to_vec)))
+}
+
+fn lines(found: Vec<Found>, old: &View, new: &View) -> Vec<String> {
+    let diff = Diff { found: found.into_iter(), old: old.clone(), new: new.clone() };
+    diff.map(|difference| line(&difference.unwrap())).collect()
+}
+
+#[test]
+fn what_changed_tells_the_same_as_the_walk() {
+    let mut all = Told::default();
+    for seed in 0..16 {
+        let mut world = World::new(seed);
+        for _ in 0..300 {
+            world.commit();
+            match world.rng.below(40) {
+                0..8 => {
+                    for _ in 0..world.rng.below(60) {
+                        world.engine().step_index();
+                    }
+                }
+                8 => world.open(),
+                9..13 => world.check(),
+                _ => {}
+            }
+        }
+        let Told { in_memory, by_records, by_all, differences, walked } = world.told;
+        all.in_memory += in_memory;
+        all.by_records += by_records;
+        all.by_all += by_all;
+        all.differences += differences;
+        all.walked += walked;
+    }
+    let least = [all.in_memory, all.by_records, all.by_all, all.walked].into_iter().min();
+    assert!(least > Some(200) && all.differences > 2000, "every way was gone: {all:?}");
+}
+
+/// A fork has no version of what it began with: that it expires is known to the origin alone.
+#[test]
+fn what_was_inherited_expires_between_two_moments() {
+    let mut world = World::new(0);
+    let (origin, fork) = (Scope::parse("a").unwrap(), Scope::parse("f").unwrap());
+    let soon = Some(Timestamp(world.engine().last().at.0.max(BEGINNING) + 1000));
+    let request = world.engine().request().set_with(&origin, "k", b"v", None, soon).unwrap();
+    world.put(request.set(&origin, "l", b"v").unwrap());
+    let mut request = world.engine().request();
+    request.add_fork(&fork, &origin, Seq(1)).unwrap();
+    world.put(request);
+    for _ in 0..2 {
+        world.put(world.engine().request().set(&fork, "m", b"v").unwrap());
+        world.clock.advance(1000);
+    }
+    let view = |seq| world.engine().view(At::Seq(Seq(seq))).unwrap();
+    let (old, new) = (view(3), view(4));
+    world.same("f", &old, &new);
+    let keys: Vec<_> =
+        old.diff("f", &new, "f").unwrap().map(|difference| difference.unwrap().key.to_string()).collect();
+    assert_eq!((keys, world.told.walked), (vec!["k".to_owned()], 1));
+    // At one time nothing expires.
+    let old = View { at: Some(new.at().unwrap()), ..old };
+    world.same("f", &old, &new);
+    assert_eq!((world.told.walked, world.told.differences), (1, 0));
+}
+
+/// With more versions than keys the walk is the shorter way.
+#[test]
+fn a_key_that_changed_often_is_walked_to() {
+    let mut world = World::new(0);
+    (world.memory_bytes, world.told) = (4 << 10, Told::default());
+    world.open();
+    let scope = Scope::parse("a").unwrap();
+    for round in 0..100_u64 {
+        let key = if round == 0 { "cold" } else { "hot" };
+        world.put(world.engine().request().set(&scope, key, &round.to_le_bytes()).unwrap());
+        // A commit freezes what is full; here it becomes a run, so that the next commit may freeze again.
+        while round > 95 && world.engine().step_index() {}
+    }
+    assert!(world.engine().stats().runs > 1);
+    for (from, walked) in [(99, 0), (98, 0), (50, 1), (0, 2)] {
+        let [old, new] = [from, 100].map(|seq| world.engine().view(At::Seq(Seq(seq))).unwrap());
+        world.same("a", &old, &new);
+        assert_eq!(world.told.walked, walked, "from {from}");
+    }
+}
