@@ -208,7 +208,8 @@ impl Events<'_> {
             }
             DELETE if tag == DELETE => {
                 self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
-                Ok(EventRef::Delete { scope: self.cursor.checked(&self.scope)?, key: self.cursor.checked(&self.key)? })
+                let (scope, key) = (self.cursor.checked(&self.scope)?, self.cursor.checked_key(&self.key)?);
+                Ok(EventRef::Delete { scope, key })
             }
             CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.cursor.checked(&self.scope)? }),
             CLEAR_PREFIX if tag == CLEAR_PREFIX => {

@@ -149,6 +149,7 @@ fn names_that_no_writer_can_write_are_refused() {
                 content_type: None,
                 expires_at: None,
             },
+            Event::Delete { scope: Scope::parse("sss/t").unwrap(), key: Key::parse("ddd").unwrap() },
             Event::ClearPrefix { prefix: ScopePrefix::parse("ppp").unwrap() },
             Event::Checkpoint {
                 scope: Scope::parse("sss/t").unwrap(),
@@ -165,6 +166,7 @@ fn names_that_no_writer_can_write_are_refused() {
         ("sss/t", "s//st"),
         ("sss/t", "sss/."),
         ("kkk", "k\0k"),
+        ("ddd", "d\0d"),
         ("ppp", "p\0p"),
         ("ppp", "p//"),
         ("nnn", "n\0n"),
