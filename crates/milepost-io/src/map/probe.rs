@@ -97,6 +97,7 @@ mod linux {
 
     /// The register that says where the interrupted thread goes on.
     #[cfg(target_arch = "x86_64")]
+    // SAFETY: whoever calls it hands the context that the system gave a signal handler, and only while that runs.
     unsafe fn instruction<'a>(context: *mut libc::ucontext_t) -> &'a mut libc::greg_t {
         // SAFETY: the caller hands the context of a signal, which is this handler's alone while it runs.
         unsafe { &mut (*context).uc_mcontext.gregs[libc::REG_RIP as usize] }
@@ -104,6 +105,7 @@ mod linux {
 
     /// The register that says where the interrupted thread goes on.
     #[cfg(target_arch = "aarch64")]
+    // SAFETY: whoever calls it hands the context that the system gave a signal handler, and only while that runs.
     unsafe fn instruction<'a>(context: *mut libc::ucontext_t) -> &'a mut libc::c_ulonglong {
         // SAFETY: the caller hands the context of a signal, which is this handler's alone while it runs.
         unsafe { &mut (*context).uc_mcontext.pc }
