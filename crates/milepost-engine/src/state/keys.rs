@@ -172,6 +172,7 @@ impl InRun<'_> {
     fn advance(&mut self) -> Result<(), Corruption> {
         self.versions = None;
         if let Some((key, versions)) = self.cursor.read_next()? {
+            look::check_key(self.run, key)?;
             self.key.clear();
             self.key.push_str(key);
             self.versions = Some(versions);

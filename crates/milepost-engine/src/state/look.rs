@@ -3,10 +3,10 @@
 //! Invariant: a run answers as the memtable did that it was made of.
 
 use milepost_index::{Run, ScopeHash, ScopeView, Versions};
-use milepost_types::{Corruption, Seq, scope::is_reserved};
+use milepost_types::{Corruption, Scope, Seq, limits, scope::is_reserved};
 
 use super::{Kind, Mark, Version};
-use crate::memtable::{Met, Name, RESERVED, prefix_names};
+use crate::memtable::{CHECKPOINT, Met, Name, RESERVED, prefix_names};
 
 /// A version as a run has it.
 pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
@@ -40,6 +40,25 @@ pub(super) fn look(run: &Run, name: &Name<'_>, seed: u64, seq: Seq) -> Result<Me
         None if clear.is_some() => Met::Gone,
         None => Met::Nothing,
     })
+}
+
+/// A key that a walk met must be one that a writer can write. Checksums do not show it of a run that was crafted.
+pub(super) fn check_key(run: &Run, key: &str) -> Result<(), Corruption> {
+    if key.len() <= limits::KEY_BYTES_MAX && !key.contains('\0') {
+        return Ok(());
+    }
+    Err(run.disagrees(Seq(run.facts().first_seq), format!("{key:?} is no key that a writer can write")))
+}
+
+/// The same of a scope, of a prefix that was cleared, or of where a scope's checkpoints are kept.
+pub(super) fn check_scope(run: &Run, name: &str) -> Result<(), Corruption> {
+    let path = name.strip_suffix('/').unwrap_or(name);
+    let kept = path.strip_prefix(CHECKPOINT).and_then(|rest| rest.strip_prefix('/'));
+    let path = kept.unwrap_or(path);
+    if name == "/" || Scope::from_stored(path).is_ok() {
+        return Ok(());
+    }
+    Err(run.disagrees(Seq(run.facts().first_seq), format!("{name:?} is no scope that a writer can write")))
 }
 
 pub(super) fn scope(run: &Run, seed: u64, scope: &str) -> Result<Option<ScopeView>, Corruption> {

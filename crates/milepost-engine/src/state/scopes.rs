@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
+use milepost_index::Run;
 use milepost_types::{Corruption, ScopePrefix, scope::is_reserved};
 
-use super::Tiers;
+use super::{Tiers, look};
 use crate::memtable::{SortedScope, is_prefix};
 
 /// Scopes in order.
@@ -14,10 +15,31 @@ use crate::memtable::{SortedScope, is_prefix};
 pub(crate) struct ScopeCursor<'t> {
     /// Of the memtables: the order, and how many were read.
     orders: Vec<(Arc<Vec<SortedScope>>, usize)>,
-    /// Of the runs: the walk, and the name that comes next.
-    runs: Vec<(milepost_index::ScopeCursor<'t>, Option<String>)>,
+    runs: Vec<InRun<'t>>,
     prefix: String,
     name: String,
+}
+
+/// The walk over the scopes of a run.
+#[derive(Debug)]
+struct InRun<'t> {
+    run: &'t Run,
+    cursor: milepost_index::ScopeCursor<'t>,
+    /// `None` behind the last.
+    next: Option<String>,
+}
+
+impl InRun<'_> {
+    fn advance(&mut self) -> Result<(), Corruption> {
+        self.next = match self.cursor.read_next()? {
+            Some((name, _)) => {
+                look::check_scope(self.run, name)?;
+                Some(name.to_owned())
+            }
+            None => None,
+        };
+        Ok(())
+    }
 }
 
 impl<'t> ScopeCursor<'t> {
@@ -31,9 +53,9 @@ impl<'t> ScopeCursor<'t> {
         }
         let mut runs = Vec::new();
         for run in &tiers.runs {
-            let mut cursor = run.scopes_from(&prefix)?;
-            let first = cursor.read_next()?.map(|(name, _)| name.to_owned());
-            runs.push((cursor, first));
+            let mut walk = InRun { run, cursor: run.scopes_from(&prefix)?, next: None };
+            walk.advance()?;
+            runs.push(walk);
         }
         Ok(ScopeCursor { orders, runs, prefix, name: String::new() })
     }
@@ -42,7 +64,7 @@ impl<'t> ScopeCursor<'t> {
     pub(crate) fn read_next(&mut self) -> Result<Option<&str>, Corruption> {
         loop {
             let in_memory = self.orders.iter().filter_map(|(order, read)| order.get(*read)).map(|(name, _)| &**name);
-            let in_runs = self.runs.iter().filter_map(|(_, name)| name.as_deref());
+            let in_runs = self.runs.iter().filter_map(|walk| walk.next.as_deref());
             let Some(least) = in_memory.chain(in_runs).min().filter(|name| name.starts_with(&self.prefix)) else {
                 return Ok(None);
             };
@@ -51,8 +73,8 @@ impl<'t> ScopeCursor<'t> {
             for (order, read) in &mut self.orders {
                 *read += usize::from(order.get(*read).is_some_and(|(name, _)| **name == *self.name));
             }
-            for (cursor, next) in self.runs.iter_mut().filter(|(_, next)| next.as_deref() == Some(&*self.name)) {
-                *next = cursor.read_next()?.map(|(name, _)| name.to_owned());
+            for walk in self.runs.iter_mut().filter(|walk| walk.next.as_deref() == Some(&*self.name)) {
+                walk.advance()?;
             }
             if is_listed(&self.name, &self.prefix) {
                 return Ok(Some(&self.name));

@@ -186,3 +186,27 @@ fn tiers_answer_as_one_memtable() {
         }
     }
 }
+
+/// A crafted run has right checksums. Names in it that no writer can write would have panicked whoever read them back.
+#[test]
+fn names_in_a_crafted_run_are_damage() {
+    let disk = SimDisk::new(1);
+    let dir = Path::new("/index");
+    disk.create_dir(dir).unwrap();
+    for (id, scope, key) in [(1, "a", "k\0"), (2, "a//b", "k"), (3, "$/checkpoint/a/./b", "k")] {
+        let plan = RunPlan { store: STORE, id: RunId(id), first_seq: 1, last_seq: 1 };
+        let mut builder = milepost_index::RunBuilder::begin(Arc::new(disk.clone()), dir, plan).unwrap();
+        let version = milepost_index::Version { seq: 1, record: 1, kind: 0 };
+        builder.scope(scope, milepost_index::ScopeSeqs { touched: 1, last_set: 1 }, &[]).unwrap();
+        builder.key(key, [version]).unwrap();
+        let facts = builder.finish().unwrap();
+        let run = Arc::new(Run::open(&disk, dir, STORE, &facts).unwrap());
+        let state = State::new(ScopeHash::seed(&STORE), vec![run]);
+        let tiers = state.load();
+        let orders = tiers.key_orders(scope);
+        let scopes = tiers.scopes(&ScopePrefix::root()).map(drop);
+        let keys = tiers.keys(scope, &orders, "").map(drop);
+        let fault = scopes.and(keys).unwrap_err();
+        assert!(fault.what.contains("that a writer can write"), "{fault:?}");
+    }
+}
