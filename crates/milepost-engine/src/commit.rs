@@ -1,5 +1,6 @@
 //! The way of a write: [`Request`] → queue → leader (judge, stamp, write, sync, publish) → [`Ticket`].
 
+mod encoder;
 pub(crate) mod fold;
 pub(crate) mod judge;
 pub(crate) mod leader;

@@ -6,6 +6,7 @@
 //! Knows nothing of frames, segments or state.
 
 mod fork;
+mod grown;
 mod latch;
 mod map;
 mod memory;
@@ -22,6 +23,7 @@ use std::{fmt, io, path::Path};
 use milepost_types::Timestamp;
 
 pub use fork::ForkGuard;
+pub use grown::{Grower, Grown};
 pub use latch::{Failure, Latch, LatchedFile};
 pub use map::{Map, Unreadable};
 pub use memory::zeroed_words;

@@ -21,15 +21,12 @@ use crate::{
     begin::{Begun, Salts, refusal, stopped},
     chain::Chain,
     format::{
-        align_up,
+        frame::FRAME_HEADER_BYTES,
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     },
     prefill::{Dropped, Prefiller, Shared},
-    segment::{Heap, Part},
+    segment::{HeapWriter, Part},
 };
-
-/// A larger buffer is given back after the batch that needed it.
-const BUFFER_BYTES_KEPT: usize = 16 << 20;
 
 /// A log that is open for writing.
 #[derive(Debug)]
@@ -56,8 +53,6 @@ pub struct LogWriter {
     reader: LogReader,
     shared: Arc<Shared>,
     open: Open,
-    /// The frames of a batch, one after the other. Empty between calls; kept for its memory.
-    buffer: Vec<u8>,
     /// A write found no room: a spare is the better place now, whatever the open segment holds.
     starved: bool,
 }
@@ -67,7 +62,7 @@ pub struct LogWriter {
 pub(crate) struct Open {
     pub(crate) header: SegmentHeader,
     pub(crate) file: LatchedFile,
-    pub(crate) heap: Arc<Heap>,
+    pub(crate) heap: HeapWriter,
     /// The state after the last frame.
     pub(crate) chain: Chain,
     /// Where the last frame ends and the next begins.
@@ -98,7 +93,7 @@ impl Open {
     pub(crate) fn begun(header: SegmentHeader, begun: Begun, last_at: Timestamp) -> Open {
         let Begun { file, path, file_bytes } = begun;
         Open {
-            heap: Arc::new(Heap::new(header.id, path, header.first_seq)),
+            heap: HeapWriter::new(header.id, path, header.first_seq),
             chain: Chain::begin(&header, last_at),
             end: SEGMENT_HEADER_BYTES as u64,
             file_bytes,
@@ -114,7 +109,7 @@ impl Log {
     /// A log whose segments before the open one are `parts`.
     pub(crate) fn assemble(parts: Parts, mut segments: Vec<Part>, open: Open) -> Log {
         let Parts { disk, log_dir, store, epoch, latch, settings, salts, retired } = parts;
-        segments.push(Part::Heap(Arc::clone(&open.heap)));
+        segments.push(Part::Heap(Arc::clone(open.heap.heap())));
         let reader = LogReader::new(segments);
         let logged = reader.segment_stats().iter().map(|segment| segment.frame_bytes).sum();
         let shared = Arc::new(Shared::new(retired));
@@ -137,7 +132,6 @@ impl Log {
             reader: reader.clone(),
             shared,
             open,
-            buffer: Vec::new(),
             starved: false,
         };
         Log { writer, reader, prefiller }
@@ -163,7 +157,7 @@ impl LogWriter {
     /// # Panics
     ///
     /// If the commits do not continue the log: `Seq` dense, timestamps increasing, `Seq::MAX` never.
-    pub fn append(&mut self, mut batch: Vec<FrameBytes>) -> Result<(), (AppendError, Vec<FrameBytes>)> {
+    pub fn append(&mut self, batch: Vec<FrameBytes>) -> Result<(), (AppendError, Vec<FrameBytes>)> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -176,11 +170,10 @@ impl LogWriter {
         {
             return Err((error, batch));
         }
-        let chain = self.fill_headers(&mut batch);
-        let written = self.write(&batch);
+        let (chain, written) = self.write(&batch, bytes);
         match written {
-            Ok(bytes) => {
-                self.publish(batch, chain, bytes);
+            Ok(()) => {
+                self.publish(&batch, chain, bytes);
                 Ok(())
             }
             Err(error) => Err((self.take_back(bytes as u64, &error), batch)),
@@ -252,52 +245,41 @@ impl LogWriter {
         Some(dropped)
     }
 
-    /// Fills the headers in; returns the state after the batch, which counts only once it was written.
-    fn fill_headers(&self, batch: &mut [FrameBytes]) -> Chain {
-        let (mut chain, seed) = (self.open.chain, self.open.header.seed());
+    /// Puts the frames side by side into memory and writes them at the end of the segment, without the padding of the
+    /// last one: zeros stand there already. Returns the state after the batch, which counts only once it was written.
+    fn write(&mut self, batch: &[FrameBytes], bytes: usize) -> (Chain, io::Result<()>) {
+        let Open { header, file, heap, chain, end, unsynced_first, .. } = &mut self.open;
+        let (mut chain, seed) = (*chain, header.seed());
+        let room = heap.room(bytes);
+        let (mut at, mut written) = (0, 0);
         for frame in batch {
             assert!(frame.seq == chain.next_seq, "seq {} was appended, expected was {}", frame.seq, chain.next_seq);
             chain.epoch = self.epoch;
-            chain.write(&mut frame.bytes, frame.body_crc, frame.at, self.open.unsynced_first, seed);
+            written = at + FRAME_HEADER_BYTES + frame.body.len();
+            room[at + FRAME_HEADER_BYTES..written].copy_from_slice(&frame.body);
+            chain.write(&mut room[at..written], frame.body_crc, frame.at, *unsynced_first, seed);
+            at += frame.frame_bytes();
+            room[written..at].fill(0);
         }
-        chain
+        (chain, write_all_at(file, &room[..written], *end).map_err(|short| short.error))
     }
 
-    /// Writes the batch at the end of the segment; returns how many bytes, without the padding of the last frame: zeros
-    /// stand there already.
-    fn write(&mut self, batch: &[FrameBytes]) -> io::Result<u64> {
-        let Open { file, end, .. } = &self.open;
-        if let [frame] = batch {
-            write_all_at(file, &frame.bytes, *end).map_err(|short| short.error)?;
-            return Ok(frame.bytes.len() as u64);
-        }
-        for frame in batch {
-            self.buffer.resize(align_up(self.buffer.len()), 0);
-            self.buffer.extend_from_slice(&frame.bytes);
-        }
-        let written = write_all_at(file, &self.buffer, *end).map_err(|short| short.error);
-        let bytes = self.buffer.len() as u64;
-        self.buffer.clear();
-        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
-            self.buffer = Vec::new();
-        }
-        written.map(|()| bytes)
-    }
-
-    /// Takes over a batch that was written.
-    fn publish(&mut self, batch: Vec<FrameBytes>, chain: Chain, bytes: u64) {
-        let begin = self.open.end;
-        let mut at = begin as u32;
-        for frame in batch {
-            let frame_bytes = frame.frame_bytes() as u32;
-            self.open.heap.push(Arc::new(frame), at);
-            at += frame_bytes;
-        }
+    /// Takes over a batch of so many bytes that was written.
+    fn publish(&mut self, batch: &[FrameBytes], chain: Chain, bytes: usize) {
+        let Open { heap, end, file_bytes, .. } = &mut self.open;
+        let mut at = 0;
+        let frames = batch.iter().map(|frame| {
+            let in_room = (frame.at, at, frame.body.len() as u32);
+            at += frame.frame_bytes() as u32;
+            in_room
+        });
+        heap.publish(bytes, *end as u32, frames);
+        let padding = batch.last().map_or(0, |last| last.frame_bytes() - FRAME_HEADER_BYTES - last.body.len());
+        *file_bytes = (*file_bytes).max(*end + (bytes - padding) as u64);
+        *end += bytes as u64;
         self.open.chain = chain;
-        self.open.end = u64::from(at);
-        self.open.file_bytes = self.open.file_bytes.max(begin + bytes);
         self.starved = false;
-        self.shared.count_appended(self.open.end - begin);
+        self.shared.count_appended(bytes as u64);
     }
 
     /// Takes back what a failed write may have left, so that zeros follow the last frame again.

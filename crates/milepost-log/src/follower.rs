@@ -20,8 +20,8 @@ use crate::{
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     },
     names,
-    recover::{FoundOpen, Visit, copied, later_batch, read_header, read_to_end},
-    segment::{Heap, Offsets, Part, Sealed, read_footer},
+    recover::{FoundOpen, Visit, later_batch, read_header, read_to_end},
+    segment::{Heap, HeapWriter, Offsets, Part, Sealed, read_footer},
 };
 
 /// Bytes read at once.
@@ -83,10 +83,10 @@ impl Follower {
                 return Err(self.corrupt(format!("the next segment begins with seq {}", header.first_seq)));
             }
             self.unsealed.push(self.open.header);
-            let heap = Arc::new(Heap::new(next, path, header.first_seq));
+            let heap = HeapWriter::new(next, path, header.first_seq);
             let chain = Chain::begin(&header, self.open.chain.last_at);
             let mut parts = self.reader.shape().parts.clone();
-            parts.push(Part::Heap(Arc::clone(&heap)));
+            parts.push(Part::Heap(Arc::clone(heap.heap())));
             self.reader.replace(parts);
             self.open = FoundOpen { header, file, heap, chain, end: SEGMENT_HEADER_BYTES as u64 };
         }
@@ -152,7 +152,7 @@ impl Follower {
             let frame = Frame::decode(&frames[at..], self.open.header.seed())
                 .map_err(|fault| self.corrupt(fault.to_string()))?;
             let offset = self.open.end;
-            self.open.heap.push(Arc::new(copied(&frame, frames, at)), offset as u32);
+            self.open.heap.push(&frames[at..], frame.header.at, offset as u32);
             self.open.chain.pass(&frame);
             self.open.end += frame.header.frame_bytes() as u64;
             let view = FrameView {

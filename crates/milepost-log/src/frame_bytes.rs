@@ -1,28 +1,27 @@
 //! Frames in memory: [`FrameBytes`] to be appended, [`FrameRef`] and [`FrameView`] as read.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use milepost_io::{Held, Spread};
+use milepost_io::{Grown, Held, Spread};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
     SegmentId,
     format::{
         frame::{FRAME_HEADER_BYTES, frame_bytes},
-        u32_at,
     },
-    segment::Sealed,
+    segment::{Heap, Sealed},
 };
 
-/// A commit on its way into the log: room for the header, then the body.
+/// A commit on its way into the log.
 ///
-/// The thread that made the body computes its checksum; the header is filled in by [`LogWriter::append`].
+/// The thread that made the body computes its checksum; the header is made by [`LogWriter::append`].
 ///
 /// [`LogWriter::append`]: crate::LogWriter::append
 #[derive(Clone, PartialEq, Eq)]
 pub struct FrameBytes {
-    /// [`FRAME_HEADER_BYTES`] free bytes, then the body.
-    pub bytes: Vec<u8>,
+    /// The commit.
+    pub body: Vec<u8>,
     /// CRC-32 of the body.
     pub body_crc: u32,
     /// Position of the commit.
@@ -32,27 +31,16 @@ pub struct FrameBytes {
 }
 
 impl FrameBytes {
-    /// The commit.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.bytes[FRAME_HEADER_BYTES..]
-    }
-
     /// Bytes that it takes in a segment.
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
-        frame_bytes(self.bytes.len() - FRAME_HEADER_BYTES)
-    }
-
-    /// The first `Seq` of its batch; true only once it was appended.
-    pub(crate) fn batch_first(&self) -> Seq {
-        Seq(self.seq.0 - u64::from(u32_at(&self.bytes, 32)))
+        frame_bytes(self.body.len())
     }
 }
 
 impl fmt::Debug for FrameBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "FrameBytes(seq {}, {} bytes)", self.seq, self.bytes.len())
+        write!(f, "FrameBytes(seq {}, {} bytes)", self.seq, self.body.len())
     }
 }
 
@@ -75,57 +63,57 @@ pub struct FrameView<'a> {
 
 /// A checked frame that can be kept. It holds the memory or the map that its body lies in.
 #[derive(Clone)]
-pub struct FrameRef(Source);
+pub struct FrameRef {
+    source: Source,
+    seq: Seq,
+    at: Timestamp,
+    /// Where the body lies in the source.
+    body_at: u32,
+    body_bytes: u32,
+}
 
 #[derive(Clone)]
 enum Source {
-    Heap(Arc<FrameBytes>),
-    Mapped { sealed: Held<Sealed>, seq: Seq, at: Timestamp, body_at: u32, body_bytes: u32 },
+    Heap(Held<Grown>),
+    Map(Held<Sealed>),
 }
 
 impl FrameRef {
-    pub(crate) fn of_heap(frame: Arc<FrameBytes>) -> FrameRef {
-        FrameRef(Source::Heap(frame))
+    /// A frame in memory; `view` was read from it.
+    pub(crate) fn of_heap(heap: &Heap, view: &FrameView<'_>) -> FrameRef {
+        let (chunk, body_at) = heap.hold(view.seq);
+        FrameRef::new(Source::Heap(chunk), view, body_at)
     }
 
     /// A frame of a sealed segment; `view` was read from its map.
     pub(crate) fn of_map(sealed: &Spread<Sealed>, view: &FrameView<'_>) -> FrameRef {
-        FrameRef(Source::Mapped {
-            sealed: sealed.hold(),
-            seq: view.seq,
-            at: view.at,
-            body_at: view.offset as u32 + FRAME_HEADER_BYTES as u32,
-            body_bytes: view.body.len() as u32,
-        })
+        FrameRef::new(Source::Map(sealed.hold()), view, view.offset as u32 + FRAME_HEADER_BYTES as u32)
+    }
+
+    fn new(source: Source, view: &FrameView<'_>, body_at: u32) -> FrameRef {
+        FrameRef { source, seq: view.seq, at: view.at, body_at, body_bytes: view.body.len() as u32 }
     }
 
     /// Position of the commit.
     #[must_use]
     pub fn seq(&self) -> Seq {
-        match &self.0 {
-            Source::Heap(frame) => frame.seq,
-            Source::Mapped { seq, .. } => *seq,
-        }
+        self.seq
     }
 
     /// When it was stamped.
     #[must_use]
     pub fn at(&self) -> Timestamp {
-        match &self.0 {
-            Source::Heap(frame) => frame.at,
-            Source::Mapped { at, .. } => *at,
-        }
+        self.at
     }
 
     /// The commit.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        match &self.0 {
-            Source::Heap(frame) => frame.body(),
-            Source::Mapped { sealed, body_at, body_bytes, .. } => {
-                &sealed.bytes()[*body_at as usize..(*body_at + *body_bytes) as usize]
-            }
-        }
+        let bytes = match &self.source {
+            Source::Heap(chunk) => chunk.bytes(),
+            Source::Map(sealed) => sealed.bytes(),
+        };
+        &bytes[self.body_at as usize..(self.body_at + self.body_bytes) as usize]
     }
 }
 

@@ -32,6 +32,8 @@ pub struct FoundFrame<'a> {
 #[derive(Debug)]
 pub(crate) struct Shape {
     pub(crate) parts: Vec<Part>,
+    /// The first `Seq` of each, side by side, for the search.
+    firsts: Vec<Seq>,
 }
 
 /// What `stats` shows of a segment.
@@ -52,9 +54,13 @@ pub struct SegmentStats {
 }
 
 impl Shape {
+    fn new(parts: Vec<Part>) -> Shape {
+        Shape { firsts: parts.iter().map(Part::first_seq).collect(), parts }
+    }
+
     /// Index of the part that holds `seq`, or would.
     fn part_of(&self, seq: Seq) -> Option<usize> {
-        self.parts.partition_point(|part| part.first_seq() <= seq).checked_sub(1)
+        self.firsts.partition_point(|first| *first <= seq).checked_sub(1)
     }
 
     /// `Seq` of the last frame; that before the first part if there is none.
@@ -66,7 +72,7 @@ impl Shape {
 
 impl LogReader {
     pub(crate) fn new(parts: Vec<Part>) -> LogReader {
-        LogReader { shape: Arc::new(ArcSwap::from_pointee(Shape { parts })) }
+        LogReader { shape: Arc::new(ArcSwap::from_pointee(Shape::new(parts))) }
     }
 
     pub(crate) fn shape(&self) -> Arc<Shape> {
@@ -75,7 +81,7 @@ impl LogReader {
 
     /// Shows other segments from now on. Only the one who writes or follows the log calls it.
     pub(crate) fn replace(&self, parts: Vec<Part>) {
-        self.shape.store(Arc::new(Shape { parts }));
+        self.shape.store(Arc::new(Shape::new(parts)));
     }
 
     /// The first `Seq` that is still there, or will be the first.

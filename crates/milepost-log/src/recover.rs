@@ -33,7 +33,7 @@ use std::{
 use milepost_io::{Disk, DiskFile};
 use milepost_types::{Seq, Timestamp};
 
-pub(crate) use find::{copied, read_header, read_to_end};
+pub(crate) use find::{read_header, read_to_end};
 pub use find::{find, find_from};
 pub(crate) use listing::list;
 pub(crate) use scan::later_batch;
@@ -42,7 +42,7 @@ use crate::{
     Follower, FrameView, KnownSegment, LogReader, StoreId,
     chain::Chain,
     format::header::SegmentHeader,
-    segment::{Heap, Part},
+    segment::{HeapWriter, Part},
 };
 
 /// What is called for every frame on a walk; a break ends the walk with an error.
@@ -106,7 +106,7 @@ pub(crate) struct FoundOpen {
     pub(crate) header: SegmentHeader,
     /// Open for reading.
     pub(crate) file: Box<dyn DiskFile>,
-    pub(crate) heap: Arc<Heap>,
+    pub(crate) heap: HeapWriter,
     /// The state after the last whole frame.
     pub(crate) chain: Chain,
     /// Where the last whole frame ends.
@@ -159,7 +159,7 @@ impl FoundLog {
 
     fn all_parts(&self) -> Vec<Part> {
         let mut parts = self.parts.clone();
-        parts.push(Part::Heap(Arc::clone(&self.open.heap)));
+        parts.push(Part::Heap(Arc::clone(self.open.heap.heap())));
         parts
     }
 

@@ -34,7 +34,7 @@ pub(crate) fn seal(
     (last_crc, last_at): (u32, Timestamp),
     end: u64,
 ) -> io::Result<Part> {
-    let first_at = heap.get(0).expect("only a segment with a frame is sealed").bytes.at;
+    let first_at = heap.get(0).expect("only a segment with a frame is sealed").at;
     let (footer, _) = footer::encode(
         &Footer {
             first_seq: header.first_seq.0,

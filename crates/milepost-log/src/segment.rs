@@ -13,7 +13,7 @@ use std::{path::Path, sync::Arc};
 use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
 
-pub(crate) use heap::Heap;
+pub(crate) use heap::{Heap, HeapWriter};
 pub(crate) use sealed::{Offsets, Sealed, read_footer};
 
 use crate::{FrameRef, FrameView, KnownSegment, SegmentId};
@@ -63,7 +63,7 @@ impl Part {
     pub(crate) fn first_at(&self) -> Option<Timestamp> {
         match self {
             Part::Sealed(sealed) => Some(sealed.first_at()),
-            Part::Heap(heap) => heap.get(0).map(|frame| frame.bytes.at),
+            Part::Heap(heap) => heap.get(0).map(|frame| frame.at),
         }
     }
 
@@ -90,7 +90,7 @@ impl Part {
         match self {
             Part::Sealed(sealed) if index < sealed.frames() => sealed.glance(index, at),
             Part::Sealed(_) => 0,
-            Part::Heap(heap) => heap.get(index).and_then(|frame| frame.bytes.body().get(at)).copied().unwrap_or(0),
+            Part::Heap(heap) => heap.glance(index, at),
         }
     }
 
@@ -98,7 +98,7 @@ impl Part {
     pub(crate) fn hold(&self, view: &FrameView<'_>) -> FrameRef {
         match self {
             Part::Sealed(sealed) => FrameRef::of_map(sealed, view),
-            Part::Heap(heap) => FrameRef::of_heap(heap.hold(view.seq)),
+            Part::Heap(heap) => FrameRef::of_heap(heap, view),
         }
     }
 

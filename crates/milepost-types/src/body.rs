@@ -35,7 +35,7 @@ mod encode;
 mod varint;
 
 pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, note_at, set_at};
-pub use encode::{BodyEncoder, EncodedBody};
+pub use encode::BodyEncoder;
 
 use thiserror::Error;
 

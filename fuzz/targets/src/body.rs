@@ -94,5 +94,5 @@ pub(crate) fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
     for event in events {
         encoder.event(event).unwrap();
     }
-    encoder.finish(meta, 0).unwrap().bytes
+    encoder.finish(meta).unwrap()
 }

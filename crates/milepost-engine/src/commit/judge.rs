@@ -7,7 +7,6 @@ mod overlay;
 
 use std::ops::ControlFlow;
 
-use milepost_log::FRAME_HEADER_BYTES;
 use milepost_types::{
     EventRef, Fence, Meta, Precondition, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyEncoder, BodyError, set_at},
@@ -50,7 +49,7 @@ pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
     let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
     let (receipt, same) = bodies.with_body(first, |receipt, body| {
-        let (first, again) = (Body::parse(body)?, Body::parse(&commit.bytes[FRAME_HEADER_BYTES..])?);
+        let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
         Ok((receipt, first.content() == again.content()))
     })?;
     if same {
@@ -168,7 +167,7 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     /// Refuses forks that can't be, and leaves out the deletes, clears and releases that meet nothing, unless the
     /// commit is kept whole: they are no events.
     fn events(&self, mut commit: Sealed, is_kept_whole: bool) -> Result<Verdict, CommitError> {
-        let body = Body::parse(&commit.bytes[FRAME_HEADER_BYTES..]).map_err(|error| self.own_fault(&error))?;
+        let body = Body::parse(&commit.body).map_err(|error| self.own_fault(&error))?;
         let mut kept = BodyEncoder::new(limits::VALUE_BYTES_CEILING);
         let mut overlay = Overlay::default();
         let mut events = body.events();
@@ -183,8 +182,8 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         if kept.events() == 0 && commit.meta.fences.is_empty() {
             return Ok(Verdict::Nothing);
         }
-        commit.bytes = kept.finish(&commit.meta, FRAME_HEADER_BYTES)?.bytes;
-        commit.body_crc = crc32fast::hash(&commit.bytes[FRAME_HEADER_BYTES..]);
+        commit.body = kept.finish(&commit.meta)?;
+        commit.body_crc = crc32fast::hash(&commit.body);
         Ok(Verdict::Append(commit))
     }
 

@@ -100,7 +100,7 @@ impl Leader {
         if let Some(failure) = shared.latch.failure() {
             return (vec![Err(CommitError::Stopped(failure)); count], None);
         }
-        let bytes = commits.iter().map(|commit| commit.bytes.len() + 8).sum();
+        let bytes = commits.iter().map(Sealed::frame_bytes).sum();
         if let Err(error) = self.make_room(shared, bytes) {
             return (vec![Err(error); count], None);
         }
@@ -163,11 +163,11 @@ impl Leader {
         durable: Seq,
     ) -> Result<Option<Unread<'s>>, CommitError> {
         let Batch { frames, folded, turn, last, .. } = batch;
-        let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+        let bytes: usize = frames.iter().map(FrameBytes::frame_bytes).sum();
         if let Err((error, frames)) = self.writer.append(frames) {
             let tiers = shared.state.load();
             for frame in &frames[..folded] {
-                let forgotten = Body::parse(frame.body()).and_then(|body| tiers.forget(durable, &body));
+                let forgotten = Body::parse(&frame.body).and_then(|body| tiers.forget(durable, &body));
                 forgotten.map_err(|error| unreachable_body(durable, &error))?;
             }
             return Err(match error {
@@ -217,7 +217,7 @@ impl Batch<'_> {
         } else {
             commit
         };
-        self.frames.push(FrameBytes { bytes: commit.bytes, body_crc: commit.body_crc, seq: place.seq, at: place.at });
+        self.frames.push(FrameBytes { body: commit.body, body_crc: commit.body_crc, seq: place.seq, at: place.at });
         self.last = place;
         Ok(Planned::Receipt(place))
     }
@@ -241,7 +241,7 @@ impl Batch<'_> {
         turn.check()?;
         let tiers = self.shared.state.load();
         for frame in &self.frames[self.folded..] {
-            let inserted = Body::parse(frame.body()).and_then(|body| tiers.insert(frame.seq, &body));
+            let inserted = Body::parse(&frame.body).and_then(|body| tiers.insert(frame.seq, &body));
             inserted.map_err(|error| unreachable_body(self.last.seq, &error))?;
         }
         self.folded = self.frames.len();
@@ -260,7 +260,7 @@ impl Bodies for Batch<'_> {
         if seq >= self.first {
             let frame = &self.frames[(seq.0 - self.first.0) as usize];
             let receipt = Receipt { seq, at: frame.at };
-            return read(receipt, frame.body()).map_err(|error| unreachable_body(seq, &error));
+            return read(receipt, &frame.body).map_err(|error| unreachable_body(seq, &error));
         }
         match self.shared.reader.frame(seq) {
             Ok(Some(frame)) => {

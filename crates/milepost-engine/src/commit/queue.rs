@@ -164,7 +164,7 @@ struct Waiting {
 impl Queue {
     /// Adds a commit. `can_lead` says that the caller will wait for it, and lead if it comes first.
     pub(crate) fn push(&self, commit: Sealed, can_lead: bool) -> Result<Place, CommitError> {
-        let bytes = commit.bytes.len();
+        let bytes = commit.frame_bytes();
         let mut waiting = self.waiting.lock();
         if waiting.commits >= limits::QUEUE_COMMITS_MAX
             || (waiting.commits > 0 && waiting.bytes + bytes > limits::QUEUE_BYTES_MAX)

@@ -1,11 +1,12 @@
 //! [`Request`]: a commit being put together, validated and encoded by the caller's own thread.
 
-use milepost_log::FRAME_HEADER_BYTES;
+use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
     ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
-    body::BodyEncoder, limits, scope::is_reserved,
+    limits, scope::is_reserved,
 };
 
+use super::encoder::Encoder;
 use crate::CommitError;
 
 /// A commit being put together: events, who writes, and under which conditions. Nothing of it is stored before it is
@@ -13,7 +14,7 @@ use crate::CommitError;
 #[derive(Debug)]
 #[must_use = "a request does nothing until it is committed or submitted"]
 pub struct Request {
-    encoder: BodyEncoder,
+    encoder: Encoder,
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
@@ -23,8 +24,7 @@ pub struct Request {
 /// A request encoded for the queue.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    /// Room for a frame's header, then the body.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     pub(crate) body_crc: u32,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
@@ -37,7 +37,7 @@ pub(crate) struct Sealed {
 impl Request {
     pub(crate) fn new(value_bytes_max: usize) -> Request {
         Request {
-            encoder: BodyEncoder::new(value_bytes_max),
+            encoder: Encoder::new(value_bytes_max),
             meta: Meta::default(),
             preconditions: Vec::new(),
             takes_away: false,
@@ -213,21 +213,27 @@ impl Request {
         self.encoder.record_bytes() + FRAME_HEADER_BYTES
     }
 
-    pub(crate) fn seal(self) -> Result<Sealed, CommitError> {
+    pub(crate) fn seal(mut self) -> Result<Sealed, CommitError> {
         if self.encoder.events() == 0 && self.meta.fences.is_empty() {
             return Err(CommitError::Empty);
         }
         limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
-        let encoded = self.encoder.finish(&self.meta, FRAME_HEADER_BYTES)?;
-        let body_crc = crc32fast::hash(encoded.body());
+        let body = self.encoder.finish(&self.meta)?;
         Ok(Sealed {
-            bytes: encoded.bytes,
-            body_crc,
+            body_crc: crc32fast::hash(&body),
+            body,
             preconditions: self.preconditions,
             meta: self.meta,
             takes_away: self.takes_away,
             forks: self.forks,
         })
+    }
+}
+
+impl Sealed {
+    /// Bytes that it takes in a segment.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        frame_bytes(self.body.len())
     }
 }
 

@@ -11,7 +11,7 @@ fn body(events: &[EventRef<'_>]) -> Vec<u8> {
     for event in events {
         encoder.copy(event).unwrap();
     }
-    encoder.finish(&Meta::default(), 0).unwrap().bytes
+    encoder.finish(&Meta::default()).unwrap()
 }
 
 fn set<'a>(scope: &'a str, key: &'a str) -> EventRef<'a> {

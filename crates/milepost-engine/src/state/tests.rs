@@ -44,7 +44,7 @@ fn commit(rng: &mut SimRng) -> Vec<u8> {
         let scope = Scope::parse(SCOPES[rng.below(6) as usize]).unwrap();
         meta.fences = vec![Fence { scope: scope.clone(), token: 7 }, Fence { scope, token: 8 }];
     }
-    encoder.finish(&meta, 0).unwrap().bytes
+    encoder.finish(&meta).unwrap()
 }
 
 fn insert(state: &State, seq: u64, body: &[u8]) {

@@ -42,13 +42,13 @@ impl LogWriter {
         let begun = begin_segment(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
         let next = Open::begun(header, begun, chain.last_at);
         let open = &self.open;
-        let sealed = seal(&open.file, &open.header, &open.heap, (chain.prev_crc, chain.last_at), open.end)
+        let sealed = seal(&open.file, &open.header, open.heap.heap(), (chain.prev_crc, chain.last_at), open.end)
             .map_err(|error| stopped(&self.latch, self.open.heap.path(), "seal", &error))?;
         debug_assert_eq!(last_seq(&sealed), chain.next_seq.prev());
         let mut parts = self.reader.shape().parts.clone();
         let worn = parts.pop();
         parts.push(sealed);
-        parts.push(Part::Heap(std::sync::Arc::clone(&next.heap)));
+        parts.push(Part::Heap(std::sync::Arc::clone(next.heap.heap())));
         self.reader.replace(parts);
         self.open = next;
         // Hundreds of thousands of frames: freeing them here would make the next batch wait.

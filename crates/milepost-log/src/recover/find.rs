@@ -20,15 +20,15 @@ use super::{
     scan::{Expected, Position, Stop, walk},
 };
 use crate::{
-    CleanMark, FrameBytes, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, StoreId,
+    CleanMark, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, StoreId,
     chain::Chain,
     format::{
         footer::{self, FooterView, TRAILER_BYTES},
-        frame::{FRAME_HEADER_BYTES, Frame},
+        frame::Frame,
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
     },
     names,
-    segment::{Heap, Offsets, Part, Sealed, read_footer},
+    segment::{HeapWriter, Offsets, Part, Sealed, read_footer},
 };
 
 /// How often a place that looks damaged is read again.
@@ -287,20 +287,20 @@ impl Finder<'_> {
     /// A segment that is followed by another one and has no footer that counts: its frames are kept in memory.
     fn walk_unsealed(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
-        let heap = segment.heap();
+        let mut heap = segment.heap();
         let id = segment.header.id;
-        segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&heap, frame, id, &bytes, at, visit))?;
+        segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&mut heap, frame, id, &bytes, at, visit))?;
         let Position { at, chain } = segment.position;
         let unsealed =
             Unsealed { index: self.parts.len(), header: segment.header, last_crc: chain.prev_crc, end: at as u64 };
         self.unsealed.push(unsealed);
-        self.parts.push(Part::Heap(Arc::new(heap)));
+        self.parts.push(Part::Heap(Arc::clone(heap.heap())));
         self.chain = Some(chain);
         Ok(Walked::Closed)
     }
 
     fn walk_open(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
-        let heap = segment.heap();
+        let mut heap = segment.heap();
         let id = segment.header.id;
         let mut rereads = 0;
         let stop = loop {
@@ -308,7 +308,7 @@ impl Finder<'_> {
             // What is in the cache may not be on the disk yet, and only durable commits are shown.
             segment.file.sync().map_err(LogError::io("sync", &segment.path))?;
             let stop =
-                segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&heap, frame, id, &bytes, at, visit));
+                segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&mut heap, frame, id, &bytes, at, visit));
             match stop {
                 Err(LogError::Corrupt(_)) if rereads < REREADS_MAX => rereads += 1,
                 stop => break stop?,
@@ -324,7 +324,7 @@ impl Finder<'_> {
             }
         };
         let Segment { header, file, .. } = segment;
-        Ok(Walked::Open(FoundOpen { header, file, heap: Arc::new(heap), chain, end: at as u64 }, tail))
+        Ok(Walked::Open(FoundOpen { header, file, heap, chain, end: at as u64 }, tail))
     }
 
     /// The last segment was sealed: so another one had been begun. A writer may have begun it a moment ago.
@@ -409,8 +409,8 @@ impl Segment {
         LogError::Corrupt(Corruption { file: self.path.clone(), offset: at as u64, seq, what })
     }
 
-    fn heap(&self) -> Heap {
-        Heap::new(self.header.id, self.path.clone(), self.header.first_seq)
+    fn heap(&self) -> HeapWriter {
+        HeapWriter::new(self.header.id, self.path.clone(), self.header.first_seq)
     }
 }
 
@@ -432,25 +432,15 @@ fn view<'a>(frame: &Frame<'a>, segment: SegmentId, at: usize) -> FrameView<'a> {
 
 /// Shows a frame and keeps a copy of it.
 fn keep(
-    heap: &Heap,
+    heap: &mut HeapWriter,
     frame: &Frame<'_>,
     id: SegmentId,
     bytes: &[u8],
     at: usize,
     visit: &mut Visit<'_>,
 ) -> ControlFlow<()> {
-    heap.push(Arc::new(copied(frame, bytes, at)), at as u32);
+    heap.push(&bytes[at..], frame.header.at, at as u32);
     visit(view(frame, id, at))
-}
-
-/// A frame of its own, copied out of the bytes it was decoded from.
-pub(crate) fn copied(frame: &Frame<'_>, bytes: &[u8], at: usize) -> FrameBytes {
-    FrameBytes {
-        bytes: bytes[at..at + FRAME_HEADER_BYTES + frame.body.len()].to_vec(),
-        body_crc: frame.header.body_crc,
-        seq: frame.header.seq,
-        at: frame.header.at,
-    }
 }
 
 /// The map and the footer of a sealed segment; `None` if it has none and the manifest does not say that it was sealed.

@@ -123,8 +123,8 @@ impl Repair<'_> {
         };
         let path = heap.path();
         let file = self.open(path)?;
-        let last = heap.get(heap.frames() - 1).expect("a segment that another one follows has a frame");
-        seal(&file, &unsealed.header, heap, (unsealed.last_crc, last.bytes.at), unsealed.end)
+        let last = heap.last().expect("a segment that another one follows has a frame");
+        seal(&file, &unsealed.header, heap, (unsealed.last_crc, last.at), unsealed.end)
             .map_err(|error| self.failed("seal", path, error, 0))
     }
 
@@ -154,7 +154,7 @@ fn last_batch(heap: &Heap, open: &FoundOpen) -> (u64, Vec<u8>) {
     let mut bytes = Vec::new();
     for frame in (first..frames).filter_map(|index| heap.get(index)) {
         bytes.resize((u64::from(frame.offset) - begin) as usize, 0);
-        bytes.extend_from_slice(&frame.bytes.bytes);
+        bytes.extend_from_slice(heap.bytes(frame));
     }
     (begin, bytes)
 }

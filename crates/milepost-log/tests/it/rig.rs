@@ -10,7 +10,7 @@ use std::{
 use crate::mortal::Mortal;
 use milepost_io::{Crash, Disk, Latch, SimDisk, SimEntropy};
 use milepost_log::{
-    AppendError, CleanMark, FRAME_HEADER_BYTES, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader,
+    AppendError, CleanMark, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader,
     LogSettings, StoreId, create, find,
 };
 use milepost_types::{Seq, Timestamp};
@@ -193,7 +193,7 @@ impl World {
         let first = log.writer.next_seq();
         let batch = self.batch(first, sizes);
         self.offered.truncate(first.0 as usize - 1);
-        self.offered.extend(batch.iter().map(|frame| frame.body().to_vec()));
+        self.offered.extend(batch.iter().map(|frame| frame.body.clone()));
         let appended = log.writer.append(batch);
         self.wrote_manifest(log);
         appended.map_err(|(error, batch)| {
@@ -260,9 +260,7 @@ pub(crate) fn body(seq: Seq, epoch: u32, size: usize) -> Vec<u8> {
 }
 
 pub(crate) fn frame(seq: Seq, body: Vec<u8>) -> FrameBytes {
-    let mut bytes = vec![0; FRAME_HEADER_BYTES];
-    bytes.extend_from_slice(&body);
-    FrameBytes { bytes, body_crc: crc32fast::hash(&body), seq, at: at(seq) }
+    FrameBytes { body_crc: crc32fast::hash(&body), body, seq, at: at(seq) }
 }
 
 /// The bodies of all commits that a reader shows, read in every way that there is.

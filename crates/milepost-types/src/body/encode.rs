@@ -1,6 +1,6 @@
 //! [`BodyEncoder`]: events in, the bytes of a body out.
 //!
-//! The caller's own thread does this; the leader only adds the frame's header in the room left free at the front.
+//! The caller's own thread does this; the leader only copies the body behind its frame's header.
 
 use super::{
     CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, RELEASE,
@@ -27,25 +27,6 @@ pub struct BodyEncoder {
     scope: String,
     key: Vec<u8>,
     value_bytes_max: usize,
-}
-
-/// A finished body, with room for a header in front of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncodedBody {
-    /// `headroom` bytes of zero, then the body.
-    pub bytes: Vec<u8>,
-    /// How many bytes are free at the front.
-    pub headroom: usize,
-    /// How many events the body has.
-    pub events: u32,
-}
-
-impl EncodedBody {
-    /// The body alone.
-    #[must_use]
-    pub fn body(&self) -> &[u8] {
-        &self.bytes[self.headroom..]
-    }
 }
 
 impl Default for BodyEncoder {
@@ -78,6 +59,12 @@ impl BodyEncoder {
     #[must_use]
     pub fn record_bytes(&self) -> usize {
         self.records.len()
+    }
+
+    /// About how many bytes of memory it keeps.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.records.capacity() + self.starts.capacity() * size_of::<u32>()
     }
 
     /// Adds a set. On an error nothing was added.
@@ -231,27 +218,46 @@ impl BodyEncoder {
         }
     }
 
-    /// Closes the body, leaving `headroom` zero bytes in front of it.
+    /// The body of all that was added. The encoder is as new afterwards, and keeps its memory.
     ///
     /// Refuses a body above [`limits::COMMIT_BYTES_MAX`]. A body without events is allowed here: it is what is left of
     /// a commit whose deletes all met absent keys, and still keeps its idempotency key.
-    pub fn finish(self, meta: &Meta, headroom: usize) -> Result<EncodedBody, LimitError> {
+    pub fn finish(&mut self, meta: &Meta) -> Result<Vec<u8>, LimitError> {
+        let body = self.body(meta);
+        self.forget();
+        body
+    }
+
+    /// An empty encoder that refuses values above `value_bytes_max`, with the memory of this one.
+    #[must_use]
+    pub fn reused(mut self, value_bytes_max: usize) -> BodyEncoder {
+        self.forget();
+        BodyEncoder { value_bytes_max, ..self }
+    }
+
+    fn forget(&mut self) {
+        self.records.clear();
+        self.starts.clear();
+        self.scope.clear();
+        self.key.clear();
+    }
+
+    fn body(&self, meta: &Meta) -> Result<Vec<u8>, LimitError> {
         let events = self.starts.len();
         let sparse = self.records.len() < events * SPARSE_TABLE_BELOW_BYTES;
         let stride = if sparse { SPARSE_STRIDE } else { 0 };
         let entries = events.saturating_sub(1) >> stride;
-        let mut bytes = Vec::with_capacity(headroom + 64 + self.records.len() + 4 * entries + 4);
-        bytes.resize(headroom, 0);
+        let mut bytes = Vec::with_capacity(64 + self.records.len() + 4 * entries + 4);
         put_meta(&mut bytes, meta, stride, events)?;
-        let base = (bytes.len() - headroom) as u32;
+        let base = bytes.len() as u32;
         bytes.extend_from_slice(&self.records);
-        let table = (bytes.len() - headroom) as u32;
+        let table = bytes.len() as u32;
         for index in 1..=entries {
             bytes.extend_from_slice(&(base + self.starts[index << stride]).to_le_bytes());
         }
         bytes.extend_from_slice(&table.to_le_bytes());
-        limits::check("commit", "bytes", bytes.len() - headroom, 0, limits::COMMIT_BYTES_MAX)?;
-        Ok(EncodedBody { bytes, headroom, events: events as u32 })
+        limits::check("commit", "bytes", bytes.len(), 0, limits::COMMIT_BYTES_MAX)?;
+        Ok(bytes)
     }
 
     /// Checks that one more event of about `bytes` fits, before anything is added.

@@ -11,7 +11,7 @@ fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
     for event in events {
         encoder.event(event).unwrap();
     }
-    encoder.finish(meta, 0).unwrap().bytes
+    encoder.finish(meta).unwrap()
 }
 
 fn decode(bytes: &[u8]) -> Result<(Meta, Vec<Event>), BodyError> {
@@ -221,7 +221,7 @@ fn a_batch_of_file_marks_is_small() {
         unshared += path.len() - path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
         before = path;
     }
-    let bytes = encoder.finish(&Meta::default(), 0).unwrap().bytes.len();
+    let bytes = encoder.finish(&Meta::default()).unwrap().len();
     assert!(bytes <= unshared + 8 * paths.len(), "{bytes} bytes, {unshared} unshared");
 }
 
@@ -253,8 +253,8 @@ fn limits_are_exact() {
     }
     let error = encoder.delete(&scope, "k").unwrap_err();
     assert_eq!(error.to_string(), "commit has 1000001 events, allowed are 1 to 1000000");
-    let body = encoder.finish(&Meta::default(), 0).unwrap();
-    assert_eq!(Body::parse(body.body()).unwrap().event_count(), 1_000_000);
+    let body = encoder.finish(&Meta::default()).unwrap();
+    assert_eq!(Body::parse(&body).unwrap().event_count(), 1_000_000);
 }
 
 #[test]
