@@ -51,6 +51,9 @@ use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.
 const GATHER_TURNS_MAX: usize = 64;
+/// With so much in the queue nobody is waited for: a large batch shares its sync well enough, and the disk writes it
+/// while the other callers make their commits.
+const GATHER_BYTES_MAX: usize = 256 << 10;
 
 /// An open store. Clones are the same store; it closes when the last clone and the last ticket are gone.
 #[derive(Clone, Debug)]
@@ -379,16 +382,19 @@ impl Shared {
     }
 
     /// Lets the callers of the last batch, who are being woken, join this one: for as long as the queue grows between
-    /// two turns of other threads. No timer: where nobody else wants to run it ends at once.
+    /// two turns of other threads, up to some size. No timer: where nobody else wants to run it ends at once.
     fn gather(&self) {
-        let mut waiting = self.queue.commits();
+        let mut before = self.queue.sizes();
         for _ in 0..GATHER_TURNS_MAX {
-            std::thread::yield_now();
-            let now = self.queue.commits();
-            if now <= waiting {
+            if before.bytes >= GATHER_BYTES_MAX {
                 break;
             }
-            waiting = now;
+            std::thread::yield_now();
+            let now = self.queue.sizes();
+            if now.commits <= before.commits {
+                break;
+            }
+            before = now;
         }
     }
 

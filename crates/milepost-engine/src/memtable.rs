@@ -111,6 +111,11 @@ impl Memtable {
         Memtable { keys: Keys::new(), scopes: Scopes::new(), seed, has_forks: AtomicBool::new(false) }
     }
 
+    /// An empty one in the place of another: the next are about as many keys, and find a table of that size.
+    pub(crate) fn after(other: &Memtable) -> Memtable {
+        Memtable { keys: Keys::sized_like(&other.keys), ..Memtable::new(other.seed) }
+    }
+
     /// Folds the events of the commit at `seq` in.
     pub(crate) fn insert(&self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
         self.inserter().insert(seq, body)

@@ -59,7 +59,7 @@ impl State {
     /// Puts an empty memtable in the place of the one that is folded into, which covers the commits through `last` and
     /// no others. Only whoever has the turn to fold calls it, and only if nothing is frozen.
     pub(crate) fn freeze(&self, last: Seq) {
-        let fresh = Arc::new(Memtable::new(self.seed));
+        let fresh = Arc::new(Memtable::after(self.tiers.load().active()));
         self.tiers.rcu(|tiers| {
             assert!(tiers.frozen.is_none() && tiers.active_first <= last, "a memtable of commits, and one at a time");
             let frozen = Frozen { memtable: Arc::clone(&tiers.active), first: tiers.active_first, last };

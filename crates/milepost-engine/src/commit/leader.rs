@@ -180,7 +180,7 @@ impl Leader {
         let unread = |turn: Option<Turn<'s>>| Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
         let is_large = bytes >= LARGE_BATCH_BYTES;
         // With company the next batch is written meanwhile, by another thread.
-        if is_large && last.seq.0 == durable.0 + 1 && shared.queue.commits() == 0 {
+        if is_large && last.seq.0 == durable.0 + 1 && shared.queue.sizes().commits == 0 {
             self.writer.begin_sync();
             let mut unread = unread(turn);
             unread.fold(shared);

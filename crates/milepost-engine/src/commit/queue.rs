@@ -157,8 +157,14 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct Waiting {
     generations: VecDeque<Generation>,
-    commits: usize,
-    bytes: usize,
+    sizes: Waits,
+}
+
+/// How much waits, of all generations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Waits {
+    pub(crate) commits: usize,
+    pub(crate) bytes: usize,
 }
 
 impl Queue {
@@ -166,13 +172,14 @@ impl Queue {
     pub(crate) fn push(&self, commit: Sealed, can_lead: bool) -> Result<Place, CommitError> {
         let bytes = commit.frame_bytes();
         let mut waiting = self.waiting.lock();
-        if waiting.commits >= limits::QUEUE_COMMITS_MAX
-            || (waiting.commits > 0 && waiting.bytes + bytes > limits::QUEUE_BYTES_MAX)
+        let sizes = &mut waiting.sizes;
+        if sizes.commits >= limits::QUEUE_COMMITS_MAX
+            || (sizes.commits > 0 && sizes.bytes + bytes > limits::QUEUE_BYTES_MAX)
         {
-            return Err(CommitError::QueueFull { commits: waiting.commits, bytes: waiting.bytes });
+            return Err(CommitError::QueueFull { commits: sizes.commits, bytes: sizes.bytes });
         }
-        waiting.commits += 1;
-        waiting.bytes += bytes;
+        sizes.commits += 1;
+        sizes.bytes += bytes;
         if waiting.generations.back().is_none_or(|last| last.bytes + bytes > limits::BATCH_BYTES_MAX) {
             waiting.generations.push_back(Generation { has_successor: can_lead, ..Generation::default() });
         }
@@ -192,8 +199,8 @@ impl Queue {
     pub(crate) fn take(&self) -> Option<Generation> {
         let mut waiting = self.waiting.lock();
         let generation = waiting.generations.pop_front()?;
-        waiting.commits -= generation.commits.len();
-        waiting.bytes -= generation.bytes;
+        waiting.sizes.commits -= generation.commits.len();
+        waiting.sizes.bytes -= generation.bytes;
         Some(generation)
     }
 
@@ -211,9 +218,9 @@ impl Queue {
         Next::Caller
     }
 
-    /// How many commits wait.
-    pub(crate) fn commits(&self) -> usize {
-        self.waiting.lock().commits
+    /// How much waits.
+    pub(crate) fn sizes(&self) -> Waits {
+        self.waiting.lock().sizes
     }
 
     /// Whether the oldest generation has nobody who waits for it.

@@ -137,6 +137,11 @@ impl Keys {
         Keys { arena: Arena::new(), slots: Slots::new(), base: AtomicU64::new(u64::MAX), versions: AtomicU64::new(0) }
     }
 
+    /// An empty one, to hold about as many.
+    pub(super) fn sized_like(other: &Keys) -> Keys {
+        Keys { slots: Slots::sized_like(&other.slots), ..Keys::new() }
+    }
+
     /// The key's entry.
     #[inline]
     pub(super) fn find(&self, hash: u64, scope: ScopeIndex, key: &str) -> Option<KeyEntry<'_>> {

@@ -161,12 +161,35 @@ impl ScopeState {
         let mut fresh: Vec<SortedKey> =
             came.map(|entry| SortedKey { key: entry.key(), index: entry.index() }).collect();
         if !fresh.is_empty() {
-            fresh.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            sort(&mut fresh);
             let old = std::mem::take(&mut members.sorted);
             members.sorted = Arc::new(merged(&old, fresh, |a, b| a.key <= b.key));
             members.newest = newest.map(|entry| entry.index());
         }
         Arc::clone(&members.sorted)
+    }
+}
+
+/// Sorts keys by what they have behind the beginning that all of them share: a look at a number of each tells most
+/// apart, where a comparison of texts would wait for the memory of both.
+fn sort(keys: &mut [SortedKey]) {
+    let Some((first, rest)) = keys.split_first() else { return };
+    let first = first.key.as_bytes();
+    let shared_with_first = |most: usize, other: &SortedKey| {
+        first[..most].iter().zip(other.key.as_bytes()).take_while(|(a, b)| a == b).count()
+    };
+    let shared = rest.iter().fold(first.len(), shared_with_first);
+    keys.sort_by_cached_key(|listed| {
+        let mut begin = [0; size_of::<u128>()];
+        let rest = &listed.key.as_bytes()[shared..];
+        let length = rest.len().min(begin.len());
+        begin[..length].copy_from_slice(&rest[..length]);
+        u128::from_be_bytes(begin)
+    });
+    // Those of one number, which are few, or longer than it.
+    let same = |a: &SortedKey, b: &SortedKey| a.key <= b.key;
+    if !keys.is_sorted_by(same) {
+        keys.sort_by(|a, b| a.key.cmp(&b.key));
     }
 }
 

@@ -42,10 +42,23 @@ struct Table {
 
 impl<const WORDS: usize> Slots<WORDS> {
     pub(super) fn new() -> Slots<WORDS> {
+        Slots::of_level(0)
+    }
+
+    /// Slots that take as many numbers as others have without growing.
+    pub(super) fn sized_like(other: &Slots<WORDS>) -> Slots<WORDS> {
+        let level = (0..TABLES as u32 - 1).find(|level| !is_full(other.count.load(Ordering::Relaxed), *level));
+        Slots::of_level(level.unwrap_or(TABLES as u32 - 1))
+    }
+
+    fn of_level(level: u32) -> Slots<WORDS> {
         const { assert!(WORDS > 0 && LINE_WORDS.is_multiple_of(WORDS)) };
-        let slots =
-            Slots { tables: [const { OnceLock::new() }; TABLES], level: AtomicU32::new(0), count: AtomicU32::new(0) };
-        slots.table(0);
+        let slots = Slots {
+            tables: [const { OnceLock::new() }; TABLES],
+            level: AtomicU32::new(level),
+            count: AtomicU32::new(0),
+        };
+        slots.table(level);
         slots
     }
 
@@ -90,8 +103,7 @@ impl<const WORDS: usize> Slots<WORDS> {
         debug_assert_ne!(number, 0, "0 is a free slot");
         let count = self.count.load(Ordering::Relaxed) + 1;
         let mut level = self.level.load(Ordering::Relaxed);
-        // At most three quarters full.
-        if u64::from(count) * 4 > (1 << (FIRST_BITS + level)) * 3 {
+        if is_full(count, level) {
             let (old, new) = (self.table(level), self.table(level + 1));
             for index in 0..=mask(level) {
                 let slot: &[AtomicU64; WORDS] = old.slot(index);
@@ -114,8 +126,8 @@ impl<const WORDS: usize> Slots<WORDS> {
 
     /// Bytes of all tables.
     pub(super) fn bytes(&self) -> u64 {
-        ((2u64 << (FIRST_BITS + self.level.load(Ordering::Relaxed))) - (1 << FIRST_BITS))
-            * (WORDS * size_of::<u64>()) as u64
+        let tables = self.tables.iter().zip(FIRST_BITS..).filter(|(table, _)| table.get().is_some());
+        tables.map(|(_, bits)| 1u64 << bits).sum::<u64>() * (WORDS * size_of::<u64>()) as u64
     }
 
     fn table(&self, level: u32) -> &Table {
@@ -145,6 +157,11 @@ fn fill<const WORDS: usize>(table: &Table, level: u32, first: u64, beside: &[u64
         word.store(*value, Ordering::Relaxed);
     }
     slot[0].store(first, Ordering::Release);
+}
+
+/// Whether so many numbers are too many for a table: it is at most three quarters full.
+fn is_full(count: u32, level: u32) -> bool {
+    u64::from(count) * 4 > (1 << (FIRST_BITS + level)) * 3
 }
 
 #[inline]

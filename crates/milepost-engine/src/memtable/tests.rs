@@ -79,3 +79,26 @@ fn a_commit_that_failed_leaves_nothing_behind() {
         memtable.sorted(memtable.scope("a").unwrap()).iter().map(|listed| listed.key.to_string()).collect();
     assert_eq!(keys, ["k", "new"]);
 }
+
+/// Keys are sorted by a number made of what follows the beginning that they share; those that it does not tell apart,
+/// or that end within it, stand in order, too.
+#[test]
+fn keys_stand_in_order_whatever_they_share() {
+    let long = "x".repeat(40);
+    let rows: [&[&str]; 6] = [
+        &["b", "a", "c"],
+        &["only"],
+        &["file-10", "file-9", "file-1", "file-", "file-10\u{1}"],
+        &["ab", "a", "abc", "ab\u{1}", "aa"],
+        &["ä", "z", "\u{10ffff}", "a"],
+        &[&format!("{long}b"), &format!("{long}a"), &long, "y", &format!("{long}ab"), "x"],
+    ];
+    for keys in rows {
+        let memtable = Memtable::new(7);
+        keys.iter().zip(1..).for_each(|(key, seq)| insert(&memtable, seq, &[set("s", key)]));
+        let listed = memtable.sorted(memtable.scope("s").unwrap());
+        let mut expected = keys.to_vec();
+        expected.sort_unstable();
+        assert!(listed.iter().map(|listed| &*listed.key).eq(expected), "{keys:?}");
+    }
+}

@@ -10,8 +10,8 @@ use std::{
 use crate::mortal::Mortal;
 use milepost_io::{Crash, Disk, Latch, SimDisk, SimEntropy};
 use milepost_log::{
-    AppendError, CleanMark, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader,
-    LogSettings, StoreId, create, find,
+    AppendError, CleanMark, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader, LogSettings, StoreId,
+    create, find,
 };
 use milepost_types::{Seq, Timestamp};
 

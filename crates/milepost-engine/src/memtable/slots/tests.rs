@@ -33,6 +33,23 @@ fn finds_all_that_was_inserted_and_nothing_else() {
     assert!(slots.bytes() >= 50_000 * 8);
 }
 
+/// A table made for as many takes as many without growing, and one for fewer is smaller.
+#[test]
+fn slots_sized_like_others_need_not_grow() {
+    let slots = Slots::<1>::new();
+    (1..=50_000).for_each(|number| slots.insert(hash(number), number, &[]));
+    let same = Slots::<1>::sized_like(&slots);
+    let bytes = same.bytes();
+    assert!(bytes < slots.bytes(), "no smaller tables stand behind it");
+    (1..=50_000).for_each(|number| same.insert(hash(number), number, &[]));
+    assert_eq!((same.bytes(), same.count()), (bytes, 50_000));
+    assert_eq!(number_of(same.find(hash(40_000), |found, _| found == 40_000)), Some(40_000));
+    let few = Slots::<1>::sized_like(&Slots::<1>::new());
+    assert_eq!(few.bytes(), Slots::<1>::new().bytes());
+    few.insert(hash(1), 1, &[]);
+    assert!(Slots::<1>::sized_like(&few).bytes() < bytes);
+}
+
 /// Names whose hashes agree are told apart by what the numbers stand for.
 #[test]
 fn equal_hashes_are_told_apart() {
