@@ -347,7 +347,7 @@ pub enum CommitError {
 #[derive(Clone, Debug, Error)]
 pub enum ReadError {
     /// Damage, named; other reads go on.
-    #[error("the store is damaged: {0}; other reads go on")]
+    #[error("the store is damaged: {0}; other reads go on; {way}", way = way_out(.0))]
     Corrupt(#[from] Corruption),
     /// A commit that a newer version wrote.
     #[error(transparent)]
@@ -475,5 +475,14 @@ impl OpenError {
             LogError::Stopped(failure) => OpenError::Stopped(failure),
             LogError::Io { action, path, source } => OpenError::io(action, &path, source),
         }
+    }
+}
+
+/// What to do about damage that a read has met.
+fn way_out(damage: &Corruption) -> &'static str {
+    if damage.file.extension().is_some_and(|end| end == "run") {
+        "`milepost index rebuild` makes the index anew from the log"
+    } else {
+        "`milepost verify` lists the damage"
     }
 }

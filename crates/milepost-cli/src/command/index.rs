@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
-use milepost::{Index, Store};
+use milepost::{Index, Stats, Store};
+use serde_json::json;
 
 use super::Context;
-use crate::{error::CliError, output::Out, progress::Bytes};
+use crate::{args::Format, error::CliError, output::Out, progress::Bytes};
 
 /// Look after the index, which is made of the log: the log is the truth, the index makes it fast to read.
 #[derive(Debug, clap::Args)]
@@ -30,12 +31,27 @@ pub(crate) fn run(args: &IndexArgs, context: &Context, out: &mut Out) -> Result<
             let store = options.on_progress(move |done, all| bar.at(done, all)).open(dir)?;
             let stats = store.stats();
             store.close()?;
-            let runs = if stats.runs == 1 { "run" } else { "runs" };
-            let what =
-                format!("rebuilt: {} {runs} of {} bytes, through seq {}", stats.runs, stats.run_bytes, stats.last.seq);
-            out.line(what.as_bytes())?;
+            print(&stats, context.format, out)?;
         }
     }
     out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print(stats: &Stats, format: Format, out: &mut Out) -> Result<(), CliError> {
+    let Stats { runs, run_bytes, last, .. } = stats;
+    match format {
+        Format::Jsonl => {
+            let object = json!({ "seq": last.seq.0, "runs": runs, "run_bytes": run_bytes });
+            Ok(out.json(object.to_string().as_bytes())?)
+        }
+        Format::Csv => {
+            Err(CliError::Argument { what: "--output", why: "index rebuild has no CSV; use -o jsonl".into() })
+        }
+        Format::Table => {
+            let plural = if *runs == 1 { "run" } else { "runs" };
+            let what = format!("rebuilt: {runs} {plural} of {run_bytes} bytes, through seq {}", last.seq);
+            Ok(out.line(what.as_bytes())?)
+        }
+    }
 }

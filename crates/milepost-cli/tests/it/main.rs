@@ -9,6 +9,8 @@ mod world;
 mod commands;
 // Any moment: named, compared, put back, branched from.
 mod history;
+// The index, damaged and made anew.
+mod index;
 // The pages for people.
 mod guide;
 // What it refuses, how, and with which exit code.
