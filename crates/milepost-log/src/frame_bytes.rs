@@ -7,9 +7,7 @@ use milepost_types::{Seq, Timestamp};
 
 use crate::{
     SegmentId,
-    format::{
-        frame::{FRAME_HEADER_BYTES, frame_bytes},
-    },
+    format::frame::{FRAME_HEADER_BYTES, frame_bytes},
     segment::{Heap, Sealed},
 };
 

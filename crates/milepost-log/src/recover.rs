@@ -33,8 +33,8 @@ use std::{
 use milepost_io::{Disk, DiskFile};
 use milepost_types::{Seq, Timestamp};
 
-pub(crate) use find::{read_header, read_to_end};
 pub use find::{find, find_from};
+pub(crate) use find::{read_header, read_to_end};
 pub(crate) use listing::list;
 pub(crate) use scan::later_batch;
 
