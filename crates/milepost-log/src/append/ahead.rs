@@ -1,5 +1,5 @@
-//! Zeros ahead: where a batch makes the file grow, zeros are written behind it, before the one sync that covers both. The
-//! batches that follow are written over them.
+//! Zeros ahead: where a batch makes the file grow, zeros are written behind it, before the one sync that covers both.
+//! The batches that follow are written over them.
 //!
 //! A sync of a file that grows writes the file system's own books, too; here one sync in many does. Zeros in the same
 //! file cost no sync of their own, which would make the log's wait.
