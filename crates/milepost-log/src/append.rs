@@ -1,9 +1,9 @@
 //! [`LogWriter`]: appends batches to the open segment and syncs them. One owner, one thread at a time.
 //!
 //! Invariant: past the last frame the open segment is all zeros, and its file goes on with zeros where there is room
-//! (`append/ahead.rs`). A write that fails or comes short is taken back, durably, before anything else happens: the file
-//! is cut where the batch began, and synced. If that can't be done the log stops: nothing is appended any more, reads go
-//! on. So half a frame never stands in the way of the next.
+//! (`append/ahead.rs`). A write that fails or comes short is taken back, durably, before anything else happens: the
+//! file is cut where the batch began, and synced. If that can't be done the log stops: nothing is appended any more,
+//! reads go on. So half a frame never stands in the way of the next.
 //!
 //! A batch never spans segments. All that is appended between two syncs is one batch to recovery, since one sync covers
 //! it.
