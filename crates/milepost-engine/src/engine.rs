@@ -6,7 +6,7 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `prefiller`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
+//! 2. `follower`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
 //!    of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a roll, and by the
 //!    one who makes runs; held across one small write and its sync.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
@@ -28,7 +28,7 @@ use std::{
 };
 
 use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
-use milepost_log::{Follower, LogReader, LogWriter, Prefilled, Prefiller, StoreId};
+use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -86,7 +86,7 @@ pub(crate) struct Shared {
     pub(crate) turn: Turns,
     /// MANIFEST; `None` for a store opened read-only.
     keeper: Option<Keeper>,
-    pub(crate) prefiller: Mutex<Option<Prefiller>>,
+    pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
@@ -100,8 +100,6 @@ pub(crate) struct Shared {
     watch_bell: Condvar,
     /// Batches written since this opening.
     pub(crate) batches: AtomicU64,
-    /// Whether batches are so large that preparing segments ahead would only take the disk from them. A hint.
-    pub(crate) is_bulk: AtomicBool,
     closed: AtomicBool,
     read_only: bool,
     fork: ForkGuard,
@@ -166,7 +164,7 @@ pub(crate) struct Found {
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
-    pub(crate) prefiller: Option<Prefiller>,
+    pub(crate) recycler: Option<Recycler>,
     pub(crate) indexer: Option<Indexer>,
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
@@ -212,7 +210,7 @@ impl Engine {
             leader: Mutex::new(leader),
             turn: Turns::default(),
             keeper: found.keeper,
-            prefiller: Mutex::new(found.prefiller),
+            recycler: Mutex::new(found.recycler),
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
             follower: Mutex::new(found.follower),
@@ -222,7 +220,6 @@ impl Engine {
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
             batches: AtomicU64::new(0),
-            is_bulk: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             read_only,
             fork: ForkGuard::new(),
@@ -272,9 +269,9 @@ impl Engine {
         Led { commits: self.shared().lead_some(Lead::IfFree, || once.replace(false)) }
     }
 
-    /// Does a bounded piece of preparing the next segment; whether there was anything to do.
-    pub fn step_prefill(&self) -> bool {
-        self.shared().step_prefill()
+    /// Does a bounded piece of seeing to what old segments left behind; whether there was anything to do.
+    pub fn step_recycle(&self) -> bool {
+        self.shared().step_recycle()
     }
 
     /// Does a bounded piece of making runs of what memory holds, or of smaller runs; whether there was anything to do.
@@ -417,12 +414,12 @@ impl Shared {
             let Some(generation) = self.queue.take() else { break };
             leader.has_company = generation.commits.len() > 1;
             let landed = leader.lead(self, generation);
-            let wants_prefill = leader.wants_prefill(self);
+            let wants_recycling = leader.writer.wants_recycling();
             // Whoever leads next begins before this generation is folded and its callers are woken.
             drop(leading);
             told += landed.tell();
-            if wants_prefill {
-                self.wake_prefill();
+            if wants_recycling {
+                self.wake_recycle();
             }
             self.wake_index_if_wanted();
         }
@@ -473,19 +470,16 @@ impl Shared {
         })
     }
 
-    pub(crate) fn step_prefill(&self) -> bool {
+    pub(crate) fn step_recycle(&self) -> bool {
         if self.latch.failure().is_some() {
             return false;
         }
-        match self.prefiller.lock().as_mut() {
-            Some(prefiller) => !matches!(prefiller.step(), Prefilled::Nothing | Prefilled::NoRoom | Prefilled::GaveUp),
-            None => false,
-        }
+        self.recycler.lock().as_mut().is_some_and(|recycler| recycler.step() != Recycled::Nothing)
     }
 
-    pub(crate) fn wake_prefill(self: &Arc<Shared>) {
+    pub(crate) fn wake_recycle(self: &Arc<Shared>) {
         if self.settings.threads == Threads::Spawned {
-            self.workers.wake_prefill(self);
+            self.workers.wake_recycle(self);
         }
     }
 
@@ -506,8 +500,8 @@ impl Shared {
         }
         drop(guard);
         self.refuse_waiting();
-        if let Some(mut prefiller) = self.prefiller.lock().take() {
-            prefiller.discard();
+        if let Some(mut recycler) = self.recycler.lock().take() {
+            recycler.discard();
         }
         let closed = if self.latch.failure().is_none() {
             let clean = manifest::clean_row(&leader.writer.clean_mark());

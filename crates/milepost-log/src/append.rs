@@ -1,14 +1,16 @@
 //! [`LogWriter`]: appends batches to the open segment and syncs them. One owner, one thread at a time.
 //!
-//! Invariant: past the last frame the open segment is all zeros. A write that fails or comes short is taken back,
-//! durably, before anything else happens: the file is cut where the batch began, and synced. If that can't be done the
-//! log stops: nothing is appended any more, reads go on. So half a frame never stands in the way of the next.
+//! Invariant: past the last frame the open segment is all zeros, and its file goes on with zeros where there is room
+//! (`append/ahead.rs`). A write that fails or comes short is taken back, durably, before anything else happens: the
+//! file is cut where the batch began, and synced. If that can't be done the log stops: nothing is appended any more,
+//! reads go on. So half a frame never stands in the way of the next.
 //!
 //! A batch never spans segments. All that is appended between two syncs is one batch to recovery, since one sync covers
 //! it.
 //!
 //! Knows nothing of keys, and nothing of who waits for a commit.
 
+mod ahead;
 mod roll;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -24,7 +26,7 @@ use crate::{
         frame::FRAME_HEADER_BYTES,
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     },
-    prefill::{Dropped, Prefiller, Shared},
+    recycle::{Dropped, Recycler, Shared},
     segment::{HeapWriter, Part},
 };
 
@@ -35,8 +37,8 @@ pub struct Log {
     pub writer: LogWriter,
     /// Reads; cloned at will.
     pub reader: LogReader,
-    /// Prepares coming segments; driven by a thread or by a test.
-    pub prefiller: Prefiller,
+    /// Sees to what segments leave behind; driven by a thread or by a test.
+    pub recycler: Recycler,
 }
 
 /// Appends to a log.
@@ -67,8 +69,10 @@ pub(crate) struct Open {
     pub(crate) chain: Chain,
     /// Where the last frame ends and the next begins.
     pub(crate) end: u64,
-    /// Size of the file. Beyond `end` it was prefilled.
+    /// Size of the file. Beyond `end` it is zeros.
     pub(crate) file_bytes: u64,
+    /// No zeros are written ahead before the frames end here.
+    pub(crate) ahead_from: u64,
     /// The first `Seq` not yet covered by a sync; the next one if there is none.
     pub(crate) unsynced_first: Seq,
     /// Where the last frame covered by a sync ends.
@@ -97,6 +101,7 @@ impl Open {
             chain: Chain::begin(&header, last_at),
             end: SEGMENT_HEADER_BYTES as u64,
             file_bytes,
+            ahead_from: 0,
             unsynced_first: header.first_seq,
             synced_end: SEGMENT_HEADER_BYTES as u64,
             header,
@@ -111,14 +116,12 @@ impl Log {
         let Parts { disk, log_dir, store, epoch, latch, settings, salts, retired } = parts;
         segments.push(Part::Heap(Arc::clone(open.heap.heap())));
         let reader = LogReader::new(segments);
-        let logged = reader.segment_stats().iter().map(|segment| segment.frame_bytes).sum();
         let shared = Arc::new(Shared::new(retired));
-        let prefiller = Prefiller::new(
+        let recycler = Recycler::new(
             Arc::clone(&disk),
             log_dir.clone(),
             latch.clone(),
             settings.segment_bytes,
-            logged,
             Arc::clone(&shared),
         );
         let writer = LogWriter {
@@ -134,7 +137,7 @@ impl Log {
             open,
             starved: false,
         };
-        Log { writer, reader, prefiller }
+        Log { writer, reader, recycler }
     }
 }
 
@@ -174,6 +177,7 @@ impl LogWriter {
         match written {
             Ok(()) => {
                 self.publish(&batch, chain, bytes);
+                self.write_ahead(bytes);
                 Ok(())
             }
             Err(error) => Err((self.take_back(bytes as u64, &error), batch)),
@@ -208,15 +212,16 @@ impl LogWriter {
         self.open.heap.frames() > 0 && self.open.end + bytes as u64 > u64::from(self.settings.segment_bytes)
     }
 
-    /// Whether to roll would be good, though it is not needed: the open segment grows with every write, and a prefilled
-    /// file is ready.
+    /// Whether to roll would be good, though it is not needed: a write found no room, and a spare is ready.
     #[must_use]
     pub fn wants_roll(&self) -> bool {
-        let grows = self.open.file_bytes <= self.open.end;
-        grows
-            && self.shared.is_ready()
-            && self.open.heap.frames() > 0
-            && (self.starved || self.open.end >= roll::early_bytes_min(self.settings.segment_bytes))
+        self.starved && self.shared.is_ready() && self.open.heap.frames() > 0
+    }
+
+    /// Whether something was left for the [`Recycler`] since this was last asked.
+    #[must_use]
+    pub fn wants_recycling(&self) -> bool {
+        self.shared.take_wanted()
     }
 
     /// The segments, in order, for the manifest.
@@ -233,7 +238,7 @@ impl LogWriter {
     }
 
     /// Drops the first segment from the log, which the manifest no longer lists; `None` if it is the open one. Its file
-    /// is kept until [`Prefiller::recycle`].
+    /// is kept until [`Recycler::recycle`].
     pub fn drop_first_segment(&mut self) -> Option<(SegmentId, Dropped)> {
         let mut parts = self.reader.shape().parts.clone();
         let Some(Part::Sealed(sealed)) = parts.first() else {
@@ -279,7 +284,6 @@ impl LogWriter {
         *end += bytes as u64;
         self.open.chain = chain;
         self.starved = false;
-        self.shared.count_appended(bytes as u64);
     }
 
     /// Takes back what a failed write may have left, so that zeros follow the last frame again.

@@ -21,7 +21,7 @@ use crate::{
     AppendError,
     format::header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     names,
-    prefill::Spare,
+    recycle::Spare,
 };
 
 /// Salts for new segments: a stream that begins at random, so that it needs no source of randomness later.
@@ -50,11 +50,11 @@ impl Salts {
 pub(crate) struct Begun {
     pub(crate) file: LatchedFile,
     pub(crate) path: PathBuf,
-    /// Size of the file: what was prefilled, or the header.
+    /// Size of the file: the spare's, or the header's.
     pub(crate) file_bytes: u64,
 }
 
-/// Begins a segment, in a prefilled file if there is one.
+/// Begins a segment, in a spare if there is one.
 pub(crate) fn begin_segment(
     disk: &dyn Disk,
     log_dir: &Path,

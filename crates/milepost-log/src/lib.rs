@@ -22,9 +22,9 @@ pub mod format;
 mod frame_bytes;
 mod known;
 mod names;
-mod prefill;
 mod reader;
 mod recover;
+mod recycle;
 mod seal;
 mod segment;
 
@@ -35,6 +35,6 @@ pub use follower::Follower;
 pub use format::frame::FRAME_HEADER_BYTES;
 pub use frame_bytes::{FrameBytes, FrameRef, FrameView};
 pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, SegmentId, StoreId};
-pub use prefill::{Dropped, Prefilled, Prefiller};
 pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
+pub use recycle::{Dropped, Recycled, Recycler};

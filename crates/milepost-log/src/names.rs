@@ -3,7 +3,7 @@
 //! ```text
 //! log/0000000017.seg                 segment 17
 //! log/new-0000000018.tmp             a segment being created
-//! log/spare-3.tmp                    a prefilled file, to become a segment
+//! log/spare-3.tmp                    the file of a dropped segment, to become one again
 //! quarantine/0000000017-4096-9.bytes what recovery cut from segment 17 at byte 4096, in epoch 9
 //! ```
 

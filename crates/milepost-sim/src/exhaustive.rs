@@ -48,8 +48,8 @@ pub enum Kind {
     Reopen,
     /// A kill and an opening.
     Kill,
-    /// A step of the prefill.
-    Prefill,
+    /// Steps that see to what old segments left.
+    Recycle,
     /// Runs are made, until there is nothing to do.
     Index,
 }
@@ -71,7 +71,7 @@ pub const KINDS: [Kind; 17] = [
     Kind::Flight,
     Kind::Reopen,
     Kind::Kill,
-    Kind::Prefill,
+    Kind::Recycle,
     Kind::Index,
 ];
 
@@ -144,7 +144,7 @@ impl Kind {
             }
             Kind::Reopen => Step::Reopen,
             Kind::Kill => Step::Kill,
-            Kind::Prefill => Step::Prefill,
+            Kind::Recycle => Step::Recycle,
             Kind::Index => Step::Index(u64::MAX),
         }
     }
@@ -155,7 +155,7 @@ impl Kind {
 pub enum Before {
     /// A store with one commit.
     OneCommit,
-    /// A store that was written so much since it was opened that it prefills.
+    /// A store of several segments, whose rolls left something to recycle.
     Busy,
 }
 
@@ -254,7 +254,7 @@ pub fn sequences(
             kinds.push(KINDS[rest % KINDS.len()]);
             rest /= KINDS.len();
         }
-        if before == Before::OneCommit || kinds.contains(&Kind::Prefill) {
+        if before == Before::OneCommit || kinds.contains(&Kind::Recycle) {
             each(&kinds)?;
         }
     }

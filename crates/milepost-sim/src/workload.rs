@@ -25,8 +25,8 @@ pub enum Step {
     Restore(Scope, At),
     /// Several in flight before the leader is stepped.
     Flight(Vec<crate::model::Ask>),
-    /// A step of the prefill.
-    Prefill,
+    /// Steps that see to what old segments left.
+    Recycle,
     /// So many steps of making runs.
     Index(u64),
     /// A clean close, and an opening.
@@ -132,7 +132,7 @@ impl Workload {
                 let count = 1 + self.dice.index(6);
                 Step::Flight((0..count).map(|_| self.asks.draw(model, now)).collect())
             }
-            2 => Step::Prefill,
+            2 => Step::Recycle,
             3 => Step::Index(1 + self.dice.below(80)),
             4 => Step::Reopen,
             5 => Step::Kill,

@@ -30,7 +30,7 @@ use crate::{
 pub const BEGINNING: Timestamp = Timestamp(1_795_000_000_000_000);
 const HELD_VIEWS_MOST: usize = 6;
 /// Enough to free what is worn, and to make a whole spare of a small segment.
-const PREFILL_STEPS: usize = 3;
+const RECYCLE_STEPS: usize = 3;
 
 /// How a world is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,10 +160,10 @@ impl World {
             Step::Commit(ask) => self.commit(ask)?,
             Step::Restore(scope, at) => self.restore(scope, at)?,
             Step::Flight(asks) => self.flight(asks)?,
-            Step::Prefill => {
-                for _ in 0..PREFILL_STEPS {
-                    if self.engine().step_prefill() {
-                        self.coverage.hit("step/prefill worked");
+            Step::Recycle => {
+                for _ in 0..RECYCLE_STEPS {
+                    if self.engine().step_recycle() {
+                        self.coverage.hit("step/recycle worked");
                     }
                 }
             }

@@ -53,7 +53,7 @@ impl Choices<'_> {
         match self.below(17) {
             0..=4 => Step::Commit(self.ask(last)),
             5 => Step::Flight((0..=self.below(6)).map(|_| self.ask(last)).collect()),
-            6 => Step::Prefill,
+            6 => Step::Recycle,
             7 => Step::Reopen,
             8 => Step::Kill,
             9 => Step::Beside,

@@ -29,10 +29,6 @@ use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
 
-/// How many bytes are written between two looks of the prefilling thread.
-const PREFILL_LOOK_BYTES: usize = 64 << 10;
-/// Batches of this size on average outrun prefilling: it would take the disk from them, and gain them little.
-const BULK_BATCH_BYTES: usize = 32 << 10;
 /// From this size on a batch is folded while the disk writes: itself, if its leader has no company, else the next one.
 /// Below it folding takes less than handing it to a thread that may have to wait for its turn to run.
 const LARGE_BATCH_BYTES: usize = 32 << 10;
@@ -43,10 +39,6 @@ pub(crate) struct Leader {
     pub(crate) writer: LogWriter,
     /// Set when a roll was refused for lack of room and the manifest does not list the newest segment yet.
     manifest_behind: bool,
-    /// Bytes written since the prefilling thread was last told to look for work.
-    unseen_bytes: usize,
-    unseen_batches: usize,
-    rolled: bool,
     /// Whether the last generation held more than one commit: then its callers are about to come again.
     pub(crate) has_company: bool,
 }
@@ -72,19 +64,7 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, unseen_bytes: 0, unseen_batches: 0, rolled: false, has_company: false }
-    }
-
-    /// Whether the prefilling thread has something to look for: enough was written, or a roll left memory to free.
-    pub(crate) fn wants_prefill(&mut self, shared: &Shared) -> bool {
-        let rolled = std::mem::take(&mut self.rolled);
-        if self.unseen_bytes < PREFILL_LOOK_BYTES {
-            return rolled;
-        }
-        let is_bulk = self.unseen_bytes / self.unseen_batches.max(1) >= BULK_BATCH_BYTES;
-        (self.unseen_bytes, self.unseen_batches) = (0, 0);
-        shared.is_bulk.store(is_bulk, Ordering::Relaxed);
-        rolled || !is_bulk
+        Leader { writer, manifest_behind: false, has_company: false }
     }
 
     /// Leads one generation up to its sync. The rest is for the one who led, after letting go of the lead.
@@ -126,15 +106,13 @@ impl Leader {
         match self.write(shared, batch, durable.seq) {
             Ok(unread) => {
                 shared.batches.fetch_add(1, Ordering::Relaxed);
-                self.unseen_bytes += bytes;
-                self.unseen_batches += 1;
                 (planned.into_iter().map(Planned::outcome).collect(), unread)
             }
             Err(error) => (planned.into_iter().map(|planned| planned.failed(&error)).collect(), None),
         }
     }
 
-    /// Rolls to a new segment where this one is full, or slower than one that is ready.
+    /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {
             self.writer.roll().map_err(append_error)?;
@@ -150,7 +128,6 @@ impl Leader {
         if self.manifest_behind {
             shared.write_manifest(&self.writer, None)?;
             self.manifest_behind = false;
-            self.rolled = true;
         }
         Ok(())
     }

@@ -21,7 +21,7 @@ use super::{Lead, Shared};
 #[derive(Debug, Default)]
 pub(super) struct Workers {
     leader: Worker,
-    prefill: Worker,
+    recycle: Worker,
     index: Worker,
     stopping: Arc<AtomicBool>,
 }
@@ -48,11 +48,9 @@ impl Workers {
         });
     }
 
-    /// Has the prefilling thread look for work.
-    pub(super) fn wake_prefill(&self, shared: &Arc<Shared>) {
-        self.prefill.wake("milepost-prefill", &self.stopping, shared, |shared| {
-            shared.step_prefill() && !shared.is_bulk.load(Ordering::Relaxed)
-        });
+    /// Has the thread that sees to what old segments left look for work.
+    pub(super) fn wake_recycle(&self, shared: &Arc<Shared>) {
+        self.recycle.wake("milepost-recycle", &self.stopping, shared, |shared| shared.step_recycle());
     }
 
     /// Has the thread that makes runs look for work.
@@ -63,7 +61,7 @@ impl Workers {
     /// Ends the threads and waits for them.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        for worker in [&self.leader, &self.prefill, &self.index] {
+        for worker in [&self.leader, &self.recycle, &self.index] {
             let running = worker.running.lock().take();
             if let Some(running) = running {
                 running.unparker.unpark();
@@ -77,7 +75,7 @@ impl Workers {
 
     /// In a forked child: the threads are not there, so there is nothing to wait for.
     pub(super) fn forget(&self) {
-        for worker in [&self.leader, &self.prefill, &self.index] {
+        for worker in [&self.leader, &self.recycle, &self.index] {
             std::mem::forget(worker.running.try_lock().and_then(|mut running| running.take()));
         }
     }

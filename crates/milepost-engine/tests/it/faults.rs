@@ -56,8 +56,10 @@ fn a_full_disk_refuses_and_takes_commits_again() {
     let store = open(Arc::new(disk.clone()), Threads::Stepped);
     set(&store, b"1").unwrap();
     disk.set_capacity(Some(disk.used_bytes() + 50));
+    // More than stands ahead of the log's end.
+    let large = [b'2'; 10_000];
     for _ in 0..3 {
-        let request = store.request().set(&scope("s"), "k", b"2").unwrap().set(&scope("t"), "new", b"2").unwrap();
+        let request = store.request().set(&scope("s"), "k", b"2").unwrap().set(&scope("t"), "new", &large).unwrap();
         assert!(matches!(store.commit(request), Err(CommitError::DiskFull { .. })));
         assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
         assert!(store.get("t", "new").unwrap().is_none());

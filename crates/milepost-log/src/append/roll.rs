@@ -15,14 +15,8 @@ use crate::{
     segment::Part,
 };
 
-/// The least that an open segment holds before it is left early for a prefilled one: else there would be many small
-/// ones.
-pub(super) fn early_bytes_min(segment_bytes: u32) -> u64 {
-    (u64::from(segment_bytes) / 2).min(256 << 10)
-}
-
 impl LogWriter {
-    /// Begins the next segment, in a prefilled file if one is ready, and seals the open one. Does nothing to an empty
+    /// Begins the next segment, in a spare if one is ready, and seals the open one. Does nothing to an empty
     /// one.
     ///
     /// On [`AppendError::DiskFull`] and [`AppendError::Write`] the log is as it was.

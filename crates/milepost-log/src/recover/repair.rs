@@ -53,7 +53,8 @@ impl FoundLog {
         }
         let file_bytes = file.bytes().map_err(LogError::io("read the size of", self.open.heap.path()))?;
         let FoundOpen { header, heap, chain, end, .. } = self.open;
-        let open = Open { header, file, heap, end, file_bytes, unsynced_first: chain.next_seq, synced_end: end, chain };
+        let (unsynced_first, synced_end) = (chain.next_seq, end);
+        let open = Open { header, file, heap, chain, end, file_bytes, ahead_from: 0, unsynced_first, synced_end };
         let parts = Parts {
             disk: self.disk,
             log_dir,

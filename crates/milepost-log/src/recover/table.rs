@@ -132,7 +132,7 @@ const PLACE_TABLE: [PlaceRow; 9] = [
     ([Yes,  Any,     Any,   Yes,  Any, Any,  Any], Verdict::Corrupt),
     ([No,   Yes,     Any,   Any,  Any, Any,  Any], Verdict::Corrupt),
     ([No,   No,      Yes,   Any,  Any, Any,  Any], Verdict::Sealed),
-    // What follows is what a crash left of a footer, or the room that was prefilled.
+    // What follows is what a crash left of a footer, or zeros written ahead.
     ([No,   No,      No,    Yes,  Any, Any,  Any], Verdict::UnfinishedSeal),
     // Neither last nor whole and yet nothing promised: callers promise every frame of such a segment.
     ([No,   No,      No,    No,   No,  Any,  Any], Verdict::Corrupt),

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use milepost_io::Crash;
-use milepost_log::{FoundLog, Log, LogError, Prefilled, Tail};
+use milepost_log::{FoundLog, Log, LogError, Recycled, Tail};
 use milepost_types::Seq;
 use proptest::prelude::*;
 
@@ -24,14 +24,14 @@ enum Step {
     /// Batches that share one sync.
     CommitTogether(Vec<Vec<usize>>),
     Roll,
-    /// So many steps of the prefiller.
-    Prefill(usize),
-    /// Drops the first segment and hands its file to the prefiller.
-    Recycle,
+    /// Drops the first segment and hands its file to the recycler.
+    Drop,
+    /// So many steps of the recycler.
+    Recycle(usize),
     /// Closes and opens again.
     Reopen,
 }
-use Step::{Commit, CommitTogether, Prefill, Recycle, Reopen, Roll};
+use Step::{Commit, CommitTogether, Drop, Recycle, Reopen, Roll};
 
 /// Runs a workload until it is over or the power fails; calls `watch` between the operations.
 fn run(world: &mut World, steps: &[Step], watch: &mut dyn FnMut(&World)) {
@@ -42,11 +42,11 @@ fn run(world: &mut World, steps: &[Step], watch: &mut dyn FnMut(&World)) {
             Commit(sizes) => commit(world, &mut log, std::slice::from_ref(sizes), watch),
             CommitTogether(batches) => commit(world, &mut log, batches, watch),
             Roll => world.roll(&mut log).is_ok(),
-            Prefill(steps) => (0..*steps).all(|_| {
+            Recycle(steps) => (0..*steps).all(|_| {
                 watch(world);
-                log.prefiller.step() != Prefilled::GaveUp
+                log.recycler.step() != Recycled::GaveUp
             }),
-            Recycle => {
+            Drop => {
                 world.drop_first(&mut log);
                 true
             }
@@ -67,7 +67,7 @@ fn run(world: &mut World, steps: &[Step], watch: &mut dyn FnMut(&World)) {
 }
 
 fn commit(world: &mut World, log: &mut Log, batches: &[Vec<usize>], watch: &mut dyn FnMut(&World)) -> bool {
-    // An early roll, as a leader would do it.
+    // As a leader would do it.
     if log.writer.wants_roll() && world.roll(log).is_err() {
         return false;
     }
@@ -87,13 +87,12 @@ fn everything() -> Vec<Step> {
         CommitTogether(vec![vec![10, 10], vec![1200]]),
         Commit(vec![900]),
         Commit(vec![900, 5]),
-        Prefill(3),
         Commit(vec![100]),
         Commit(vec![2100, 3]),
         Roll,
         Commit(vec![9]),
-        Recycle,
-        Prefill(4),
+        Drop,
+        Recycle(4),
         Commit(vec![2000]),
         Commit(vec![1000, 1000, 1000]),
         Commit(vec![8000]),
@@ -140,8 +139,8 @@ fn judged(world: &World, context: &str) -> Option<(FoundLog, Vec<Vec<u8>>)> {
     }
 }
 
-fn operations_of(steps: &[Step], manifests: Manifests) -> u64 {
-    let mut world = World::new(4096);
+fn operations_of(steps: &[Step], segment_bytes: u32, manifests: Manifests) -> u64 {
+    let mut world = World::new(segment_bytes);
     world.manifests = manifests;
     let before = world.sim.operations();
     run(&mut world, steps, &mut |_| {});
@@ -150,8 +149,8 @@ fn operations_of(steps: &[Step], manifests: Manifests) -> u64 {
     operations
 }
 
-fn crashed_at(operation: u64, steps: &[Step], manifests: Manifests) -> World {
-    let mut world = World::new(4096);
+fn crashed_at(operation: u64, steps: &[Step], segment_bytes: u32, manifests: Manifests) -> World {
+    let mut world = World::new(segment_bytes);
     world.manifests = manifests;
     world.sim.power_off_after(operation);
     run(&mut world, steps, &mut |_| {});
@@ -162,12 +161,18 @@ fn crashed_at(operation: u64, steps: &[Step], manifests: Manifests) -> World {
 #[test]
 fn acknowledged_commits_survive_a_crash_at_every_operation() {
     let steps = everything();
-    for manifests in [Manifests::Fresh, Manifests::Stale] {
-        for operation in 0..=operations_of(&steps, manifests) {
-            let world = crashed_at(operation, &steps, manifests);
+    for (segment_bytes, manifests) in [
+        (4096, Manifests::Fresh),
+        (4096, Manifests::Stale),
+        // In larger ones zeros are written ahead several times.
+        (10 << 10, Manifests::Fresh),
+    ] {
+        for operation in 0..=operations_of(&steps, segment_bytes, manifests) {
+            let world = crashed_at(operation, &steps, segment_bytes, manifests);
             for (crash, seeds) in CRASHES {
                 for seed in 0..seeds {
-                    let context = format!("{manifests:?}, operation {operation}, {crash:?}, seed {seed}");
+                    let context =
+                        format!("{segment_bytes}, {manifests:?}, operation {operation}, {crash:?}, seed {seed}");
                     judge_and_go_on(world.after_crash(crash, seed), &context);
                 }
             }
@@ -183,7 +188,7 @@ fn what_a_killed_process_left_is_durable_once_opened() {
     let steps = everything();
     let mut met = HashSet::new();
     for manifests in [Manifests::Fresh, Manifests::Stale] {
-        for operation in 0..=operations_of(&steps, manifests) {
+        for operation in 0..=operations_of(&steps, 4096, manifests) {
             let mut world = World::new(4096);
             world.manifests = manifests;
             world.process = Some(Mortal::killed_after(&world.sim, operation));
@@ -232,8 +237,8 @@ fn recovery_survives_its_own_crashes() {
     let steps = everything();
     let mut recoveries = 0;
     let mut met = HashSet::new();
-    for operation in 0..=operations_of(&steps, Manifests::Stale) {
-        let world = crashed_at(operation, &steps, Manifests::Stale);
+    for operation in 0..=operations_of(&steps, 4096, Manifests::Stale) {
+        let world = crashed_at(operation, &steps, 4096, Manifests::Stale);
         for (crash, seed) in [(Crash::LoseUnsynced, 0), (Crash::Torn, 1), (Crash::Torn, 2), (Crash::KeepAll, 0)] {
             let crashed = world.after_crash(crash, seed);
             // Many crashes leave the same; each is recovered once.
@@ -303,8 +308,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         8 => sizes.clone().prop_map(Commit),
         2 => prop::collection::vec(sizes, 1..3).prop_map(CommitTogether),
         2 => Just(Roll),
-        3 => (1..6usize).prop_map(Prefill),
-        1 => Just(Recycle),
+        3 => (1..6usize).prop_map(Recycle),
+        1 => Just(Drop),
         2 => Just(Reopen),
     ]
 }
@@ -319,15 +324,16 @@ proptest! {
         at in any::<prop::sample::Index>(),
         (crash, seed) in (any::<prop::sample::Index>(), any::<u64>()),
         stale in any::<bool>(),
+        segment_bytes in prop_oneof![Just(4096), Just(10 << 10), Just(40 << 10)],
     ) {
         let manifests = if stale { Manifests::Stale } else { Manifests::Fresh };
-        let mut whole = World::new(4096);
+        let mut whole = World::new(segment_bytes);
         whole.manifests = manifests;
         let before = whole.sim.operations();
         run(&mut whole, &steps, &mut |_| {});
         let operations = whole.sim.operations() - before;
         let operation = at.index(operations as usize + 1) as u64;
-        let world = crashed_at(operation, &steps, manifests);
+        let world = crashed_at(operation, &steps, segment_bytes, manifests);
         let (crash, _) = CRASHES[crash.index(CRASHES.len())];
         judge_and_go_on(world.after_crash(crash, seed), &format!("operation {operation}, {crash:?}, seed {seed}"));
     }

@@ -14,7 +14,7 @@ use milepost_log::{
 };
 use milepost_types::Seq;
 
-use crate::rig::{World, at, dir, segment_file};
+use crate::rig::{World, at, dir, end_of, segment_file};
 
 /// Three segments: two sealed, and an open one with three batches, the last of them of two commits.
 fn small_world() -> World {
@@ -35,6 +35,7 @@ fn small_world() -> World {
     world.commit(&mut log, &[20]);
     world.commit(&mut log, &[25]);
     world.commit(&mut log, &[3, 17]);
+    world.cut_ahead(&log);
     assert_eq!(world.segments.iter().filter(|segment| segment.sealed.is_some()).count(), 2);
     world
 }
@@ -113,6 +114,22 @@ fn every_flipped_bit_is_met_or_harmless() {
         }
         assert_eq!(outcome(&world), Outcome::Prefix(total));
     }
+}
+
+/// FAULTS D1: the same in the zeros ahead of the last commit: something stands where nothing was written.
+#[test]
+fn every_flipped_bit_ahead_is_torn() {
+    let mut world = World::new(512);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[60, 24]);
+    let (end, file) = (end_of(&log), segment_file(1));
+    assert_eq!(world.sim.file_bytes(&file).unwrap().len(), 512);
+    for bit in end * 8..512 * 8 {
+        world.sim.flip_bit(&file, bit);
+        assert_eq!(outcome(&world), Outcome::Torn(2), "bit {bit}");
+        world.sim.flip_bit(&file, bit);
+    }
+    assert_eq!(outcome(&world), Outcome::Prefix(2));
 }
 
 /// Where the footer of a sealed file begins, read from its trailer.
@@ -266,6 +283,7 @@ fn no_batch_is_skipped_for_a_later_one() {
             for _ in 0..5 {
                 world.commit(&mut log, &[16]);
             }
+            world.cut_ahead(&log);
             drop(log);
             let file = segment_file(1);
             let mut bytes = world.sim.file_bytes(&file).unwrap();

@@ -3,9 +3,9 @@
 use std::io;
 
 use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
-use milepost_log::{AppendError, LogError, Prefilled};
+use milepost_log::{AppendError, LogError, Recycled};
 
-use crate::rig::{World, all, segment_file};
+use crate::rig::{World, all, end_of, segment_file};
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
@@ -20,7 +20,7 @@ fn error(code: i32) -> FaultKind {
     FaultKind::Error(code)
 }
 
-/// A log with three commits.
+/// A log with three commits, and zeros ahead to the end of the segment.
 fn begun() -> (World, milepost_log::Log) {
     let mut world = World::new(4096);
     let mut log = world.create().unwrap();
@@ -29,17 +29,12 @@ fn begun() -> (World, milepost_log::Log) {
     (world, log)
 }
 
-/// The same, whose open segment was prefilled: zeros stand behind the last commit.
-fn begun_prefilled() -> (World, milepost_log::Log) {
-    let mut world = World::new(4096);
-    let mut log = world.create().unwrap();
-    world.commit(&mut log, &[2000]);
-    world.commit(&mut log, &[2000]);
-    world.commit(&mut log, &[100]);
-    while !matches!(log.prefiller.step(), Prefilled::Ready(4096)) {}
-    world.roll(&mut log).unwrap();
-    assert_eq!(world.sim.file_bytes(&segment_file(open_segment(&log))).unwrap().len(), 4096);
-    world.commit(&mut log, &[500]);
+/// The same without zeros ahead: a write was taken back, so the file ends with the last commit.
+fn begun_grown() -> (World, milepost_log::Log) {
+    let (mut world, mut log) = begun();
+    world.sim.inject(fault(Op::Write, 0, 1, error(EIO)));
+    world.append(&mut log, &[1]).unwrap_err();
+    assert_eq!(world.sim.file_bytes(&segment_file(1)).unwrap().len() as u64, end_of(&log));
     (world, log)
 }
 
@@ -70,7 +65,7 @@ fn a_full_disk_refuses_and_recovers() {
 #[test]
 fn a_disk_that_fills_inside_a_frame_loses_nothing() {
     for room in (0..400).step_by(7) {
-        let (mut world, mut log) = begun();
+        let (mut world, mut log) = begun_grown();
         let used = world.sim.used_bytes();
         world.sim.set_capacity(Some(used + room));
         let mut refused = 0;
@@ -132,8 +127,11 @@ fn no_room_for_a_footer_is_no_error() {
 /// FAULTS C1: the same on a disk that is full to the byte: not even the padding of the last commit could be written.
 #[test]
 fn a_disk_full_to_the_byte_takes_a_roll_without_a_footer() {
-    let (mut world, mut log) = begun();
+    let (mut world, mut log) = begun_grown();
+    // No room for zeros ahead.
+    world.sim.inject(fault(Op::Write, 1, 1, error(ENOSPC)));
     world.commit(&mut log, &[21]);
+    assert_eq!(world.sim.file_bytes(&segment_file(1)).unwrap().len() as u64, end_of(&log) - 3);
     world.sim.set_capacity(Some(world.sim.used_bytes() + 64));
     world.roll(&mut log).unwrap();
     assert_eq!(all(&log.reader), world.offered);
@@ -201,7 +199,7 @@ fn short_writes_are_gone_on_with() {
 /// FAULTS B6: a short write and then an error: what was written is taken back, durably, before the next commit.
 #[test]
 fn half_a_write_is_taken_back() {
-    for begun in [begun, begun_prefilled] {
+    for begun in [begun, begun_grown] {
         for bytes in [1, 39, 40, 200, 344, 345, 500] {
             for code in [EIO, ENOSPC] {
                 let (mut world, mut log) = begun();
@@ -229,7 +227,7 @@ fn half_a_write_is_taken_back() {
 #[test]
 fn what_was_synced_by_taking_back_is_a_batch() {
     let (mut world, mut log) = begun();
-    let at = world.sim.file_bytes(&segment_file(1)).unwrap().len().next_multiple_of(8) as u64;
+    let at = end_of(&log);
     world.append(&mut log, &[100]).unwrap();
     world.sim.inject(fault(Op::Write, 0, 1, error(ENOSPC)));
     world.append(&mut log, &[700]).unwrap_err();
@@ -276,7 +274,7 @@ fn a_failed_sync_is_final() {
         let stopped = log.writer.append(world.batch(log.writer.next_seq(), &[1])).unwrap_err().0;
         assert!(matches!(stopped, AppendError::Stopped(ref first) if *first == failure), "{stopped:?}");
         assert!(matches!(log.writer.roll(), Err(AppendError::Stopped(_))));
-        assert_eq!(log.prefiller.step(), Prefilled::Nothing);
+        assert_eq!(log.recycler.step(), Recycled::Nothing);
         assert_eq!(world.sim.count(Op::Sync) - synced_before, 1, "the sync was tried once");
         for seq in 1..=world.acked {
             let frame = log.reader.frame(milepost_types::Seq(seq as u64)).unwrap().unwrap();
@@ -307,10 +305,9 @@ fn an_error_in_repair_is_an_error_and_no_harm() {
                 world.roll(&mut log).unwrap();
                 world.commit(&mut log, &[40]);
                 world.append(&mut log, &[900]).unwrap();
+                let end = end_of(&log);
                 drop(log);
-                let file = segment_file(2);
-                let bytes = world.sim.file_bytes(&file).unwrap();
-                world.sim.truncate(&file, bytes.len() as u64 - 100);
+                world.sim.truncate(&segment_file(2), end - 100);
                 world.sim.put_file(&crate::rig::dir().join("log/spare-1.tmp"), b"junk");
                 world.offered.truncate(world.acked);
                 world.sim.inject(fault(on, nth, 1, error(code)));

@@ -48,7 +48,7 @@ fn a_follower_sees_each_commit_once_across_rolls_and_openings() {
                 for _ in 0..6 {
                     world.commit(&mut log, &[1000, 0, 1]);
                 }
-                while log.prefiller.step() != milepost_log::Prefilled::Nothing {}
+                while log.recycler.step() != milepost_log::Recycled::Nothing {}
             }
         }
         let shown = refresh(&mut follower).unwrap();
@@ -90,6 +90,7 @@ fn a_partial_frame_is_not_there_yet() {
     let mut follower = follow(&world);
     let file = segment_file(1);
     world.commit(&mut log, &[100, 200]);
+    world.cut_ahead(&log);
     let whole = world.sim.file_bytes(&file).unwrap();
     // The second commit of the batch ends with the file.
     for length in 120..whole.len() {

@@ -7,15 +7,16 @@
 use milepost_io::Crash;
 use milepost_log::Tail;
 
-use crate::rig::{World, segment_file};
+use crate::rig::{World, end_of, segment_file};
 
 /// A world in which the second commit of a batch of three is lost, and the third is there.
 fn second_of_three_lost(sizes: [usize; 3]) -> World {
     let mut world = World::new(1 << 16);
     let mut log = world.create().unwrap();
     world.commit(&mut log, &[40]);
-    let begin = world.sim.file_bytes(&segment_file(1)).unwrap().len().next_multiple_of(8);
+    let begin = end_of(&log) as usize;
     world.append(&mut log, &sizes).unwrap();
+    world.cut_ahead(&log);
     drop(log);
     let mut bytes = world.sim.file_bytes(&segment_file(1)).unwrap();
     let frame = |size: usize| (40 + size).next_multiple_of(8);
@@ -55,9 +56,9 @@ fn dead_frames_do_not_pass_even_if_they_are_not_cut() {
     let mut world = second_of_three_lost(sizes);
     let mut log = world.open().unwrap();
     world.commit(&mut log, &[500]);
+    let end = end_of(&log) as usize;
     drop(log);
     let mut bytes = world.sim.file_bytes(&segment_file(1)).unwrap();
-    let end = bytes.len().next_multiple_of(8);
     assert!(end < dead.len(), "the dead third frame begins where the new second one ends");
     bytes.resize(end, 0);
     bytes.extend_from_slice(&dead[end..]);
@@ -75,10 +76,10 @@ fn frames_of_an_earlier_life_do_not_pass() {
     for _ in 0..5 {
         world.commit(&mut log, &[900]);
     }
+    let end = end_of(&log) as usize;
     drop(log);
     let old = world.sim.file_bytes(&segment_file(1)).unwrap();
     let mut open = world.sim.file_bytes(&segment_file(2)).unwrap();
-    let end = open.len().next_multiple_of(8);
     open.resize(end, 0);
     // As if it had been recycled without being zeroed: old frames stand right behind the new ones.
     open.extend_from_slice(&old[end..]);

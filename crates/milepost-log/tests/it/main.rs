@@ -5,13 +5,14 @@
 mod mortal; // a process that is killed, over the simulated disk
 mod rig; // a store of one log: what was appended, what was acknowledged, what a manifest would say
 
+mod ahead; // zeros written behind the open segment's frames
 mod appending; // append, sync, roll, read: the plain way
-mod following;
+mod following; // a reader beside a writer
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
-mod prefilling; // spares, early rolls, recycled segments // a reader beside a writer
+mod recycling; // what dropped segments and rolls leave behind
 
 mod crashing; // power loss at every operation, in every way, and again inside recovery
 mod damage; // every bit, every truncation, files missing or swapped
-mod faults;
-mod ghosts; // what a lost batch left never comes back // no room, short writes, failing syncs
+mod faults; // no room, short writes, failing syncs
+mod ghosts; // what a lost batch left never comes back
 mod real; // the real disk

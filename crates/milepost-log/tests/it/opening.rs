@@ -6,7 +6,7 @@ use milepost_io::{Disk as _, OpenMode};
 use milepost_log::{CleanMark, LogError, SegmentId, Tail, find, find_from};
 use milepost_types::{Seq, Timestamp};
 
-use crate::rig::{World, all, at, dir, segment_file};
+use crate::rig::{World, all, at, dir, end_of, segment_file};
 
 fn names(world: &World, dir: &str) -> Vec<String> {
     world.sim.list(&crate::rig::dir().join(dir)).unwrap().into_iter().map(|entry| entry.name).collect()
@@ -78,6 +78,7 @@ fn a_torn_tail_goes_to_the_quarantine() {
         let mut log = world.create().unwrap();
         world.commit(&mut log, &[10]);
         world.append(&mut log, &[24]).unwrap();
+        world.cut_ahead(&log);
         let file = segment_file(1);
         let bytes = world.sim.file_bytes(&file).unwrap();
         world.sim.truncate(&file, (bytes.len() - 64 + torn) as u64);
@@ -164,10 +165,10 @@ fn finding_changes_nothing() {
         world.commit(&mut log, &[900]);
     }
     world.append(&mut log, &[30]).unwrap();
+    let end = end_of(&log);
     drop(log);
     let file = segment_file(world.segments.last().unwrap().id.0);
-    let bytes = world.sim.file_bytes(&file).unwrap().len() as u64;
-    world.sim.truncate(&file, bytes - 5);
+    world.sim.truncate(&file, end - 5);
     world.sim.put_file(&dir().join("log/spare-1.tmp"), b"junk");
     let before = world.files();
     let (found, bodies) = world.find().unwrap();
@@ -178,7 +179,7 @@ fn finding_changes_nothing() {
     assert_eq!(world.files(), before);
 }
 
-/// Segments of this store from before the first that the manifest lists were dropped: they become spares.
+/// Segments of this store from before the first that the manifest lists were dropped: one becomes a spare.
 #[test]
 fn a_dropped_segment_does_not_come_back() {
     let mut world = World::new(4096);
@@ -200,7 +201,7 @@ fn a_dropped_segment_does_not_come_back() {
     let mut log = world.repair(found).unwrap();
     assert_eq!(log.reader.first_seq(), first);
     assert_eq!(log.reader.seq_at(at(Seq(1))), Ok(first.prev()));
-    while !matches!(log.prefiller.step(), milepost_log::Prefilled::Ready(_)) {}
+    while !matches!(log.recycler.step(), milepost_log::Recycled::Ready(_)) {}
     assert!(!names(&world, "log").contains(&format!("{}.seg", dropped.id)));
     assert!(world.sim.open(Path::new("/store/log/0000000001.seg"), OpenMode::Read).is_err());
 }

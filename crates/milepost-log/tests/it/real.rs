@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
 use milepost_io::{Disk, Latch, OpenMode, OsDisk, OsEntropy};
-use milepost_log::{CleanMark, FoundLog, Known, KnownSegment, Log, LogSettings, Prefilled, Tail, create, find};
+use milepost_log::{CleanMark, FoundLog, Known, KnownSegment, Log, LogSettings, Recycled, Tail, create, find};
 use milepost_types::Seq;
 
 use crate::rig::{STORE, all, body, frame};
@@ -34,11 +34,8 @@ fn commit(log: &mut Log, count: u64) {
     for _ in 0..count {
         let first = log.writer.next_seq();
         let batch = (first.0..first.0 + 5).map(|seq| frame(Seq(seq), body(Seq(seq), 0, size(Seq(seq))))).collect();
-        if log.writer.wants_roll() {
-            log.writer.roll().unwrap();
-        }
         log.writer.append(batch).unwrap();
-        while log.prefiller.step() != Prefilled::Nothing {}
+        while log.recycler.step() != Recycled::Nothing {}
     }
     log.writer.sync().unwrap();
 }

@@ -228,20 +228,33 @@ impl World {
         self.clean = Some(log.writer.clean_mark());
     }
 
-    /// Drops the first segment, as compaction would, and gives its file to the prefiller.
+    /// Drops the first segment, as compaction would, and gives its file to the recycler.
     pub(crate) fn drop_first(&mut self, log: &mut Log) {
         if self.manifests == Manifests::Fresh
             && let Some((id, dropped)) = log.writer.drop_first_segment()
         {
             self.segments.retain(|segment| segment.id != id);
-            log.prefiller.recycle(dropped);
+            log.recycler.recycle(dropped);
         }
+    }
+
+    /// Cuts the open segment's file behind the last byte of the last commit, as it is where no zeros could be written.
+    pub(crate) fn cut_ahead(&self, log: &Log) {
+        let last = 40 + self.offered.last().unwrap().len();
+        let padding = last.next_multiple_of(8) - last;
+        let file = segment_file(log.writer.segments().last().unwrap().id.0);
+        self.sim.truncate(&file, end_of(log) - padding as u64);
     }
 
     pub(crate) fn batch(&self, first: Seq, sizes: &[usize]) -> Vec<FrameBytes> {
         let seqs = (first.0..).map(Seq);
         seqs.zip(sizes).map(|(seq, size)| frame(seq, body(seq, self.epoch, *size))).collect()
     }
+}
+
+/// Where the last frame of the open segment ends.
+pub(crate) fn end_of(log: &Log) -> u64 {
+    64 + log.reader.segment_stats().last().unwrap().frame_bytes
 }
 
 /// When a commit is stamped.

@@ -55,8 +55,10 @@ fn a_cut_file_is_torn_or_named() {
             while length < bytes.len() {
                 let found = right(specimen.cut(file, length));
                 let lock = path.ends_with("LOCK");
+                let was_ahead =
+                    path.extension() == Some("seg".as_ref()) && bytes[length..].iter().all(|byte| *byte == 0);
                 assert!(
-                    lock || is_index(path) || found != Found::Whole || specimen.left() == Left::Killed,
+                    lock || was_ahead || is_index(path) || found != Found::Whole || specimen.left() == Left::Killed,
                     "{path:?} cut to {length}"
                 );
                 length += step_at(bytes, length).min(97);

@@ -77,7 +77,7 @@ const EXPECTED: [&str; 72] = [
     "restore/done",
     "restore/nothing to do",
     "step/opened again after a failure",
-    "step/prefill worked",
+    "step/recycle worked",
     "verify/torn tail",
 ];
 

@@ -107,9 +107,9 @@ fn sequences_cut_off_anywhere() {
     assert!(check(Before::OneCommit, 3, 5, 97) > 500);
 }
 
-/// The same in a store that is busy enough to prepare segments ahead.
+/// The same in a store of several segments, whose rolls left something to recycle.
 #[test]
-fn sequences_with_prefilled_segments_cut_off_anywhere() {
-    assert!(check(Before::Busy, 1, 0, 1) > 20);
+fn sequences_with_recycling_cut_off_anywhere() {
+    assert!(check(Before::Busy, 1, 0, 1) > 0);
     assert!(check(Before::Busy, 2, 0, 5) > 20);
 }
