@@ -54,7 +54,8 @@ impl View {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
         let segments = self.shared.reader.segments();
-        match self.shared.lineage(&self.shared.state.load()).find(scope, key, self.seq)? {
+        let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
+        match self.shared.lineage(&self.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
             Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
