@@ -491,8 +491,6 @@ impl Shared {
             return Ok(());
         }
         self.workers.stop();
-        // What it was at is begun anew by the next opening.
-        drop(self.indexer.lock().take());
         let mut guard = self.leader.lock();
         let Some(mut leader) = guard.take() else { return Ok(()) };
         while let Some(generation) = self.queue.take() {
@@ -500,6 +498,7 @@ impl Shared {
         }
         drop(guard);
         self.refuse_waiting();
+        self.flush_last();
         if let Some(mut prefiller) = self.prefiller.lock().take() {
             prefiller.discard();
         }
