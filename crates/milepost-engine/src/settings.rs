@@ -83,6 +83,11 @@ impl Settings {
     pub(crate) fn folded_bytes_max(&self) -> u64 {
         (self.memory_bytes / 64).min(FOLDED_BYTES_MAX)
     }
+
+    /// Bytes of a segment that a clean close leaves open, to be read whole by the next opening.
+    pub(crate) fn unsealed_bytes_max(&self) -> u64 {
+        u64::from(self.segment_bytes / 16)
+    }
 }
 
 impl Default for Settings {
