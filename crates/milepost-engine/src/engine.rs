@@ -491,8 +491,6 @@ impl Shared {
             return Ok(());
         }
         self.workers.stop();
-        // What it was at is begun anew by the next opening.
-        drop(self.indexer.lock().take());
         let mut guard = self.leader.lock();
         let Some(mut leader) = guard.take() else { return Ok(()) };
         while let Some(generation) = self.queue.take() {
@@ -500,9 +498,11 @@ impl Shared {
         }
         drop(guard);
         self.refuse_waiting();
+        self.flush_last();
         if let Some(mut recycler) = self.recycler.lock().take() {
             recycler.discard();
         }
+        self.seal_last(&mut leader.writer);
         let closed = if self.latch.failure().is_none() {
             let clean = manifest::clean_row(&leader.writer.clean_mark());
             self.write_manifest(&leader.writer, Some(clean))
@@ -512,6 +512,18 @@ impl Shared {
         *self.dir_lock.lock() = None;
         self.watch_bell.notify_all();
         closed
+    }
+
+    /// Seals the open segment if it is large: what is sealed is mapped by the next opening, what is open is read. No
+    /// spare is left that the next one would begin in: it stays as small as it is.
+    fn seal_last(&self, writer: &mut LogWriter) {
+        let open_bytes = self.reader.segment_stats().last().map_or(0, |open| open.frame_bytes);
+        if self.latch.failure().is_some() || open_bytes < self.settings.unsealed_bytes_max() {
+            return;
+        }
+        if let Err(error) = writer.roll() {
+            tracing::warn!(dir = %self.dir.display(), %error, "not sealed; the next opening takes longer");
+        }
     }
 
     /// After closing nobody leads: what came into the queue too late is told so.

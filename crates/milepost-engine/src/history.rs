@@ -5,14 +5,14 @@
 
 mod gather;
 
-use std::{sync::Arc, vec};
+use std::{ops::Range, sync::Arc, vec};
 
 use milepost_types::{
     CheckpointName, Key, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
-    body::{BodyError, ForkAt, fork_at, note_at},
+    body::{BodyError, ForkAt, fork_at, meta_of, note_at},
 };
 
-use crate::{ReadError, Value, engine::Shared};
+use crate::{ReadError, Value, engine::Shared, state::Version, value::read_part};
 use gather::{Found, Gather};
 
 /// Which changes to show. The default is all of them, oldest first.
@@ -136,6 +136,10 @@ impl Change {
     }
 }
 
+/// Changes whose values are fetched before they are asked for. They lie anywhere in the log: fetched one after the
+/// other each waits for memory, fetched at the same time they wait together.
+const AHEAD: usize = 16;
+
 /// The changes that a query asks for, one after the other.
 #[derive(Debug)]
 pub struct History {
@@ -143,6 +147,10 @@ pub struct History {
     found: vec::IntoIter<Found>,
     writer: Option<String>,
     attempt: Option<u32>,
+    /// The value that was read last: what one change sets is what the next one finds.
+    last: Option<(Version, Value)>,
+    /// The scope of the last change.
+    scope: Option<Scope>,
 }
 
 impl History {
@@ -172,13 +180,45 @@ impl History {
         if query.newest_first {
             found.reverse();
         }
-        Ok(History { shared, found: found.into_iter(), writer: query.writer, attempt: query.attempt })
+        let found = found.into_iter();
+        let history = History { shared, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
+        history.glance(0..AHEAD);
+        Ok(history)
     }
 
-    fn change(&self, found: Found) -> Result<Option<Change>, ReadError> {
+    /// Has the values fetched that some of the next changes set.
+    fn glance(&self, next: Range<usize>) {
+        let segments = self.shared.reader.segments();
+        let ahead = self.found.as_slice().get(next.start..).unwrap_or_default();
+        for version in ahead.iter().take(next.len()).filter_map(|found| found.new) {
+            segments.glance(Seq(version.seq), version.record);
+        }
+    }
+
+    /// The value at the address of a set, expired or not.
+    fn value(&mut self, version: Version) -> Result<Value, ReadError> {
+        if let Some((last, value)) = &self.last
+            && *last == version
+        {
+            return Ok(value.clone());
+        }
+        let value = self.shared.value_ever(&self.shared.reader.segments(), version)?;
+        self.last = Some((version, value.clone()));
+        Ok(value)
+    }
+
+    fn scope(&mut self, name: &str) -> Scope {
+        if let Some(scope) = self.scope.as_ref().filter(|scope| scope.as_str() == name) {
+            return scope.clone();
+        }
+        let scope = Scope::from_stored(name).expect("checked when it was inserted");
+        self.scope = Some(scope.clone());
+        scope
+    }
+
+    fn change(&mut self, found: Found) -> Result<Option<Change>, ReadError> {
         let seq = Seq(found.place.0);
-        let frame = self.shared.frame(seq)?;
-        let writer = self.shared.meta(&frame)?.writer;
+        let (at, writer) = self.signed(seq)?;
         if let Some(name) = &self.writer
             && writer.as_ref().map(Writer::name) != Some(name)
         {
@@ -187,34 +227,44 @@ impl History {
         if self.attempt.is_some() && writer.as_ref().and_then(Writer::attempt_number) != self.attempt {
             return Ok(None);
         }
-        let at = frame.at();
-        let segments = self.shared.reader.segments();
-        let old = found.old.map_or(Ok(None), |version| self.shared.value(&segments, version, || Ok(at)))?;
         // What is set is shown even if it was set to have expired already.
-        let new = found.new.map(|version| self.shared.value_ever(&segments, version)).transpose()?;
-        let subject = self.subject(&found, frame.body())?;
+        let new = found.new.map(|version| self.value(version)).transpose()?;
+        let old = found.old.map(|version| self.value(version)).transpose()?;
+        let old = old.filter(|value| value.expires_at().is_none_or(|expiry| expiry > at));
+        let subject = self.subject(&found)?;
         if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
             return Ok(None);
         }
-        let scope = Scope::from_stored(&found.scope).expect("checked when it was inserted");
+        let scope = self.scope(&found.scope);
         Ok(Some(Change { seq, at, writer, scope, subject, kind: found.kind, old, new }))
     }
 
-    fn subject(&self, found: &Found, body: &[u8]) -> Result<Subject, ReadError> {
-        let unreadable = |error: BodyError| self.shared.unreadable(Seq(found.place.0), &error);
+    /// When a commit was made, and by whom.
+    fn signed(&self, seq: Seq) -> Result<(Timestamp, Option<Writer>), ReadError> {
+        let segments = self.shared.reader.segments();
+        let found = self.shared.found(&segments, seq)?;
+        let meta = read_part(&found, 0, meta_of)?.map_err(|error| self.shared.unreadable(seq, &error))?;
+        Ok((found.at(), meta.writer))
+    }
+
+    fn subject(&self, found: &Found) -> Result<Subject, ReadError> {
+        let seq = Seq(found.place.0);
+        let unreadable = |error: BodyError| self.shared.unreadable(seq, &error);
         let name = || CheckpointName::parse(&found.name).expect("checked when it was inserted");
         Ok(match found.kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => {
                 Subject::Key(Key::parse(&found.name).expect("checked when it was inserted"))
             }
             ChangeKind::Checkpoint => {
-                let note = note_at(body, found.place.1).map_err(unreadable)?;
+                let frame = self.shared.frame(seq)?;
+                let note = note_at(frame.body(), found.place.1).map_err(unreadable)?;
                 let note = note.map(|note| Note::parse(note).expect("checked when it was read"));
                 Subject::Checkpoint { name: name(), note }
             }
             ChangeKind::Release => Subject::Checkpoint { name: name(), note: None },
             ChangeKind::Fork => {
-                let ForkAt { origin, point } = fork_at(body, found.place.1).map_err(unreadable)?;
+                let frame = self.shared.frame(seq)?;
+                let ForkAt { origin, point } = fork_at(frame.body(), found.place.1).map_err(unreadable)?;
                 Subject::Fork { origin: Scope::from_stored(origin).expect("checked when it was read"), point }
             }
         })
@@ -227,6 +277,7 @@ impl Iterator for History {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let found = self.found.next()?;
+            self.glance(AHEAD - 1..AHEAD);
             if let Some(change) = self.change(found).transpose() {
                 return Some(change);
             }

@@ -24,7 +24,7 @@ use milepost_io::Disk;
 
 use crate::{
     OpenError,
-    state::{MemtableSource, State, Tiers},
+    state::{Frozen, MemtableSource, State, Tiers},
 };
 pub(crate) use open::{Runs, clean, next_id, open};
 
@@ -42,7 +42,9 @@ pub(crate) struct Indexer {
     store: [u8; 16],
     /// The number of the next run. Those of this opening that never counted may be given out again by the next.
     next_id: u64,
-    job: Option<Job>,
+    /// What is frozen goes first, whatever is being merged meanwhile: until its run is there memory is not free.
+    flush: Option<Merge>,
+    merge: Option<Merging>,
     /// Runs that were merged into another one, and that somebody may still read.
     obsolete: Vec<Arc<Run>>,
     /// Files with a lower number are not removed: MANIFEST may list them still. 0 once the store is open.
@@ -55,16 +57,11 @@ pub(crate) struct Indexer {
     is_stepping: bool,
 }
 
-/// A run on its way.
-struct Job {
+/// A run of runs on its way.
+struct Merging {
     merge: Merge,
-    made_of: MadeOf,
-}
-
-enum MadeOf {
-    Frozen,
     /// In the order of their commits.
-    Runs(Vec<Arc<Run>>),
+    parts: Vec<Arc<Run>>,
 }
 
 /// Why a run was not made. Nothing has changed.
@@ -91,7 +88,8 @@ impl Indexer {
             dir,
             store,
             next_id,
-            job: None,
+            flush: None,
+            merge: None,
             obsolete: Vec::new(),
             kept_below: next_id,
             has_dir: false,
@@ -102,7 +100,7 @@ impl Indexer {
 
     /// Removes what was made since: an opening that is refused leaves the files as they were.
     pub(crate) fn discard(&mut self, state: &State) {
-        self.job = None;
+        (self.flush, self.merge) = (None, None);
         let made = state.pin();
         let made = made.runs().iter().chain(&self.obsolete).map(|run| run.facts().id);
         made.filter(|id| id.0 >= self.kept_below).for_each(|id| self.remove(id));
@@ -126,33 +124,57 @@ impl Indexer {
     }
 
     fn go_on(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
-        let Some(mut job) = self.job.take() else {
-            self.remove_obsolete();
-            self.job = self.begin(&state.pin())?;
-            return Ok(self.job.is_some());
+        if let Some(frozen) = state.load().frozen() {
+            self.step_flush(frozen, state, list)?;
+            return Ok(true);
+        }
+        self.step_merge(state, list)
+    }
+
+    /// Does a piece of the run of what is frozen.
+    fn step_flush(&mut self, frozen: &Arc<Frozen>, state: &State, list: &mut List<'_>) -> Result<(), IndexError> {
+        let Some(mut merge) = self.flush.take() else {
+            let plan = self.plan(frozen.first.0, frozen.last.0)?;
+            let sources: Vec<Box<dyn Source>> = vec![Box::new(MemtableSource::new(Arc::clone(frozen)))];
+            self.flush = Some(self.begin(plan, sources)?);
+            return Ok(());
         };
-        match job.merge.step(KEYS_PER_STEP) {
-            Ok(Stepped::More) => self.job = Some(job),
-            Ok(Stepped::Done(facts)) => self.finish(job.made_of, &facts, state, list)?,
+        match merge.step(KEYS_PER_STEP) {
+            Ok(Stepped::More) => self.flush = Some(merge),
+            Ok(Stepped::Done(facts)) => {
+                let run = self.count(&facts, &[], state, list)?;
+                state.flushed(&run);
+            }
+            Err(error) => return Err(self.failed(error)),
+        }
+        Ok(())
+    }
+
+    /// Does a piece of a run of several, if any are to be merged; whether there was anything to do.
+    fn step_merge(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
+        let Some(mut merging) = self.merge.take() else {
+            self.remove_obsolete();
+            self.merge = self.begin_merging(&state.load())?;
+            return Ok(self.merge.is_some());
+        };
+        match merging.merge.step(KEYS_PER_STEP) {
+            Ok(Stepped::More) => self.merge = Some(merging),
+            Ok(Stepped::Done(facts)) => {
+                let run = self.count(&facts, &merging.parts, state, list)?;
+                state.merged(&merging.parts, &run);
+                self.obsolete.extend(merging.parts);
+            }
             Err(error) => {
-                // The directory may be what is missing.
-                self.has_dir = false;
-                if let (BuildError::Corrupt(damage), MadeOf::Runs(_)) = (&error, job.made_of) {
+                if let BuildError::Corrupt(damage) = &error {
                     self.damage = Some(damage.to_string());
                 }
-                return Err(IndexError::Build(error));
+                return Err(self.failed(error));
             }
         }
         Ok(true)
     }
 
-    /// Begins what is most urgent, if anything is to be done.
-    fn begin(&mut self, tiers: &Tiers) -> Result<Option<Job>, IndexError> {
-        if let Some(frozen) = tiers.frozen() {
-            let plan = self.plan(frozen.first.0, frozen.last.0)?;
-            let sources: Vec<Box<dyn Source>> = vec![Box::new(MemtableSource::new(Arc::clone(frozen)))];
-            return self.begin_merge(plan, sources, MadeOf::Frozen).map(Some);
-        }
+    fn begin_merging(&mut self, tiers: &Tiers) -> Result<Option<Merging>, IndexError> {
         if self.damage.is_some() {
             return Ok(None);
         }
@@ -163,21 +185,19 @@ impl Indexer {
         let (first, last) = (parts[0].facts().first_seq, parts[parts.len() - 1].facts().last_seq);
         let plan = self.plan(first, last)?;
         let source = |run: &Arc<Run>| Box::new(RunSource::new(Arc::clone(run))) as Box<dyn Source>;
-        let sources = parts.iter().map(source).collect();
-        self.begin_merge(plan, sources, MadeOf::Runs(parts)).map(Some)
+        let merge = self.begin(plan, parts.iter().map(source).collect())?;
+        Ok(Some(Merging { merge, parts }))
     }
 
-    fn begin_merge(
-        &mut self,
-        plan: RunPlan,
-        sources: Vec<Box<dyn Source>>,
-        made_of: MadeOf,
-    ) -> Result<Job, IndexError> {
-        let merge = Merge::begin(Arc::clone(&self.disk), &self.dir, plan, sources).map_err(|error| {
-            self.has_dir = false;
-            IndexError::Build(error)
-        })?;
-        Ok(Job { merge, made_of })
+    fn begin(&mut self, plan: RunPlan, sources: Vec<Box<dyn Source>>) -> Result<Merge, IndexError> {
+        let begun = Merge::begin(Arc::clone(&self.disk), &self.dir, plan, sources);
+        begun.map_err(|error| self.failed(error))
+    }
+
+    /// The directory may be what is missing.
+    fn failed(&mut self, error: BuildError) -> IndexError {
+        self.has_dir = false;
+        IndexError::Build(error)
     }
 
     /// A run with the next number. No number is given out twice while the store is open: a file that failed to be
@@ -197,24 +217,20 @@ impl Indexer {
         Ok(RunPlan { store: self.store, id, first_seq, last_seq })
     }
 
-    /// Has a run count, in the place of what it was made of.
-    fn finish(
+    /// Opens a run that was made, and has it count in the place of those that it was merged of.
+    fn count(
         &mut self,
-        made_of: MadeOf,
         facts: &RunFacts,
+        parts: &[Arc<Run>],
         state: &State,
         list: &mut List<'_>,
-    ) -> Result<(), IndexError> {
+    ) -> Result<Arc<Run>, IndexError> {
         let run = match Run::open(&*self.disk, &self.dir, self.store, facts) {
             Ok(run) => Arc::new(run),
             Err(error) => {
                 self.remove(facts.id);
                 return Err(IndexError::Open(error));
             }
-        };
-        let parts = match &made_of {
-            MadeOf::Frozen => &[][..],
-            MadeOf::Runs(parts) => parts,
         };
         let is_part = |run: &RunFacts| parts.iter().any(|part| part.facts().id == run.id);
         let mut counted: Vec<RunFacts> = state.load().runs().iter().map(|run| run.facts()).collect();
@@ -228,14 +244,7 @@ impl Indexer {
             }
             return Err(IndexError::List(error));
         }
-        match made_of {
-            MadeOf::Frozen => state.flushed(&run),
-            MadeOf::Runs(parts) => {
-                state.merged(&parts, &run);
-                self.obsolete.extend(parts);
-            }
-        }
-        Ok(())
+        Ok(run)
     }
 
     /// Removes files of runs that don't count any more, and that nobody in this process reads. One that is left, the
@@ -268,6 +277,6 @@ impl fmt::Display for IndexError {
 
 impl fmt::Debug for Indexer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Indexer").field("next_id", &self.next_id).field("is_busy", &self.job.is_some()).finish()
+        f.debug_struct("Indexer").field("next_id", &self.next_id).field("is_flushing", &self.flush.is_some()).finish()
     }
 }

@@ -4,9 +4,31 @@ use std::{fmt, ops::Deref};
 
 use milepost_log::{FoundFrame, FrameRef};
 use milepost_types::{
-    Seq, Timestamp,
+    Corruption, Seq, Timestamp,
     body::{BodyError, set_at},
 };
+
+/// Bytes of a record that are looked at first: most values begin in them and end in the same page.
+const RECORD_BYTES: usize = 64;
+
+/// What `read` makes of a commit's body, given its beginning up to somewhere behind `at`: more of it for as long as it
+/// says that there is a fault, which may be that it ends.
+#[inline]
+pub(crate) fn read_part<T>(
+    found: &FoundFrame<'_>,
+    at: usize,
+    read: impl Fn(&[u8]) -> Result<T, BodyError>,
+) -> Result<Result<T, BodyError>, Corruption> {
+    let mut count = RECORD_BYTES;
+    loop {
+        let body = found.body_from(at, count)?;
+        let part = read(body);
+        if part.is_ok() || body.len() >= found.body_bytes() {
+            return Ok(part);
+        }
+        count = count.saturating_mul(16);
+    }
+}
 
 /// One version of a key: its bytes, and where they come from. Cheap to clone; holds on to its part of the log.
 #[derive(Clone)]
@@ -21,13 +43,15 @@ pub struct Value {
 }
 
 impl Value {
+    /// The value that a record sets. Reads no more of the commit's body than the record.
     #[inline]
-    pub(crate) fn of_record(found: &FoundFrame<'_>, record: u32) -> Result<Value, BodyError> {
-        let body = found.view().body;
-        let set = set_at(body, record)?;
-        let start = set.value.as_ptr() as usize - body.as_ptr() as usize;
-        let (end, expires_at) = (start + set.value.len(), set.expires_at);
-        Ok(Value { frame: found.hold(), record, start, end, expires_at })
+    pub(crate) fn of_record(found: &FoundFrame<'_>, record: u32) -> Result<Result<Value, BodyError>, Corruption> {
+        let read = read_part(found, record as usize, |body| {
+            let set = set_at(body, record)?;
+            let start = set.value.as_ptr().addr() - body.as_ptr().addr();
+            Ok((start, start + set.value.len(), set.expires_at))
+        })?;
+        Ok(read.map(|(start, end, expires_at)| Value { frame: found.hold(), record, start, end, expires_at }))
     }
 
     /// The commit that set it: the key's version.

@@ -5,7 +5,7 @@
 use std::{ops::ControlFlow, sync::Arc, vec};
 
 use milepost_io::Held;
-use milepost_log::Segments;
+use milepost_log::{FoundFrame, Segments};
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
 
 use crate::{
@@ -54,7 +54,8 @@ impl View {
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.shared.may_read()?;
         let segments = self.shared.reader.segments();
-        match self.shared.lineage(&self.shared.state.load()).find(scope, key, self.seq)? {
+        let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
+        match self.shared.lineage(&self.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
             Some(version) => self.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
@@ -131,13 +132,20 @@ impl Shared {
         Ok(Some(value).filter(|value| value.expires_at().is_none_or(|expiry| expiry > now)))
     }
 
+    /// The frame of a durable commit, of which nothing was read.
+    #[inline]
+    pub(crate) fn found<'s>(&self, segments: &'s Segments, seq: Seq) -> Result<FoundFrame<'s>, ReadError> {
+        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
+        found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))
+    }
+
     /// The value at the address of a set, expired or not.
     #[inline]
     pub(crate) fn value_ever(&self, segments: &Segments, version: Version) -> Result<Value, ReadError> {
         let seq = Seq(version.seq);
-        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
-        let found = found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))?;
-        Ok(Value::of_record(&found, version.record).map_err(|error| self.unreadable(seq, &error))?)
+        let found = self.found(segments, seq)?;
+        let read = Value::of_record(&found, version.record).map_err(ReadError::Corrupt)?;
+        Ok(read.map_err(|error| self.unreadable(seq, &error))?)
     }
 }
 

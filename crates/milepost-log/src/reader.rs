@@ -10,7 +10,10 @@ use std::{fmt, hint::black_box, ops::ControlFlow, path::PathBuf, sync::Arc};
 use arc_swap::{ArcSwap, Guard};
 use milepost_types::{Corruption, Seq, Timestamp};
 
-use crate::{FrameRef, FrameView, SegmentId, segment::Part};
+use crate::{FrameRef, FrameView, SegmentId, format::frame::FRAME_HEADER_BYTES, segment::Part};
+
+/// The smallest page of any system.
+const PAGE_BYTES: usize = 4096;
 
 /// Reads frames. Cheap to clone; a clone sees what the original sees.
 #[derive(Clone, Debug)]
@@ -22,7 +25,7 @@ pub struct LogReader {
 /// The segments as they are, for a look or two: costs no shared count, and is not kept.
 pub struct Segments(Guard<Arc<Shape>>);
 
-/// A frame that was found, and is not held yet.
+/// A frame that was found, and is not held yet. Whether its body can be read was not asked.
 pub struct FoundFrame<'a> {
     view: FrameView<'a>,
     part: &'a Part,
@@ -98,7 +101,10 @@ impl LogReader {
 
     /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
     pub fn frame(&self, seq: Seq) -> Result<Option<FrameRef>, Corruption> {
-        Ok(self.segments().find(seq)?.map(|found| found.hold()))
+        let segments = self.segments();
+        let Some(found) = segments.find(seq)? else { return Ok(None) };
+        found.part.check_body_readable(&found.view, 0..found.view.body.len())?;
+        Ok(Some(found.hold()))
     }
 
     /// The segments, for a look or two. Whoever is about to look for the `Seq` in other memory takes them before:
@@ -170,7 +176,7 @@ impl Segments {
             return Ok(None);
         };
         match usize::try_from(seq.0 - part.first_seq().0) {
-            Ok(index) => Ok(part.view(index)?.map(|view| FoundFrame { view, part })),
+            Ok(index) => Ok(part.peek(index)?.map(|view| FoundFrame { view, part })),
             Err(_) => Ok(None),
         }
     }
@@ -194,11 +200,32 @@ impl fmt::Debug for Segments {
 }
 
 impl<'a> FoundFrame<'a> {
-    /// What it says.
+    /// The beginning of its body, at least up to `count` bytes behind `at` if there are so many: those from `at` on can
+    /// be read now. A long body lies in many pages, and whoever wants one record of it shall not wait for all of them.
+    #[inline]
+    pub fn body_from(&self, at: usize, count: usize) -> Result<&'a [u8], Corruption> {
+        let FrameView { body, offset, .. } = self.view;
+        let begin = at.min(body.len());
+        // What is left of the last page can be read as well.
+        let body_at = offset as usize + FRAME_HEADER_BYTES;
+        let end = (body_at + begin.saturating_add(count).min(body.len())).next_multiple_of(PAGE_BYTES) - body_at;
+        let end = end.min(body.len());
+        self.part.check_body_readable(&self.view, begin..end)?;
+        Ok(&body[..end])
+    }
+
+    /// When it was stamped.
     #[inline]
     #[must_use]
-    pub fn view(&self) -> FrameView<'a> {
-        self.view
+    pub fn at(&self) -> Timestamp {
+        self.view.at
+    }
+
+    /// Bytes of its body.
+    #[inline]
+    #[must_use]
+    pub fn body_bytes(&self) -> usize {
+        self.view.body.len()
     }
 
     /// The frame, to keep.

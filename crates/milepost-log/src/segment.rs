@@ -8,7 +8,7 @@
 mod heap;
 mod sealed;
 
-use std::{path::Path, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 
 use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
@@ -99,6 +99,25 @@ impl Part {
         match self {
             Part::Sealed(sealed) => FrameRef::of_map(sealed, view),
             Part::Heap(heap) => FrameRef::of_heap(heap, view),
+        }
+    }
+
+    /// The frame with this index, for a look at a part of its body: see [`Part::check_body_readable`].
+    #[inline]
+    pub(crate) fn peek(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
+        match self {
+            Part::Sealed(sealed) if index < sealed.frames() => sealed.peek(index).map(Some),
+            Part::Sealed(_) => Ok(None),
+            Part::Heap(heap) => Ok(heap.view(index)),
+        }
+    }
+
+    /// Whether some bytes of a frame's body can be read; `view` is of this part.
+    #[inline]
+    pub(crate) fn check_body_readable(&self, view: &FrameView<'_>, range: Range<usize>) -> Result<(), Corruption> {
+        match self {
+            Part::Sealed(sealed) => sealed.check_body_readable(view, range),
+            Part::Heap(_) => Ok(()),
         }
     }
 

@@ -34,7 +34,7 @@ mod decode;
 mod encode;
 mod varint;
 
-pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, note_at, set_at};
+pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, meta_of, note_at, set_at};
 pub use encode::BodyEncoder;
 
 use thiserror::Error;

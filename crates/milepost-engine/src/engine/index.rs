@@ -11,12 +11,13 @@ use std::{
     },
 };
 
+use milepost_index::RunFacts;
 use milepost_types::{Seq, body::Body};
 use parking_lot::Mutex;
 
 use super::Shared;
 use crate::{
-    Threads, index,
+    OpenError, Threads, index,
     manifest::{self, Keeper},
 };
 
@@ -83,8 +84,7 @@ impl Shared {
         }
         let mut indexer = self.indexer.lock();
         let Some(indexer) = indexer.as_mut() else { return false };
-        let stepped = indexer
-            .step(&self.state, &mut |runs| self.keeper().change(|manifest| manifest.runs = manifest::run_rows(runs)));
+        let stepped = indexer.step(&self.state, &mut |runs| self.list_runs(runs));
         match stepped {
             Ok(did) => {
                 if did {
@@ -98,6 +98,33 @@ impl Shared {
                 false
             }
         }
+    }
+
+    /// Makes a run of what memory holds, if the next opening would take long to fold it, and ends the making of runs. For
+    /// closing: nobody commits any more. What fails is folded by the next opening, and what was being merged is begun
+    /// anew.
+    pub(super) fn flush_last(&self) {
+        let Some(mut indexer) = self.indexer.lock().take() else { return };
+        let mut list = |runs: &[RunFacts]| self.list_runs(runs);
+        for is_last in [false, true] {
+            while self.latch.failure().is_none() && self.state.load().frozen().is_some() {
+                if let Err(error) = indexer.step(&self.state, &mut list) {
+                    tracing::warn!(dir = %self.dir.display(), %error, "no run was made; the next opening takes longer");
+                    return;
+                }
+            }
+            let (bytes, last) = (self.state.load().active().bytes(), self.published());
+            // What is not published is not known to be durable: a sync has failed.
+            let is_whole = self.latch.failure().is_none() && self.state.load().active_first() <= last;
+            if !is_last && is_whole && bytes >= self.settings.folded_bytes_max() {
+                self.state.freeze(last);
+            }
+        }
+    }
+
+    /// Says durably which runs count.
+    fn list_runs(&self, runs: &[RunFacts]) -> Result<(), OpenError> {
+        self.keeper().change(|manifest| manifest.runs = manifest::run_rows(runs))
     }
 
     /// A reader whose memory is full takes up the runs that the writer has made since, in the place of what memory

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use milepost_log::FrameRef;
 use milepost_types::{
-    At, Commit, Corruption, Meta, Receipt, Seq, Timestamp,
+    At, Commit, Corruption, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
 };
 
@@ -143,11 +143,6 @@ impl Shared {
             owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
         Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
-    }
-
-    pub(crate) fn meta(&self, frame: &FrameRef) -> Result<Meta, ReadError> {
-        let meta = Body::parse(frame.body()).and_then(|body| body.meta());
-        Ok(meta.map_err(|error| self.unreadable(frame.seq(), &error))?)
     }
 
     /// A body that can't be read, with its place.

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a run answers as the memtable did that it was made of.
 
+use std::sync::Arc;
+
 use milepost_index::{Run, ScopeHash, ScopeView, Versions};
 use milepost_types::{Corruption, Scope, Seq, limits, scope::is_reserved};
 
@@ -23,13 +25,33 @@ pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Ver
     Ok(Version { seq: version.seq, record: version.record, kind })
 }
 
+/// Of some runs, a bit for each that a read of this key as of `seq` has to ask.
+#[inline]
+pub(super) fn which(runs: &[Arc<Run>], name: &Name<'_>, seq: Seq) -> u32 {
+    let mut which = 0;
+    for (index, run) in runs.iter().enumerate() {
+        let asked = seq.0 >= run.facts().first_seq && (run.may_hold(name.key_hash) || run.has_clears());
+        which |= u32::from(asked) << index;
+    }
+    which
+}
+
 /// The version that a read as of `seq` meets.
 #[inline]
-pub(super) fn look(run: &Run, name: &Name<'_>, seed: u64, seq: Seq) -> Result<Met, Corruption> {
-    if seq.0 < run.facts().first_seq {
-        return Ok(Met::Nothing);
-    }
-    let found = run.find(name.key_hash, name.scope, name.key, seq.0)?;
+pub(super) fn look(
+    run: &Run,
+    name: &Name<'_>,
+    seed: u64,
+    seq: Seq,
+    glance: impl Fn(Version),
+) -> Result<Met, Corruption> {
+    // A version of a kind that is not known is told of when it was found.
+    let glance = |found| {
+        if let Ok(found) = version(run, found) {
+            glance(found);
+        }
+    };
+    let found = run.find_glancing(name.key_hash, name.scope, name.key, seq.0, glance)?;
     let found = found.map(|found| version(run, found)).transpose()?;
     let is_deleted = found.is_some_and(|found| found.kind == Kind::Delete);
     let clear = if run.has_clears() && !is_deleted { last_clear(run, seed, name.scope, seq)? } else { None };

@@ -104,31 +104,36 @@ impl Tiers {
     ) -> Result<Option<Version>, Corruption> {
         let name = Name::new(self.seed, scope, key);
         if seq < self.active_first {
-            return self.find_below(&name, seq);
+            return self.find_below(&name, seq, &glance);
         }
-        match self.active.look(&name, seq, glance) {
+        match self.active.look(&name, seq, &glance) {
             Met::Version(version) => Ok(Some(version)),
             Met::Gone => Ok(None),
-            Met::Nothing => self.find_below(&name, seq),
+            Met::Nothing => self.find_below(&name, seq, &glance),
         }
     }
 
     /// The same, below the active memtable.
-    fn find_below(&self, name: &Name<'_>, seq: Seq) -> Result<Option<Version>, Corruption> {
+    fn find_below(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Result<Option<Version>, Corruption> {
         if let Some(frozen) = &self.frozen
             && seq >= frozen.first
         {
-            match frozen.memtable.look(name, seq, |_| {}) {
+            match frozen.memtable.look(name, seq, &glance) {
                 Met::Version(version) => return Ok(Some(version)),
                 Met::Gone => return Ok(None),
                 Met::Nothing => {}
             }
         }
-        for run in &self.runs {
-            match look::look(run, name, self.seed, seq)? {
-                Met::Version(version) => return Ok(Some(version)),
-                Met::Gone => return Ok(None),
-                Met::Nothing => {}
+        for runs in self.runs.chunks(u32::BITS as usize) {
+            let mut which = look::which(runs, name, seq);
+            while which != 0 {
+                let run = &runs[which.trailing_zeros() as usize];
+                which &= which - 1;
+                match look::look(run, name, self.seed, seq, &glance)? {
+                    Met::Version(version) => return Ok(Some(version)),
+                    Met::Gone => return Ok(None),
+                    Met::Nothing => {}
+                }
             }
         }
         Ok(None)

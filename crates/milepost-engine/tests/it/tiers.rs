@@ -408,6 +408,40 @@ fn memory_stays_bounded_while_threads_make_runs() {
     assert_eq!(reader.view(At::Latest).unwrap().scan("many", "").count(), 40_000);
 }
 
+/// A clean close leaves the next opening nothing to fold, and is no more than that if no run can be made.
+#[test]
+fn a_clean_close_leaves_nothing_to_fold() {
+    for has_room in [true, false] {
+        let disk = SimDisk::new(1);
+        let parts = Parts { disk: Arc::new(disk.clone()), ..Parts::real() };
+        // Too large to be frozen by what comes.
+        let settings = Settings { memory_bytes: 4 << 20, threads: Threads::Stepped, ..Settings::default() };
+        let store = Engine::open(parts.clone(), Path::new("/s"), settings.clone()).unwrap();
+        for round in 0..20_u64 {
+            let mut request = store.request();
+            for number in 0..200 {
+                request = request.set(&scope("many"), &key(round * 200 + number), &round.to_le_bytes()).unwrap();
+            }
+            store.commit(request).unwrap();
+        }
+        let held = store.stats().memtable_bytes;
+        assert_eq!((store.stats().runs, held > 100_000), (0, true));
+        if !has_room {
+            let file = Some(".run".to_owned());
+            disk.inject(Fault { on: Op::Create, file, nth: 0, times: 9, what: FaultKind::Error(28) });
+        }
+        store.close().unwrap();
+        disk.clear_faults();
+        let again = Engine::open(parts, Path::new("/s"), settings).unwrap();
+        let stats = again.stats();
+        assert_eq!((stats.runs, stats.memtable_bytes < held / 2), (u64::from(has_room), has_room), "{stats:?}");
+        for number in 0..4000_u64 {
+            let right = (number / 200).to_le_bytes();
+            assert_eq!(again.get("many", &key(number)).unwrap().unwrap().to_vec(), right);
+        }
+    }
+}
+
 /// Every batch is frozen and every run is tiny: readers meet each swap of tiers, and none of them sees a commit late, a
 /// view change, or a key twice.
 #[test]

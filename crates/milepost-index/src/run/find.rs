@@ -18,10 +18,28 @@ use crate::{
 impl Run {
     /// The newest version of a key at or before `seq`. `hash` is that of the key in this scope.
     pub fn find(&self, hash: KeyHash, scope: &str, key: &str, seq: u64) -> Result<Option<Version>, Corruption> {
+        self.find_glancing(hash, scope, key, seq, |_| {})
+    }
+
+    /// The same. `glance` is called with a version that it most likely is, before the scopes are compared.
+    #[inline]
+    pub fn find_glancing(
+        &self,
+        hash: KeyHash,
+        scope: &str,
+        key: &str,
+        seq: u64,
+        glance: impl Fn(Version),
+    ) -> Result<Option<Version>, Corruption> {
         if seq < self.facts.first_seq {
             return Ok(None);
         }
-        match self.entry(hash, scope, key) {
+        let glance = |newest: Version| {
+            if newest.seq <= seq {
+                glance(newest)
+            }
+        };
+        match self.entry(hash, scope, key, glance) {
             Ok(None) => Ok(None),
             Ok(Some((newest, _))) if newest.seq <= seq => Ok(Some(newest)),
             Ok(Some((newest, older))) => Versions::new(self, newest, older).as_of(seq),
@@ -29,9 +47,28 @@ impl Run {
         }
     }
 
+    /// Whether a key with this hash may be here; surely not if it says so. Asked of several runs one after the other,
+    /// the answers come from memory at the same time: nothing that one looks at depends on another. A run that can't be
+    /// asked says yes: whoever then looks is told what is wrong.
+    #[inline]
+    #[must_use]
+    pub fn may_hold(&self, hash: KeyHash) -> bool {
+        let (section, shape) = (self.meta.sections.key_slots, self.key_shape);
+        let mut line = shape.home(hash.0);
+        for _ in 0..shape.lines() {
+            let Ok(bytes) = self.line(section, line) else { return true };
+            let hits = shape.look(bytes, hash.0);
+            if hits.slots != 0 || hits.ends {
+                return hits.slots != 0;
+            }
+            line = shape.after(line);
+        }
+        false
+    }
+
     /// The versions of a key. `hash` is that of the key in this scope.
     pub fn versions(&self, hash: KeyHash, scope: &str, key: &str) -> Result<Option<Versions<'_>>, Corruption> {
-        let found = self.entry(hash, scope, key).map_err(|damage| self.corrupt(damage))?;
+        let found = self.entry(hash, scope, key, |_| {}).map_err(|damage| self.corrupt(damage))?;
         Ok(found.map(|(newest, older)| Versions::new(self, newest, older)))
     }
 
@@ -47,7 +84,13 @@ impl Run {
     }
 
     #[inline]
-    fn entry(&self, hash: KeyHash, scope: &str, key: &str) -> Result<Option<(Version, Option<Older>)>, Damage> {
+    fn entry(
+        &self,
+        hash: KeyHash,
+        scope: &str,
+        key: &str,
+        glance: impl Fn(Version),
+    ) -> Result<Option<(Version, Option<Older>)>, Damage> {
         let section = self.meta.sections.key_slots;
         self.search(section, self.key_shape, hash.0, |number| {
             let block = u32::try_from(number / BLOCK_KEYS as u64).ok().filter(|block| *block < self.meta.blocks);
@@ -55,13 +98,13 @@ impl Run {
             let (bytes, at) = self.block(block)?;
             let place = (number % BLOCK_KEYS as u64) as usize;
             let found = block::find(bytes, self.facts.first_seq, place, key.as_bytes()).map_err(Damage::at(at))?;
-            match found {
-                Some((ordinal, newest, older)) if self.scope_is(ordinal, scope)? => {
-                    self.check_seq(newest.seq, at)?;
-                    Ok(Some((newest, older)))
-                }
-                _ => Ok(None),
+            let Some((ordinal, newest, older)) = found else { return Ok(None) };
+            glance(newest);
+            if !self.scope_is(ordinal, scope)? {
+                return Ok(None);
             }
+            self.check_seq(newest.seq, at)?;
+            Ok(Some((newest, older)))
         })
     }
 

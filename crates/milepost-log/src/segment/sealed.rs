@@ -141,16 +141,25 @@ impl Sealed {
         if self.map.check_readable(at..at + 1).is_err() { 0 } else { self.map.get(at).copied().unwrap_or(0) }
     }
 
-    /// The frame with this index, checked.
+    /// The frame with this index, checked; all of it can be read.
     pub(crate) fn view(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
+        let view = self.peek(index)?;
+        self.check_body_readable(&view, 0..view.body.len())?;
+        Ok(view)
+    }
+
+    /// The same, but of its body nobody knows yet whether it can be read: see [`Sealed::check_body_readable`].
+    #[inline]
+    pub(crate) fn peek(&self, index: usize) -> Result<FrameView<'_>, Corruption> {
         let seq = Seq(self.first_seq.0 + index as u64);
         let unreadable = |fault: Unreadable| self.corruption(fault.at as u64, seq, fault.to_string());
         let offset = self.offset(index).map_err(unreadable)?;
         let corrupt = |what| self.corruption(u64::from(offset), seq, what);
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
         let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();
-        self.check_frame_readable(offset as usize, bytes).map_err(unreadable)?;
+        self.map.check_readable(offset as usize..offset as usize + FRAME_HEADER_BYTES).map_err(unreadable)?;
         if self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) == 0 {
+            self.check_frame_readable(offset as usize, bytes).map_err(unreadable)?;
             self.check(bytes, seq).map_err(corrupt)?;
             self.set_checked(index);
         }
@@ -168,6 +177,14 @@ impl Sealed {
         })
     }
 
+    /// Whether some bytes of a frame's body can be read; `view` is of this segment.
+    #[inline]
+    pub(crate) fn check_body_readable(&self, view: &FrameView<'_>, range: Range<usize>) -> Result<(), Corruption> {
+        let body_at = view.offset as usize + FRAME_HEADER_BYTES;
+        let readable = self.map.check_readable(body_at + range.start..body_at + range.end);
+        readable.map_err(|fault| self.corruption(fault.at as u64, view.seq, fault.to_string()))
+    }
+
     /// How many frames are stamped at or before a moment.
     pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
         let Range { start: mut low, end: mut high } = match &self.offsets {
@@ -182,7 +199,7 @@ impl Sealed {
         // What is left are those that the footer can't tell apart: few, or none.
         while low < high {
             let middle = low.midpoint(high);
-            if self.view(middle)?.at <= at { low = middle + 1 } else { high = middle }
+            if self.peek(middle)?.at <= at { low = middle + 1 } else { high = middle }
         }
         Ok(low)
     }

@@ -95,34 +95,7 @@ impl<'a> Body<'a> {
 
     /// Writer, idempotency key and fences.
     pub fn meta(&self) -> Result<Meta, BodyError> {
-        if self.flags == 0 {
-            return Ok(Meta::default());
-        }
-        let mut cursor = Cursor { bytes: self.bytes, pos: self.meta, end: self.records };
-        let mut meta = Meta::default();
-        if self.flags & HAS_WRITER != 0 {
-            let name = cursor.text(limits::WRITER_BYTES_MAX)?;
-            meta.writer = Some(Writer::new(name).map_err(|_| cursor.fault(BodyFault::Name))?);
-        }
-        if self.flags & HAS_ATTEMPT != 0 {
-            let attempt = u32::try_from(cursor.varint()?).map_err(|_| cursor.fault(BodyFault::Length))?;
-            meta.writer = meta.writer.map(|writer| writer.attempt(attempt));
-        }
-        if self.flags & HAS_IDEMPOTENCY_KEY != 0 {
-            meta.idempotency_key = Some(cursor.text(limits::IDEMPOTENCY_KEY_BYTES_MAX)?.to_owned());
-        }
-        if self.flags & HAS_FENCES != 0 {
-            for _ in 0..cursor.length(limits::FENCES_MAX)? {
-                let scope = cursor.text(limits::SCOPE_BYTES_MAX)?;
-                let scope = Scope::from_stored(scope).map_err(|_| cursor.fault(BodyFault::Name))?;
-                let token = cursor.varint()?;
-                if token > limits::FENCING_TOKEN_MAX {
-                    return Err(cursor.fault(BodyFault::Length));
-                }
-                meta.fences.push(Fence { scope, token });
-            }
-        }
-        Ok(meta)
+        Cursor { bytes: self.bytes, pos: self.meta, end: self.records }.meta(self.flags)
     }
 
     /// Whether it carries an idempotency key or fences, which the engine folds beside the events.
@@ -249,6 +222,18 @@ pub fn set_at(body: &[u8], offset: u32) -> Result<SetAt<'_>, BodyError> {
     cursor.set_fields(tag)
 }
 
+/// Reads writer, idempotency key and fences from the beginning of a body: as much of it as they take.
+pub fn meta_of(beginning: &[u8]) -> Result<Meta, BodyError> {
+    let mut cursor = Cursor { bytes: beginning, pos: 0, end: beginning.len() };
+    let flags = cursor.byte()?;
+    if flags & !FLAGS != 0 {
+        return Err(BodyError { offset: 0, what: BodyFault::Unknown(flags) });
+    }
+    cursor.byte()?;
+    cursor.length(limits::COMMIT_EVENTS_MAX)?;
+    cursor.meta(flags)
+}
+
 /// Reads the note of the checkpoint whose record begins at `offset` of `body`, without its names.
 pub fn note_at(body: &[u8], offset: u32) -> Result<Option<&str>, BodyError> {
     let (mut cursor, tag) = Cursor::at(body, offset, CHECKPOINT, WITH_NOTE)?;
@@ -353,6 +338,34 @@ impl<'a> Cursor<'a> {
         let rest = self.length(limits::KEY_BYTES_MAX)?;
         self.take(rest)?;
         Ok(())
+    }
+
+    /// Reads writer, idempotency key and fences, as far as the flags name them.
+    fn meta(&mut self, flags: u8) -> Result<Meta, BodyError> {
+        let mut meta = Meta::default();
+        if flags & HAS_WRITER != 0 {
+            let name = self.text(limits::WRITER_BYTES_MAX)?;
+            meta.writer = Some(Writer::new(name).map_err(|_| self.fault(BodyFault::Name))?);
+        }
+        if flags & HAS_ATTEMPT != 0 {
+            let attempt = u32::try_from(self.varint()?).map_err(|_| self.fault(BodyFault::Length))?;
+            meta.writer = meta.writer.map(|writer| writer.attempt(attempt));
+        }
+        if flags & HAS_IDEMPOTENCY_KEY != 0 {
+            meta.idempotency_key = Some(self.text(limits::IDEMPOTENCY_KEY_BYTES_MAX)?.to_owned());
+        }
+        if flags & HAS_FENCES != 0 {
+            for _ in 0..self.length(limits::FENCES_MAX)? {
+                let scope = self.text(limits::SCOPE_BYTES_MAX)?;
+                let scope = Scope::from_stored(scope).map_err(|_| self.fault(BodyFault::Name))?;
+                let token = self.varint()?;
+                if token > limits::FENCING_TOKEN_MAX {
+                    return Err(self.fault(BodyFault::Length));
+                }
+                meta.fences.push(Fence { scope, token });
+            }
+        }
+        Ok(meta)
     }
 
     fn note(&mut self, tag: u8) -> Result<Option<&'a str>, BodyError> {
