@@ -115,23 +115,36 @@ impl Tiers {
 
     /// The same, below the active memtable.
     fn find_below(&self, name: &Name<'_>, seq: Seq) -> Result<Option<Version>, Corruption> {
-        if let Some(frozen) = &self.frozen
-            && seq >= frozen.first
-        {
-            match frozen.memtable.look(name, seq, |_| {}) {
-                Met::Version(version) => return Ok(Some(version)),
-                Met::Gone => return Ok(None),
-                Met::Nothing => {}
-            }
+        if let Some(decided) = self.find_in_frozen(name, seq) {
+            return Ok(decided);
         }
         for run in &self.runs {
-            match look::look(run, name, self.seed, seq)? {
-                Met::Version(version) => return Ok(Some(version)),
-                Met::Gone => return Ok(None),
-                Met::Nothing => {}
+            if let Some(decided) = self.find_in_run(run, name, seq)? {
+                return Ok(decided);
             }
         }
         Ok(None)
+    }
+
+    /// What memory decides about a key; `None` if that is for the runs to say.
+    pub(super) fn find_in_memory(&self, name: &Name<'_>, seq: Seq) -> Option<Option<Version>> {
+        let met = if seq < self.active_first { Met::Nothing } else { self.active.look(name, seq, |_| {}) };
+        decided(met).or_else(|| self.find_in_frozen(name, seq))
+    }
+
+    fn find_in_frozen(&self, name: &Name<'_>, seq: Seq) -> Option<Option<Version>> {
+        let frozen = self.frozen.as_ref().filter(|frozen| seq >= frozen.first)?;
+        decided(frozen.memtable.look(name, seq, |_| {}))
+    }
+
+    /// What a run decides about a key; `None` if that is for older ones to say.
+    pub(super) fn find_in_run(
+        &self,
+        run: &Run,
+        name: &Name<'_>,
+        seq: Seq,
+    ) -> Result<Option<Option<Version>>, Corruption> {
+        Ok(decided(look::look(run, name, self.seed, seq)?))
     }
 
     /// The newest version at or below `seq`, whether or not it was deleted or cleared.
@@ -344,6 +357,16 @@ impl Tiers {
             }
         }
         sizes
+    }
+}
+
+/// What was met, if it decides.
+#[inline]
+fn decided(met: Met) -> Option<Option<Version>> {
+    match met {
+        Met::Version(version) => Some(Some(version)),
+        Met::Gone => Some(None),
+        Met::Nothing => None,
     }
 }
 
