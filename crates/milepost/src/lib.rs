@@ -43,6 +43,7 @@ mod options;
 mod replay;
 mod restore;
 mod store;
+pub mod task;
 #[cfg(feature = "typed")]
 pub mod typed;
 mod verify;
