@@ -71,6 +71,7 @@ pub use restore::Restore;
 #[doc(hidden)]
 pub use rkyv;
 pub use store::Store;
+pub use task::Task;
 #[cfg(feature = "typed")]
 pub use typed::{Typed, TypedState};
 pub use verify::verify;

@@ -6,11 +6,11 @@
 use std::path::Path;
 
 use milepost_engine::{Engine, Parts};
-use milepost_types::{At, Commit, Receipt, Scope, Seq, limits};
+use milepost_types::{At, Commit, Receipt, Scope, Seq, Writer, limits};
 
 use crate::{
-    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Value, View,
-    Watch,
+    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Task, Value,
+    View, Watch,
     task::{
         Progress, ProgressOptions,
         progress::{places, shared::Origin},
@@ -493,6 +493,24 @@ impl Store {
     /// ```
     pub fn close(&self) -> Result<()> {
         Ok(self.engine().close()?)
+    }
+
+    /// Opens a scope as a task: who works on it, in which attempt. A lower attempt is refused from then on, whatever it
+    /// writes as a task. See [`crate::task`].
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let zombie = store.task(&scope, Writer::new("worker-7")?.attempt(2))?;
+    /// let task = store.task(&scope, Writer::new("worker-9")?.attempt(3))?;
+    /// task.commit().set(&scope, "file", b"40000").durable()?;
+    /// let refused = zombie.commit().set(&scope, "file", b"17").durable().unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Fenced);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn task(&self, scope: &Scope, writer: Writer) -> Result<Task> {
+        Task::open(self.clone(), scope, writer)
     }
 
     pub(crate) fn local(engine: Engine) -> Store {

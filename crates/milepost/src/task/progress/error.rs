@@ -29,14 +29,10 @@ pub(crate) enum ProgressError {
     /// No item.
     #[error(transparent)]
     Item(#[from] ItemError),
-    /// No name of a job.
-    #[error("{name:?} is no name of a job: it is one segment of a scope, without a slash")]
-    Name {
-        /// As given.
-        name: String,
-    },
     /// The counts of a job are not as this program writes them.
-    #[error("{scope} (seq {seq}) does not say how many items are done: {source}; it was put there by hand, or is of a newer version")]
+    #[error(
+        "{scope} (seq {seq}) does not say how many items are done: {source}; it was put there by hand, or is of a newer version"
+    )]
     Counts {
         /// Where.
         scope: Scope,
@@ -66,7 +62,7 @@ pub(crate) enum ProgressError {
 impl ProgressError {
     pub(crate) fn kind(&self) -> ErrorKind {
         match self {
-            ProgressError::Item(_) | ProgressError::Name { .. } | ProgressError::Collision { .. } => ErrorKind::Invalid,
+            ProgressError::Item(_) | ProgressError::Collision { .. } => ErrorKind::Invalid,
             ProgressError::Counts { .. } | ProgressError::Beside { .. } => ErrorKind::Corrupt,
         }
     }

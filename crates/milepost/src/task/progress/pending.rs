@@ -146,11 +146,7 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     }
 
     /// Keeps the items that are not found; the others are out of hand.
-    fn keep(
-        &self,
-        items: &mut Vec<I::Item>,
-        find: impl FnOnce(&[&str]) -> Result<Vec<Option<Seq>>>,
-    ) -> Result<()> {
+    fn keep(&self, items: &mut Vec<I::Item>, find: impl FnOnce(&[&str]) -> Result<Vec<Option<Seq>>>) -> Result<()> {
         let keys = items.iter().map(|item| ItemKey::of(item.item()).map_err(ProgressError::from));
         let keys: Vec<ItemKey<'_>> = keys.collect::<Result<_, _>>()?;
         let names: Vec<&str> = keys.iter().map(|key| &*key.key).collect();

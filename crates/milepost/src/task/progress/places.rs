@@ -1,12 +1,12 @@
 //! [`Places`]: where a job is kept below its scope.
 //!
 //! ```text
-//! SCOPE/progress/NAME           counts    how many items are in which state
-//! SCOPE/progress/NAME/done      an item for each key, with its result
-//! SCOPE/progress/NAME/failed    with what went wrong
-//! SCOPE/progress/NAME/skipped   with the reason
-//! SCOPE/progress/NAME/leased    with who has it; it expires
-//! SCOPE/progress/NAME/long      items that have only their hash for a key
+//! SCOPE/.progress/NAME           counts    how many items are in which state
+//! SCOPE/.progress/NAME/done      an item for each key, with its result
+//! SCOPE/.progress/NAME/failed    with what went wrong
+//! SCOPE/.progress/NAME/skipped   with the reason
+//! SCOPE/.progress/NAME/leased    with who has it; it expires
+//! SCOPE/.progress/NAME/long      items that have only their hash for a key
 //! ```
 //!
 //! A scope for each state, so that whether an item is done is told by its being there: no value is read for it, and
@@ -14,11 +14,13 @@
 
 use milepost_types::Scope;
 
-use super::error::ProgressError;
-use crate::Result;
+use crate::{
+    Result,
+    task::{name_of, scope_below},
+};
 
-/// The segment below which a scope's jobs are.
-pub(crate) const PROGRESS: &str = "progress";
+/// The pattern's name below a scope.
+const PROGRESS: &str = "progress";
 /// The key of the counts.
 pub(crate) const COUNTS: &str = "counts";
 
@@ -35,10 +37,7 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn new(scope: &Scope, name: &str) -> Result<Places> {
-        if name.contains('/') || Scope::parse(name).is_err() {
-            return Err(ProgressError::Name { name: name.to_owned() }.into());
-        }
-        let root = Scope::parse(&format!("{scope}/{PROGRESS}/{name}"))?;
+        let root = scope_below(scope, PROGRESS, name)?;
         let below = |part: &str| Scope::parse(&format!("{root}/{part}"));
         Ok(Places {
             done: below("done")?,
@@ -55,6 +54,6 @@ impl Places {
 pub(crate) fn job_of(root: &Scope) -> Option<(Scope, String)> {
     let (above, name) = root.as_str().rsplit_once('/')?;
     let (scope, pattern) = above.rsplit_once('/')?;
-    let scope = Scope::parse(scope).ok().filter(|_| pattern == PROGRESS)?;
-    Some((scope, name.to_owned()))
+    let scope = Scope::parse(scope).ok().filter(|_| pattern.strip_prefix('.') == Some(PROGRESS))?;
+    Some((scope, name_of(name)?))
 }

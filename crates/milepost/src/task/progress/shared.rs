@@ -61,11 +61,7 @@ pub struct ProgressOptions {
 
 impl Default for ProgressOptions {
     fn default() -> ProgressOptions {
-        ProgressOptions {
-            batch_marks: 4096,
-            batch_delay: Duration::from_millis(50),
-            lease: Duration::from_secs(300),
-        }
+        ProgressOptions { batch_marks: 4096, batch_delay: Duration::from_millis(50), lease: Duration::from_secs(300) }
     }
 }
 
@@ -284,8 +280,11 @@ impl Shared {
     pub(crate) fn counts(&self, view: &View) -> Result<(Option<Counts>, Option<Seq>)> {
         let Some(value) = view.get(&self.places.root, COUNTS)? else { return Ok((None, None)) };
         let (scope, seq) = (&self.places.root, value.seq());
-        let counts = serde_json::from_slice(&value)
-            .map_err(|source| ProgressError::Counts { scope: scope.clone(), seq, source })?;
+        let counts = serde_json::from_slice(&value).map_err(|source| ProgressError::Counts {
+            scope: scope.clone(),
+            seq,
+            source,
+        })?;
         Ok((Some(counts), Some(seq)))
     }
 
