@@ -170,15 +170,5 @@ pub(crate) fn summary(counts: &Counts, last: Timestamp, now: Timestamp, lately: 
 
 /// Of a job that nothing was marked of.
 pub(crate) fn nothing(total: Option<u64>) -> Summary {
-    let none = Summary {
-        total,
-        done: 0,
-        failed: 0,
-        skipped: 0,
-        per_second_lately: 0.0,
-        per_second: 0.0,
-        began: None,
-        last: None,
-    };
-    none
+    Summary { total, done: 0, failed: 0, skipped: 0, per_second_lately: 0.0, per_second: 0.0, began: None, last: None }
 }

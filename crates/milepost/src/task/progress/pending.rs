@@ -23,8 +23,8 @@ const TRIES_MAX: usize = 100;
 
 /// The items of a list that are neither done nor failed nor skipped, as [`super::Progress::pending`] finds them.
 ///
-/// An item that can be none (it is empty, or holds a NUL) comes as an error in its place; the walk goes on behind it. It
-/// ends with an error of the store.
+/// An item that can be none (it is empty, or holds a NUL) comes as an error in its place; the walk goes on behind it.
+/// It ends with an error of the store.
 ///
 /// ```
 /// # use milepost::{Scope, Store};

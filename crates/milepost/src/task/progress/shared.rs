@@ -207,14 +207,9 @@ impl Shared {
                     state.batches.seal();
                 }
             } else {
-                state = MutexGuard::unlocked(&mut state, || self.step()).map_or_else(
-                    |error| {
-                        let mut state = self.queue.lock();
-                        state.error = Some(error);
-                        state
-                    },
-                    |_| self.queue.lock(),
-                );
+                let stepped = MutexGuard::unlocked(&mut state, || self.step());
+                // Unless somebody came by meanwhile, and it went well.
+                state.error = stepped.err().filter(|_| state.has_failed).or(state.error.take());
             }
         }
     }
