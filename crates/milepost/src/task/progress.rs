@@ -18,7 +18,7 @@ pub(crate) mod shared;
 use std::{sync::Arc, thread::JoinHandle};
 
 use milepost_engine::Value;
-use milepost_types::{At, Scope, Seq, Timestamp};
+use milepost_types::{At, Receipt, Scope, Seq, Timestamp};
 use parking_lot::Mutex;
 
 use self::{
@@ -264,7 +264,7 @@ impl Progress {
         let (Some(mut counts), Some(seq)) = shared.counts(&view)? else { return Ok(nothing(shared.total())) };
         counts.total = shared.total().or(counts.total);
         let now = view.at()?;
-        let last = shared.store.view(seq)?.at()?;
+        let last = Receipt { seq, at: shared.store.view(seq)?.at()? };
         let from = Timestamp(now.0.saturating_sub(LATELY_US).max(counts.began));
         let before = shared.counts(&shared.store.view(At::Time(from))?)?.0.map_or(0, |counts: Counts| counts.done);
         let before = if from.0 == counts.began { 0 } else { before };

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use milepost_types::{Seq, Timestamp};
+use milepost_types::{Receipt, Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How many items are in which state.
@@ -106,9 +106,27 @@ pub struct Summary {
     pub began: Option<Timestamp>,
     /// When the last one was.
     pub last: Option<Timestamp>,
+    seq: Seq,
 }
 
 impl Summary {
+    /// The last commit that changed the job; [`Seq::ZERO`] before the first.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+    /// progress.done("a")?;
+    /// progress.flush()?;
+    /// assert_eq!(progress.summary()?.last_seq(), store.last().seq);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn last_seq(&self) -> Seq {
+        self.seq
+    }
+
     /// Items that are neither done nor failed nor skipped.
     ///
     /// ```
@@ -150,7 +168,7 @@ impl Summary {
 pub(crate) const LATELY_US: i64 = 60_000_000;
 
 /// What the counts come to: `now` and `lately` are the counts with the moment of each.
-pub(crate) fn summary(counts: &Counts, last: Timestamp, now: Timestamp, lately: (u64, Timestamp)) -> Summary {
+pub(crate) fn summary(counts: &Counts, last: Receipt, now: Timestamp, lately: (u64, Timestamp)) -> Summary {
     let began = Timestamp(counts.began);
     let per_second = |items: u64, from: Timestamp, to: Timestamp| match to.0.saturating_sub(from.0) {
         us if us > 0 => items as f64 * 1e6 / us as f64,
@@ -162,13 +180,24 @@ pub(crate) fn summary(counts: &Counts, last: Timestamp, now: Timestamp, lately: 
         failed: counts.failed,
         skipped: counts.skipped,
         per_second_lately: per_second(counts.done.saturating_sub(lately.0), lately.1, now),
-        per_second: per_second(counts.done, began, last),
+        per_second: per_second(counts.done, began, last.at),
         began: Some(began),
-        last: Some(last),
+        last: Some(last.at),
+        seq: last.seq,
     }
 }
 
 /// Of a job that nothing was marked of.
 pub(crate) fn nothing(total: Option<u64>) -> Summary {
-    Summary { total, done: 0, failed: 0, skipped: 0, per_second_lately: 0.0, per_second: 0.0, began: None, last: None }
+    Summary {
+        total,
+        done: 0,
+        failed: 0,
+        skipped: 0,
+        per_second_lately: 0.0,
+        per_second: 0.0,
+        began: None,
+        last: None,
+        seq: Seq::ZERO,
+    }
 }
