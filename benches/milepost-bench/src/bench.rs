@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     pub(crate) smoke: bool,
     /// The binary for the figures of the command line.
     pub(crate) milepost: PathBuf,
+    /// Items of a job with many.
+    pub(crate) items: u64,
 }
 
 /// Medians over the rounds.

@@ -6,10 +6,13 @@ mod diffs;
 mod each;
 mod marks;
 mod moments;
+mod progress;
 mod reads;
 mod replay;
 mod threads;
 mod tickets;
+
+pub(crate) use progress::part;
 
 use crate::figure::Figure;
 
@@ -30,5 +33,8 @@ pub(crate) const ALL: &[Figure] = &[
     diffs::IN_MEMORY,
     diffs::IN_RUNS,
     replay::REPLAY,
+    progress::ONE_WORKER,
+    progress::MANY_WORKERS,
+    progress::MANY_ITEMS,
     each::EACH,
 ];

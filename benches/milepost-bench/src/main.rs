@@ -41,6 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> io::Result<()> {
+    if let Some(part) = &options.part {
+        return figures::part(part);
+    }
     let chosen = choose(options.only.as_deref().unwrap_or_default())?;
     if options.list {
         chosen.iter().flat_map(|figure| figure.names).for_each(|name| println!("{name}"));
@@ -53,6 +56,7 @@ fn run(options: &Options) -> io::Result<()> {
         dir: dir.path().to_owned(),
         rounds: options.rounds,
         smoke: options.smoke,
+        items: options.items,
         milepost: options.milepost.clone().map_or_else(beside_this_program, Ok)?,
     };
     let machine = machine::describe(&bench.dir);

@@ -26,6 +26,12 @@ pub(crate) struct Options {
     /// The binary `milepost` [default: next to this program]
     #[arg(long, value_name = "FILE")]
     pub(crate) milepost: Option<PathBuf>,
+    /// A part of a figure that has a process of its own
+    #[arg(long, hide = true, value_names = ["PART", "STORE", "ITEMS"], num_args = 3)]
+    pub(crate) part: Option<Vec<String>>,
+    /// Items of the figures of a job with many
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000_000)]
+    pub(crate) items: u64,
     /// List the names of the figures and stop
     #[arg(long)]
     pub(crate) list: bool,

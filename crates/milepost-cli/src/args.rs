@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, checkpoint, clear, delete, diff, export, fork, get, index, log, manual, replay, restore, scan, set,
-        verify, watch,
+        append, checkpoint, clear, delete, diff, export, fork, get, index, log, manual, progress, replay, restore,
+        scan, set, verify, watch,
     },
     each,
     error::exit,
@@ -52,6 +52,7 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     Each(each::EachArgs),
     Results(each::ResultsArgs),
+    Progress(progress::ProgressArgs),
     Set(set::SetArgs),
     Get(get::GetArgs),
     Delete(delete::DeleteArgs),

@@ -11,6 +11,7 @@ pub(crate) mod get;
 pub(crate) mod index;
 pub(crate) mod log;
 pub(crate) mod manual;
+pub(crate) mod progress;
 pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod restore;

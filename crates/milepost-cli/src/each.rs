@@ -18,7 +18,7 @@ mod marks;
 mod progress;
 mod results;
 mod run;
-mod text;
+pub(crate) mod text;
 
 use std::{
     ffi::OsString,

@@ -52,6 +52,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let code = match cli.command {
         Command::Each(args) => return each::each(args, || context.open(), &command::default_writer()?),
         Command::Results(args) => each::results(args, &context, &mut out),
+        Command::Progress(args) => command::progress::run(&args, &context, &mut out),
         Command::Set(args) => command::set::run(args, &context, &mut out),
         Command::Get(args) => command::get::run(args, &context, &mut out),
         Command::Delete(args) => command::delete::run(args, &context, &mut out),

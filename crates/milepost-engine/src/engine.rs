@@ -243,6 +243,12 @@ impl Engine {
         Request::new(self.shared().settings.value_bytes_max)
     }
 
+    /// The largest value that this handle takes.
+    #[must_use]
+    pub fn value_bytes_max(&self) -> usize {
+        self.shared().settings.value_bytes_max
+    }
+
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
         let place = self.shared().enqueue(request, true)?;

@@ -160,6 +160,8 @@ pub enum Refusal {
         scope: Scope,
         /// The token offered.
         token: u64,
+        /// Who offered it.
+        writer: Option<Writer>,
         /// The highest token seen.
         highest: u64,
         /// Who holds it.
@@ -251,12 +253,14 @@ impl fmt::Display for Refusal {
                     None => f.write_str("; it has no version"),
                 }
             }
-            Refusal::Fenced { scope, token, highest, holder } => {
-                write!(f, "fencing token {token} for scope {scope} is not the highest: {highest} was seen")?;
-                if let Some(writer) = holder {
-                    write!(f, " from writer {writer}")?;
+            Refusal::Fenced { scope, token, writer, highest, holder } => {
+                let of = |writer: &Option<Writer>| writer.as_ref().map_or(String::new(), |w| format!(" of writer {w}"));
+                let (writer, holder) = (of(writer), of(holder));
+                write!(f, "fencing token {token}{writer} for scope {scope} ")?;
+                if token == highest {
+                    return write!(f, "is taken: it is that{holder}; a new attempt needs a higher one");
                 }
-                f.write_str("; a newer attempt has taken over")
+                write!(f, "is not the highest: {highest}{holder} was seen; a newer attempt has taken over")
             }
             Refusal::IdempotencyConflict { key, first } => write!(
                 f,

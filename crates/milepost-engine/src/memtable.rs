@@ -14,9 +14,12 @@ mod keys;
 mod scopes;
 mod slots;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use milepost_index::{KeyHash, ScopeHash, ScopeSeqs};
@@ -178,6 +181,14 @@ impl Memtable {
             None if self.clear_of(name.scope, state, seq).is_some() => Met::Gone,
             None => Met::Nothing,
         }
+    }
+
+    /// Touches what looks at these keys will read: first the slots of all, then their lines.
+    pub(crate) fn touch_each(&self, names: &[Name<'_>]) {
+        let places = names.iter().map(|name| self.keys.touch_slot(name.key_hash.0));
+        black_box(places.fold(0, |all, place| all ^ place));
+        let lines = names.iter().map(|name| self.keys.touch_line(self.keys.touch_slot(name.key_hash.0)));
+        black_box(lines.fold(0, |all, line| all ^ line));
     }
 
     /// The newest version at or below `seq`, whether or not it was deleted or cleared.

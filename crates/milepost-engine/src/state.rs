@@ -7,6 +7,7 @@
 //! Knows where versions are kept; nothing of values, of judging, of who may read what, or of when a tier is replaced.
 
 mod changes;
+mod each;
 mod keys;
 mod look;
 mod scopes;

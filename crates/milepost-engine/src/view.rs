@@ -61,6 +61,31 @@ impl View {
         }
     }
 
+    /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
+    /// once cost less than one after the other, and no value is read.
+    pub fn versions(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Seq>>, ReadError> {
+        self.shared.may_read()?;
+        let tiers = self.shared.state.load();
+        let lineage = self.shared.lineage(&tiers);
+        let mut found = Vec::new();
+        if lineage.tiers.has_forks() {
+            for key in keys {
+                found.push(lineage.find(scope, key, self.seq)?);
+            }
+        } else {
+            tiers.find_each(scope, keys, self.seq, &mut found)?;
+        }
+        let is_live = |version: Version| match version.kind {
+            Kind::Set => Ok(Some(Seq(version.seq))),
+            Kind::Delete | Kind::Claim => Ok(None),
+            Kind::Expiring => {
+                let value = self.shared.value(&self.shared.reader.segments(), version, || self.at())?;
+                Ok(value.map(|value| value.seq()))
+            }
+        };
+        found.into_iter().map(|version| version.map_or(Ok(None), is_live)).collect()
+    }
+
     /// The keys of a scope that begin with `key_prefix`, in order, with their values.
     #[must_use]
     pub fn scan(&self, scope: &str, key_prefix: &str) -> Scan {

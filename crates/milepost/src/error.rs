@@ -7,7 +7,7 @@ use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
-use crate::json::JsonError;
+use crate::{json::JsonError, task::progress::error::ProgressError};
 
 /// What the functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -104,6 +104,8 @@ enum Inner {
     Json(#[from] JsonError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[error(transparent)]
+    Progress(#[from] ProgressError),
     #[cfg(feature = "typed")]
     #[error(transparent)]
     Typed(#[from] crate::typed::TypedError),
@@ -126,6 +128,7 @@ impl Error {
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
+            Inner::Progress(error) => error.kind(),
             #[cfg(feature = "typed")]
             Inner::Typed(error) => error.kind(),
         }
@@ -162,7 +165,7 @@ macro_rules! from {
     )*};
 }
 
-from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, ProgressError);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 

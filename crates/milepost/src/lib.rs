@@ -43,6 +43,7 @@ mod options;
 mod replay;
 mod restore;
 mod store;
+pub mod task;
 #[cfg(feature = "typed")]
 pub mod typed;
 mod verify;
@@ -70,6 +71,7 @@ pub use restore::Restore;
 #[doc(hidden)]
 pub use rkyv;
 pub use store::Store;
+pub use task::Task;
 #[cfg(feature = "typed")]
 pub use typed::{Typed, TypedState};
 pub use verify::verify;

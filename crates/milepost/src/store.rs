@@ -6,11 +6,15 @@
 use std::path::Path;
 
 use milepost_engine::{Engine, Parts};
-use milepost_types::{At, Commit, Receipt, Scope, Seq};
+use milepost_types::{At, Commit, Receipt, Scope, Seq, Writer, limits};
 
 use crate::{
-    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Value, View,
-    Watch,
+    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Task, Value,
+    View, Watch,
+    task::{
+        Progress, ProgressOptions,
+        progress::{places, shared::Origin},
+    },
 };
 
 /// A store held open. Cheap to clone, to share between threads and to send to one.
@@ -384,6 +388,58 @@ impl Store {
         self.engine().stats()
     }
 
+    /// Which of many items are done: the job of this name of a scope. Nothing is written before an item is marked.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+    /// for file in progress.pending(["a", "b"]) {
+    ///     progress.done(file?)?;
+    /// }
+    /// progress.flush()?;
+    /// assert_eq!(progress.summary()?.done, 2);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn progress(&self, scope: &Scope, name: &str) -> Result<Progress> {
+        self.progress_with(scope, name, &ProgressOptions::default())
+    }
+
+    /// The same, with other options.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, task::ProgressOptions};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let options = ProgressOptions { batch_marks: 100, ..ProgressOptions::default() };
+    /// let progress = store.progress_with(&Scope::parse("task/load")?, "checksum", &options)?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn progress_with(&self, scope: &Scope, name: &str, options: &ProgressOptions) -> Result<Progress> {
+        Progress::new(self, scope, name, options, Origin::default())
+    }
+
+    /// The jobs of a scope and of all below it: the scope and the name of each.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// store.progress(&scope, "checksum")?.done("a")?;
+    /// assert_eq!(store.progress_jobs(&scope)?, [(scope, "checksum".to_owned())]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn progress_jobs(&self, within: impl Into<milepost_types::ScopePrefix>) -> Result<Vec<(Scope, String)>> {
+        let scopes = self.view(At::Latest)?.scopes(&within.into())?;
+        Ok(scopes.iter().filter_map(places::job_of).collect())
+    }
+
+    /// Refuses a value that a commit would refuse.
+    pub(crate) fn check_value(&self, value: &[u8]) -> Result<()> {
+        Ok(limits::check("value", "bytes", value.len(), 0, self.engine().value_bytes_max())?)
+    }
+
     /// Why the store takes no more commits, if it stopped.
     ///
     /// ```
@@ -439,11 +495,29 @@ impl Store {
         Ok(self.engine().close()?)
     }
 
+    /// Opens a scope as a task: who works on it, in which attempt. A lower attempt is refused from then on, whatever it
+    /// writes as a task. See [`crate::task`].
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let zombie = store.task(&scope, Writer::new("worker-7")?.attempt(2))?;
+    /// let task = store.task(&scope, Writer::new("worker-9")?.attempt(3))?;
+    /// task.commit().set(&scope, "file", b"40000").durable()?;
+    /// let refused = zombie.commit().set(&scope, "file", b"17").durable().unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Fenced);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn task(&self, scope: &Scope, writer: Writer) -> Result<Task> {
+        Task::open(self.clone(), scope, writer)
+    }
+
     pub(crate) fn local(engine: Engine) -> Store {
         Store(Place::Local(engine))
     }
 
-    fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         match &self.0 {
             Place::Local(engine) => engine,
         }

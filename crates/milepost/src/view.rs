@@ -66,6 +66,21 @@ impl View {
         Ok(self.0.get(scope.as_str(), key)?)
     }
 
+    /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
+    /// once cost less than one after the other, and no value is read.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let receipt = store.set(&scope, "k", b"1")?;
+    /// assert_eq!(store.view(At::Latest)?.versions(&scope, &["k", "l"])?, [Some(receipt.seq), None]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn versions(&self, scope: &Scope, keys: &[&str]) -> Result<Vec<Option<Seq>>> {
+        Ok(self.0.versions(scope.as_str(), keys)?)
+    }
+
     /// The keys of a scope that begin with `key_prefix`, in the order of their bytes.
     ///
     /// ```

@@ -44,7 +44,7 @@ pub(crate) fn run(args: WatchArgs, context: &Context, out: &mut Out) -> Result<E
                 rows.flush()?;
                 match watch.next_timeout(LOOK_EVERY)? {
                     Some(commit) => commit,
-                    None if nobody_reads() => break,
+                    None if nobody_reads_within(Duration::ZERO) => break,
                     None => continue,
                 }
             }
@@ -56,10 +56,11 @@ pub(crate) fn run(args: WatchArgs, context: &Context, out: &mut Out) -> Result<E
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether whoever read standard output has gone, as in `milepost watch | head -1`.
-fn nobody_reads() -> bool {
+/// Whether whoever read standard output has gone, as in `milepost watch | head -1`, or goes while it is waited for.
+pub(crate) fn nobody_reads_within(wait: Duration) -> bool {
     let stdout = std::io::stdout();
     let mut output = [PollFd::from_borrowed_fd(stdout.as_fd(), PollFlags::empty())];
-    let asked = poll(&mut output, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    let wait = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: i64::from(wait.subsec_nanos()) };
+    let asked = poll(&mut output, Some(&wait));
     asked.is_ok() && output[0].revents().contains(PollFlags::ERR)
 }

@@ -1,4 +1,5 @@
-//! A job in the store: its items under the scope `each/<job>`, what it runs under `each-job/<job>`.
+//! A job in the store: its items are the progress `items` of the task `each/<job>`, what it runs is under
+//! `each-job/<job>`.
 //!
 //! Invariant: an item has a mark exactly if its command has ended; who starts a run has first said so in the store, so
 //! that every mark is of the command that the scope beside it names.
@@ -7,7 +8,10 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use milepost::{At, ContentType, Receipt, Scope, Seq, SetOptions, Store, View, Writer};
+use milepost::{
+    At, ContentType, Receipt, Scope, Seq, SetOptions, Store, Value, View, Writer,
+    task::{Found, Progress},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -17,8 +21,10 @@ use super::{
     text,
 };
 
-/// Where the items of all jobs are.
-pub(super) const ITEMS: &str = "each";
+/// The tasks of all jobs.
+const TASKS: &str = "each";
+/// The progress of each.
+const ITEMS: &str = "items";
 /// Where it is kept what each job runs.
 pub(super) const JOBS: &str = "each-job";
 /// The key of the last run below [`JOBS`].
@@ -59,8 +65,8 @@ pub(super) struct Known {
 #[derive(Debug)]
 pub(super) struct Job {
     store: Store,
-    items: Scope,
-    writer: Writer,
+    task: Scope,
+    items: Progress,
     /// The commit that began this run; marks before it are of earlier runs.
     began: Seq,
 }
@@ -74,19 +80,18 @@ impl Job {
         on_change: OnChange,
         writer: &Writer,
     ) -> Result<(Job, Handover), EachError> {
-        let (items, jobs) = scopes(name)?;
+        let (task, jobs) = scopes(name)?;
         let path = handover_path(&store);
         if let Some(left) =
             handover::read(&path).map_err(|source| EachError::Handover { path: path.clone(), source })?
         {
             take_over(&store, &left, writer)?;
         }
-        let view = store.view(At::Latest)?;
-        let before = run_record(&view, &jobs)?;
+        let before = run_record(&store.view(At::Latest)?, &jobs)?;
         if let Some(before) = &before
             && before.command != command
             && on_change == OnChange::Refuse
-            && view.scan(&items, "").next().transpose()?.is_some()
+            && has_marks(&items_of(&store, &task)?)?
         {
             return Err(EachError::Changed {
                 job: name.to_owned(),
@@ -96,29 +101,33 @@ impl Job {
         }
         let run = before.map_or(1, |before| before.run.saturating_add(1));
         let writer = writer.clone().attempt(run);
+        let items = store.task(&task, writer.clone())?.progress(ITEMS)?;
+        if on_change == OnChange::Restart && has_marks(&items)? {
+            // Before the new command is said: killed in between, nothing is done by a command that is not named.
+            items.reset_all()?;
+        }
         let record =
             serde_json::to_vec(&RunRecord { command: command.to_vec(), run }).expect("strings and numbers are JSON");
-        let mut commit = store.commit().writer(writer.clone());
-        if on_change == OnChange::Restart {
-            commit = commit.clear(&items);
-        }
         let json = SetOptions { content_type: Some(ContentType::JSON), ..SetOptions::default() };
-        let receipt = commit.set_with(&jobs, RUN, &record, &json).durable()?;
+        let receipt = store.commit().writer(writer).set_with(&jobs, RUN, &record, &json).durable()?;
         let handover =
             Handover::create(&path, receipt.seq, name).map_err(|source| EachError::Handover { path, source })?;
-        Ok((Job { store, items, writer, began: receipt.seq }, handover))
+        Ok((Job { store, task, items, began: receipt.seq }, handover))
     }
 
     /// What is known of an item.
     pub(super) fn look_up(&self, item: &str) -> Result<Option<Known>, EachError> {
-        let Some(value) = self.store.get(&self.items, item)? else { return Ok(None) };
-        let mark = Mark::parse(&value).map_err(|source| EachError::Mark {
-            scope: self.items.clone(),
-            item: item.to_owned(),
-            seq: value.seq(),
-            source,
-        })?;
+        let value = match self.items.find(item)? {
+            Found::Done(value) | Found::Failed(value) => value,
+            _ => return Ok(None),
+        };
+        let mark = parse(&self.task, item, &value)?;
         Ok(Some(Known { seq: value.seq(), done: mark.ending.is_ok(), attempt: mark.attempt }))
+    }
+
+    /// Says how many items there are; kept with the marks that follow.
+    pub(super) fn expect_total(&self, items: u64) {
+        self.items.expect_total(items);
     }
 
     /// Whether a mark is of this run.
@@ -128,7 +137,8 @@ impl Job {
 
     /// Makes marks durable, all of them as one commit.
     pub(super) fn commit<'a>(&self, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Receipt, EachError> {
-        set_marks(&self.store, &self.items, &self.writer, marks).map_err(EachError::Marks)
+        set_marks(&self.items, marks).map_err(EachError::Marks)?;
+        Ok(self.store.last())
     }
 
     /// Ends a run whose marks are all durable: nothing is left to take over. The store is closed.
@@ -145,13 +155,29 @@ impl Job {
     }
 }
 
-/// The scopes of a job: of its items, and of what it runs.
+/// The scopes of a job: of its task, and of what it runs.
 pub(super) fn scopes(name: &str) -> Result<(Scope, Scope), EachError> {
     let parse = |text: &str| Scope::parse(text).map_err(|source| EachError::JobName { source });
     // By itself first: what is wrong is told of the name that was given.
     parse(name)?;
     let under = |root: &str| parse(&format!("{root}/{name}"));
-    Ok((under(ITEMS)?, under(JOBS)?))
+    Ok((under(TASKS)?, under(JOBS)?))
+}
+
+/// The items of a job, to be read.
+pub(super) fn items_of(store: &Store, task: &Scope) -> Result<Progress, EachError> {
+    Ok(store.progress(task, ITEMS)?)
+}
+
+/// The mark of an item.
+pub(super) fn parse<'a>(task: &Scope, item: &str, value: &'a Value) -> Result<Mark<'a>, EachError> {
+    let refuse = |source| EachError::Mark { scope: task.clone(), item: item.to_owned(), seq: value.seq(), source };
+    Mark::parse(value).map_err(refuse)
+}
+
+fn has_marks(items: &Progress) -> Result<bool, EachError> {
+    let summary = items.summary()?;
+    Ok(summary.done + summary.failed > 0)
 }
 
 /// What a job ran last, if it ever ran.
@@ -168,26 +194,27 @@ fn handover_path(store: &Store) -> PathBuf {
 ///
 /// Only if nobody has touched the job since: marks that were cleared by hand do not come back.
 fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachError> {
-    let (items, jobs) = scopes(&left.job)?;
+    let (task, jobs) = scopes(&left.job)?;
     let view = store.view(At::Latest)?;
     let Some(record) = run_record(&view, &jobs)? else { return Ok(()) };
+    // Under the claim of the run that ended, whoever takes over; so this is one of its marks.
     let writer = writer.clone().attempt(record.run);
-    if view.scope_version(&jobs)? != left.run
-        || !was_last_written_by(store, view.scope_version(&items)?, left.run, &writer)?
-    {
+    let items = store.task(&task, writer.clone())?.progress(ITEMS)?;
+    let touched = items.summary()?.last_seq();
+    if view.scope_version(&jobs)? != left.run || !was_last_written_by(store, touched, left.run, &writer)? {
         return Ok(());
     }
     let mut missing: BTreeMap<&str, &[u8]> = BTreeMap::new();
     for (item, mark) in &left.records {
-        let marked = view.get(&items, item)?.is_some_and(|value| value.seq() > left.run);
+        let marked = match items.find(item)? {
+            Found::Done(value) | Found::Failed(value) => value.seq() > left.run,
+            _ => false,
+        };
         if !marked && Mark::parse(mark).is_ok() {
             missing.insert(item, mark);
         }
     }
-    if !missing.is_empty() {
-        set_marks(store, &items, &writer, missing.into_iter())?;
-    }
-    Ok(())
+    Ok(set_marks(&items, missing.into_iter())?)
 }
 
 /// Whether the commit at `seq` is of the run that began at `run`, or before it.
@@ -198,17 +225,14 @@ fn was_last_written_by(store: &Store, seq: Seq, run: Seq, writer: &Writer) -> Re
     Ok(store.commit_at(seq)?.is_some_and(|commit| commit.meta.writer.as_ref() == Some(writer)))
 }
 
-fn set_marks<'a>(
-    store: &Store,
-    items: &Scope,
-    writer: &Writer,
-    marks: impl Iterator<Item = (&'a str, &'a [u8])>,
-) -> milepost::Result<Receipt> {
-    let mut commit = store.commit().writer(writer.clone());
+/// Makes marks durable, all of them as one commit.
+fn set_marks<'a>(items: &Progress, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> milepost::Result<()> {
     for (item, mark) in marks {
-        // A mark without outputs is nothing but its head.
-        let kind = if mark.contains(&b'\n') { ContentType::BYTES } else { ContentType::TEXT };
-        commit = commit.set_with(items, item, mark, &SetOptions { content_type: Some(kind), ..SetOptions::default() });
+        if Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok()) {
+            items.done_with(item, mark)?;
+        } else {
+            items.failed_with(item, mark)?;
+        }
     }
-    commit.durable()
+    items.flush()
 }

@@ -9,7 +9,10 @@ mod rows;
 
 use std::process::ExitCode;
 
-use milepost::{At, Entry, Scope, ScopePrefix, View};
+use milepost::{
+    At, Entry, Key, Scope, ScopePrefix, Store, View,
+    task::{Found, Progress},
+};
 
 use self::rows::{ItemRow, JobRow};
 use super::{
@@ -60,53 +63,50 @@ struct Kind<'a> {
     name: &'a str,
     items: Scope,
     record: RunRecord,
+    marks: Progress,
 }
 
 pub(crate) fn results(args: ResultsArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let store = context.open_read_only()?;
     let view = store.view(At::Latest)?;
     let Some(name) = &args.job else {
-        list_jobs(&view, context.format, out)?;
+        list_jobs(&store, &view, context.format, out)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let job = find(&view, name)?;
+    let job = find(&store, &view, name)?;
     match &args.item {
-        Some(item) => show_item(&view, &job, item, &args, context.format, out)?,
-        None if args.outputs => write_outputs(&view, &job, &args, out)?,
-        None => list_items(&view, &job, &args, context.format, out)?,
+        Some(item) => show_item(&job, item, &args, context.format, out)?,
+        None if args.outputs => write_outputs(&job, &args, out)?,
+        None => list_items(&job, &args, context.format, out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn find<'a>(view: &View, name: &'a str) -> Result<Kind<'a>, EachError> {
+fn find<'a>(store: &Store, view: &View, name: &'a str) -> Result<Kind<'a>, EachError> {
     let (items, jobs) = job::scopes(name)?;
     match job::run_record(view, &jobs)? {
-        Some(record) => Ok(Kind { name, items, record }),
+        Some(record) => Ok(Kind { name, marks: job::items_of(store, &items)?, items, record }),
         None => Err(EachError::NoJob { name: name.to_owned() }),
     }
 }
 
-fn list_jobs(view: &View, format: Format, out: &mut Out) -> Result<(), CliError> {
+fn list_jobs(store: &Store, view: &View, format: Format, out: &mut Out) -> Result<(), CliError> {
     let mut rows = Rows::new(out, format)?;
     let below = ScopePrefix::parse(JOBS).map_err(milepost::Error::from)?;
     for scope in view.scopes(&below)? {
         let Some(name) = scope.as_str().strip_prefix(JOBS).and_then(|rest| rest.strip_prefix('/')) else { continue };
-        let Kind { items, record, .. } = find(view, name)?;
-        let mut row = JobRow::new(name, &record, view.scope_version(&items)?);
-        for entry in view.scan(&items, "") {
-            let entry = entry?;
-            row.count(parse(&items, &entry)?.ending, entry.value.at());
-        }
+        let Kind { record, marks, .. } = find(store, view, name)?;
+        let row = JobRow::new(name, &record, &marks.summary()?);
         rows.push(&row)?;
     }
     rows.end(|| "no job ran in this store; `milepost each` runs one".to_owned())
 }
 
-fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
+fn list_items(job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
     let mut rows = Rows::new(out, format)?;
-    for entry in view.scan(&job.items, "") {
+    for entry in job.entries(args.failed)? {
         let entry = entry?;
-        let mark = parse(&job.items, &entry)?;
+        let mark = job.parse(&entry)?;
         if !args.failed || !mark.ending.is_ok() {
             rows.push(&ItemRow::new(&entry, &mark))?;
         }
@@ -114,20 +114,14 @@ fn list_items(view: &View, job: &Kind<'_>, args: &ResultsArgs, format: Format, o
     rows.end(|| format!("job {} has no such item yet", Escaped(job.name)))
 }
 
-fn show_item(
-    view: &View,
-    job: &Kind<'_>,
-    item: &str,
-    args: &ResultsArgs,
-    format: Format,
-    out: &mut Out,
-) -> Result<(), CliError> {
-    let key = milepost::Key::parse(item).map_err(|source| EachError::ItemName { source })?;
-    let Some(value) = view.get(&job.items, item)? else {
-        return Err(EachError::NoItem { job: job.name.to_owned(), item: item.to_owned() }.into());
+fn show_item(job: &Kind<'_>, item: &str, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
+    let key = Key::parse(item).map_err(|source| EachError::ItemName { source })?;
+    let value = match job.marks.find(item)? {
+        Found::Done(value) | Found::Failed(value) => value,
+        _ => return Err(EachError::NoItem { job: job.name.to_owned(), item: item.to_owned() }.into()),
     };
     let entry = Entry { key, value };
-    let mark = parse(&job.items, &entry)?;
+    let mark = job.parse(&entry)?;
     if format != Format::Table {
         let mut rows = Rows::new(out, format)?;
         rows.push(&ItemRow::new(&entry, &mark))?;
@@ -143,11 +137,11 @@ fn show_item(
     Ok(())
 }
 
-fn write_outputs(view: &View, job: &Kind<'_>, args: &ResultsArgs, out: &mut Out) -> Result<(), CliError> {
+fn write_outputs(job: &Kind<'_>, args: &ResultsArgs, out: &mut Out) -> Result<(), CliError> {
     let (mut items, mut bytes) = (0, 0);
-    for entry in view.scan(&job.items, "") {
+    for entry in job.entries(args.failed)? {
         let entry = entry?;
-        let mark = parse(&job.items, &entry)?;
+        let mark = job.parse(&entry)?;
         if args.failed && mark.ending.is_ok() {
             continue;
         }
@@ -169,11 +163,27 @@ fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
     if args.stderr { mark.stderr } else { mark.stdout }
 }
 
-fn parse<'a>(items: &Scope, entry: &'a Entry) -> Result<Mark<'a>, EachError> {
-    Mark::parse(&entry.value).map_err(|source| EachError::Mark {
-        scope: items.clone(),
-        item: entry.key.as_str().to_owned(),
-        seq: entry.value.seq(),
-        source,
-    })
+impl Kind<'_> {
+    /// The items that ended, in the order of their names; with `failed` those that failed, at least.
+    fn entries(&self, failed: bool) -> Result<impl Iterator<Item = Result<Entry, CliError>>, CliError> {
+        let done = if failed { None } else { Some(self.marks.results()?) };
+        let mut done = done.into_iter().flatten().peekable();
+        let mut failed = self.marks.failures()?.peekable();
+        let next = move || {
+            let is_done_first = match (done.peek(), failed.peek()) {
+                (Some(Ok(done)), Some(Ok(failed))) => done.item < failed.item,
+                (done, failed) => failed.is_none() || matches!(done, Some(Err(_))),
+            };
+            let marked = if is_done_first { done.next()? } else { failed.next()? };
+            Some(marked.map_err(CliError::from).and_then(|marked| {
+                let key = Key::from_bytes(&marked.item).map_err(|source| EachError::ItemName { source })?;
+                Ok(Entry { key, value: marked.value })
+            }))
+        };
+        Ok(std::iter::from_fn(next))
+    }
+
+    fn parse<'a>(&self, entry: &'a Entry) -> Result<Mark<'a>, EachError> {
+        job::parse(&self.items, entry.key.as_str(), &entry.value)
+    }
 }

@@ -138,7 +138,7 @@ fn conditions_claims_and_expiry() {
         $ milepost set lock/nightly owner me --fence 3 --writer w
         3
         $ milepost set lock/nightly owner zombie --fence 2 --writer w
-        ! milepost: fencing token 2 for scope lock/nightly is not the highest: 3 was seen from writer w; a newer attempt has taken over
+        ! milepost: fencing token 2 of writer w for scope lock/nightly is not the highest: 3 of writer w was seen; a newer attempt has taken over
         exit 1
         $ milepost set lock/nightly n 1 --idempotency-key once --writer w
         4

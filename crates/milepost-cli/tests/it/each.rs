@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use milepost::{ContentType, Scope, SetOptions, Store};
+use milepost::{Scope, Store};
 use tempfile::TempDir;
 
 mod full;
@@ -340,10 +340,9 @@ fn going_on_over_many_done_items_is_quick() {
     let world = World::new();
     world.each(&[], "exit 0", "1\n").says(0, &["1 done"]);
     let store = Store::open(world.store()).unwrap();
-    let scope = Scope::parse("each/j").unwrap();
-    let text = SetOptions { content_type: Some(ContentType::TEXT), ..SetOptions::default() };
-    let all = (2..=ITEMS).fold(store.commit(), |commit, n| commit.set_with(&scope, &n.to_string(), b"0 1", &text));
-    all.durable().unwrap();
+    let job = store.progress(&Scope::parse("each/j").unwrap(), "items").unwrap();
+    (2..=ITEMS).for_each(|n| job.done_with(n.to_string(), b"0 1").unwrap());
+    drop(job);
     store.close().unwrap();
     let began = Instant::now();
     world.each(&[], "exit 0", numbers(ITEMS + 1)).says(0, &["j: 1 done, 100 000 done before in"]);
@@ -356,7 +355,7 @@ fn a_value_that_is_no_mark_is_named_and_not_guessed_at() {
     let world = World::new();
     world.each(&[], "exit 0", "1\n2\n").says(0, &["2 done"]);
     let store = Store::open(world.store()).unwrap();
-    store.set(&Scope::parse("each/j").unwrap(), "2", b"yes").unwrap();
+    store.set(&Scope::parse("each/j/.progress/items/done").unwrap(), "2", b"yes").unwrap();
     store.close().unwrap();
     world.each(&[], "exit 0", "1\n2\n").says(4, &["item 2 of each/j (seq ", "): \"yes\" is not the mark of an item"]);
     world.run(["results", "--job", "j"], "").says(4, &["is not the mark of an item"]);
@@ -374,4 +373,16 @@ fn jobs_are_listed_with_their_counts() {
     assert!(rows[1].starts_with(r#"{"job":"j","done":2,"failed":1,"runs":1,"command":"#), "{rows:?}");
     world.run(["results", "--job", "none"], "").says(1, &["there is no job none"]);
     world.run(["results", "--job", "j", "7"], "").says(1, &["job j has no mark of item 7"]);
+}
+
+#[test]
+fn progress_shows_how_far_each_job_is() {
+    let world = World::new();
+    world.each(&[], "test $1 != 2", "1\n2\n3\n4\n").says(1, &["3 done, 1 failed"]);
+    world.run(["progress"], "").says(0, &["each/j", "[====================] 100%"]);
+    let one = r#""scope":"each/j","job":"items","total":4,"done":3,"failed":1,"skipped":0,"left":0,"#;
+    world.run(["progress", "each", "-o", "jsonl"], "").says(0, &[one]);
+    // Nothing is left: it does not wait.
+    world.run(["progress", "--watch"], "").says(0, &["each/j"]);
+    assert_eq!(world.run(["progress", "task"], "").text().lines().count(), 1, "no more than its head");
 }

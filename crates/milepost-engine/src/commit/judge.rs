@@ -88,7 +88,8 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
             return Ok(());
         }
         let scope = fence.scope.clone();
-        Err(refused(Refusal::Fenced { scope, token: fence.token, highest, holder: meta.writer }))
+        let (token, writer) = (fence.token, writer.cloned());
+        Err(refused(Refusal::Fenced { scope, token, writer, highest, holder: meta.writer }))
     }
 
     fn precondition(&self, precondition: &Precondition) -> Result<(), CommitError> {

@@ -115,28 +115,41 @@ impl Tiers {
 
     /// The same, below the active memtable.
     fn find_below(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Result<Option<Version>, Corruption> {
-        if let Some(frozen) = &self.frozen
-            && seq >= frozen.first
-        {
-            match frozen.memtable.look(name, seq, &glance) {
-                Met::Version(version) => return Ok(Some(version)),
-                Met::Gone => return Ok(None),
-                Met::Nothing => {}
-            }
+        if let Some(decided) = self.find_in_frozen(name, seq, &glance) {
+            return Ok(decided);
         }
         for runs in self.runs.chunks(u32::BITS as usize) {
             let mut which = look::which(runs, name, seq);
             while which != 0 {
                 let run = &runs[which.trailing_zeros() as usize];
                 which &= which - 1;
-                match look::look(run, name, self.seed, seq, &glance)? {
-                    Met::Version(version) => return Ok(Some(version)),
-                    Met::Gone => return Ok(None),
-                    Met::Nothing => {}
+                if let Some(decided) = decided(look::look(run, name, self.seed, seq, &glance)?) {
+                    return Ok(decided);
                 }
             }
         }
         Ok(None)
+    }
+
+    /// What memory decides about a key; `None` if that is for the runs to say.
+    pub(super) fn find_in_memory(&self, name: &Name<'_>, seq: Seq) -> Option<Option<Version>> {
+        let met = if seq < self.active_first { Met::Nothing } else { self.active.look(name, seq, |_| {}) };
+        decided(met).or_else(|| self.find_in_frozen(name, seq, |_| {}))
+    }
+
+    fn find_in_frozen(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Option<Option<Version>> {
+        let frozen = self.frozen.as_ref().filter(|frozen| seq >= frozen.first)?;
+        decided(frozen.memtable.look(name, seq, glance))
+    }
+
+    /// What a run decides about a key; `None` if that is for older ones to say.
+    pub(super) fn find_in_run(
+        &self,
+        run: &Run,
+        name: &Name<'_>,
+        seq: Seq,
+    ) -> Result<Option<Option<Version>>, Corruption> {
+        Ok(decided(look::look(run, name, self.seed, seq, |_| {})?))
     }
 
     /// The newest version at or below `seq`, whether or not it was deleted or cleared.
@@ -349,6 +362,16 @@ impl Tiers {
             }
         }
         sizes
+    }
+}
+
+/// What was met, if it decides.
+#[inline]
+fn decided(met: Met) -> Option<Option<Version>> {
+    match met {
+        Met::Version(version) => Some(Some(version)),
+        Met::Gone => Some(None),
+        Met::Nothing => None,
     }
 }
 

@@ -51,7 +51,9 @@ fn seen(store: &Checked, of: &str, at: impl Into<At>) -> String {
     }
     for key in ["a", "b", "c", "d"] {
         let listed = entries.iter().any(|entry| entry.key.as_str() == key);
-        assert_eq!(view.get(of, key).unwrap().is_some(), listed, "{key} of {of} at {}", view.seq());
+        let value = view.get(of, key).unwrap();
+        assert_eq!(value.is_some(), listed, "{key} of {of} at {}", view.seq());
+        assert_eq!(view.versions(of, &[key]).unwrap(), [value.map(|value| value.seq())]);
     }
     let is_listed = view.scopes(&ScopePrefix::root()).unwrap().contains(&scope(of));
     assert_eq!(is_listed, !entries.is_empty(), "{of} among the scopes");

@@ -175,6 +175,23 @@ impl World {
                         Err(error) => named(error),
                     }
                 }
+                // More keys than are looked up side by side, one of them never set.
+                let keys: Vec<String> = (0..=150).map(|number| key(number % 61)).collect();
+                let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+                match view.versions(name, &keys) {
+                    Ok(found) => {
+                        for (key, version) in keys.iter().zip(found) {
+                            assert_eq!(
+                                version.is_some(),
+                                self.model.at(name, key, seq).is_some(),
+                                "{name} {key} at {seq}"
+                            );
+                            let one = view.get(name, key).map(|value| value.map(|value| value.seq()));
+                            one.map_or_else(named, |one| assert_eq!(version, one, "{name} {key} at {seq}"));
+                        }
+                    }
+                    Err(error) => named(error),
+                }
                 let found: Result<Vec<_>, _> = view.scan(name, "item").collect();
                 match found {
                     Ok(found) => {

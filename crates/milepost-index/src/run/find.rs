@@ -15,6 +15,12 @@ use crate::{
     pages::Damage,
 };
 
+/// The block of a key's number.
+#[inline]
+pub(super) fn block_of(number: u64, blocks: u32) -> Option<u32> {
+    u32::try_from(number / BLOCK_KEYS as u64).ok().filter(|block| *block < blocks)
+}
+
 impl Run {
     /// The newest version of a key at or before `seq`. `hash` is that of the key in this scope.
     pub fn find(&self, hash: KeyHash, scope: &str, key: &str, seq: u64) -> Result<Option<Version>, Corruption> {
@@ -93,8 +99,8 @@ impl Run {
     ) -> Result<Option<(Version, Option<Older>)>, Damage> {
         let section = self.meta.sections.key_slots;
         self.search(section, self.key_shape, hash.0, |number| {
-            let block = u32::try_from(number / BLOCK_KEYS as u64).ok().filter(|block| *block < self.meta.blocks);
-            let block = block.ok_or(Damage { at: section.at, what: "a slot leads to no block" })?;
+            let block = block_of(number, self.meta.blocks)
+                .ok_or(Damage { at: section.at, what: "a slot leads to no block" })?;
             let (bytes, at) = self.block(block)?;
             let place = (number % BLOCK_KEYS as u64) as usize;
             let found = block::find(bytes, self.facts.first_seq, place, key.as_bytes()).map_err(Damage::at(at))?;

@@ -233,7 +233,7 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
         Refusal::Precondition { failed, actual } => {
             Refused::Precondition(failed.clone(), actual.filter(|seq| *seq > Seq::ZERO))
         }
-        Refusal::Fenced { scope, token, highest, holder } => {
+        Refusal::Fenced { scope, token, highest, holder, .. } => {
             Refused::Fenced(scope.clone(), *token, *highest, holder.clone())
         }
         Refusal::IdempotencyConflict { first, .. } => Refused::Conflict(*first),

@@ -59,7 +59,7 @@ fn committing() {
     let failed = Precondition::ScopeAt { scope: scope(), seq: Seq(4) };
     let refusal = Refusal::Precondition { failed, actual: Some(Seq(5)) };
     check(refused(refusal), ErrorKind::Conflict, "its version is 5");
-    let refusal = Refusal::Fenced { scope: scope(), token: 1, highest: 2, holder: None };
+    let refusal = Refusal::Fenced { scope: scope(), token: 1, writer: None, highest: 2, holder: None };
     check(refused(refusal), ErrorKind::Fenced, "token 1 for scope a/b");
     let refusal = Refusal::IdempotencyConflict { key: "k".into(), first: Seq(9) };
     check(refused(refusal), ErrorKind::Conflict, "used by commit 9");

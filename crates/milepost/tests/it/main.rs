@@ -12,6 +12,7 @@ mod golden; // stores of every released format, read for good
 mod limits; // exact, named, and nothing is appended
 mod names; // any name that is allowed comes back as it was
 mod order; // threads and tickets
+mod progress; // which of many items are done, after SIGKILL too
 mod reads; // a read that follows an acknowledgement sees it
 mod replay; // the same log, the same answers
 mod views; // a past moment never changes

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use milepost::{Entry, Key, Seq, Timestamp};
+use milepost::{Entry, Key, Seq, Timestamp, task::Summary};
 
 use crate::{
     each::{
@@ -32,15 +32,10 @@ pub(super) struct JobRow {
 }
 
 impl JobRow {
-    pub(super) fn new(job: &str, record: &RunRecord, seq: Seq) -> JobRow {
+    pub(super) fn new(job: &str, record: &RunRecord, summary: &Summary) -> JobRow {
         let command = text::command_line(&record.command);
-        JobRow { job: job.to_owned(), done: 0, failed: 0, runs: record.run, command, seq, last: None }
-    }
-
-    /// Counts an item.
-    pub(super) fn count(&mut self, ending: Ending, at: Timestamp) {
-        *if ending.is_ok() { &mut self.done } else { &mut self.failed } += 1;
-        self.last = self.last.max(Some(at));
+        let (done, failed, last) = (summary.done, summary.failed, summary.last);
+        JobRow { job: job.to_owned(), done, failed, runs: record.run, command, seq: summary.last_seq(), last }
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
         }
     }
     shared.counters.set_total(read);
+    shared.job.expect_total(read);
     Ok(())
 }
 
@@ -72,5 +73,6 @@ fn count_ahead(shared: &Shared, input: &Input) {
     let at = io::Seek::stream_position(&mut &input.file);
     if let Some(total) = at.ok().and_then(|at| items::count(&input.file, at, input.separator)) {
         shared.counters.set_total(total);
+        shared.job.expect_total(total);
     }
 }

@@ -159,14 +159,15 @@ fn a_handover_is_left_alone_when_somebody_wrote_since() {
         let world = World::new();
         let held = Held::begin(&world, &["-j1"], "quick\nheld\n", 1);
         let items = Scope::parse("each/j").unwrap();
-        while Store::read_only(world.store()).unwrap().get(&items, "quick").unwrap().is_none() {
+        let marked = |store: Store| store.progress(&items, "items").unwrap().summary().unwrap().done > 0;
+        while !marked(Store::read_only(world.store()).unwrap()) {
             spin_loop();
         }
         held.kill();
         assert!(world.store().join("each.handover").exists());
         if by_hand {
             let store = Store::open(world.store()).unwrap();
-            store.clear(&items).unwrap();
+            store.progress(&items, "items").unwrap().reset_all().unwrap();
             store.close().unwrap();
         }
         let counts = if by_hand { "1 done in" } else { "0 done, 1 done before in" };

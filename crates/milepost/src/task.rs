@@ -1,0 +1,193 @@
+//! [`Task`]: a scope, and who works on it in which attempt. The task patterns are opened through it.
+//!
+//! Opening makes the claim of the attempt durable: its number is the fencing token of the scope. From then on a lower
+//! attempt is refused in whatever it writes as a task, by an error that names both. What follows from that:
+//!
+//! * The same attempt under the same name goes on: a process that was started again is no other attempt. Under another
+//!   name it is refused: two workers can't both be attempt 3.
+//! * A writer without an attempt claims nothing and is not refused: a person who puts something right, or one of many
+//!   tasks that write to an asset.
+//! * [`Task::on`] is the same task, with the same claim, at the state of another scope: an asset that many tasks share.
+//!
+//! # Where it is kept
+//!
+//! In the task's own scope, so that a checkpoint, a restore or a fork of the scope takes it along. A key of a pattern is
+//! `.`, the pattern, `/`, the name: `.watermark/orders.updated_at`, `.job/emr-step`, `.step/extract`. Its content type says
+//! which pattern wrote it; a value of another type under such a key is refused and left as it is. Keys that begin with
+//! `.` are better left to the patterns. Where a pattern has a key for each of many items, they are in a scope of its own
+//! below the task's: `task/etl/load/.progress/checksum`.
+//!
+//! Invariant: whatever a pattern writes goes through [`Task::commit`], and so carries the writer and the claim.
+//!
+//! Must not know: what a pattern keeps.
+
+pub(crate) mod progress;
+
+use milepost_types::{Key, Scope, Writer};
+
+use crate::{CommitBuilder, Result, Store};
+use progress::shared::Origin;
+pub use progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary};
+
+/// A scope, and who works on it. Cheap to clone, to share between threads and to send to one.
+///
+/// ```
+/// use milepost::{Scope, Store, Writer};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+/// let task = store.task(&scope, Writer::new("worker-7")?.attempt(3))?;
+/// assert_eq!((task.scope(), task.writer().attempt_number()), (&scope, Some(3)));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Task {
+    store: Store,
+    /// Whose state it reads and writes.
+    scope: Scope,
+    /// Whose attempt it is. Another scope than `scope` only after [`Task::on`].
+    claimed: Scope,
+    writer: Writer,
+}
+
+impl Task {
+    pub(crate) fn open(store: Store, scope: &Scope, writer: Writer) -> Result<Task> {
+        let task = Task { store, scope: scope.clone(), claimed: scope.clone(), writer };
+        if task.writer.attempt_number().is_some() {
+            task.commit().durable()?;
+        }
+        Ok(task)
+    }
+
+    /// The same task at the state of another scope, under the same claim.
+    ///
+    /// ```
+    /// use milepost::{ErrorKind, Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, load) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let orders = Scope::parse("asset/orders")?;
+    /// let task = store.task(&load, Writer::new("worker-7")?.attempt(1))?.on(&orders);
+    /// // Another task may write to the asset, whatever attempt it is in.
+    /// let other = store.task(&Scope::parse("task/report")?, Writer::new("worker-8")?.attempt(9))?.on(&orders);
+    /// task.commit().set(&orders, "rows", b"12").durable()?;
+    /// other.commit().set(&orders, "rows", b"13").durable()?;
+    /// // But once `load` has a newer attempt, the older one can't write there either.
+    /// store.task(&load, Writer::new("worker-7")?.attempt(2))?;
+    /// assert_eq!(task.commit().set(&orders, "rows", b"14").durable().unwrap_err().kind(), ErrorKind::Fenced);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on(&self, scope: &Scope) -> Task {
+        Task { scope: scope.clone(), ..self.clone() }
+    }
+
+    /// Whose state it reads and writes.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Who works on it.
+    #[must_use]
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The store it is in.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Begins a commit that says who writes, and is refused once a newer attempt has opened the task: for state of the
+    /// task's own.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let task = store.task(&scope, Writer::new("worker-7")?.attempt(3))?;
+    /// let receipt = task.commit().set(&scope, "file", b"part-0041").durable()?;
+    /// let meta = store.commit_at(receipt.seq)?.expect("it is durable").meta;
+    /// assert_eq!((meta.writer.as_ref(), meta.fences[0].token), (Some(task.writer()), 3));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn commit(&self) -> CommitBuilder {
+        let commit = self.store.commit().writer(self.writer.clone());
+        match self.writer.attempt_number() {
+            Some(attempt) => commit.fence(&self.claimed, u64::from(attempt)),
+            None => commit,
+        }
+    }
+
+    /// Which of many items are done: the job of this name.
+    ///
+    /// ```
+    /// # use milepost::{ErrorKind, Scope, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let progress = store.task(&scope, Writer::new("worker-7")?.attempt(1))?.progress("checksum")?;
+    /// progress.done("a")?;
+    /// progress.flush()?;
+    /// store.task(&scope, Writer::new("worker-8")?.attempt(2))?;
+    /// progress.done("b")?;
+    /// assert_eq!(progress.flush().unwrap_err().kind(), ErrorKind::Fenced);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn progress(&self, name: &str) -> Result<Progress> {
+        self.progress_with(name, &ProgressOptions::default())
+    }
+
+    /// The same, with other options.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer, task::ProgressOptions};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// let task = store.task(&scope, Writer::new("worker-7")?.attempt(1))?;
+    /// let options = ProgressOptions { batch_marks: 100, ..ProgressOptions::default() };
+    /// task.progress_with("checksum", &options)?.done("a")?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn progress_with(&self, name: &str, options: &ProgressOptions) -> Result<Progress> {
+        let fence = self.writer.attempt_number().map(|attempt| (self.claimed.clone(), u64::from(attempt)));
+        let origin = Origin { writer: Some(self.writer.clone()), fence };
+        Progress::new(&self.store, &self.scope, name, options, origin)
+    }
+
+    /// The key of a pattern's state of this name, in the task's scope. Checked: not longer than a key may be.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the patterns come next"))]
+    pub(crate) fn key(&self, pattern: &str, name: &str) -> Result<Key> {
+        // An empty name is told as one, not as a key that ends with a slash.
+        Key::parse(name)?;
+        Ok(Key::parse(&format!(".{pattern}/{name}"))?)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn scope_below(&self, pattern: &str, name: &str) -> Result<Scope> {
+        scope_below(&self.scope, pattern, name)
+    }
+}
+
+/// The scope below a task's for the items of a pattern that has a key for each. A slash in the name does not make two
+/// segments.
+pub(crate) fn scope_below(scope: &Scope, pattern: &str, name: &str) -> Result<Scope> {
+    Key::parse(name)?;
+    Ok(Scope::parse(&format!("{}/.{pattern}/{}", scope.as_str(), segment(name)))?)
+}
+
+/// A name as one segment of a scope: `%`, `/`, and a name of dots alone are written as in a URL.
+fn segment(name: &str) -> String {
+    if matches!(name, "." | "..") {
+        return name.replace('.', "%2E");
+    }
+    name.replace('%', "%25").replace('/', "%2F")
+}
+
+/// The name of a segment; `None` if no name is written so.
+pub(crate) fn name_of(written: &str) -> Option<String> {
+    let name = written.replace("%2F", "/").replace("%2E", ".").replace("%25", "%");
+    Some(name).filter(|name| segment(name) == written)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! [`Pending`]: the items of a list that are still to be done.
+//!
+//! Invariant: an item is handed out once, in the order of the list, and not if it is marked. What is held of the list
+//! is what is looked up at once, and a hash of each item that was handed out and is not durably marked.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use milepost_engine::{CommitError, Refusal};
+use milepost_types::{At, Key, Precondition, Seq, Timestamp, limits};
+
+use super::{
+    counts::Counts,
+    error::ProgressError,
+    item::{Item, ItemKey},
+    shared::{Hand, Shared},
+};
+use crate::{Error, Result, View};
+
+/// Items that are looked up at once, at most.
+const CHUNK_MAX: usize = 1024;
+/// How often a lease is asked for anew because others took it meanwhile.
+const TRIES_MAX: usize = 100;
+
+/// The items of a list that are neither done nor failed nor skipped, as [`super::Progress::pending`] finds them.
+///
+/// An item that can be none (it is empty, or holds a NUL) comes as an error in its place; the walk goes on behind it.
+/// It ends with an error of the store.
+///
+/// ```
+/// # use milepost::{Scope, Store};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+/// progress.done("b")?;
+/// for item in progress.pending(["a", "b", "a"]) {
+///     assert_eq!(item?, "a"); // once
+/// }
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[must_use = "a list is read as it is iterated"]
+pub struct Pending<I: Iterator> {
+    shared: Arc<Shared>,
+    items: I,
+    hand: Arc<Hand>,
+    ready: VecDeque<Result<I::Item>>,
+    /// How many are looked up at once: few where items are handed out, many where they are done.
+    chunk: usize,
+    chunk_max: usize,
+    is_flushed: bool,
+    /// The store could not be read: what comes behind is not known.
+    is_over: bool,
+}
+
+impl<I: Iterator<Item: Item>> Pending<I> {
+    pub(crate) fn new(shared: Arc<Shared>, items: I) -> Pending<I> {
+        let (least, most) = items.size_hint();
+        if most == Some(least) {
+            shared.expect_total(least as u64);
+        }
+        // A list that knows its length is there already: nobody waits for it to come.
+        let chunk = if least >= CHUNK_MAX { CHUNK_MAX / 4 } else { 1 };
+        let hand = Arc::new(Hand::default());
+        shared.hold(&hand);
+        let ready = VecDeque::new();
+        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed: false, is_over: false }
+    }
+
+    /// Reads no more than so many items ahead of the one that is handed out: for a list that is slow to come. 1024 if
+    /// nothing is said.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+    /// let lines = ["a", "b"]; // or of a pipe
+    /// assert_eq!(progress.pending(lines).read_ahead(1).count(), 2);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn read_ahead(mut self, items: usize) -> Pending<I> {
+        self.chunk_max = items.clamp(1, CHUNK_MAX);
+        self.chunk = self.chunk.min(self.chunk_max);
+        self
+    }
+
+    /// Takes up to `count` items that nobody else has claimed, for as long as a lease lasts: another worker with the
+    /// same list does not get them before it ends. None are left to be claimed if it gives none.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// # let scope = Scope::parse("task/load")?;
+    /// let (one, other) = (store.progress(&scope, "checksum")?, store.progress(&scope, "checksum")?);
+    /// assert_eq!(one.pending(["a", "b", "c"]).claim(2)?, ["a", "b"]);
+    /// assert_eq!(other.pending(["a", "b", "c"]).claim(2)?, ["c"]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn claim(&mut self, count: usize) -> Result<Vec<I::Item>> {
+        let count = count.min(limits::PRECONDITIONS_MAX);
+        let mut claimed = Vec::new();
+        while claimed.len() < count {
+            let wanted: Vec<I::Item> = self.by_ref().take(count - claimed.len()).collect::<Result<_>>()?;
+            if wanted.is_empty() {
+                break;
+            }
+            claimed.extend(self.lease(wanted)?);
+        }
+        Ok(claimed)
+    }
+
+    /// Those of the items that are now ours.
+    fn lease(&mut self, mut wanted: Vec<I::Item>) -> Result<Vec<I::Item>> {
+        let shared = Arc::clone(&self.shared);
+        shared.has_leases.store(true, std::sync::atomic::Ordering::Relaxed);
+        let leased = &shared.places.leased;
+        for _ in 0..TRIES_MAX {
+            let view = shared.store.view(At::Latest)?;
+            self.keep(&mut wanted, |keys| view.versions(leased, keys))?;
+            if wanted.is_empty() {
+                return Ok(wanted);
+            }
+            let who = shared.origin.writer.as_ref().map_or("", |writer| writer.name());
+            let lease_us = i64::try_from(shared.options.lease.as_micros()).unwrap_or(i64::MAX);
+            let expires_at = Timestamp(view.at()?.0.saturating_add(lease_us));
+            let mut request = shared.request()?;
+            for item in &wanted {
+                let named = ItemKey::of(item.item()).map_err(ProgressError::from)?;
+                let key = Key::parse(&named.key)?;
+                request = request.require(Precondition::KeyAbsent { scope: leased.clone(), key });
+                request.add_set_with(leased, &named.key, who.as_bytes(), None, Some(expires_at))?;
+            }
+            match shared.store.engine().commit(request) {
+                Ok(_) => {
+                    // Whoever had them before may have marked them until then.
+                    let view = shared.store.view(At::Latest)?;
+                    let counts = shared.counts(&view)?.0.unwrap_or_default();
+                    self.keep(&mut wanted, |keys| marked(&shared, &view, &counts, keys))?;
+                    return Ok(wanted);
+                }
+                Err(CommitError::Refused(refusal)) if matches!(*refusal, Refusal::Precondition { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Keeps the items that are not found; the others are out of hand.
+    fn keep(&self, items: &mut Vec<I::Item>, find: impl FnOnce(&[&str]) -> Result<Vec<Option<Seq>>>) -> Result<()> {
+        let keys = items.iter().map(|item| ItemKey::of(item.item()).map_err(ProgressError::from));
+        let keys: Vec<ItemKey<'_>> = keys.collect::<Result<_, _>>()?;
+        let names: Vec<&str> = keys.iter().map(|key| &*key.key).collect();
+        let found = find(&names)?;
+        for (name, found) in names.iter().zip(&found) {
+            if found.is_some() {
+                self.hand.let_go(name);
+            }
+        }
+        let mut found = found.into_iter();
+        items.retain(|_| found.next().flatten().is_none());
+        Ok(())
+    }
+
+    /// Looks the next items of the list up; whether there were any.
+    fn fill(&mut self) -> Result<bool> {
+        if !std::mem::replace(&mut self.is_flushed, true) {
+            // What was marked before is found then.
+            self.shared.flush()?;
+        }
+        let items: Vec<I::Item> = self.items.by_ref().take(self.chunk).collect();
+        if items.is_empty() {
+            return Ok(false);
+        }
+        let view = self.shared.store.view(At::Latest)?;
+        let counts = self.shared.counts(&view)?.0.unwrap_or_default();
+        let is_out = self.choose(&items, &view, &counts)?;
+        let before = self.ready.len();
+        for (item, fate) in items.into_iter().zip(is_out) {
+            match fate {
+                Fate::Out => {}
+                Fate::Ready => self.ready.push_back(Ok(item)),
+                Fate::Wrong(error) => self.ready.push_back(Err(error)),
+            }
+        }
+        let is_there = self.items.size_hint().0 >= CHUNK_MAX;
+        let grows = is_there || self.ready.len() == before;
+        self.chunk = if grows { self.chunk * 2 } else { self.chunk.div_ceil(2) }.min(self.chunk_max);
+        Ok(true)
+    }
+
+    fn choose(&self, items: &[I::Item], view: &View, counts: &Counts) -> Result<Vec<Fate>> {
+        let mut fates: Vec<Fate> = Vec::with_capacity(items.len());
+        let mut keys = Vec::with_capacity(items.len());
+        for item in items {
+            match ItemKey::of(item.item()) {
+                Ok(key) => {
+                    keys.push((fates.len(), key));
+                    fates.push(Fate::Out);
+                }
+                Err(error) => fates.push(Fate::Wrong(ProgressError::from(error).into())),
+            }
+        }
+        let names: Vec<&str> = keys.iter().map(|(_, key)| &*key.key).collect();
+        let found = marked(&self.shared, view, counts, &names)?;
+        let mut fresh = Vec::new();
+        for ((index, key), found) in keys.iter().zip(&found) {
+            if let (Some(item), true) = (key.beside, found.is_some()) {
+                self.compare(view, &key.key, item)?;
+            }
+            // In hand first, and looked up again then: whoever marks it lets go of it when the mark can be seen.
+            if found.is_none() && self.hand.take(&key.key) {
+                fresh.push((*index, &*key.key));
+            }
+        }
+        let names: Vec<&str> = fresh.iter().map(|(_, key)| *key).collect();
+        let now = self.shared.store.view(At::Latest)?;
+        let again = if now.seq() == view.seq() {
+            vec![None; names.len()]
+        } else {
+            marked(&self.shared, &now, &self.shared.counts(&now)?.0.unwrap_or_default(), &names)?
+        };
+        for ((index, key), found) in fresh.iter().zip(again) {
+            match found {
+                Some(_) => self.hand.let_go(key),
+                None => fates[*index] = Fate::Ready,
+            }
+        }
+        Ok(fates)
+    }
+
+    /// A hash that is marked must be of this item.
+    fn compare(&self, view: &View, key: &str, item: &[u8]) -> Result<()> {
+        let scope = &self.shared.places.long;
+        match view.get(scope, key)? {
+            Some(kept) if *kept == *item => Ok(()),
+            Some(_) => Err(ProgressError::Collision { scope: scope.clone(), key: key.to_owned() }.into()),
+            None => Err(ProgressError::Beside { scope: scope.clone(), key: key.to_owned() }.into()),
+        }
+    }
+}
+
+/// What becomes of an item that was read.
+enum Fate {
+    /// It is marked, or in hand already.
+    Out,
+    Ready,
+    /// It is no item.
+    Wrong(Error),
+}
+
+/// Of each item a commit that marked it, `None` if it is pending.
+fn marked(shared: &Shared, view: &View, counts: &Counts, keys: &[&str]) -> Result<Vec<Option<Seq>>> {
+    let mut found = view.versions(&shared.places.done, keys)?;
+    if counts.failed > 0 {
+        let failed = view.versions(&shared.places.failed, keys)?;
+        let failed = failed.into_iter().map(|seq| seq.filter(|seq| !counts.is_retried(*seq)));
+        found.iter_mut().zip(failed).for_each(|(found, failed)| *found = found.or(failed));
+    }
+    if counts.skipped > 0 {
+        let skipped = view.versions(&shared.places.skipped, keys)?;
+        found.iter_mut().zip(skipped).for_each(|(found, skipped)| *found = found.or(skipped));
+    }
+    Ok(found)
+}
+
+impl<I: Iterator<Item: Item>> Iterator for Pending<I> {
+    type Item = Result<I::Item>;
+
+    fn next(&mut self) -> Option<Result<I::Item>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(item);
+            }
+            if self.is_over {
+                return None;
+            }
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
+
+impl<I: Iterator> std::fmt::Debug for Pending<I> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pending").field("ready", &self.ready.len()).finish_non_exhaustive()
+    }
+}
