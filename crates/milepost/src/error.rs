@@ -71,6 +71,15 @@ pub enum ErrorKind {
     Clock,
     /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
     OtherType,
+    /// The request of a job, or the order or the input of a step, is another than the recorded one: put it back, or
+    /// start anew by name.
+    Changed,
+    /// The job that was waited for failed or was cancelled: look at it, then start it again by name.
+    Failed,
+    /// What was waited for has not ended in time; it goes on: wait for it again.
+    TimedOut,
+    /// The caller's own code returned the error, which is the source.
+    Caller,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -104,6 +113,8 @@ enum Inner {
     Json(#[from] JsonError),
     #[error(transparent)]
     Body(#[from] BodyError),
+    #[error(transparent)]
+    Task(#[from] crate::task::TaskError),
     #[cfg(feature = "typed")]
     #[error(transparent)]
     Typed(#[from] crate::typed::TypedError),
@@ -126,6 +137,7 @@ impl Error {
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
+            Inner::Task(error) => error.kind(),
             #[cfg(feature = "typed")]
             Inner::Typed(error) => error.kind(),
         }
@@ -162,7 +174,7 @@ macro_rules! from {
     )*};
 }
 
-from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError);
+from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, crate::task::TaskError);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 

@@ -14,6 +14,7 @@ mod names; // any name that is allowed comes back as it was
 mod order; // threads and tickets
 mod reads; // a read that follows an acknowledgement sees it
 mod replay; // the same log, the same answers
+mod task; // the task patterns
 mod views; // a past moment never changes
 mod watch; // each commit once, in order
 
