@@ -7,7 +7,10 @@ use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
-use crate::{json::JsonError, task::progress::error::ProgressError};
+use crate::{
+    json::JsonError,
+    task::{TaskError, progress::error::ProgressError},
+};
 
 /// What the functions of this crate return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -71,6 +74,15 @@ pub enum ErrorKind {
     Clock,
     /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
     OtherType,
+    /// The request of a job, or the order or the input of a step, is another than the recorded one: put it back, or
+    /// start anew by name.
+    Changed,
+    /// The job that was waited for failed or was cancelled: look at it, then start it again by name.
+    Failed,
+    /// What was waited for has not ended in time; it goes on: wait for it again.
+    TimedOut,
+    /// The caller's own code returned the error, which is the source.
+    Caller,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -105,6 +117,8 @@ enum Inner {
     #[error(transparent)]
     Body(#[from] BodyError),
     #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
     Progress(#[from] ProgressError),
     #[cfg(feature = "typed")]
     #[error(transparent)]
@@ -128,6 +142,7 @@ impl Error {
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
+            Inner::Task(error) => error.kind(),
             Inner::Progress(error) => error.kind(),
             #[cfg(feature = "typed")]
             Inner::Typed(error) => error.kind(),
@@ -165,7 +180,7 @@ macro_rules! from {
     )*};
 }
 
-from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, ProgressError);
+from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, TaskError, ProgressError);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 
