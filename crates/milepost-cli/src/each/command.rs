@@ -1,5 +1,11 @@
 //! The command line: a template in which `{}` stands for the item, and the program it names.
 //!
+//! ```text
+//! {}   the item              {/}   what stands behind its last slash
+//! {.}  without its ending    {//}  what stands before it, . for nothing
+//! {#}  its place in the list {/.}  {/} without its ending
+//! ```
+//!
 //! Invariant: an item is one argument or a part of one, whatever is in it; no shell reads it. The program is looked up
 //! once, before anything runs.
 //!
@@ -14,8 +20,8 @@ use std::{
 
 use thiserror::Error;
 
-/// What stands for the item.
-const PLACE: &str = "{}";
+/// What stands for the item, or for a part of it.
+const PLACES: [&str; 6] = ["{}", "{.}", "{/}", "{//}", "{/.}", "{#}"];
 
 /// Why a command line can't be run for any item.
 #[derive(Debug, Error)]
@@ -50,8 +56,8 @@ impl Template {
     /// Reads a command line of at least one word, and looks its program up.
     pub(crate) fn new(words: &[String]) -> Result<Template, CommandError> {
         let name = &words[0];
-        let program = if name.contains(PLACE) { None } else { Some(look_up(name, env::var_os("PATH").as_deref())?) };
-        let appends = !words.iter().any(|word| word.contains(PLACE));
+        let program = if has_place(name) { None } else { Some(look_up(name, env::var_os("PATH").as_deref())?) };
+        let appends = !words.iter().any(|word| has_place(word));
         Ok(Template { words: words.to_vec(), program, appends })
     }
 
@@ -60,8 +66,8 @@ impl Template {
         self.program.is_none()
     }
 
-    /// The command for an item.
-    pub(crate) fn command(&self, item: &str) -> Command {
+    /// The command for an item, which is the one at `place` of the list, from 1.
+    pub(crate) fn command(&self, item: &str, place: u64) -> Command {
         let name = &self.words[0];
         let mut command = match &self.program {
             Some(program) => {
@@ -70,11 +76,11 @@ impl Template {
                 command.arg0(name);
                 command
             }
-            None => Command::new(name.replace(PLACE, item)),
+            None => Command::new(filled(name, item, place)),
         };
         for word in &self.words[1..] {
-            if word.contains(PLACE) {
-                command.arg(word.replace(PLACE, item));
+            if has_place(word) {
+                command.arg(filled(word, item, place));
             } else {
                 command.arg(word);
             }
@@ -83,6 +89,47 @@ impl Template {
             command.arg(item);
         }
         command
+    }
+}
+
+fn has_place(word: &str) -> bool {
+    PLACES.iter().any(|place| word.contains(place))
+}
+
+/// A word with the item in its places. What the item brings in is not looked at again.
+fn filled(word: &str, item: &str, place: u64) -> String {
+    let (mut filled, mut rest) = (String::with_capacity(word.len() + item.len()), word);
+    while let Some(at) = rest.find('{') {
+        filled.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match PLACES.iter().find(|mark| rest.starts_with(**mark)) {
+            Some(mark) => {
+                let (dir, name) = item.rsplit_once('/').unwrap_or((".", item));
+                match *mark {
+                    "{.}" => filled.push_str(without_ending(item)),
+                    "{/}" => filled.push_str(name),
+                    "{//}" => filled.push_str(if dir.is_empty() { "/" } else { dir }),
+                    "{/.}" => filled.push_str(without_ending(name)),
+                    "{#}" => filled.push_str(&place.to_string()),
+                    _ => filled.push_str(item),
+                }
+                rest = &rest[mark.len()..];
+            }
+            None => {
+                filled.push('{');
+                rest = &rest[1..];
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// `a/b.tar` of `a/b.tar.gz`. A name that begins with its only dot, or has it in a directory, has no ending.
+fn without_ending(item: &str) -> &str {
+    match item.rsplit_once('.') {
+        Some((stem, ending)) if !ending.contains('/') && !stem.is_empty() && !stem.ends_with('/') => stem,
+        Some(_) | None => item,
     }
 }
 

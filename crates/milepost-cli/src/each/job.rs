@@ -6,11 +6,11 @@
 //!
 //! Knows nothing of processes and screens.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use milepost::{
     At, ContentType, Receipt, Scope, Seq, SetOptions, Store, Value, View, Writer,
-    task::{Found, Progress},
+    task::{Found, Progress, ProgressOptions},
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +101,7 @@ impl Job {
         }
         let run = before.map_or(1, |before| before.run.saturating_add(1));
         let writer = writer.clone().attempt(run);
-        let items = store.task(&task, writer.clone())?.progress(ITEMS)?;
+        let items = store.task(&task, writer.clone())?.progress_with(ITEMS, &options())?;
         if on_change == OnChange::Restart && has_marks(&items)? {
             // Before the new command is said: killed in between, nothing is done by a command that is not named.
             items.reset_all()?;
@@ -135,7 +135,7 @@ impl Job {
         known.seq > self.began
     }
 
-    /// Makes marks durable, all of them as one commit.
+    /// Makes marks durable, all of them together.
     pub(super) fn commit<'a>(&self, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Receipt, EachError> {
         set_marks(&self.items, marks).map_err(EachError::Marks)?;
         Ok(self.store.last())
@@ -186,6 +186,11 @@ pub(super) fn run_record(view: &View, jobs: &Scope) -> Result<Option<RunRecord>,
     serde_json::from_slice(&value).map(Some).map_err(|source| EachError::RunRecord { scope: jobs.clone(), source })
 }
 
+/// Marks are gathered before they come here: each lot is committed by the flush behind it.
+fn options() -> ProgressOptions {
+    ProgressOptions { batch_delay: Duration::from_secs(3600), ..ProgressOptions::default() }
+}
+
 fn handover_path(store: &Store) -> PathBuf {
     store.dir().join("each.handover")
 }
@@ -199,7 +204,7 @@ fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachErro
     let Some(record) = run_record(&view, &jobs)? else { return Ok(()) };
     // Under the claim of the run that ended, whoever takes over; so this is one of its marks.
     let writer = writer.clone().attempt(record.run);
-    let items = store.task(&task, writer.clone())?.progress(ITEMS)?;
+    let items = store.task(&task, writer.clone())?.progress_with(ITEMS, &options())?;
     let touched = items.summary()?.last_seq();
     if view.scope_version(&jobs)? != left.run || !was_last_written_by(store, touched, left.run, &writer)? {
         return Ok(());
@@ -225,7 +230,7 @@ fn was_last_written_by(store: &Store, seq: Seq, run: Seq, writer: &Writer) -> Re
     Ok(store.commit_at(seq)?.is_some_and(|commit| commit.meta.writer.as_ref() == Some(writer)))
 }
 
-/// Makes marks durable, all of them as one commit.
+/// Makes marks durable, all of them together.
 fn set_marks<'a>(items: &Progress, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> milepost::Result<()> {
     for (item, mark) in marks {
         if Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok()) {

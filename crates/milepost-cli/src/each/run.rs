@@ -108,6 +108,8 @@ pub(super) enum RunEnding {
 
 struct Item {
     text: Arc<str>,
+    /// Its place in the list, from 1.
+    place: u64,
     /// Attempts so far, in earlier runs.
     attempts: u32,
 }

@@ -5,7 +5,7 @@ use super::{Template, look_up};
 fn check(words: &[&str], item: &str, expected: &[&str]) {
     let words: Vec<String> = words.iter().map(|&w| w.to_owned()).collect();
     let template = Template::new(&words).unwrap();
-    let command = template.command(item);
+    let command = template.command(item, 7);
     let mut line = vec![command.get_program().to_str().unwrap().to_owned()];
     line.extend(command.get_args().map(|a| a.to_str().unwrap().to_owned()));
     assert_eq!(line, expected);
@@ -20,6 +20,28 @@ fn the_item_takes_its_places() {
     check(&["/bin/true", "{}"], "{}", &["/bin/true", "{}"]);
     check(&["/bin/{}", "-v"], "true", &["/bin/true", "-v"]);
     check(&["/bin/true", "{", "}"], "i", &["/bin/true", "{", "}", "i"]);
+}
+
+#[test]
+fn parts_of_the_item_take_their_places() {
+    for (word, item, expected) in [
+        ("{.}.png", "a/b.tar.gz", "a/b.tar.png"),
+        ("{.}", "a.d/b", "a.d/b"),
+        ("{.}", "a/.bashrc", "a/.bashrc"),
+        ("{.}", ".b", ".b"),
+        ("{/}", "a/b.c", "b.c"),
+        ("{/}", "b.c", "b.c"),
+        ("{//}", "a/b/c", "a/b"),
+        ("{//}", "c", "."),
+        ("{//}", "/c", "/"),
+        ("{/.}", "a/b.c", "b"),
+        ("{#}-{}", "x", "7-x"),
+        ("{}{/}", "{/}", "{/}}"),
+        ("{{}}{ {x}", "i", "{i}{ {x}"),
+    ] {
+        check(&["/bin/true", word], item, &["/bin/true", expected]);
+    }
+    check(&["/bin/true", "{x}"], "i", &["/bin/true", "{x}", "i"]);
 }
 
 #[test]

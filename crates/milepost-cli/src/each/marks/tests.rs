@@ -37,7 +37,11 @@ fn a_mark_is_handed_over_at_once_and_becomes_durable_with_all_that_wait() {
     marks.close();
     marks.commit_all(&job).unwrap();
     let (durable, last) = marks.durable();
-    assert_eq!((durable, last.map(|receipt| receipt.seq)), (3, Some(Seq(2))), "one commit after that of the run");
+    assert_eq!(
+        (durable, last.map(|receipt| receipt.seq)),
+        (3, Some(Seq(3))),
+        "one commit after the claim and that of the run"
+    );
     for item in items(&["a", "b", "c"]) {
         assert!(job.look_up(&item).unwrap().is_some_and(|known| known.done && job.is_of_this_run(&known)));
         assert!(marks.take(&item), "out of hand once it is durable");

@@ -36,7 +36,7 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
                 continue;
             }
         };
-        if let Some(item) = choose(shared, item)?
+        if let Some(item) = choose(shared, item, read)?
             && queue.send(item).is_err()
         {
             return Ok(());
@@ -48,7 +48,7 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
 }
 
 /// Decides whether an item is to be run, and takes it in hand if so.
-fn choose(shared: &Shared, text: &str) -> Result<Option<Item>, EachError> {
+fn choose(shared: &Shared, text: &str, place: u64) -> Result<Option<Item>, EachError> {
     let text: Arc<str> = text.into();
     // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
     if !shared.marks.take(&text) {
@@ -60,8 +60,8 @@ fn choose(shared: &Shared, text: &str) -> Result<Option<Item>, EachError> {
         Some(known) if shared.job.is_of_this_run(&known) => &shared.counters.repeated,
         Some(Known { done: true, .. }) => &shared.counters.skipped,
         Some(_) if shared.plan.failed_before == FailedBefore::Skip => &shared.counters.failed_before,
-        Some(Known { attempt, .. }) => return Ok(Some(Item { text, attempts: attempt })),
-        None => return Ok(Some(Item { text, attempts: 0 })),
+        Some(Known { attempt, .. }) => return Ok(Some(Item { text, place, attempts: attempt })),
+        None => return Ok(Some(Item { text, place, attempts: 0 })),
     };
     add(counter);
     shared.marks.let_go(&text);

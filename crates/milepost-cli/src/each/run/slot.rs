@@ -84,7 +84,7 @@ fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> 
 
 fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut Outputs) -> io::Result<Ended> {
     let template = &shared.plan.template;
-    let mut command: Command = template.command(&item.text);
+    let mut command: Command = template.command(&item.text, item.place);
     command
         .env("MILEPOST_ITEM", &*item.text)
         .env("MILEPOST_JOB", &shared.plan.job)
