@@ -55,8 +55,9 @@ const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_
 /// Run a command once per item, and remember durably what is done.
 ///
 /// Items are read from standard input, one a line. `{}` in the command stands for the item, `{.}` for it without its
-/// ending, `{/}` for what stands behind its last slash, `{//}` for what stands before, `{/.}` for `{/}` without its ending,
-/// `{#}` for its place in the list; without any of these, the item comes last. No shell is in between. Killed at any moment and started again, it goes on with what is left.
+/// ending, `{/}` for what stands behind its last slash, `{//}` for what stands before, `{/.}` for `{/}` without its
+/// ending, `{#}` for its place in the list; without any of these, the item comes last. No shell is in between. Killed
+/// at any moment and started again, it goes on with what is left.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

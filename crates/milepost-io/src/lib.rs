@@ -15,6 +15,7 @@ mod signal;
 mod sim;
 mod spread;
 mod thread;
+mod timer;
 mod whole;
 
 use std::{fmt, io, path::Path};
@@ -31,6 +32,7 @@ pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 pub use spread::{Held, Spread};
 pub use thread::spawn;
+pub use timer::{Stopwatch, sleep};
 pub use whole::{
     NotReplaced, ShortWrite, next_name, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically,
 };

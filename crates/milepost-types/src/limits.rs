@@ -21,6 +21,8 @@ pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
 pub const CHECKPOINT_NAME_BYTES_MAX: usize = KEY_BYTES_MAX;
 /// Bytes of a checkpoint's note, at least 1.
 pub const NOTE_BYTES_MAX: usize = 4096;
+/// Bytes of a watermark.
+pub const WATERMARK_BYTES_MAX: usize = 4096;
 /// Forks between a scope and what it reads at last.
 pub const FORK_DEPTH_MAX: usize = 16;
 /// Bytes of a writer's name, at least 1.

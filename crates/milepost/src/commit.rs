@@ -345,6 +345,11 @@ impl CommitBuilder {
         self
     }
 
+    /// Why it would not be committed: the first step's error.
+    pub(crate) fn refusal(&self) -> Option<&Error> {
+        self.state.as_ref().err()
+    }
+
     /// How many events were added so far; none after a step that failed.
     ///
     /// ```

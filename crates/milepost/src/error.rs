@@ -71,6 +71,15 @@ pub enum ErrorKind {
     Clock,
     /// The value has another type than the one asked for, or the type has changed since: ask for the one it has.
     OtherType,
+    /// The request of a job, or the order or the input of a step, is another than the recorded one: put it back, or
+    /// start anew by name.
+    Changed,
+    /// The job that was waited for failed or was cancelled: look at it, then start it again by name.
+    Failed,
+    /// What was waited for has not ended in time; it goes on: wait for it again.
+    TimedOut,
+    /// The caller's own code returned the error, which is the source.
+    Caller,
     /// Any other IO error, named with its file.
     Io,
 }
@@ -106,6 +115,8 @@ enum Inner {
     Body(#[from] BodyError),
     #[error(transparent)]
     Progress(#[from] ProgressError),
+    #[error(transparent)]
+    Task(#[from] crate::task::TaskError),
     #[cfg(feature = "typed")]
     #[error(transparent)]
     Typed(#[from] crate::typed::TypedError),
@@ -129,6 +140,7 @@ impl Error {
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
             Inner::Progress(error) => error.kind(),
+            Inner::Task(error) => error.kind(),
             #[cfg(feature = "typed")]
             Inner::Typed(error) => error.kind(),
         }
@@ -166,6 +178,7 @@ macro_rules! from {
 }
 
 from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, ProgressError);
+from!(crate::task::TaskError);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 

@@ -11,23 +11,36 @@
 //!
 //! # Where it is kept
 //!
-//! In the task's own scope, so that a checkpoint, a restore or a fork of the scope takes it along. A key of a pattern is
-//! `.`, the pattern, `/`, the name: `.watermark/orders.updated_at`, `.job/emr-step`, `.step/extract`. Its content type says
-//! which pattern wrote it; a value of another type under such a key is refused and left as it is. Keys that begin with
-//! `.` are better left to the patterns. Where a pattern has a key for each of many items, they are in a scope of its own
-//! below the task's: `task/etl/load/.progress/checksum`.
+//! In the task's own scope, so that a checkpoint, a restore or a fork of the scope takes it along. A key of a pattern
+//! is `.`, the pattern, `/`, the name: `.watermark/orders.updated_at`, `.job/emr-step`, `.step/extract`. Its content
+//! type says which pattern wrote it; a value of another type under such a key is refused and left as it is. Keys that
+//! begin with `.` are better left to the patterns. Where a pattern has a key for each of many items, they are in a
+//! scope of its own below the task's: `task/etl/load/.progress/checksum`.
 //!
 //! Invariant: whatever a pattern writes goes through [`Task::commit`], and so carries the writer and the claim.
 //!
 //! Must not know: what a pattern keeps.
 
+mod error;
+mod job;
 pub(crate) mod progress;
+mod record;
+mod step;
+mod watermark;
 
 use milepost_types::{Key, Scope, Writer};
 
+pub(crate) use self::error::Boxed;
+pub use self::{
+    error::TaskError,
+    job::{Job, JobRecord, JobState, Pace, Polled},
+    progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary},
+    record::Bytes,
+    step::{ReplayPoint, Step, StepRecord, StepState},
+    watermark::{AnyMark, Mark, Move, Moves, Watermark},
+};
 use crate::{CommitBuilder, Result, Store};
 use progress::shared::Origin;
-pub use progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary};
 
 /// A scope, and who works on it. Cheap to clone, to share between threads and to send to one.
 ///
@@ -47,11 +60,14 @@ pub struct Task {
     /// Whose attempt it is. Another scope than `scope` only after [`Task::on`].
     claimed: Scope,
     writer: Writer,
+    /// In which order steps were called since it was opened.
+    places: step::Places,
 }
 
 impl Task {
     pub(crate) fn open(store: Store, scope: &Scope, writer: Writer) -> Result<Task> {
-        let task = Task { store, scope: scope.clone(), claimed: scope.clone(), writer };
+        let task =
+            Task { store, scope: scope.clone(), claimed: scope.clone(), writer, places: step::Places::default() };
         if task.writer.attempt_number().is_some() {
             task.commit().durable()?;
         }
@@ -77,7 +93,7 @@ impl Task {
     /// ```
     #[must_use]
     pub fn on(&self, scope: &Scope) -> Task {
-        Task { scope: scope.clone(), ..self.clone() }
+        Task { scope: scope.clone(), places: step::Places::default(), ..self.clone() }
     }
 
     /// Whose state it reads and writes.
@@ -112,7 +128,12 @@ impl Task {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn commit(&self) -> CommitBuilder {
-        let commit = self.store.commit().writer(self.writer.clone());
+        self.sign(self.store.commit())
+    }
+
+    /// Adds who writes, and the claim.
+    pub(crate) fn sign(&self, commit: CommitBuilder) -> CommitBuilder {
+        let commit = commit.writer(self.writer.clone());
         match self.writer.attempt_number() {
             Some(attempt) => commit.fence(&self.claimed, u64::from(attempt)),
             None => commit,
@@ -155,7 +176,6 @@ impl Task {
     }
 
     /// The key of a pattern's state of this name, in the task's scope. Checked: not longer than a key may be.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the patterns come next"))]
     pub(crate) fn key(&self, pattern: &str, name: &str) -> Result<Key> {
         // An empty name is told as one, not as a key that ends with a slash.
         Key::parse(name)?;

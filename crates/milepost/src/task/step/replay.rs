@@ -1,0 +1,106 @@
+//! [`Task::replay_from`]: steps run again, from a moment on.
+
+use milepost_types::{At, CheckpointName, Receipt, Seq};
+
+use super::{STEP, Step, path, within};
+use crate::{
+    Result,
+    task::{Task, TaskError},
+};
+
+/// From where a task is replayed: a checkpoint of its scope, or a step, which runs again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayPoint {
+    /// As it was when the checkpoint was made.
+    Checkpoint(CheckpointName),
+    /// As it was before the step began for the first time. Of a loop's steps, as it was before the first of them.
+    Step(Step),
+}
+
+impl From<CheckpointName> for ReplayPoint {
+    fn from(name: CheckpointName) -> ReplayPoint {
+        ReplayPoint::Checkpoint(name)
+    }
+}
+
+impl From<Step> for ReplayPoint {
+    fn from(step: Step) -> ReplayPoint {
+        ReplayPoint::Step(step)
+    }
+}
+
+impl Task {
+    /// Makes the steps after a point run again: puts the whole scope back to what it was then, by one durable commit.
+    /// What they said before stays in the history. Nothing is appended where nothing has changed since.
+    ///
+    /// Watermarks, jobs and keys of the same scope go back with it; what the task wrote to other scopes does not.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store, Writer, task::Step};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// let run = |prices: &'static str| {
+    ///     let task = store.task(&scope, Writer::new("worker-7")?)?;
+    ///     task.step("extract", || Ok::<_, String>(12))?;
+    ///     task.step("price", || Ok::<_, String>(prices.to_owned()))
+    /// };
+    /// assert_eq!(run("old")?, "old");
+    /// assert_eq!(run("new")?, "old");
+    /// store.task(&scope, Writer::new("ann")?)?.replay_from(Step::new("price"))?;
+    /// assert_eq!(run("new")?, "new");
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn replay_from(&self, point: impl Into<ReplayPoint>) -> Result<Receipt> {
+        let at = match point.into() {
+            ReplayPoint::Checkpoint(name) => At::checkpoint(&self.scope, name.as_str()),
+            ReplayPoint::Step(step) => At::Seq(self.before(&step)?),
+        };
+        let restored = match self.store.restore(&self.scope, at)?.commit() {
+            Some(commit) => self.sign(commit).durable()?,
+            None => self.store.last(),
+        };
+        self.places.begin_anew();
+        Ok(restored)
+    }
+
+    /// The last commit before a step began.
+    fn before(&self, step: &Step) -> Result<Seq> {
+        let path = path(&within::parent(self), step);
+        let key = self.key(STEP, &path)?;
+        let mut began = self.began(key.as_str())?;
+        if began.is_none() && step.index.is_none() {
+            began = self.loop_began(&path)?;
+        }
+        match began {
+            Some(seq) => Ok(Seq(seq.0 - 1)),
+            None => Err(TaskError::NoStep { step: path, scope: self.scope.clone() }.into()),
+        }
+    }
+
+    /// The commit that began a step whose record is there: the newest one before which there was none.
+    fn began(&self, key: &str) -> Result<Option<Seq>> {
+        if self.store.get(&self.scope, key)?.is_none() {
+            return Ok(None);
+        }
+        for change in self.store.history(&self.scope).key(key).newest_first().iter() {
+            let change = change?;
+            if change.scope == self.scope && change.old.is_none() {
+                return Ok(Some(change.seq));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The commit that began the first of a loop's steps.
+    fn loop_began(&self, path: &str) -> Result<Option<Seq>> {
+        let mut first: Option<Seq> = None;
+        for entry in self.store.view(At::Latest)?.scan(&self.scope, &format!(".{STEP}/{path}[")) {
+            let began = self.began(entry?.key.as_str())?;
+            first = match (first, began) {
+                (Some(first), Some(began)) => Some(first.min(began)),
+                (first, began) => first.or(began),
+            };
+        }
+        Ok(first)
+    }
+}

@@ -1,0 +1,157 @@
+//! A watermark only grows, whoever moves it and however many at once.
+
+use milepost::{
+    ErrorKind, Timestamp, Writer, limits,
+    task::{AnyMark, Mark},
+};
+
+use super::attempt;
+use crate::{Dice, Place, scope};
+
+/// Marks of one type in their order: each pair is tried both ways.
+fn order<T: Mark + Clone + PartialEq + std::fmt::Debug>(marks: &[T]) {
+    let place = Place::new();
+    let store = place.open();
+    let task = attempt(&store, &scope("task/a"), 1);
+    for (low, lower) in marks.iter().enumerate() {
+        for (high, higher) in marks.iter().enumerate().skip(low + 1) {
+            let watermark = task.watermark::<T>(&format!("{low}-{high}")).unwrap();
+            watermark.advance(lower.clone()).unwrap();
+            watermark.advance(higher.clone()).unwrap();
+            assert_eq!(watermark.advance(lower.clone()).unwrap_err().kind(), ErrorKind::Conflict);
+            assert_eq!(watermark.get().unwrap().as_ref(), Some(higher));
+        }
+    }
+}
+
+#[test]
+fn the_order_of_bytes_is_that_of_values() {
+    order(&[i64::MIN, -70_000, -256, -255, -1, 0, 1, 255, 256, 70_000, i64::MAX]);
+    order(&[i64::MIN, -1, 0, 1_764_000_000_000_000, i64::MAX].map(Timestamp));
+    order(&["", "a", "a\0", "aa", "b", "é", "字"].map(str::to_owned));
+    order(&[vec![], vec![0], vec![0, 0], vec![1], vec![0xff], vec![0xff, 0xff]]);
+}
+
+#[test]
+fn an_advance_can_be_repeated() {
+    let place = Place::new();
+    let store = place.open();
+    let watermark = attempt(&store, &scope("task/a"), 1).watermark::<i64>("id").unwrap();
+    let first = watermark.advance(5).unwrap();
+    let last = store.last();
+    assert_eq!(watermark.advance(5).unwrap(), first);
+    assert_eq!(store.last(), last, "nothing is appended");
+}
+
+#[test]
+fn another_type_is_refused_by_name() {
+    let place = Place::new();
+    let store = place.open();
+    let (a, task) = (scope("task/a"), attempt(&store, &scope("task/a"), 1));
+    task.watermark("at").unwrap().advance(42).unwrap();
+    let texts = task.watermark::<String>("at").unwrap();
+    let tries = [
+        texts.advance("zz".into()).unwrap_err(),
+        texts.advance_if(None, "zz".into()).unwrap_err(),
+        texts.reset("zz".into(), "because").unwrap_err(),
+        texts.get().unwrap_err(),
+        texts.history().next().unwrap().unwrap_err(),
+    ];
+    for error in tries {
+        assert_eq!(error.kind(), ErrorKind::OtherType);
+        assert_eq!(error.to_string(), "watermark at is of type integer, asked for was one of type text");
+    }
+    // What is no watermark at all is left as it is.
+    store.set(&a, ".watermark/mine", b"42").unwrap();
+    let error = task.watermark("mine").unwrap().advance(43).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OtherType);
+    assert!(error.to_string().starts_with("key .watermark/mine of scope task/a is no watermark"), "{error}");
+}
+
+#[test]
+fn advance_if_names_where_it_is() {
+    let place = Place::new();
+    let store = place.open();
+    let watermark = attempt(&store, &scope("task/a"), 1).watermark::<i64>("id").unwrap();
+    let error = watermark.advance_if(Some(1), 2).unwrap_err();
+    assert_eq!(error.to_string(), "watermark id was expected at 1, and is at nothing");
+    watermark.advance_if(None, 2).unwrap();
+    assert_eq!(watermark.advance_if(None, 3).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(watermark.advance_if(Some(2), 1).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(watermark.get().unwrap(), Some(2));
+}
+
+#[test]
+fn a_reset_is_recorded_with_who_and_why() {
+    let place = Place::new();
+    let store = place.open();
+    let a = scope("task/a");
+    let watermark = attempt(&store, &a, 1).watermark::<i64>("id").unwrap();
+    watermark.advance(7).unwrap();
+    let ann = store.task(&a, Writer::new("ann").unwrap()).unwrap();
+    ann.watermark::<i64>("id").unwrap().reset(3, "late orders").unwrap();
+    watermark.advance(4).unwrap();
+    let moves: Vec<_> = watermark.history().map(Result::unwrap).collect();
+    let seen: Vec<_> = moves.iter().map(|m| (m.from, m.to, m.reason.as_deref())).collect();
+    assert_eq!(seen, [(None, Some(7), None), (Some(7), Some(3), Some("late orders")), (Some(3), Some(4), None)]);
+    let writers: Vec<_> = moves.iter().map(|m| m.writer.as_ref().unwrap().to_string()).collect();
+    assert_eq!(writers, ["worker#1", "ann", "worker#1"]);
+    assert_eq!(watermark.reset(1, "").unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+/// The lower of two that advance at once is refused, or comes first; the highest is there at the end.
+#[test]
+fn many_advance_at_once() {
+    let place = Place::new();
+    let store = place.open();
+    let orders = scope("asset/orders");
+    std::thread::scope(|threads| {
+        for me in 0..8u64 {
+            let (store, orders) = (&store, &orders);
+            threads.spawn(move || {
+                let task = attempt(store, &scope(&format!("task/{me}")), 1).on(orders);
+                let watermark = task.watermark::<i64>("id").unwrap();
+                let mut dice = Dice(me);
+                for round in 0..50 {
+                    let to = round * 10 + dice.roll(40) as i64;
+                    match watermark.advance(to) {
+                        Ok(_) => assert!(watermark.get().unwrap().unwrap() >= to),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Conflict, "{error}"),
+                    }
+                }
+                watermark.advance(1000 + me as i64).ok();
+            });
+        }
+    });
+    let watermark = attempt(&store, &orders, 1).watermark::<i64>("id").unwrap();
+    assert_eq!(watermark.get().unwrap(), Some(1007));
+    let moves: Vec<_> = watermark.history().map(Result::unwrap).collect();
+    assert!(moves.iter().all(|m| m.from < m.to), "it went back");
+    assert!(moves.windows(2).all(|pair| pair[0].to == pair[1].from));
+}
+
+#[test]
+fn a_zombie_moves_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let a = scope("task/a");
+    let old = attempt(&store, &a, 1).watermark::<i64>("id").unwrap();
+    old.advance(1).unwrap();
+    attempt(&store, &a, 2);
+    for error in [old.advance(5), old.advance_if(Some(1), 5), old.reset(0, "why not")] {
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Fenced);
+        assert!(error.to_string().contains("worker#1") && error.to_string().contains("worker#2"), "{error}");
+    }
+    assert_eq!(old.get().unwrap(), Some(1));
+}
+
+#[test]
+fn the_length_has_a_limit() {
+    let place = Place::new();
+    let store = place.open();
+    let watermark = attempt(&store, &scope("task/a"), 1).watermark::<AnyMark>("id").unwrap();
+    watermark.advance(AnyMark::Bytes(vec![1; limits::WATERMARK_BYTES_MAX])).unwrap();
+    let error = watermark.advance(AnyMark::Bytes(vec![2; limits::WATERMARK_BYTES_MAX + 1])).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
