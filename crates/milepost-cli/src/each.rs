@@ -62,7 +62,7 @@ const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_
 #[command(after_long_help = "\
 Examples:
   find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {}
-  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x thumbs/{/.}.png
+  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x {.}.jpg
   milepost each --job load --items files -j8 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
   milepost results --job checksum --failed
 
