@@ -55,13 +55,14 @@ const _: () = assert!(2 * KEPT_BYTES_MAX + 4096 < milepost::limits::VALUE_BYTES_
 /// Run a command once per item, and remember durably what is done.
 ///
 /// Items are read from standard input, one a line. `{}` in the command stands for the item, `{.}` for it without its
-/// ending, `{/}` for what stands behind its last slash, `{//}` for what stands before, `{/.}` for `{/}` without its ending,
-/// `{#}` for its place in the list; without any of these, the item comes last. No shell is in between. Killed at any moment and started again, it goes on with what is left.
+/// ending, `{/}` for what stands behind its last slash, `{//}` for what stands before, `{/.}` for `{/}` without its
+/// ending, `{#}` for its place in the list; without any of these, the item comes last. No shell is in between. Killed
+/// at any moment and started again, it goes on with what is left.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   find /usr/share/doc -type f | milepost each --job checksum -- sha256sum {}
-  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x thumbs/{/.}.png
+  find . -name '*.png' -print0 | milepost each -0 --job thumbs -- convert {} -resize 200x {.}.jpg
   milepost each --job load --items files -j8 -- sh -c 'psql -c \"copy t from stdin\" < \"$1\"' sh {}
   milepost results --job checksum --failed
 

@@ -1,7 +1,7 @@
 //! Checksums of all files below a directory, by two threads; stopped and started again, it goes on with the rest.
 //!
-//! `cargo run -p milepost --example checksums -- /usr/share/doc /tmp/checksums-state`; without arguments it takes its own
-//! sources and plays two runs itself.
+//! `cargo run -p milepost --example checksums -- /usr/share/doc /tmp/checksums-state`; without arguments it takes its
+//! own sources and plays two runs itself.
 
 #![expect(clippy::print_stdout, reason = "an example talks to who runs it")]
 #![expect(clippy::disallowed_methods, reason = "the files are not the store's")]

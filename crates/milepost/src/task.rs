@@ -34,13 +34,13 @@ pub(crate) use self::error::Boxed;
 pub use self::{
     error::TaskError,
     job::{Job, JobRecord, JobState, Pace, Polled},
+    progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary},
     record::Bytes,
     step::{ReplayPoint, Step, StepRecord, StepState},
     watermark::{AnyMark, Mark, Move, Moves, Watermark},
 };
 use crate::{CommitBuilder, Result, Store};
 use progress::shared::Origin;
-pub use progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary};
 
 /// A scope, and who works on it. Cheap to clone, to share between threads and to send to one.
 ///

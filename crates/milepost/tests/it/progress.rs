@@ -1,5 +1,7 @@
-//! Which of many items are done: what was acknowledged outlives a SIGKILL, and workers share a job without doing an item
-//! twice.
+//! Which of many items are done: what was acknowledged outlives a SIGKILL, and workers share a job without doing an
+//! item twice.
+
+#![expect(clippy::print_stdout, reason = "a process that is to be killed says how far it came")]
 
 use std::{
     collections::BTreeSet,
