@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, checkpoint, clear, delete, diff, export, fork, get, index, log, manual, progress, replay, restore,
-        scan, set, verify, watch,
+        append, checkpoint, clear, delete, diff, export, fork, get, index, job, log, manual, progress, replay, restore,
+        scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -63,6 +63,9 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Restore(restore::RestoreArgs),
     Fork(fork::ForkArgs),
+    Watermark(watermark::WatermarkArgs),
+    Step(step::StepArgs),
+    Job(job::JobArgs),
     Replay(replay::ReplayArgs),
     Watch(watch::WatchArgs),
     Append(append::AppendArgs),
@@ -91,6 +94,20 @@ pub(crate) struct WriteArgs {
     /// Claim the scope: from now on, lower tokens are refused.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) fence: Option<u64>,
+}
+
+/// Who works on a task, in which attempt.
+#[derive(Debug, Args)]
+pub(crate) struct TaskArgs {
+    /// Who works on it (default: user@host of this process).
+    #[arg(long, value_name = "NAME", env = "MILEPOST_WRITER")]
+    pub(crate) writer: Option<String>,
+    /// Which attempt of the task this is: from now on, lower ones are refused.
+    #[arg(long, value_name = "N", env = "MILEPOST_ATTEMPT")]
+    pub(crate) attempt: Option<u32>,
+    /// The task whose attempt it is, where that is another scope.
+    #[arg(long, value_name = "SCOPE")]
+    pub(crate) task: Option<std::ffi::OsString>,
 }
 
 fn help() -> String {

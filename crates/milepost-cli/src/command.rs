@@ -9,6 +9,7 @@ pub(crate) mod export;
 pub(crate) mod fork;
 pub(crate) mod get;
 pub(crate) mod index;
+pub(crate) mod job;
 pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod progress;
@@ -18,8 +19,10 @@ pub(crate) mod restore;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod stats;
+pub(crate) mod step;
 pub(crate) mod verify;
 pub(crate) mod watch;
+pub(crate) mod watermark;
 
 use std::{
     env,
@@ -32,11 +35,11 @@ use std::{
 
 use jiff::ZonedDateTime;
 use milepost::{
-    At, CommitBuilder, ErrorKind, Fence, Key, Scope, ScopePrefix, Seq, Store, Timestamp, View, Writer, limits,
+    At, CommitBuilder, ErrorKind, Fence, Key, Scope, ScopePrefix, Seq, Store, Task, Timestamp, View, Writer, limits,
 };
 
 use crate::{
-    args::{Format, WriteArgs},
+    args::{Format, TaskArgs, WriteArgs},
     error::{CliError, say},
     place,
     progress::Bytes,
@@ -150,6 +153,19 @@ impl Signature {
             Some(fence) => commit.fence(&fence.scope, fence.token),
             None => commit,
         }
+    }
+}
+
+/// Opens a scope as a task.
+fn task(store: &Store, args: &TaskArgs, scope: &Scope) -> Result<Task, CliError> {
+    let writer = match &args.writer {
+        Some(name) => Writer::new(name).map_err(argument("--writer"))?,
+        None => default_writer()?,
+    };
+    let writer = args.attempt.map_or(writer.clone(), |attempt| writer.attempt(attempt));
+    match &args.task {
+        Some(claimed) => Ok(store.task(&self::scope(claimed)?, writer)?.on(scope)),
+        None => Ok(store.task(scope, writer)?),
     }
 }
 

@@ -30,6 +30,10 @@ pub(crate) mod exit {
     pub(crate) const STOPPED: u8 = 7;
     /// The system, or a version.
     pub(crate) const SYSTEM: u8 = 8;
+    /// What was waited for has not ended in time.
+    pub(crate) const TIMED_OUT: u8 = 9;
+    /// A command that was given failed.
+    pub(crate) const COMMAND: u8 = 10;
 
     /// A signal asked for the end: its number is added, as shells do.
     pub(crate) const BY_SIGNAL: u8 = 128;
@@ -38,7 +42,7 @@ pub(crate) mod exit {
     pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
-  1  not found (get), or refused: a precondition, a fencing token, an idempotency key
+  1  not found, or refused: a precondition, a token, an idempotency key, a watermark; a failed job
   2  wrong command line or input, or there is no store
   3  verify: a torn tail, the remains of an unacknowledged write; the next writer moves them away
   4  the store is damaged; nothing was changed
@@ -46,8 +50,10 @@ Exit codes:
   6  no room on the disk, or in a file of limited size; nothing was written, try again later
   7  a write could not be made durable; what was acknowledged before is safe
   8  an error of the system: permission, IO, a store of a newer version
+  9  job run: it has not ended in time and goes on; run it again
+  10 job run: the submit, find or poll command failed; run it again
   130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable
-  `each` and `verify` say more in their own --help.";
+  `each`, `step` and `verify` say more in their own --help.";
 }
 
 /// Why a command ended.
@@ -197,7 +203,15 @@ pub(crate) fn say(message: &str) {
 /// The exit code for an error of the store.
 pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
     match error.kind() {
-        ErrorKind::Conflict | ErrorKind::Fenced | ErrorKind::NotYet | ErrorKind::NoCheckpoint => exit::NOT_FOUND,
+        ErrorKind::Conflict
+        | ErrorKind::Fenced
+        | ErrorKind::NotYet
+        | ErrorKind::NoCheckpoint
+        | ErrorKind::Changed
+        | ErrorKind::Failed
+        | ErrorKind::OtherType => exit::NOT_FOUND,
+        ErrorKind::TimedOut => exit::TIMED_OUT,
+        ErrorKind::Caller => exit::COMMAND,
         ErrorKind::Invalid | ErrorKind::Missing | ErrorKind::NotAStore | ErrorKind::ReadOnly | ErrorKind::Clock => {
             exit::USAGE
         }
@@ -205,12 +219,9 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         ErrorKind::InUse | ErrorKind::Busy => exit::IN_USE,
         ErrorKind::DiskFull => exit::DISK_FULL,
         ErrorKind::Stopped | ErrorKind::OutcomeUnknown => exit::STOPPED,
-        ErrorKind::NewerFormat
-        | ErrorKind::Permission
-        | ErrorKind::Io
-        | ErrorKind::Closed
-        | ErrorKind::Forked
-        | ErrorKind::OtherType => exit::SYSTEM,
+        ErrorKind::NewerFormat | ErrorKind::Permission | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Forked => {
+            exit::SYSTEM
+        }
         // Kinds are open to be added to; one that is not named here is of the system until it is.
         _ => exit::SYSTEM,
     }

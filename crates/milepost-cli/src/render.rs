@@ -11,6 +11,7 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::ZonedDateTime;
+use milepost::{Value, task::AnyMark};
 
 use crate::{
     args::Format,
@@ -144,6 +145,14 @@ fn output(error: csv::Error) -> CliError {
         csv::ErrorKind::Io(error) => error,
         _ => std::io::Error::other(text),
     })
+}
+
+/// A value for people: a watermark as what it is, anything else as its bytes.
+pub(crate) fn shown(value: &Value, chars_max: usize) -> String {
+    match AnyMark::of_value(value.content_type(), value) {
+        Some(mark) => escape::value(mark.to_string().as_bytes(), chars_max),
+        None => escape::value(value, chars_max),
+    }
 }
 
 /// The bytes of a value in CSV: as text, or else in base64 in the column behind.

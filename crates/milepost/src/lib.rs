@@ -37,6 +37,8 @@
 mod commit;
 mod diff;
 mod error;
+#[cfg(doctest)]
+mod guide;
 mod history;
 pub mod json;
 mod options;

@@ -513,6 +513,13 @@ impl Store {
         Task::open(self.clone(), scope, writer)
     }
 
+    /// A store over an engine that somebody else drives: the simulator.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn over(engine: Engine) -> Store {
+        Store::local(engine)
+    }
+
     pub(crate) fn local(engine: Engine) -> Store {
         Store(Place::Local(engine))
     }

@@ -2,14 +2,13 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::Difference;
+use milepost::{Difference, Value};
 
 use super::{Context, at, scope};
 use crate::{
     error::CliError,
-    escape,
     output::Out,
-    render::{Row, Rows, Screen, csv_value},
+    render::{Row, Rows, Screen, csv_value, shown},
 };
 
 /// Show in which keys a scope differs between two moments, or two scopes differ.
@@ -56,7 +55,7 @@ impl Row for DifferenceRow {
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let Difference { key, old, new } = &self.0;
-        let text = from_to(old.as_deref(), new.as_deref(), screen.chars_max);
+        let text = from_to(old.as_ref(), new.as_ref(), screen.chars_max);
         vec![vec![self.0.kind().name().to_owned(), key.to_string(), text]]
     }
 
@@ -75,9 +74,9 @@ impl Row for DifferenceRow {
 }
 
 /// A value before and after, on one line.
-pub(crate) fn from_to(old: Option<&[u8]>, new: Option<&[u8]>, chars_max: usize) -> String {
-    let side = |value: Option<&[u8]>| match value {
-        Some(value) => escape::value(value, chars_max),
+pub(crate) fn from_to(old: Option<&Value>, new: Option<&Value>, chars_max: usize) -> String {
+    let side = |value: Option<&Value>| match value {
+        Some(value) => shown(value, chars_max),
         None => "∅".to_owned(),
     };
     format!("{} → {}", side(old), side(new))

@@ -127,9 +127,7 @@ impl Row for ChangeRow {
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let change = &self.0;
         let (name, text) = match &change.subject {
-            Subject::Key(key) => {
-                (key.to_string(), from_to(change.old.as_deref(), change.new.as_deref(), screen.chars_max))
-            }
+            Subject::Key(key) => (key.to_string(), from_to(change.old.as_ref(), change.new.as_ref(), screen.chars_max)),
             Subject::Checkpoint { name, note } => {
                 let note = note.as_ref().map(|note| format!(": {}", escape::one_line(note.as_str())));
                 (name.to_string(), format!("{}{}", change.kind.name(), note.unwrap_or_default()))

@@ -7,9 +7,8 @@ use milepost::{Entry, Scope, ScopePrefix, View};
 use super::{Context, scope, view};
 use crate::{
     error::CliError,
-    escape,
     output::Out,
-    render::{Object, Row, Rows, Screen, csv_value},
+    render::{Object, Row, Rows, Screen, csv_value, shown},
     time::{screen_text, utc_text},
 };
 
@@ -90,7 +89,7 @@ impl Row for EntryRow {
             self.entry.key.to_string(),
             value.seq().to_string(),
             screen_text(value.at(), screen),
-            escape::value(value, screen.chars_max),
+            shown(value, screen.chars_max),
         ]]
     }
 

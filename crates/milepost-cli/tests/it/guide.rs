@@ -31,9 +31,9 @@ fn answered(page: &str) -> String {
     shown
 }
 
-#[test]
-fn the_page_on_history_says_what_is_answered() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/history.md");
+/// Whether a page says what is answered today.
+fn check(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide").join(name);
     let page = fs::read_to_string(&path).unwrap();
     let today = answered(&page);
     if std::env::var_os("MILEPOST_GUIDE").is_some() {
@@ -41,4 +41,24 @@ fn the_page_on_history_says_what_is_answered() {
         return;
     }
     assert_eq!(mask_times(&page), mask_times(&today), "see the top of this file");
+}
+
+#[test]
+fn the_page_on_history_says_what_is_answered() {
+    check("history.md");
+}
+
+#[test]
+fn the_page_on_watermarks_says_what_is_answered() {
+    check("watermark.md");
+}
+
+#[test]
+fn the_page_on_jobs_says_what_is_answered() {
+    check("job.md");
+}
+
+#[test]
+fn the_page_on_steps_says_what_is_answered() {
+    check("step.md");
 }

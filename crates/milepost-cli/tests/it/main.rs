@@ -23,5 +23,7 @@ mod kill;
 mod faults;
 // A disk without room.
 mod full_disk;
+// The task patterns: watermark, step, job.
+mod task;
 // The main job and its results.
 mod each;

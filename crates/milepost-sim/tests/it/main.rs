@@ -16,3 +16,5 @@ mod regressions;
 mod seeds;
 /// Every short sequence, cut off everywhere.
 mod sequences;
+/// The task patterns under power losses.
+mod tasks;

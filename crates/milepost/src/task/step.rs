@@ -55,6 +55,7 @@ pub struct Step {
     name: String,
     index: Option<String>,
     input: Option<String>,
+    is_ordered: bool,
 }
 
 /// How far a step is.
@@ -93,7 +94,7 @@ impl Step {
     /// A step by its name.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Step {
-        Step { name: name.into(), index: None, input: None }
+        Step { name: name.into(), index: None, input: None, is_ordered: true }
     }
 
     /// Says on what it runs, in any bytes: once it has finished, it is an error to call it with something else.
@@ -115,6 +116,26 @@ impl Step {
         self.input = Some(fingerprint(input.as_ref()));
         self
     }
+
+    /// Lets it come at any place: where threads or processes decide about the order.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer, task::Step};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// let run = |names: [&str; 2]| {
+    ///     let task = store.task(&scope, Writer::new("worker-7")?)?;
+    ///     names.into_iter().try_for_each(|name| task.step(Step::new(name).in_any_order(), || Ok::<(), String>(())))
+    /// };
+    /// run(["left", "right"])?;
+    /// run(["right", "left"])?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn in_any_order(mut self) -> Step {
+        self.is_ordered = false;
+        self
+    }
 }
 
 impl From<&str> for Step {
@@ -132,7 +153,7 @@ impl From<String> for Step {
 /// One of many in a loop. They may come in any order, and from many threads.
 impl<N: Into<String>, I: fmt::Display> From<(N, I)> for Step {
     fn from((name, index): (N, I)) -> Step {
-        Step { name: name.into(), index: Some(index.to_string()), input: None }
+        Step { name: name.into(), index: Some(index.to_string()), input: None, is_ordered: true }
     }
 }
 

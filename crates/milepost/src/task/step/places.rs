@@ -35,7 +35,7 @@ struct Level {
 
 /// The place of a step that is about to begin.
 pub(super) enum Place {
-    /// Recorded.
+    /// Recorded, or of no importance.
     Known,
     /// To be recorded with its begin.
     New { key: Key, name: String },
@@ -46,6 +46,9 @@ impl Places {
     pub(super) fn enter(&self, task: &Task, parent: &str, step: &Step) -> Result<Place> {
         let mut levels = self.levels();
         let level = levels.entry(parent.to_owned()).or_default();
+        if !step.is_ordered {
+            return Ok(Place::Known);
+        }
         let place = match level.names.iter().position(|name| *name == step.name) {
             Some(_) if step.index.is_none() && level.single.contains(&step.name) => {
                 return Err(TaskError::StepTwice { step: step.to_string() }.into());

@@ -1,0 +1,242 @@
+//! `milepost job`: a job that runs elsewhere, by three commands that know how to talk to it.
+
+mod shell;
+
+use std::{ffi::OsString, process::ExitCode, time::Duration};
+
+use milepost::{
+    Scope, Writer,
+    task::{Job, JobRecord, Pace, Polled},
+};
+
+use super::{Context, scope, task};
+use crate::{
+    args::TaskArgs,
+    error::{CliError, say},
+    output::Out,
+    render::Object,
+};
+use shell::Shell;
+
+/// Start a job elsewhere once, and find it again after a crash.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The commands of `job run` are run by sh:
+  --submit  starts the job under the name $MILEPOST_TOKEN, and prints the id that it has got
+  --find    prints the id of the job of $MILEPOST_TOKEN; nothing if there is none
+  --poll    prints of job $MILEPOST_ID: pending STATUS, finished RESULT, failed WHY or cancelled
+One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time.
+
+Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
+time; 10 a command failed; see `milepost --help` for the others.
+
+Example, a job in the background that takes a second:
+  milepost job run demo \\
+    --submit 'sleep 1 & echo $! | tee \"/tmp/$MILEPOST_TOKEN\"' \\
+    --find 'cat \"/tmp/$MILEPOST_TOKEN\" 2>/dev/null || true' \\
+    --poll 'kill -0 $MILEPOST_ID 2>/dev/null && echo pending RUNNING || echo finished ok' \\
+    --every 200ms
+  milepost job get demo -o jsonl
+  milepost job reset demo")]
+pub(crate) struct JobArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Bring it to its end, from wherever an earlier run has left it, and print its result.
+    Run(Box<RunArgs>),
+    /// Print what is recorded of it; exit 1 if nothing is.
+    Get(NameArgs),
+    /// Cancel it: run a command with $MILEPOST_TOKEN and $MILEPOST_ID that does so, then record it.
+    Cancel(CancelArgs),
+    /// Forget it, so that the next run submits a new one. Its history stays.
+    Reset(ResetArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NameArgs {
+    /// The job's name.
+    name: String,
+    /// Whose state.
+    #[arg(long, value_name = "SCOPE", env = "MILEPOST_SCOPE", default_value = "task/script")]
+    scope: OsString,
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// The command that starts it.
+    #[arg(long, value_name = "CMD")]
+    submit: String,
+    /// The command that looks for it.
+    #[arg(long, value_name = "CMD")]
+    find: String,
+    /// The command that asks how it is.
+    #[arg(long, value_name = "CMD")]
+    poll: String,
+    /// What is asked for: a later run that asks for something else is refused.
+    #[arg(long, value_name = "TEXT")]
+    request: Option<String>,
+    /// Pause after the first poll; each one after it is half as long again.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    every: Duration,
+    /// The longest pause.
+    #[arg(long, value_name = "DURATION", default_value = "1min", value_parser = duration)]
+    longest: Duration,
+    /// Wait for so long at most (default: for ever). A command that takes longer is killed.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Submit a new one if the request has changed.
+    #[arg(long)]
+    restart_if_changed: bool,
+    /// Submit a new one if the last one failed or was cancelled.
+    #[arg(long)]
+    restart_if_failed: bool,
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct CancelArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// The command that cancels it on the remote side.
+    #[arg(long, value_name = "CMD")]
+    with: String,
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ResetArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+pub(crate) fn run(args: JobArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    match args.command {
+        Command::Run(args) => submit_and_wait(&args, context, out),
+        Command::Get(args) => get(&args, context, out),
+        Command::Cancel(args) => cancel(&args, context),
+        Command::Reset(args) => reset(&args, context),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let scope = scope(&args.name.scope)?;
+    let store = context.open()?;
+    let mut job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
+    if let Some(request) = &args.request {
+        job = job.request(request);
+    }
+    if args.restart_if_changed {
+        job = job.restart_if_changed();
+    }
+    if args.restart_if_failed {
+        job = job.restart_if_failed();
+    }
+    let job = job.pace(Pace { first: args.every, longest: args.longest, timeout: args.timeout });
+    let shell = Shell::new(args.timeout);
+    let result = job.run(
+        |token| one_line(shell.run(&args.submit, &[("MILEPOST_TOKEN", token)])?).ok_or("it printed no id".to_owned()),
+        |token| Ok(one_line(shell.run(&args.find, &[("MILEPOST_TOKEN", token)])?)),
+        |id| match shell.run(&args.poll, &[("MILEPOST_ID", id)]) {
+            Ok(output) => polled(&output),
+            // Killed in the midst of it. That the time is over is the run's to say.
+            Err(_) if shell.is_over() => Ok(Polled::Pending(last_status(&job))),
+            Err(error) => Err(error),
+        },
+    )?;
+    store.close()?;
+    out.bytes(&result)?;
+    if result.is_empty() || result.ends_with(b"\n") { Ok(()) } else { out.raw(b"\n") }
+}
+
+fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let scope = scope(&args.scope)?;
+    let writer = Writer::new("reader").map_err(milepost::Error::from)?;
+    let job = context.open_read_only()?.task(&scope, writer)?.job(&args.name)?;
+    let Some(record) = job.get()? else { return Err(unknown(&scope, &job)) };
+    let mut line = Vec::new();
+    write_record(&mut line, &scope, &job, &record);
+    out.json(&line)
+}
+
+fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
+    let scope = scope(&args.name.scope)?;
+    let store = context.open()?;
+    let job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
+    let mut was_running = false;
+    job.cancel(|record| {
+        was_running = true;
+        let id = record.id.as_deref().unwrap_or_default();
+        let environment = [("MILEPOST_TOKEN", record.token.as_str()), ("MILEPOST_ID", id)];
+        Shell::new(None).run(&args.with, &environment).map(drop)
+    })?;
+    store.close()?;
+    if !was_running {
+        say(&format!("job {} is not under way: nothing was done", args.name.name));
+    }
+    Ok(())
+}
+
+fn reset(args: &ResetArgs, context: &Context) -> Result<(), CliError> {
+    let scope = scope(&args.name.scope)?;
+    let store = context.open()?;
+    let job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
+    if job.get()?.is_none() {
+        return Err(unknown(&scope, &job));
+    }
+    job.reset()?;
+    Ok(store.close()?)
+}
+
+fn unknown(scope: &Scope, job: &Job) -> CliError {
+    CliError::NotFound(format!("scope {scope} has no job {}", job.name()))
+}
+
+fn last_status(job: &Job) -> String {
+    job.get().ok().flatten().and_then(|record| record.status).unwrap_or_default()
+}
+
+/// What a command has printed, if it has printed anything.
+fn one_line(output: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8_lossy(&output).trim().to_owned();
+    Some(text).filter(|text| !text.is_empty())
+}
+
+fn polled(output: &[u8]) -> Result<Polled, String> {
+    let text = String::from_utf8_lossy(output);
+    let (word, rest) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+    match (word, rest.trim()) {
+        ("pending", status) => Ok(Polled::Pending(status.to_owned())),
+        ("finished", result) => Ok(Polled::Finished(result.into())),
+        ("failed", error) => Ok(Polled::Failed(error.to_owned())),
+        ("cancelled", _) => Ok(Polled::Cancelled),
+        (other, _) => Err(format!("it printed {other:?}; expected is pending, finished, failed or cancelled")),
+    }
+}
+
+fn write_record(line: &mut Vec<u8>, scope: &Scope, job: &Job, record: &JobRecord) {
+    let mut object = Object::begin(line);
+    object.put("scope", scope.as_str());
+    object.put("job", job.name());
+    let value = serde_json::to_value(record).unwrap_or_default();
+    for field in ["state", "token", "request", "id", "status", "result", "error"] {
+        if let Some(value) = value.get(field) {
+            object.put(field, value.clone());
+        }
+    }
+    object.end();
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let signed: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(signed).map_err(|_| "it is negative".to_owned())
+}

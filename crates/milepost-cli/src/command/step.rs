@@ -1,0 +1,168 @@
+//! `milepost step`: a command that runs once.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{Read, Write},
+    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
+    process::{Command, ExitCode, Stdio},
+};
+
+use milepost::{
+    CheckpointName, ErrorKind, limits,
+    task::{Bytes, Step},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Context, argument, scope, task};
+use crate::{
+    args::TaskArgs,
+    error::{CliError, exit, say},
+    output::Out,
+};
+
+/// Run a command once: a step of a script that is not run again.
+///
+/// Once it has finished, its output is recorded; ever after, that is printed, and it does not run. A command that fails
+/// or is killed runs again the next time. The same name with other words is refused.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+The command's output goes through, and is recorded up to the limit of a value (16 MiB); its errors go through. The store is \
+held while it runs.
+
+Exit codes:
+  the command's own: also when it is a recorded one that is printed
+  127  the command can't be started; 128 and more: it was killed by that signal less 128
+  1    refused: the words have changed, or a newer attempt has taken over
+
+Examples:
+  milepost step hello -- sh -c 'echo ran >&2; date'
+  milepost step hello -- sh -c 'echo ran >&2; date'
+  milepost step hello --again -- date
+  milepost step compare --accept 1 -- diff /etc/hostname /etc/hosts
+
+A script that goes on where it was killed:
+  export MILEPOST_SCOPE=task/nightly
+  milepost step list -- sh -c 'ls /etc > /tmp/list'
+  milepost step count -- sh -c 'wc -l < /tmp/list'")]
+pub(crate) struct StepArgs {
+    /// The step's name.
+    name: String,
+    /// Whose state.
+    #[arg(long, value_name = "SCOPE", env = "MILEPOST_SCOPE", default_value = "task/script")]
+    scope: OsString,
+    /// Take this exit code for success, too.
+    #[arg(long, value_name = "CODE")]
+    accept: Vec<u8>,
+    /// Run it again, with all that began after it: puts the scope back to what it was before.
+    #[arg(long)]
+    again: bool,
+    /// Run again all that came after this checkpoint of the scope, then this step if it is one of those.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "again")]
+    replay_from: Option<String>,
+    #[command(flatten)]
+    task: TaskArgs,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// What is recorded of a command that has finished.
+#[derive(Serialize, Deserialize)]
+struct Finished {
+    status: u8,
+    output: Bytes,
+}
+
+/// How a command ended that has not finished.
+#[derive(Debug, thiserror::Error)]
+enum Unfinished {
+    #[error("it can't be started: {0}")]
+    NotStarted(std::io::Error),
+    #[error("exit {0}")]
+    Exit(u8),
+    #[error("killed by signal {0}")]
+    Signal(u8),
+    #[error("its output can't be passed on: {0}")]
+    Output(std::io::Error),
+    #[error("its output has more than {} bytes, which can't be recorded", limits::VALUE_BYTES_MAX)]
+    TooLong,
+}
+
+impl Unfinished {
+    fn code(&self) -> u8 {
+        match self {
+            Unfinished::NotStarted(_) => 127,
+            Unfinished::Exit(code) => *code,
+            Unfinished::Signal(signal) => exit::BY_SIGNAL + signal,
+            Unfinished::Output(_) | Unfinished::TooLong => exit::SYSTEM,
+        }
+    }
+}
+
+pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let scope = scope(&args.scope)?;
+    let checkpoint = args.replay_from.as_deref().map(CheckpointName::parse).transpose();
+    let checkpoint = checkpoint.map_err(argument("--replay-from"))?;
+    let step = Step::new(args.name.as_str()).input(words(&args.command)).in_any_order();
+    let store = context.open()?;
+    let task = task(&store, &args.task, &scope)?;
+    if let Some(checkpoint) = checkpoint {
+        task.replay_from(checkpoint)?;
+    }
+    if args.again {
+        match task.replay_from(Step::new(args.name.as_str())) {
+            // It has not begun: there is nothing to put back.
+            Err(error) if error.kind() == ErrorKind::Invalid => {}
+            replayed => drop(replayed?),
+        }
+    }
+    let (mut ran, mut code) = (false, 0);
+    let finished = task.step(step, || {
+        ran = true;
+        execute(&args, out).inspect_err(|error| code = error.code())
+    });
+    let finished = match finished {
+        Err(error) if error.kind() == ErrorKind::Caller => {
+            say(&error.to_string());
+            store.close()?;
+            return Ok(ExitCode::from(code));
+        }
+        other => other?,
+    };
+    store.close()?;
+    if !ran {
+        out.bytes(&finished.output)?;
+    }
+    Ok(ExitCode::from(finished.status))
+}
+
+/// Runs the command, its output going through.
+fn execute(args: &StepArgs, out: &mut Out) -> Result<Finished, Unfinished> {
+    let mut command = Command::new(&args.command[0]);
+    let mut child = command.args(&args.command[1..]).stdout(Stdio::piped()).spawn().map_err(Unfinished::NotStarted)?;
+    let mut stdout = child.stdout.take().expect("it is piped");
+    let (mut output, mut buffer) = (Vec::new(), [0; 16 << 10]);
+    loop {
+        let count = stdout.read(&mut buffer).map_err(Unfinished::Output)?;
+        if count == 0 {
+            break;
+        }
+        out.write_all(&buffer[..count]).and_then(|()| Write::flush(out)).map_err(Unfinished::Output)?;
+        // What is too long is kept so far that it is seen to be.
+        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
+        output.extend_from_slice(&buffer[..count.min(room)]);
+    }
+    let status = child.wait().map_err(Unfinished::Output)?;
+    let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+    match (status.code().map(byte), status.signal().map(byte)) {
+        (Some(code), _) if code != 0 && !args.accept.contains(&code) => Err(Unfinished::Exit(code)),
+        (Some(_), _) if output.len() > limits::VALUE_BYTES_MAX => Err(Unfinished::TooLong),
+        (Some(status), _) => Ok(Finished { status, output: Bytes(output) }),
+        (None, signal) => Err(Unfinished::Signal(signal.unwrap_or_default())),
+    }
+}
+
+/// The words of a command, told apart.
+fn words(command: &[OsString]) -> Vec<u8> {
+    command.iter().map(OsString::as_os_str).map(OsStr::as_bytes).collect::<Vec<_>>().join(&0)
+}

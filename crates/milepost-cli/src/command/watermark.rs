@@ -1,0 +1,278 @@
+//! `milepost watermark`: where a task left off, and who moved it.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::ValueEnum;
+use jiff::ZonedDateTime;
+use milepost::{
+    Scope, Seq, Store, Timestamp, Writer,
+    task::{AnyMark, Move, Watermark},
+};
+
+use super::{Context, key, receipt, scope, task};
+use crate::{
+    args::{Format, TaskArgs},
+    error::CliError,
+    escape,
+    output::Out,
+    render::{Head, Object, Row, Rows, Screen},
+    time,
+};
+
+/// Say where a task left off, and move it on; never back but by a reset.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+A value is an integer if it looks like one, else a time if it looks like one, else text; --as says otherwise. A watermark \
+keeps the type that it was given first.
+
+Examples:
+  milepost watermark advance asset/orders id 4711
+  milepost watermark get asset/orders id
+  milepost watermark advance asset/orders id 4800 --task task/etl/load --attempt 3
+  milepost watermark reset asset/orders id 4700 --reason 'the orders of Monday came late'
+  milepost watermark history asset/orders id
+
+In a script, from where to where:
+  since=$(milepost watermark get asset/orders id || echo 0)
+  milepost watermark advance asset/orders id \"$((since + 100))\"")]
+pub(crate) struct WatermarkArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print where it is; exit 1 if it has never been moved.
+    Get(NameArgs),
+    /// Move it up, durably, and print the commit's seq. A lower value is refused (exit 1).
+    Advance(AdvanceArgs),
+    /// Put it anywhere, durably, for a reason that is recorded, and print the commit's seq.
+    Reset(ResetArgs),
+    /// Show who moved it, when, from where to where; the oldest move first.
+    History(NameArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct NameArgs {
+    /// Whose state: a task, or an asset that many tasks share.
+    scope: OsString,
+    /// The watermark's name.
+    name: OsString,
+}
+
+#[derive(Debug, clap::Args)]
+struct AdvanceArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// Where to.
+    #[arg(allow_negative_numbers = true)]
+    to: String,
+    /// Only from here; `--from ''` for one that was never moved.
+    #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// What the value is.
+    #[arg(long = "as", value_enum, value_name = "TYPE")]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ResetArgs {
+    #[command(flatten)]
+    name: NameArgs,
+    /// Where to.
+    #[arg(allow_negative_numbers = true)]
+    to: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// What the value is.
+    #[arg(long = "as", value_enum, value_name = "TYPE")]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    task: TaskArgs,
+}
+
+/// What a value can be.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// A whole number.
+    Integer,
+    /// A time, as in 2026-11-24T03:12:00Z.
+    Timestamp,
+    /// Text, in the order of its bytes.
+    Text,
+}
+
+pub(crate) fn run(args: WatermarkArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    match args.command {
+        Command::Get(args) => get(&args, context, out),
+        Command::Advance(args) => advance(&args, context, out),
+        Command::Reset(args) => reset(&args, context, out),
+        Command::History(args) => history(&args, context, out),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (scope, name) = (scope(&args.scope)?, key(&args.name)?);
+    let watermark = reader(&context.open_read_only()?, &scope, name.as_str())?;
+    let Some(mark) = watermark.get()? else {
+        return Err(CliError::NotFound(format!("watermark {name} of scope {scope} was never moved")));
+    };
+    match context.format {
+        Format::Table => out.line(escape::one_line(&mark.to_string()).as_bytes()),
+        format => {
+            let mut rows = Rows::new(out, format)?;
+            rows.push(&MarkRow { scope, name: name.as_str().to_owned(), mark })?;
+            rows.flush()
+        }
+    }
+}
+
+fn advance(args: &AdvanceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (scope, name) = (scope(&args.name.scope)?, key(&args.name.name)?);
+    let to = mark("VALUE", &args.to, args.kind)?;
+    let from = args.from.as_deref().filter(|from| !from.is_empty());
+    let from = from.map(|from| mark("--from", from, args.kind)).transpose()?;
+    let store = context.open()?;
+    let watermark = task(&store, &args.task, &scope)?.watermark::<AnyMark>(name.as_str())?;
+    let receipt = match &args.from {
+        Some(_) => watermark.advance_if(from, to)?,
+        None => watermark.advance(to)?,
+    };
+    receipt::tell_and_close(out, context, &store, receipt)
+}
+
+fn reset(args: &ResetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (scope, name) = (scope(&args.name.scope)?, key(&args.name.name)?);
+    let to = mark("VALUE", &args.to, args.kind)?;
+    let store = context.open()?;
+    let watermark = task(&store, &args.task, &scope)?.watermark::<AnyMark>(name.as_str())?;
+    let receipt = watermark.reset(to, &args.reason)?;
+    receipt::tell_and_close(out, context, &store, receipt)
+}
+
+fn history(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (scope, name) = (scope(&args.scope)?, key(&args.name)?);
+    let watermark = reader(&context.open_read_only()?, &scope, name.as_str())?;
+    let mut rows = Rows::new(out, context.format)?;
+    for moved in watermark.history() {
+        rows.push(&MoveRow(moved?))?;
+    }
+    rows.end(|| format!("watermark {name} of scope {scope} was never moved"))
+}
+
+/// A watermark to read: who asks claims nothing.
+fn reader(store: &Store, scope: &Scope, name: &str) -> Result<Watermark<AnyMark>, CliError> {
+    let writer = Writer::new("reader").map_err(milepost::Error::from)?;
+    Ok(store.task(scope, writer)?.watermark(name)?)
+}
+
+fn mark(what: &'static str, given: &str, kind: Option<Kind>) -> Result<AnyMark, CliError> {
+    let integer = || given.parse().map(AnyMark::Integer);
+    let timestamp = || time::parse_time(given, &ZonedDateTime::now()).map(AnyMark::Timestamp);
+    let looks_like_time = || given.len() >= "2026-11-24".len() && given.as_bytes().get(4) == Some(&b'-');
+    match kind {
+        Some(Kind::Integer) => {
+            integer().map_err(|error| CliError::Argument { what, why: format!("{given:?} is no integer: {error}") })
+        }
+        Some(Kind::Timestamp) => timestamp().map_err(|error| CliError::Time { what, error }),
+        Some(Kind::Text) => Ok(AnyMark::Text(given.to_owned())),
+        None => Ok(integer()
+            .ok()
+            .or_else(|| looks_like_time().then(timestamp)?.ok())
+            .unwrap_or_else(|| AnyMark::Text(given.to_owned()))),
+    }
+}
+
+struct MarkRow {
+    scope: Scope,
+    name: String,
+    mark: AnyMark,
+}
+
+impl Row for MarkRow {
+    const TABLE: &'static [&'static str] = &["VALUE"];
+    const CSV: &'static [&'static str] = &["scope", "name", "type", "value"];
+
+    fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
+        vec![vec![escape::one_line(&self.mark.to_string())]]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        let type_name = self.mark.type_name().to_owned();
+        vec![vec![self.scope.as_str().to_owned(), self.name.clone(), type_name, self.mark.to_string()]]
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        let mut object = Object::begin(line);
+        object.put("scope", self.scope.as_str());
+        object.put("name", self.name.as_str());
+        object.put("type", self.mark.type_name());
+        object.put("value", json(&self.mark));
+        object.end();
+        Ok(())
+    }
+}
+
+struct MoveRow(Move<AnyMark>);
+
+impl MoveRow {
+    fn head(&self) -> Head<'_> {
+        Head { seq: self.0.seq, at: self.0.at, writer: self.0.writer.as_ref() }
+    }
+}
+
+impl Row for MoveRow {
+    const TABLE: &'static [&'static str] = &Head::table_columns::<6>(&["FROM", "TO", "REASON"]);
+    const CSV: &'static [&'static str] = &Head::csv_columns::<7>(&["from", "to", "reason"]);
+
+    fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
+        let side = |mark: &Option<AnyMark>| {
+            let text = mark.as_ref().map_or("∅".to_owned(), ToString::to_string);
+            escape::value(text.as_bytes(), screen.chars_max)
+        };
+        let reason = escape::one_line(self.0.reason.as_deref().unwrap_or_default());
+        vec![self.head().table(screen, [side(&self.0.from), side(&self.0.to), reason])]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        let side = |mark: &Option<AnyMark>| mark.as_ref().map(ToString::to_string).unwrap_or_default();
+        let reason = self.0.reason.clone().unwrap_or_default();
+        vec![self.head().csv([side(&self.0.from), side(&self.0.to), reason])]
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        let Move { seq, at, writer, from, to, reason } = &self.0;
+        let mut object = Object::begin(line);
+        head(&mut object, *seq, *at, writer.as_ref());
+        object.put("from", from.as_ref().map(json));
+        object.put("to", to.as_ref().map(json));
+        if let Some(reason) = reason {
+            object.put("reason", reason.as_str());
+        }
+        object.end();
+        Ok(())
+    }
+}
+
+fn head(object: &mut Object<'_>, seq: Seq, at: Timestamp, writer: Option<&Writer>) {
+    object.put("seq", seq.0);
+    object.put("at", time::utc_text(at));
+    if let Some(writer) = writer {
+        object.put("writer", writer.name());
+        if let Some(attempt) = writer.attempt_number() {
+            object.put("attempt", attempt);
+        }
+    }
+}
+
+/// A number as a number, anything else as its text.
+fn json(mark: &AnyMark) -> serde_json::Value {
+    match mark {
+        AnyMark::Integer(number) => (*number).into(),
+        other => other.to_string().into(),
+    }
+}

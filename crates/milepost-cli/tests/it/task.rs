@@ -1,0 +1,227 @@
+//! The task patterns on the command line.
+
+use std::{fs, io::Read};
+
+use expect_test::expect;
+
+use super::world::World;
+
+#[test]
+fn a_watermark_only_advances() {
+    let shown = World::new().transcript(&[
+        "watermark get asset/orders id",
+        "watermark advance asset/orders id 42 --writer w --task task/load --attempt 3",
+        "watermark get asset/orders id",
+        "watermark get asset/orders id -o jsonl",
+        "watermark get asset/orders id -o csv",
+        "watermark advance asset/orders id 41 --writer w",
+        "watermark advance asset/orders id 43 --from 41 --writer w",
+        "watermark advance asset/orders id 43 --from 42 --writer w",
+        "watermark advance asset/orders id 50 --writer z --task task/load --attempt 2",
+        "watermark advance asset/orders id soon --writer w",
+        "watermark reset asset/orders id -5 --reason 'late orders' --writer ann",
+        "watermark history asset/orders id",
+        "watermark history asset/orders id -o jsonl",
+        "watermark history asset/orders id -o csv",
+        "scan asset/orders",
+        "watermark advance asset/orders at 2026-11-24T03:12:00Z --writer w",
+        "watermark get asset/orders at",
+        "watermark advance asset/orders n 7 --as text --writer w",
+        "watermark advance asset/orders n x --as integer --writer w",
+    ]);
+    expect![[r#"
+        $ milepost watermark get asset/orders id
+        ! milepost: there is no store: no .milepost in <dir> or a directory above it; name one with --store DIR or MILEPOST_STORE, or make one by a first `milepost set SCOPE KEY VALUE`
+        exit 2
+        $ milepost watermark advance asset/orders id 42 --writer w --task task/load --attempt 3
+        2
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost watermark get asset/orders id
+        42
+        $ milepost watermark get asset/orders id -o jsonl
+        {"scope":"asset/orders","name":"id","type":"integer","value":42}
+        $ milepost watermark get asset/orders id -o csv
+        scope,name,type,value
+        asset/orders,id,integer,42
+        $ milepost watermark advance asset/orders id 41 --writer w
+        ! milepost: watermark id is at 42 and does not go back to 41; a reset does, with its reason
+        exit 1
+        $ milepost watermark advance asset/orders id 43 --from 41 --writer w
+        ! milepost: watermark id was expected at 41, and is at 42
+        exit 1
+        $ milepost watermark advance asset/orders id 43 --from 42 --writer w
+        3
+        $ milepost watermark advance asset/orders id 50 --writer z --task task/load --attempt 2
+        ! milepost: fencing token 2 of writer z#2 for scope task/load is not the highest: 3 of writer w#3 was seen; a newer attempt has taken over
+        exit 1
+        $ milepost watermark advance asset/orders id soon --writer w
+        ! milepost: watermark id is of type integer, asked for was one of type text
+        exit 1
+        $ milepost watermark reset asset/orders id -5 --reason 'late orders' --writer ann
+        4
+        $ milepost watermark history asset/orders id
+        SEQ  TIME                              WRITER  FROM  TO  REASON
+        2    9999-99-99 99:99:99.999999+00:00  w#3     ∅     42
+        3    9999-99-99 99:99:99.999999+00:00  w       42    43
+        4    9999-99-99 99:99:99.999999+00:00  ann     43    -5  late orders
+        $ milepost watermark history asset/orders id -o jsonl
+        {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"w","attempt":3,"from":null,"to":42}
+        {"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":42,"to":43}
+        {"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"ann","from":43,"to":-5,"reason":"late orders"}
+        $ milepost watermark history asset/orders id -o csv
+        seq,at,writer,attempt,from,to,reason
+        2,9999-99-99T99:99:99.999999Z,w,3,,42,
+        3,9999-99-99T99:99:99.999999Z,w,,42,43,
+        4,9999-99-99T99:99:99.999999Z,ann,,43,-5,late orders
+        $ milepost scan asset/orders
+        KEY                  SEQ  TIME                              VALUE
+        .watermark-reset/id  4    9999-99-99 99:99:99.999999+00:00  late orders
+        .watermark/id        4    9999-99-99 99:99:99.999999+00:00  -5
+        $ milepost watermark advance asset/orders at 2026-11-24T03:12:00Z --writer w
+        5
+        $ milepost watermark get asset/orders at
+        2026-11-24T03:12:00Z
+        $ milepost watermark advance asset/orders n 7 --as text --writer w
+        6
+        $ milepost watermark advance asset/orders n x --as integer --writer w
+        ! milepost: VALUE: "x" is no integer: invalid digit found in string
+        exit 2
+    "#]].assert_eq(&shown);
+}
+
+#[test]
+fn a_step_runs_once() {
+    let world = World::new();
+    let shown = world.transcript(&[
+        "step hello -- sh -c 'echo ran >&2; echo out'",
+        "step hello -- sh -c 'echo ran >&2; echo out'",
+        "step hello -- sh -c 'echo other'",
+        "step fails -- sh -c 'echo half; exit 3'",
+        "step fails -- sh -c 'echo half; exit 3'",
+        "step grep --accept 1 -- grep -c nobody /dev/null",
+        "step grep --accept 1 -- grep -c nobody /dev/null",
+        "step killed -- sh -c 'kill -9 $$'",
+        "step none -- /no/such/program",
+        "step hello --again -- sh -c 'echo other'",
+        "step hello --attempt 1 --writer z -- true",
+    ]);
+    expect![[r#"
+        $ milepost step hello -- sh -c 'echo ran >&2; echo out'
+        out
+        ! milepost: made a new store at <dir>/.milepost
+        ! ran
+        $ milepost step hello -- sh -c 'echo ran >&2; echo out'
+        out
+        $ milepost step hello -- sh -c 'echo other'
+        ! milepost: step hello ran with another input (fingerprint a0d6dc67de3f7ea2a4bde1c22663c6ee, now e064b777eb306314691f04aaea23766d); replay the task from it to run it with this one
+        exit 1
+        $ milepost step fails -- sh -c 'echo half; exit 3'
+        half
+        ! milepost: step fails failed: exit 3
+        exit 3
+        $ milepost step fails -- sh -c 'echo half; exit 3'
+        half
+        ! milepost: step fails failed: exit 3
+        exit 3
+        $ milepost step grep --accept 1 -- grep -c nobody /dev/null
+        0
+        exit 1
+        $ milepost step grep --accept 1 -- grep -c nobody /dev/null
+        0
+        exit 1
+        $ milepost step killed -- sh -c 'kill -9 $$'
+        ! milepost: step killed failed: killed by signal 9
+        exit 137
+        $ milepost step none -- /no/such/program
+        ! milepost: step none failed: it can't be started: No such file or directory (os error 2)
+        exit 127
+        $ milepost step hello --again -- sh -c 'echo other'
+        other
+        $ milepost step hello --attempt 1 --writer z -- true
+        ! milepost: step hello ran with another input (fingerprint e064b777eb306314691f04aaea23766d, now 69d093aa47757277b806e9942861c775); replay the task from it to run it with this one
+        exit 1
+    "#]].assert_eq(&shown);
+    assert_eq!(world.verify().code, Some(0));
+}
+
+/// Bytes that are no text come back as they were.
+#[test]
+fn any_output_is_recorded() {
+    let world = World::new();
+    let args = ["step", "bytes", "--", "printf", r"\377\000\n"];
+    for _ in 0..2 {
+        assert_eq!(world.run(args).stdout, b"\xff\0\n");
+    }
+}
+
+/// A step that is killed in the middle runs again; one that finished before does not.
+#[test]
+fn a_killed_script_goes_on() {
+    let world = World::new();
+    world.ok(["step", "first", "--", "sh", "-c", "echo first >> ran"]);
+    let script = "echo second >> ran; echo; read x";
+    let mut child = world.command(["step", "second", "--", "sh", "-c", script]).spawn().unwrap();
+    // The command has begun once it has printed.
+    child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+    child.kill().unwrap();
+    // The command's input ends with it, and so does the command.
+    child.wait().unwrap();
+    world.ok(["step", "first", "--", "sh", "-c", "echo first >> ran"]);
+    world.feed(["step", "second", "--", "sh", "-c", script], b"x\n");
+    assert_eq!(fs::read_to_string(world.dir().join("ran")).unwrap(), "first\nsecond\nsecond\n");
+}
+
+const SUBMIT: &str = "echo submitted >> jobs; echo job-7 | tee \"token-$MILEPOST_TOKEN\"";
+const FIND: &str = "cat \"token-$MILEPOST_TOKEN\" 2>/dev/null || true";
+
+fn job<'a>(submit: &'a str, poll: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = ["job", "run", "build", "--submit", submit, "--find", FIND, "--poll", poll, "--every", "1ms"];
+    args.iter().chain(more).copied().collect()
+}
+
+#[test]
+fn a_job_is_submitted_once() {
+    let world = World::new();
+    let jobs = || fs::read_to_string(world.dir().join("jobs")).unwrap_or_default().lines().count();
+    // It reaches the remote side, and then the command fails.
+    let ran = world.run(job(&format!("{SUBMIT}; exit 4"), "echo finished", &[]));
+    assert_eq!((ran.code, jobs()), (Some(10), 1), "{ran:?}");
+    assert!(ran.stderr.contains("submit of job build failed: exit status: 4"), "{ran:?}");
+    // It is found; the poll says nothing that is known.
+    let ran = world.run(job(SUBMIT, "echo maybe", &[]));
+    assert_eq!((ran.code, jobs()), (Some(10), 1), "{ran:?}");
+    // It does not end in time, by polls that end and by one that does not.
+    for poll in ["echo pending RUNNING", "sleep 100"] {
+        let ran = world.run(job(SUBMIT, poll, &["--timeout", "300ms"]));
+        assert_eq!((ran.code, jobs()), (Some(9), 1), "{ran:?}");
+        assert!(ran.stderr.contains("its status is RUNNING; it goes on"), "{ran:?}");
+    }
+    let poll = "test $MILEPOST_ID = job-7 && echo finished s3://out/7";
+    for _ in 0..2 {
+        assert_eq!(world.ok(job(SUBMIT, poll, &[])), "s3://out/7\n");
+    }
+    let ran = world.run(job(SUBMIT, poll, &["--request", "other"]));
+    assert_eq!((ran.code, jobs()), (Some(1), 1), "{ran:?}");
+    let got = world.ok(["job", "get", "build"]);
+    assert!(got.contains(r#""state":"finished""#) && got.contains(r#""id":"job-7""#), "{got}");
+    world.ok(job(SUBMIT, poll, &["--request", "other", "--restart-if-changed"]));
+    assert_eq!(jobs(), 2);
+    world.ok(["job", "reset", "build"]);
+    assert_eq!(world.run(["job", "get", "build"]).code, Some(1));
+    assert_eq!(world.run(["job", "reset", "build"]).code, Some(1));
+}
+
+#[test]
+fn a_job_is_cancelled() {
+    let world = World::new();
+    let ran = world.run(job(SUBMIT, "exit 1", &[]));
+    assert_eq!(ran.code, Some(10), "{ran:?}");
+    let ran = world.run(["job", "cancel", "build", "--with", "exit 1"]);
+    assert_eq!(ran.code, Some(10), "{ran:?}");
+    world.ok(["job", "cancel", "build", "--with", "echo $MILEPOST_ID > cancelled"]);
+    assert_eq!(fs::read_to_string(world.dir().join("cancelled")).unwrap(), "job-7\n");
+    let ran = world.run(job(SUBMIT, "echo finished", &[]));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("job build was cancelled (remote id job-7)"), "{ran:?}");
+    assert_eq!(world.ok(job(SUBMIT, "echo finished ok", &["--restart-if-failed"])), "ok\n");
+}

@@ -1,0 +1,13 @@
+//! The pages of `docs/guide`: their code compiles and runs.
+
+/// Where did I leave off.
+#[doc = include_str!("../../../docs/guide/watermark.md")]
+pub struct Watermark;
+
+/// A job was started elsewhere; find it again.
+#[doc = include_str!("../../../docs/guide/job.md")]
+pub struct Job;
+
+/// Run once, replay the result ever after.
+#[doc = include_str!("../../../docs/guide/step.md")]
+pub struct Step;
