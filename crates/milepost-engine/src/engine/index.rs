@@ -100,9 +100,9 @@ impl Shared {
         }
     }
 
-    /// Makes a run of what memory holds, if the next opening would take long to fold it, and ends the making of runs. For
-    /// closing: nobody commits any more. What fails is folded by the next opening, and what was being merged is begun
-    /// anew.
+    /// Makes a run of what memory holds, if the next opening would take long to fold it, and ends the making of runs.
+    /// For closing: nobody commits any more. What fails is folded by the next opening, and what was being merged is
+    /// begun anew.
     pub(super) fn flush_last(&self) {
         let Some(mut indexer) = self.indexer.lock().take() else { return };
         let mut list = |runs: &[RunFacts]| self.list_runs(runs);

@@ -21,6 +21,9 @@ use crate::{
     state::{Inserter, State},
 };
 
+/// So many runs an opening leaves to be merged by the open store.
+const RUNS_LEFT_MAX: usize = 8;
+
 /// Folds commits into a state, one after the other.
 #[derive(Debug)]
 pub(super) struct Filler<'a> {
@@ -50,12 +53,14 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Makes a run of what was folded, and larger ones of those that are there.
+    /// Makes a run of what was folded. Runs are merged only where they would become many: an opening after a crash
+    /// shall not wait for what can be done behind it.
     fn spill(&mut self, last: Seq) {
         self.inserter = None;
         let Some((_, indexer)) = &mut self.bound else { return };
         self.state.freeze(last);
-        loop {
+        let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > RUNS_LEFT_MAX;
+        while is_due(self.state) {
             match indexer.step(self.state, &mut |_| Ok(())) {
                 Ok(true) => {}
                 Ok(false) => return,

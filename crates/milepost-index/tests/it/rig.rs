@@ -291,6 +291,7 @@ fn check_scope(
         assert_eq!(found, key);
         assert_eq!(walked.count_all(), versions.len() as u64);
         assert_eq!(walked.collect::<Result<Vec<_>, _>>()?, newest_first);
+        assert!(run.may_hold(hash.key(key)), "{key:?} of {name:?} is here");
         let found = run.versions(hash.key(key), name, key)?.unwrap();
         assert_eq!(found.newest(), newest_first[0]);
         assert_eq!(found.clone().collect::<Result<Vec<_>, _>>()?, newest_first);

@@ -79,7 +79,7 @@ fn live(machine: &Machine, attempt: u32, dice: &mut Dice, outside: &mut Outside,
             0..3 => advance(&task, dice, outside)?,
             3..6 => step(&task, dice, outside)?,
             6 => job(&task, dice, outside, false)?,
-            _ => while dice.once_in(2) && (engine.step_index() || engine.step_prefill()) {},
+            _ => while dice.once_in(2) && (engine.step_index() || engine.step_recycle()) {},
         }
     }
     if is_last {

@@ -17,6 +17,7 @@ fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Result<(Meta, Vec<Event>), BodyError> {
     let body = Body::parse(bytes)?;
     let meta = body.meta()?;
+    assert_eq!(meta_of(bytes).as_ref(), Ok(&meta));
     let mut events = Vec::new();
     let mut walk = body.events();
     while let Some(found) = walk.next()? {
