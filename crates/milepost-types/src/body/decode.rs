@@ -111,7 +111,7 @@ impl<'a> Body<'a> {
             cursor: Cursor { bytes: self.bytes, pos: self.records, end: self.table },
             body: *self,
             index: 0,
-            scope: Vec::new(),
+            scope: String::new(),
             key: Vec::new(),
         }
     }
@@ -133,7 +133,8 @@ pub struct Events<'a> {
     body: Body<'a>,
     cursor: Cursor<'a>,
     index: u32,
-    scope: Vec<u8>,
+    /// Checked when it was read; empty before the first.
+    scope: String,
     key: Vec<u8>,
 }
 
@@ -150,8 +151,10 @@ impl Events<'_> {
         let mut offset = self.cursor.pos;
         let mut tag = self.cursor.byte()?;
         if tag == SCOPE {
-            self.cursor.name(&mut self.scope, limits::SCOPE_BYTES_MAX)?;
-            self.cursor.checked_path(&self.scope)?;
+            let mut name = std::mem::take(&mut self.scope).into_bytes();
+            self.cursor.name(&mut name, limits::SCOPE_BYTES_MAX)?;
+            self.scope = String::from_utf8(name).map_err(|_| self.cursor.fault(BodyFault::Name))?;
+            self.cursor.checked_path(self.scope.as_bytes())?;
             offset = self.cursor.pos;
             tag = self.cursor.byte()?;
         }
@@ -166,13 +169,18 @@ impl Events<'_> {
     }
 
     #[inline]
+    fn scope(&self) -> Result<&str, BodyError> {
+        if self.scope.is_empty() { Err(self.cursor.fault(BodyFault::Name)) } else { Ok(&self.scope) }
+    }
+
+    #[inline]
     fn event(&mut self, tag: u8) -> Result<EventRef<'_>, BodyError> {
         match tag & KIND {
             SET if tag & !(KIND | WITH_CONTENT_TYPE | WITH_EXPIRY) == 0 => {
                 self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
                 let set = self.cursor.set_fields(tag)?;
                 Ok(EventRef::Set {
-                    scope: self.cursor.checked(&self.scope)?,
+                    scope: self.scope()?,
                     key: self.cursor.checked_key(&self.key)?,
                     value: set.value,
                     content_type: set.content_type,
@@ -181,10 +189,10 @@ impl Events<'_> {
             }
             DELETE if tag == DELETE => {
                 self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
-                let (scope, key) = (self.cursor.checked(&self.scope)?, self.cursor.checked_key(&self.key)?);
+                let (scope, key) = (self.scope()?, self.cursor.checked_key(&self.key)?);
                 Ok(EventRef::Delete { scope, key })
             }
-            CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.cursor.checked(&self.scope)? }),
+            CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.scope()? }),
             CLEAR_PREFIX if tag == CLEAR_PREFIX => {
                 let length = self.cursor.length(limits::SCOPE_BYTES_MAX)?;
                 let prefix = self.cursor.take(length)?;
@@ -197,17 +205,17 @@ impl Events<'_> {
             CHECKPOINT if tag & !(KIND | WITH_NOTE) == 0 => {
                 self.cursor.name(&mut self.key, limits::CHECKPOINT_NAME_BYTES_MAX)?;
                 let note = self.cursor.note(tag)?;
-                let scope = self.cursor.checked(&self.scope)?;
+                let scope = self.scope()?;
                 Ok(EventRef::Checkpoint { scope, name: self.cursor.checked_key(&self.key)?, note })
             }
             RELEASE if tag == RELEASE => {
                 self.cursor.name(&mut self.key, limits::CHECKPOINT_NAME_BYTES_MAX)?;
-                let scope = self.cursor.checked(&self.scope)?;
+                let scope = self.scope()?;
                 Ok(EventRef::Release { scope, name: self.cursor.checked_key(&self.key)? })
             }
             FORK if tag == FORK => {
                 let ForkAt { origin, point } = self.cursor.fork_fields()?;
-                Ok(EventRef::Fork { scope: self.cursor.checked(&self.scope)?, origin, point })
+                Ok(EventRef::Fork { scope: self.scope()?, origin, point })
             }
             _ => Err(BodyError { offset: self.cursor.pos - 1, what: BodyFault::Unknown(tag) }),
         }
