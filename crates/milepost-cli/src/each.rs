@@ -28,11 +28,13 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use milepost::{Store, Writer};
 
 use self::{
+    child::TimeLimit,
     command::Template,
     items::Separator,
     job::{Job, OnChange},
@@ -42,7 +44,10 @@ pub(crate) use self::{
     error::EachError,
     results::{ResultsArgs, results},
 };
-use crate::error::{CliError, exit, say};
+use crate::{
+    error::{CliError, exit, say},
+    time,
+};
 
 /// Some items failed or were refused.
 const EXIT_FAILED: u8 = 1;
@@ -67,7 +72,8 @@ Examples:
   milepost results --job checksum --failed
 
 The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
-command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most \
+command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. One that has taken longer than --timeout \
+gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed whatever it exits with. After a kill, at most \
 the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
@@ -91,6 +97,12 @@ pub(crate) struct EachArgs {
     /// Run a failing item up to N times more, at once.
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
+    /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    timeout: Option<Duration>,
+    /// Kill a command that has not ended so long after it was asked to.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = time::duration)]
+    kill_after: Duration,
     /// Start nothing more once an item has failed.
     #[arg(long)]
     stop_on_failure: bool,
@@ -150,6 +162,7 @@ impl EachArgs {
             slots: self.parallel.map_or_else(processors, usize::from),
             kept_bytes_max: self.keep_output as usize,
             retries: self.retries,
+            time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),
             failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::GoOn },
             print: match (self.print, self.prefix) {
@@ -183,6 +196,14 @@ impl EachArgs {
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
         Ok(Input { file, name, separator })
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match time::duration(text) {
+        Ok(Duration::ZERO) => Err("no command ends in no time; leave --timeout out to wait for ever".to_owned()),
+        Ok(timeout) => Ok(timeout),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -32,7 +32,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 pub(super) use self::print::Print;
 use self::print::Printer;
 use super::{
-    child::Slot,
+    child::{Slot, TimeLimit},
     command::Template,
     error::EachError,
     handover::Handover,
@@ -54,6 +54,8 @@ pub(super) struct Plan {
     pub(super) slots: usize,
     pub(super) kept_bytes_max: usize,
     pub(super) retries: u32,
+    /// Of one attempt.
+    pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
     pub(super) on_failure: OnFailure,
     pub(super) print: Print,

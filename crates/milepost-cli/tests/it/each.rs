@@ -1,6 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments.
+//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments. `limits`: time,
+//! retries and halting.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 mod full;
 mod held;
 mod kill;
+mod limits;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);

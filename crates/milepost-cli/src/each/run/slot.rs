@@ -89,7 +89,7 @@ fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut 
         .env("MILEPOST_ITEM", &*item.text)
         .env("MILEPOST_JOB", &shared.plan.job)
         .env("MILEPOST_ATTEMPT", attempt.to_string());
-    match slot.run(&mut command, outputs) {
+    match slot.run(&mut command, outputs, shared.plan.time_limit) {
         Err(error) if template.program_depends_on_item() && is_about_the_program(&error) => {
             outputs.not_started(&format!("{}: {error}", command.get_program().display()));
             Ok(Ended { ending: Ending::NotStarted, took: Duration::ZERO })
