@@ -38,7 +38,7 @@ use self::{
     command::Template,
     items::Separator,
     job::{Job, OnChange},
-    run::{FailedBefore, Input, OnFailure, Plan, Print, RunEnding},
+    run::{FailedBefore, Input, OnFailure, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
     error::EachError,
@@ -94,9 +94,12 @@ pub(crate) struct EachArgs {
     /// Run items again that failed in an earlier run.
     #[arg(long)]
     retry_failed: bool,
-    /// Run a failing item up to N times more, at once.
+    /// Run a failing item up to N times more.
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
+    /// Pause before the first of them; each one after it is twice as long, up to a minute.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = time::duration)]
+    retry_delay: Duration,
     /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
@@ -161,7 +164,7 @@ impl EachArgs {
             template,
             slots: self.parallel.map_or_else(processors, usize::from),
             kept_bytes_max: self.keep_output as usize,
-            retries: self.retries,
+            retries: Retries { count: self.retries, pause: self.retry_delay },
             time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),
             failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
             on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::GoOn },

@@ -22,7 +22,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
@@ -45,6 +45,8 @@ use super::{
 
 /// Items that are read ahead: 32 MiB of them at their longest, 2 MiB as they usually are.
 const READ_AHEAD_ITEMS: usize = 32 << 10;
+/// Between two attempts at one item, unless a longer one was asked for.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What a run is to do.
 #[derive(Debug)]
@@ -53,12 +55,20 @@ pub(super) struct Plan {
     pub(super) template: Template,
     pub(super) slots: usize,
     pub(super) kept_bytes_max: usize,
-    pub(super) retries: u32,
+    pub(super) retries: Retries,
     /// Of one attempt.
     pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
     pub(super) on_failure: OnFailure,
     pub(super) print: Print,
+}
+
+/// How often a failing item is run again within a run, and after which pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retries {
+    pub(super) count: u32,
+    /// Before the first of them; each one after it is twice as long, up to [`PAUSE_MAX`].
+    pub(super) pause: Duration,
 }
 
 /// What to do with an item that failed in an earlier run.
@@ -196,6 +206,14 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     }
     shared.bar.finish();
     Ok(shared.finish(signal, failure))
+}
+
+impl Retries {
+    /// The pause after the attempt with this number, from 0.
+    fn pause(self, attempt: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
+        self.pause.saturating_mul(factor).min(self.pause.max(PAUSE_MAX))
+    }
 }
 
 impl Shared {
@@ -345,3 +363,6 @@ fn spawn(
 fn join(thread: JoinHandle<()>) {
     thread.join().expect("a thread that panics ends the process");
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,7 +172,7 @@ fn the_item_is_put_in_wherever_it_is_asked_for() {
 fn commands_see_their_item_job_and_attempt_and_an_empty_input() {
     let world = World::new();
     let script = r#"cat; echo "$MILEPOST_ITEM,$MILEPOST_JOB,$MILEPOST_ATTEMPT" >> log; exit 1"#;
-    world.each(&["--retries", "1"], script, "a b\n").says(1, &["1 failed"]);
+    world.each(&["--retries", "1", "--retry-delay", "0s"], script, "a b\n").says(1, &["1 failed"]);
     world.each(&["-j1", "--retry-failed"], script, "a b\nnever read by a command\n").says(1, &["2 failed"]);
     assert_eq!(world.lines("log")[..3], ["a b,j,1", "a b,j,2", "a b,j,3"]);
 }

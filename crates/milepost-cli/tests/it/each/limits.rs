@@ -1,6 +1,14 @@
 //! What bounds a job: the time of a command, attempts, failures, slots.
 
-use super::{World, numbers};
+use std::{
+    hint::spin_loop,
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{World, each_args, numbers};
 
 #[test]
 fn a_command_that_takes_too_long_has_failed_and_says_why() {
@@ -25,7 +33,7 @@ fn a_command_that_does_not_listen_is_killed_and_each_attempt_has_its_own_time() 
     let world = World::new();
     let script = r#"echo "$MILEPOST_ATTEMPT" >> log; trap '' TERM; while :; do sleep 600; done"#;
     world
-        .each(&["--timeout", "100ms", "--kill-after", "10ms", "--retries", "1"], script, "a\n")
+        .each(&["--timeout", "100ms", "--kill-after", "10ms", "--retries", "1", "--retry-delay", "0s"], script, "a\n")
         .says(1, &["failed: a: timed out"]);
     assert_eq!(world.lines("log"), ["1", "2"]);
 }
@@ -38,5 +46,40 @@ fn a_time_limit_that_is_none_is_refused() {
     {
         world.each(&[&format!("--timeout={given}")], "exit 0", numbers(1)).says(2, &[words, "--timeout"]);
         assert!(!world.store().exists());
+    }
+}
+
+#[test]
+fn a_failing_item_is_run_again_after_longer_and_longer_pauses() {
+    let world = World::new();
+    let script = r#"echo "$1" >> log; [ "$1" = bad ] && exit 7; [ "$MILEPOST_ATTEMPT" = 4 ]"#;
+    let began = Instant::now();
+    world
+        .each(&["-j1", "--retries", "3", "--retry-delay", "20ms"], script, "flaky\nbad\n")
+        .says(1, &["1 done, 1 failed in", "failed: bad: exit 7"]);
+    // Twice 20 + 40 + 80 ms.
+    assert!(began.elapsed() >= Duration::from_millis(280), "{:?}", began.elapsed());
+    assert_eq!(world.lines("log"), ["flaky", "flaky", "flaky", "flaky", "bad", "bad", "bad", "bad"]);
+    let rows = world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).stdout;
+    let rows = String::from_utf8(rows).unwrap();
+    assert_eq!(rows.matches(r#""attempt":4"#).count(), 2, "{rows}");
+}
+
+/// An item that waits for its next attempt does not hold up who wants to go: it is kept as it failed.
+#[test]
+fn a_pause_ends_when_the_run_is_to_end() {
+    for delay in ["600s", "99999999999h"] {
+        let world = World::new();
+        let options = ["-j1", "--print", "--retries", "9", "--retry-delay", delay];
+        let mut child = world.milepost(each_args(&options, r#"echo >> log; exit 7"#)).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"a\nb\n").unwrap();
+        while world.lines("log").is_empty() {
+            spin_loop();
+        }
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("j: 0 done, 1 failed in"), "{output:?}");
+        assert_eq!(world.lines("log").len(), 1);
     }
 }
