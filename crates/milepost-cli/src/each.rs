@@ -10,6 +10,7 @@
 mod child;
 mod command;
 mod error;
+mod halt;
 mod handover;
 mod items;
 mod job;
@@ -36,9 +37,10 @@ use milepost::{Store, Writer};
 use self::{
     child::TimeLimit,
     command::Template,
+    halt::Halt,
     items::Separator,
     job::{Job, OnChange},
-    run::{FailedBefore, Input, OnFailure, Plan, Print, Retries, RunEnding},
+    run::{FailedBefore, Input, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
     error::EachError,
@@ -77,7 +79,9 @@ gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed w
 the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
-Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
+With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry.
+
+Exit: 0 all items done, 1 some failed (also where they halted the run) or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
 pub(crate) struct EachArgs {
     /// Name of the job: what is done is remembered under it.
     #[arg(long, value_name = "NAME")]
@@ -103,11 +107,14 @@ pub(crate) struct EachArgs {
     /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
-    /// Kill a command that has not ended so long after it was asked to.
+    /// Kill a command that has not ended so long after --timeout or --halt asked it to.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = time::duration)]
     kill_after: Duration,
-    /// Start nothing more once an item has failed.
-    #[arg(long)]
+    /// When failures end the run: never, soon:N (after N of them nothing more starts), now:N (what runs is ended, too).
+    #[arg(long, value_name = "POLICY", default_value = "never")]
+    halt: Halt,
+    /// Start nothing more once an item has failed: --halt soon:1.
+    #[arg(long, conflicts_with = "halt")]
     stop_on_failure: bool,
     /// Bytes to keep of each item's output and of its error output.
     #[arg(long, value_name = "BYTES", default_value_t = KEPT_BYTES as u32, value_parser = clap::value_parser!(u32).range(..=KEPT_BYTES_MAX as i64))]
@@ -167,7 +174,8 @@ impl EachArgs {
             retries: Retries { count: self.retries, pause: self.retry_delay },
             time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),
             failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
-            on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::GoOn },
+            halt: if self.stop_on_failure { Halt::Soon(1) } else { self.halt },
+            grace: self.kill_after,
             print: match (self.print, self.prefix) {
                 (true, true) => Print::Prefixed,
                 (true, false) => Print::Outputs,

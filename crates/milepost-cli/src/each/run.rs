@@ -35,6 +35,7 @@ use super::{
     child::{Slot, TimeLimit},
     command::Template,
     error::EachError,
+    halt::Halt,
     handover::Handover,
     items::Separator,
     job::Job,
@@ -59,7 +60,9 @@ pub(super) struct Plan {
     /// Of one attempt.
     pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
-    pub(super) on_failure: OnFailure,
+    pub(super) halt: Halt,
+    /// How long what is ended by `halt` may take over its end.
+    pub(super) grace: Duration,
     pub(super) print: Print,
 }
 
@@ -78,15 +81,6 @@ pub(super) enum FailedBefore {
     Skip,
     /// Run it again.
     Retry,
-}
-
-/// What to do when an item fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnFailure {
-    /// Go on with the others.
-    GoOn,
-    /// Start no other.
-    Stop,
 }
 
 /// Where the items come from.
@@ -131,9 +125,9 @@ enum Event {
     Signal(u8),
     /// A slot has ended, because all is done or because of a stop.
     SlotEnded,
-    /// Start nothing more.
-    Stop,
-    /// The same, because of an error.
+    /// So many items have failed that the run is to end.
+    Halt,
+    /// Start nothing more, because of an error.
     Failed(EachError),
 }
 
@@ -226,6 +220,10 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
+    fn has_halted(&self) -> bool {
+        self.plan.halt.is_reached(self.counters.failures())
+    }
+
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
     }
@@ -234,40 +232,53 @@ impl Shared {
     fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (Option<u8>, Option<EachError>) {
         let mut stop = Some(stop);
         let (mut ended, mut asked, mut signal, mut failure) = (0, 0, None, None);
+        let mut kill_at = None;
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
             if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
                 self.bar.draw(&self.counters);
                 drawn = Instant::now();
             }
-            let event = match self.bar.is_shown() {
-                true => happened.recv_timeout(DRAW_EVERY),
-                false => happened.recv().map_err(RecvTimeoutError::from),
-            };
-            match event {
-                Err(_) => continue,
-                Ok(Event::SlotEnded) => {
-                    ended += 1;
-                    continue;
-                }
-                // Asked once, however often it goes wrong: only a person asks for more.
-                Ok(Event::Stop) => asked = asked.max(1),
+            let before = asked;
+            match self.next_event(happened, kill_at) {
+                Err(_) if kill_at.is_some_and(|at| Instant::now() >= at) => asked = 3,
+                Err(_) => {}
+                Ok(Event::SlotEnded) => ended += 1,
+                // Asked so far, however often it goes wrong: only a person asks for more.
                 Ok(Event::Failed(error)) => {
                     asked = asked.max(1);
                     failure.get_or_insert(error);
+                }
+                Ok(Event::Halt) => {
+                    let is_now = matches!(self.plan.halt, Halt::Now(_));
+                    asked = asked.max(if is_now { 2 } else { 1 });
+                    kill_at = if is_now { Instant::now().checked_add(self.plan.grace) } else { None };
                 }
                 Ok(Event::Signal(number)) => {
                     signal.get_or_insert(number);
                     asked += 1;
                 }
             }
-            // Wakes the slots that wait for an item.
-            let is_first = stop.take().is_some();
-            if is_first || signal.is_some() {
+            if asked > before {
+                // Wakes the slots that wait for an item.
+                stop.take();
                 self.end(asked);
+            }
+            if asked > 2 {
+                kill_at = None;
             }
         }
         (signal, failure)
+    }
+
+    /// The next that happens; an error when the bar is to be drawn or what runs is to be killed.
+    fn next_event(&self, happened: &Receiver<Event>, kill_at: Option<Instant>) -> Result<Event, RecvTimeoutError> {
+        let kill = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let draw = self.bar.is_shown().then_some(DRAW_EVERY);
+        match kill.into_iter().chain(draw).min() {
+            Some(wait) => happened.recv_timeout(wait),
+            None => happened.recv().map_err(RecvTimeoutError::from),
+        }
     }
 
     /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
@@ -309,6 +320,12 @@ impl Shared {
                 (Ok(()), None) => RunEnding::Done,
             },
         };
+        if self.has_halted() {
+            summary.push_str(&format!(
+                "\nhalted after {} failed: the same command goes on with what is left, with --retry-failed also with them",
+                count(self.counters.failures())
+            ));
+        }
         if signal.is_some() {
             summary.push_str(&format!(
                 "\ninterrupted: run the same command again, and job {} goes on",

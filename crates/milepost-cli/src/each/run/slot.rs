@@ -13,7 +13,7 @@ use std::{
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, select};
 
-use super::{Event, Item, OnFailure, Retries, Shared};
+use super::{Event, Item, Retries, Shared};
 use crate::each::{
     child::{Ended, Outputs, Slot},
     error::EachError,
@@ -31,9 +31,7 @@ pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped
         };
         let Some(item) = item else { return };
         match run_item(shared, slot, item, &mut outputs, stopped) {
-            Ok(Some(ending)) if !ending.is_ok() && shared.plan.on_failure == OnFailure::Stop => {
-                shared.tell(Event::Stop)
-            }
+            Ok(Some(ending)) if !ending.is_ok() && shared.has_halted() => shared.tell(Event::Halt),
             Ok(_) => {}
             Err(error) => {
                 shared.tell(Event::Failed(error));

@@ -83,3 +83,41 @@ fn a_pause_ends_when_the_run_is_to_end() {
         assert_eq!(world.lines("log").len(), 1);
     }
 }
+
+#[test]
+fn a_run_halts_after_so_many_failures() {
+    let world = World::new();
+    let script = r#"echo "$1" >> log; [ $(($1 % 3)) != 0 ]"#;
+    let run = |options: &[&str]| world.each(&[&["-j1"], options].concat(), script, numbers(100));
+    run(&["--halt", "soon:2"]).says(1, &["j: 4 done, 2 failed in", "halted after 2 failed", "goes on"]);
+    assert_eq!(world.lines("log"), ["1", "2", "3", "4", "5", "6"]);
+    // Failures of earlier runs do not count, but those of retried items do.
+    run(&["--halt", "soon:2"]).says(1, &["j: 4 done, 2 failed, 4 done before, 2 failed before in"]);
+    run(&["--halt", "now:3", "--retry-failed"]).says(1, &["j: 0 done, 3 failed, ", "halted after 3"]);
+    let ran = run(&["--halt", "never"]).says(1, &["j: 59 done, 29 failed, 8 done before, 4 failed before in"]);
+    assert!(!ran.stderr.contains("halted"), "{ran:?}");
+    for policy in ["soon", "soon:0", "now:x", "later:1"] {
+        run(&["--halt", policy]).says(2, &["write never, soon:N", "now:N"]);
+    }
+    run(&["--halt", "soon:1", "--stop-on-failure"]).says(2, &["cannot be used with"]);
+}
+
+/// What is ended is not counted, and runs again; what does not listen is killed.
+#[test]
+fn a_run_that_halts_now_ends_what_runs() {
+    for (trap, kill_after) in [(":", "600s"), ("trap '' TERM", "10ms")] {
+        let world = World::new();
+        let script = format!(
+            r#"{trap}; echo "$1" >> log
+            [ "$1" = bad ] && {{ while [ "$(wc -l < log)" -lt 3 ]; do :; done; exit 1; }}
+            [ -e mended ] || while :; do sleep 600; done"#
+        );
+        let options = ["-j3", "--halt", "now:1", "--kill-after", kill_after, "--retries", "0"];
+        world
+            .each(&options, &script, "a\nbad\nb\nnever\n")
+            .says(1, &["ending the running commands", "j: 0 done, 1 failed in", "halted after 1 failed"]);
+        assert_eq!(world.lines("log").len(), 3);
+        std::fs::write(world.path("mended"), "").unwrap();
+        world.each(&options, &script, "a\nbad\nb\nnever\n").says(1, &["j: 3 done, 1 failed before in"]);
+    }
+}
