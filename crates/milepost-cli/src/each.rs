@@ -96,7 +96,7 @@ pub(crate) struct EachArgs {
     #[arg(short = '0', long)]
     null: bool,
     /// Run items again that failed in an earlier run.
-    #[arg(long)]
+    #[arg(long, visible_alias = "resume-failed")]
     retry_failed: bool,
     /// Run a failing item up to N times more.
     #[arg(long, value_name = "N", default_value_t = 0)]

@@ -194,7 +194,7 @@ fn failed_items_are_kept_listed_and_retried_on_request() {
     world
         .each(&[], script, numbers(10))
         .says(1, &["0 done, 8 done before, 2 failed before", "2 failed (2 of them before)"]);
-    world.each(&["--retry-failed"], script, numbers(10)).says(0, &["2 done, 8 done before"]);
+    world.each(&["--resume-failed"], script, numbers(10)).says(0, &["2 done, 8 done before"]);
     world.run(["results", "--job", "j", "--failed", "-o", "jsonl"], "").says(0, &[]).prints("");
 }
 
