@@ -16,6 +16,7 @@ mod items;
 mod job;
 mod mark;
 mod marks;
+mod parallel;
 mod progress;
 mod results;
 mod run;
@@ -40,6 +41,7 @@ use self::{
     halt::Halt,
     items::Separator,
     job::{Job, OnChange},
+    parallel::Parallel,
     run::{FailedBefore, Input, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
@@ -86,9 +88,9 @@ pub(crate) struct EachArgs {
     /// Name of the job: what is done is remembered under it.
     #[arg(long, value_name = "NAME")]
     job: String,
-    /// Commands at a time [default: the number of processors].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    parallel: Option<u16>,
+    /// Commands at a time, or a share of the processors, as 50%.
+    #[arg(short = 'j', long, value_name = "N|P%", default_value = "100%")]
+    parallel: Parallel,
     /// Read the items from a file instead of standard input.
     #[arg(long, visible_alias = "input", value_name = "FILE")]
     items: Option<PathBuf>,
@@ -165,11 +167,11 @@ pub(crate) fn each(
 
 impl EachArgs {
     fn plan(self, template: Template) -> Plan {
-        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
         Plan {
             job: self.job,
             template,
-            slots: self.parallel.map_or_else(processors, usize::from),
+            slots: self.parallel.slots(processors),
             kept_bytes_max: self.keep_output as usize,
             retries: Retries { count: self.retries, pause: self.retry_delay },
             time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),

@@ -292,12 +292,13 @@ fn nothing_to_do_is_no_failure() {
 #[test]
 fn what_can_not_begin_leaves_nothing_behind() {
     let world = World::new();
-    let rows: [(&[&str], i32, &str); 7] = [
+    let rows: [(&[&str], i32, &str); 8] = [
         (&["each", "--job", "j", "--", "no-such-command-anywhere"], 127, "was not found in any directory of PATH"),
         (&["each", "--job", "j", "--", "/etc/passwd"], 127, "not executable"),
         (&["each", "--job", "j/", "--", "true"], 2, "--job: segment 1 of scope \"j/\" is empty"),
         (&["each", "--job", "", "--", "true"], 2, "--job: scope has 0 bytes"),
-        (&["each", "--job", "j", "-j0", "--", "true"], 2, "0 is not in 1..=4096"),
+        (&["each", "--job", "j", "-j0", "--", "true"], 2, "leave -j out for one command a processor"),
+        (&["each", "--job", "j", "-j", "half", "--", "true"], 2, "nor a share of the processors, as 50%"),
         (&["each", "--job", "j"], 2, "COMMAND"),
         (
             &["each", "--job", "j", "--items", "none-such", "--", "true"],

@@ -121,3 +121,12 @@ fn a_run_that_halts_now_ends_what_runs() {
         world.each(&options, &script, "a\nbad\nb\nnever\n").says(1, &["j: 3 done, 1 failed before in"]);
     }
 }
+
+/// On a machine of up to 199 processors, one in a hundred is one command at a time.
+#[test]
+fn a_share_of_the_processors_is_a_number_of_commands() {
+    let world = World::new();
+    let script = r#"mkdir here || exit 1; rmdir here"#;
+    world.each(&["-j", "1%"], script, numbers(50)).says(0, &["50 done in"]);
+    world.each(&["--parallel=300%", "--restart"], "exit 0", numbers(50)).says(0, &["50 done in"]);
+}
