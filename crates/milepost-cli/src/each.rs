@@ -42,7 +42,7 @@ use self::{
     items::Separator,
     job::{Job, OnChange},
     parallel::Parallel,
-    run::{FailedBefore, Input, Plan, Print, Retries, RunEnding},
+    run::{FailedBefore, Input, Order, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
     error::EachError,
@@ -124,6 +124,9 @@ pub(crate) struct EachArgs {
     /// Print what each command says as it ends, whole and never mixed.
     #[arg(long)]
     print: bool,
+    /// Print in the order of the input, not of the ends.
+    #[arg(short = 'k', long, requires = "print")]
+    keep_order: bool,
     /// Print each line after its item's name.
     #[arg(long, requires = "print")]
     prefix: bool,
@@ -183,6 +186,7 @@ impl EachArgs {
                 (true, false) => Print::Outputs,
                 (false, _) => Print::Nothing,
             },
+            order: if self.keep_order { Order::Input } else { Order::Ends },
         }
     }
 

@@ -303,6 +303,19 @@ impl Output {
         Kept { bytes: &self.kept, total_bytes: self.total_bytes }
     }
 
+    /// Whether a part of it is in a file.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Takes what was said out, to be written later.
+    pub(crate) fn take_out(&mut self) -> Output {
+        let mut kept = std::mem::take(&mut self.kept);
+        // It was as long as the longest so far.
+        kept.shrink_to_fit();
+        Output { kept, aside: self.aside.take(), ..*self }
+    }
+
     /// Writes all of it, as far as it was not dropped.
     pub(crate) fn copy_to(&mut self, to: &mut dyn Write) -> io::Result<()> {
         to.write_all(&self.kept)?;

@@ -29,8 +29,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-pub(super) use self::print::Print;
 use self::print::Printer;
+pub(super) use self::print::{Order, Print};
 use super::{
     child::{Slot, TimeLimit},
     command::Template,
@@ -64,6 +64,7 @@ pub(super) struct Plan {
     /// How long what is ended by `halt` may take over its end.
     pub(super) grace: Duration,
     pub(super) print: Print,
+    pub(super) order: Order,
 }
 
 /// How often a failing item is run again within a run, and after which pause.
@@ -116,6 +117,8 @@ struct Item {
     text: Arc<str>,
     /// Its place in the list, from 1.
     place: u64,
+    /// Its place among those that are run, from 0.
+    turn: u64,
     /// Attempts so far, in earlier runs.
     attempts: u32,
 }
@@ -155,7 +158,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     let (stop, stopped) = bounded(0);
     let shared = Arc::new(Shared {
         bar: Bar::new(&plan.job),
-        printer: Printer::new(plan.print).map_err(EachError::Print)?,
+        printer: Printer::new(plan.print, plan.order).map_err(EachError::Print)?,
         slots: (0..plan.slots).map(|_| Slot::default()).collect(),
         job,
         plan,

@@ -1,7 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
 //! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments. `limits`: time,
-//! retries and halting.
+//! retries and halting. `order`: outputs in the order of the input.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -21,6 +21,7 @@ mod full;
 mod held;
 mod kill;
 mod limits;
+mod order;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);

@@ -30,7 +30,14 @@ pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped
             recv(stopped) -> _ => None,
         };
         let Some(item) = item else { return };
-        match run_item(shared, slot, item, &mut outputs, stopped) {
+        let turn = item.turn;
+        let mut ran = run_item(shared, slot, item, &mut outputs, stopped);
+        if !matches!(ran, Ok(Some(_))) {
+            // Nothing was printed of it, and those behind it must not wait for that.
+            let passed = shared.printer.pass(turn, &shared.bar).map_err(EachError::Print);
+            ran = passed.and(ran);
+        }
+        match ran {
             Ok(Some(ending)) if !ending.is_ok() && shared.has_halted() => shared.tell(Event::Halt),
             Ok(_) => {}
             Err(error) => {
@@ -89,7 +96,7 @@ fn run_item(
         shared.counters.fail(&item.text, ended.ending, outputs.stderr.kept().bytes);
     }
     shared.marks.push(item.text.clone(), mark);
-    shared.printer.print(&item.text, outputs, &shared.bar).map_err(EachError::Print)?;
+    shared.printer.print(item.turn, &item.text, outputs, &shared.bar).map_err(EachError::Print)?;
     Ok(Some(ended.ending))
 }
 
