@@ -10,11 +10,13 @@
 mod child;
 mod command;
 mod error;
+mod halt;
 mod handover;
 mod items;
 mod job;
 mod mark;
 mod marks;
+mod parallel;
 mod progress;
 mod results;
 mod run;
@@ -28,21 +30,28 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     thread,
+    time::Duration,
 };
 
 use milepost::{Store, Writer};
 
 use self::{
+    child::TimeLimit,
     command::Template,
+    halt::Halt,
     items::Separator,
     job::{Job, OnChange},
-    run::{FailedBefore, Input, OnFailure, Plan, Print, RunEnding},
+    parallel::Parallel,
+    run::{FailedBefore, Input, Order, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
     error::EachError,
     results::{ResultsArgs, results},
 };
-use crate::error::{CliError, exit, say};
+use crate::{
+    error::{CliError, exit, say},
+    time,
+};
 
 /// Some items failed or were refused.
 const EXIT_FAILED: u8 = 1;
@@ -67,18 +76,21 @@ Examples:
   milepost results --job checksum --failed
 
 The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
-command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. After a kill, at most \
+command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. One that has taken longer than --timeout \
+gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed whatever it exits with. After a kill, at most \
 the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
 ends that, the third kills it.
 
-Exit: 0 all items done, 1 some failed or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
+With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry.
+
+Exit: 0 all items done, 1 some failed (also where they halted the run) or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
 pub(crate) struct EachArgs {
     /// Name of the job: what is done is remembered under it.
     #[arg(long, value_name = "NAME")]
     job: String,
-    /// Commands at a time [default: the number of processors].
-    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    parallel: Option<u16>,
+    /// Commands at a time, or a share of the processors, as 50%.
+    #[arg(short = 'j', long, value_name = "N|P%", default_value = "100%")]
+    parallel: Parallel,
     /// Read the items from a file instead of standard input.
     #[arg(long, visible_alias = "input", value_name = "FILE")]
     items: Option<PathBuf>,
@@ -86,13 +98,25 @@ pub(crate) struct EachArgs {
     #[arg(short = '0', long)]
     null: bool,
     /// Run items again that failed in an earlier run.
-    #[arg(long)]
+    #[arg(long, visible_alias = "resume-failed")]
     retry_failed: bool,
-    /// Run a failing item up to N times more, at once.
+    /// Run a failing item up to N times more.
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
-    /// Start nothing more once an item has failed.
-    #[arg(long)]
+    /// Pause before the first of them; each one after it is twice as long, up to a minute.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = time::duration)]
+    retry_delay: Duration,
+    /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
+    #[arg(long, value_name = "DURATION", value_parser = timeout)]
+    timeout: Option<Duration>,
+    /// Kill a command that has not ended so long after --timeout or --halt asked it to.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = time::duration)]
+    kill_after: Duration,
+    /// When failures end the run: never, soon:N (after N of them nothing more starts), now:N (what runs is ended, too).
+    #[arg(long, value_name = "POLICY", default_value = "never")]
+    halt: Halt,
+    /// Start nothing more once an item has failed: --halt soon:1.
+    #[arg(long, conflicts_with = "halt")]
     stop_on_failure: bool,
     /// Bytes to keep of each item's output and of its error output.
     #[arg(long, value_name = "BYTES", default_value_t = KEPT_BYTES as u32, value_parser = clap::value_parser!(u32).range(..=KEPT_BYTES_MAX as i64))]
@@ -100,6 +124,9 @@ pub(crate) struct EachArgs {
     /// Print what each command says as it ends, whole and never mixed.
     #[arg(long)]
     print: bool,
+    /// Print in the order of the input, not of the ends.
+    #[arg(short = 'k', long, requires = "print")]
+    keep_order: bool,
     /// Print each line after its item's name.
     #[arg(long, requires = "print")]
     prefix: bool,
@@ -143,20 +170,23 @@ pub(crate) fn each(
 
 impl EachArgs {
     fn plan(self, template: Template) -> Plan {
-        let processors = || thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
         Plan {
             job: self.job,
             template,
-            slots: self.parallel.map_or_else(processors, usize::from),
+            slots: self.parallel.slots(processors),
             kept_bytes_max: self.keep_output as usize,
-            retries: self.retries,
+            retries: Retries { count: self.retries, pause: self.retry_delay },
+            time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),
             failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
-            on_failure: if self.stop_on_failure { OnFailure::Stop } else { OnFailure::GoOn },
+            halt: if self.stop_on_failure { Halt::Soon(1) } else { self.halt },
+            grace: self.kill_after,
             print: match (self.print, self.prefix) {
                 (true, true) => Print::Prefixed,
                 (true, false) => Print::Outputs,
                 (false, _) => Print::Nothing,
             },
+            order: if self.keep_order { Order::Input } else { Order::Ends },
         }
     }
 
@@ -183,6 +213,14 @@ impl EachArgs {
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
         Ok(Input { file, name, separator })
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match time::duration(text) {
+        Ok(Duration::ZERO) => Err("no command ends in no time; leave --timeout out to wait for ever".to_owned()),
+        Ok(timeout) => Ok(timeout),
+        Err(error) => Err(error.to_string()),
     }
 }
 

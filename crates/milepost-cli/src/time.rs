@@ -4,8 +4,10 @@
 //! is local time; one that a change of clocks skips is taken as much later as was skipped, one that comes twice as the
 //! first.
 
+use std::time::Duration;
+
 use jiff::{
-    Span, ToSpan, ZonedDateTime,
+    SignedDuration, Span, ToSpan, ZonedDateTime,
     civil::{Date, DateTime, Time},
 };
 use milepost::{At, Seq, Timestamp};
@@ -32,7 +34,7 @@ pub(crate) enum TimeError {
     #[error("{text:?} is a duration; say from when it counts, as in \"{text} ago\"")]
     Direction { text: String },
     /// Not a duration.
-    #[error("{text:?} is no duration; write, for instance, 90s, 15m, 2h 30m or \"7 days\"")]
+    #[error("{text:?} is no duration; write, for instance, 90s, 15m or \"2h 30m\"")]
     Duration { text: String },
     /// Nothing or less.
     #[error("{text:?} is not a positive duration; a value that expires must live for a while")]
@@ -71,6 +73,13 @@ pub(crate) fn parse_in(text: &str, now: &ZonedDateTime) -> Result<Timestamp, Tim
     }
     let then = now.checked_add(span).map_err(|_| TimeError::Range { text: short(text) })?;
     Ok(timestamp(&then))
+}
+
+/// Reads how long something may take: not a span of the calendar, whose days differ.
+pub(crate) fn duration(text: &str) -> Result<Duration, TimeError> {
+    let unknown = || TimeError::Duration { text: short(text) };
+    let signed: SignedDuration = text.trim().parse().map_err(|_| unknown())?;
+    Duration::try_from(signed).map_err(|_| unknown())
 }
 
 /// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed

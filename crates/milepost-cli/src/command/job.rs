@@ -15,6 +15,7 @@ use crate::{
     error::{CliError, say},
     output::Out,
     render::Object,
+    time,
 };
 use shell::Shell;
 
@@ -81,13 +82,13 @@ struct RunArgs {
     #[arg(long, value_name = "TEXT")]
     request: Option<String>,
     /// Pause after the first poll; each one after it is half as long again.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = time::duration)]
     every: Duration,
     /// The longest pause.
-    #[arg(long, value_name = "DURATION", default_value = "1min", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1min", value_parser = time::duration)]
     longest: Duration,
     /// Wait for so long at most (default: for ever). A command that takes longer is killed.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = time::duration)]
     timeout: Option<Duration>,
     /// Submit a new one if the request has changed.
     #[arg(long)]
@@ -234,9 +235,4 @@ fn write_record(line: &mut Vec<u8>, scope: &Scope, job: &Job, record: &JobRecord
         }
     }
     object.end();
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let signed: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(signed).map_err(|_| "it is negative".to_owned())
 }

@@ -10,6 +10,8 @@
 //!
 //! Knows nothing of items, marks and stores.
 
+mod clock;
+
 use std::{
     fs::File,
     io::{self, Read, Write},
@@ -27,6 +29,8 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
 };
 
+use self::clock::Clock;
+pub(crate) use self::clock::TimeLimit;
 use super::mark::{Ending, Kept};
 
 /// A place for one running command at a time.
@@ -52,8 +56,13 @@ impl Slot {
         state.deliver();
     }
 
-    /// Runs a command to its end, its outputs going to `outputs`.
-    pub(crate) fn run(&self, command: &mut Command, outputs: &mut Outputs) -> io::Result<Ended> {
+    /// Runs a command to its end, its outputs going to `outputs`. One that takes longer than it may is ended.
+    pub(crate) fn run(
+        &self,
+        command: &mut Command,
+        outputs: &mut Outputs,
+        limit: Option<TimeLimit>,
+    ) -> io::Result<Ended> {
         outputs.clear();
         let begun = Instant::now();
         // A group of its own: a Ctrl-C at the terminal is for milepost, which lets the running commands finish.
@@ -64,19 +73,63 @@ impl Slot {
             state.group = Some(pid);
             state.deliver();
         }
-        let collected = collect(&mut child, pid, outputs);
+        let mut clock = Clock::start(limit, begun);
+        let collected = self.collect(&mut child, outputs, &mut clock);
         // Not reaped yet: whoever signals now still means this process.
         let waited = wait_unreaped(pid);
         self.state.lock().group = None;
         let status = child.wait()?;
         collected.and(waited)?;
-        Ok(Ended { ending: ending(status), took: begun.elapsed() })
+        // Whatever it made of the signal: it was not done in time.
+        let ending = if clock.is_over() { Ending::TimedOut } else { ending(status) };
+        Ok(Ended { ending, took: begun.elapsed() })
+    }
+
+    /// Reads both outputs until they are closed or the process has ended, whichever comes first. Ends the process when
+    /// its time is over.
+    fn collect(&self, child: &mut Child, outputs: &mut Outputs, clock: &mut Clock) -> io::Result<()> {
+        let pid = Pid::from_child(child);
+        let mut stdout = child.stdout.take();
+        let mut stderr = child.stderr.take();
+        // Without one (a kernel before 5.3) the end of both outputs is waited for, or looked for now and then.
+        let ended = pidfd_open(pid, PidfdFlags::empty()).ok();
+        loop {
+            let left = clock.left();
+            // One that has closed its outputs is waited for here only while its time runs.
+            if stdout.is_none() && stderr.is_none() && left.is_none() {
+                return Ok(());
+            }
+            let ready = wait_ready(
+                stdout.as_ref().map(AsFd::as_fd),
+                stderr.as_ref().map(AsFd::as_fd),
+                ended.as_ref().map(AsFd::as_fd),
+                left.map(|left| if ended.is_none() { left.min(LOOK_EVERY) } else { left }),
+            )?;
+            if ready.stdout {
+                read_once(&mut stdout, &mut outputs.stdout, &mut outputs.buffer)?;
+            }
+            if ready.stderr {
+                read_once(&mut stderr, &mut outputs.stderr, &mut outputs.buffer)?;
+            }
+            if ready.ended || (ended.is_none() && left.is_some() && has_ended(pid)?) {
+                return drain(&mut stdout, &mut stderr, outputs);
+            }
+            if let Some(signal) = clock.due() {
+                self.state.lock().send(signal);
+            }
+        }
     }
 }
 
 impl State {
     fn deliver(&self) {
-        if let (Some(group), Some(signal)) = (self.group, self.signal) {
+        if let Some(signal) = self.signal {
+            self.send(signal);
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        if let Some(group) = self.group {
             // It may have ended by itself, unreaped: nothing to do then.
             let _ = kill_process_group(group, signal);
         }
@@ -97,34 +150,6 @@ fn ending(status: ExitStatus) -> Ending {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ending::Exit(byte(code)),
         (None, signal) => Ending::Signal(signal.map_or(u8::MAX, byte)),
-    }
-}
-
-/// Reads both outputs until they are closed or the process has ended, whichever comes first.
-fn collect(child: &mut Child, pid: Pid, outputs: &mut Outputs) -> io::Result<()> {
-    let mut stdout = child.stdout.take();
-    let mut stderr = child.stderr.take();
-    // Without one (a kernel before 5.3) the end of both outputs is waited for.
-    let ended = pidfd_open(pid, PidfdFlags::empty()).ok();
-    loop {
-        if stdout.is_none() && stderr.is_none() {
-            return Ok(());
-        }
-        let ready = wait_ready(
-            stdout.as_ref().map(AsFd::as_fd),
-            stderr.as_ref().map(AsFd::as_fd),
-            ended.as_ref().map(AsFd::as_fd),
-            None,
-        )?;
-        if ready.stdout {
-            read_once(&mut stdout, &mut outputs.stdout, &mut outputs.buffer)?;
-        }
-        if ready.stderr {
-            read_once(&mut stderr, &mut outputs.stderr, &mut outputs.buffer)?;
-        }
-        if ready.ended {
-            return drain(&mut stdout, &mut stderr, outputs);
-        }
     }
 }
 
@@ -150,6 +175,9 @@ fn drain(
     }
     Ok(())
 }
+
+/// How often a process is looked at that can't be waited for together with its outputs.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Enough for the largest pipe a user may set (1 MiB) read by halves of a page.
 const DRAIN_READS_MAX: usize = 512;
@@ -201,6 +229,12 @@ fn read_once(pipe: &mut Option<impl Read>, to: &mut Output, buffer: &mut [u8]) -
         Err(e) => return Err(e),
     }
     Ok(())
+}
+
+/// Whether a process has ended that is not reaped yet.
+fn has_ended(pid: Pid) -> io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
 fn wait_unreaped(pid: Pid) -> io::Result<()> {
@@ -267,6 +301,19 @@ impl Output {
     /// What is kept of it.
     pub(crate) fn kept(&self) -> Kept<'_> {
         Kept { bytes: &self.kept, total_bytes: self.total_bytes }
+    }
+
+    /// Whether a part of it is in a file.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.aside.is_some()
+    }
+
+    /// Takes what was said out, to be written later.
+    pub(crate) fn take_out(&mut self) -> Output {
+        let mut kept = std::mem::take(&mut self.kept);
+        // It was as long as the longest so far.
+        kept.shrink_to_fit();
+        Output { kept, aside: self.aside.take(), ..*self }
     }
 
     /// Writes all of it, as far as it was not dropped.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! ENDING SP MICROSECONDS [SP try=N] [SP out=KEPT[/TOTAL]] [SP err=KEPT[/TOTAL]] [LF stdout stderr]
-//! ENDING   the exit code in decimal, or sig<number>, or start: the command could not be started
+//! ENDING   the exit code in decimal, or sig<number>, or start: the command could not be started,
+//!          or time: it took longer than it may
 //! ```
 //!
 //! A command that went well and said nothing leaves `0 523`: five bytes that a person can read in any listing. `TOTAL`
@@ -26,6 +27,8 @@ pub(crate) enum Ending {
     Signal(u8),
     /// It could not be started; why stands in the place of its stderr.
     NotStarted,
+    /// It took longer than it may, and was ended.
+    TimedOut,
 }
 
 impl Ending {
@@ -35,7 +38,7 @@ impl Ending {
     }
 }
 
-/// For a person: `exit 1`, `SIGKILL`, `not started`.
+/// For a person: `exit 1`, `SIGKILL`, `not started`, `timed out`.
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -45,6 +48,7 @@ impl fmt::Display for Ending {
                 None => write!(f, "signal {number}"),
             },
             Ending::NotStarted => f.write_str("not started"),
+            Ending::TimedOut => f.write_str("timed out"),
         }
     }
 }
@@ -96,6 +100,7 @@ impl<'a> Mark<'a> {
             Ending::Exit(code) => head.push_str(&code.to_string()),
             Ending::Signal(number) => head.push_str(&format!("sig{number}")),
             Ending::NotStarted => head.push_str("start"),
+            Ending::TimedOut => head.push_str("time"),
         }
         head.push_str(&format!(" {}", self.micros));
         if self.attempt > 1 {
@@ -217,6 +222,7 @@ fn parse_ending(word: &str) -> Result<Ending, &'static str> {
     match word.strip_prefix("sig") {
         Some(digits) => small(digits).map(Ending::Signal),
         None if word == "start" => Ok(Ending::NotStarted),
+        None if word == "time" => Ok(Ending::TimedOut),
         None => small(word).map(Ending::Exit),
     }
 }

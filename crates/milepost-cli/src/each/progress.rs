@@ -86,6 +86,11 @@ impl Counters {
         }
     }
 
+    /// Items that have failed in this run.
+    pub(super) fn failures(&self) -> u64 {
+        read(&self.failed)
+    }
+
     /// Whether any item is not done that should be.
     pub(super) fn has_failures(&self) -> bool {
         read(&self.failed) + read(&self.failed_before) + read(&self.refused) > 0

@@ -22,19 +22,20 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-pub(super) use self::print::Print;
 use self::print::Printer;
+pub(super) use self::print::{Order, Print};
 use super::{
-    child::Slot,
+    child::{Slot, TimeLimit},
     command::Template,
     error::EachError,
+    halt::Halt,
     handover::Handover,
     items::Separator,
     job::Job,
@@ -45,6 +46,8 @@ use super::{
 
 /// Items that are read ahead: 32 MiB of them at their longest, 2 MiB as they usually are.
 const READ_AHEAD_ITEMS: usize = 32 << 10;
+/// Between two attempts at one item, unless a longer one was asked for.
+const PAUSE_MAX: Duration = Duration::from_secs(60);
 
 /// What a run is to do.
 #[derive(Debug)]
@@ -53,10 +56,23 @@ pub(super) struct Plan {
     pub(super) template: Template,
     pub(super) slots: usize,
     pub(super) kept_bytes_max: usize,
-    pub(super) retries: u32,
+    pub(super) retries: Retries,
+    /// Of one attempt.
+    pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
-    pub(super) on_failure: OnFailure,
+    pub(super) halt: Halt,
+    /// How long what is ended by `halt` may take over its end.
+    pub(super) grace: Duration,
     pub(super) print: Print,
+    pub(super) order: Order,
+}
+
+/// How often a failing item is run again within a run, and after which pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retries {
+    pub(super) count: u32,
+    /// Before the first of them; each one after it is twice as long, up to [`PAUSE_MAX`].
+    pub(super) pause: Duration,
 }
 
 /// What to do with an item that failed in an earlier run.
@@ -66,15 +82,6 @@ pub(super) enum FailedBefore {
     Skip,
     /// Run it again.
     Retry,
-}
-
-/// What to do when an item fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OnFailure {
-    /// Go on with the others.
-    GoOn,
-    /// Start no other.
-    Stop,
 }
 
 /// Where the items come from.
@@ -110,6 +117,8 @@ struct Item {
     text: Arc<str>,
     /// Its place in the list, from 1.
     place: u64,
+    /// Its place among those that are run, from 0.
+    turn: u64,
     /// Attempts so far, in earlier runs.
     attempts: u32,
 }
@@ -119,9 +128,9 @@ enum Event {
     Signal(u8),
     /// A slot has ended, because all is done or because of a stop.
     SlotEnded,
-    /// Start nothing more.
-    Stop,
-    /// The same, because of an error.
+    /// So many items have failed that the run is to end.
+    Halt,
+    /// Start nothing more, because of an error.
     Failed(EachError),
 }
 
@@ -149,7 +158,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     let (stop, stopped) = bounded(0);
     let shared = Arc::new(Shared {
         bar: Bar::new(&plan.job),
-        printer: Printer::new(plan.print).map_err(EachError::Print)?,
+        printer: Printer::new(plan.print, plan.order).map_err(EachError::Print)?,
         slots: (0..plan.slots).map(|_| Slot::default()).collect(),
         job,
         plan,
@@ -196,6 +205,14 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     Ok(shared.finish(signal, failure))
 }
 
+impl Retries {
+    /// The pause after the attempt with this number, from 0.
+    fn pause(self, attempt: u32) -> Duration {
+        let factor = 1_u32.checked_shl(attempt).unwrap_or(u32::MAX);
+        self.pause.saturating_mul(factor).min(self.pause.max(PAUSE_MAX))
+    }
+}
+
 impl Shared {
     fn tell(&self, event: Event) {
         if !matches!(event, Event::SlotEnded) {
@@ -206,6 +223,10 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
+    fn has_halted(&self) -> bool {
+        self.plan.halt.is_reached(self.counters.failures())
+    }
+
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
     }
@@ -214,40 +235,53 @@ impl Shared {
     fn wait(&self, happened: &Receiver<Event>, stop: Sender<Infallible>) -> (Option<u8>, Option<EachError>) {
         let mut stop = Some(stop);
         let (mut ended, mut asked, mut signal, mut failure) = (0, 0, None, None);
+        let mut kill_at = None;
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
             if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
                 self.bar.draw(&self.counters);
                 drawn = Instant::now();
             }
-            let event = match self.bar.is_shown() {
-                true => happened.recv_timeout(DRAW_EVERY),
-                false => happened.recv().map_err(RecvTimeoutError::from),
-            };
-            match event {
-                Err(_) => continue,
-                Ok(Event::SlotEnded) => {
-                    ended += 1;
-                    continue;
-                }
-                // Asked once, however often it goes wrong: only a person asks for more.
-                Ok(Event::Stop) => asked = asked.max(1),
+            let before = asked;
+            match self.next_event(happened, kill_at) {
+                Err(_) if kill_at.is_some_and(|at| Instant::now() >= at) => asked = 3,
+                Err(_) => {}
+                Ok(Event::SlotEnded) => ended += 1,
+                // Asked so far, however often it goes wrong: only a person asks for more.
                 Ok(Event::Failed(error)) => {
                     asked = asked.max(1);
                     failure.get_or_insert(error);
+                }
+                Ok(Event::Halt) => {
+                    let is_now = matches!(self.plan.halt, Halt::Now(_));
+                    asked = asked.max(if is_now { 2 } else { 1 });
+                    kill_at = if is_now { Instant::now().checked_add(self.plan.grace) } else { None };
                 }
                 Ok(Event::Signal(number)) => {
                     signal.get_or_insert(number);
                     asked += 1;
                 }
             }
-            // Wakes the slots that wait for an item.
-            let is_first = stop.take().is_some();
-            if is_first || signal.is_some() {
+            if asked > before {
+                // Wakes the slots that wait for an item.
+                stop.take();
                 self.end(asked);
+            }
+            if asked > 2 {
+                kill_at = None;
             }
         }
         (signal, failure)
+    }
+
+    /// The next that happens; an error when the bar is to be drawn or what runs is to be killed.
+    fn next_event(&self, happened: &Receiver<Event>, kill_at: Option<Instant>) -> Result<Event, RecvTimeoutError> {
+        let kill = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let draw = self.bar.is_shown().then_some(DRAW_EVERY);
+        match kill.into_iter().chain(draw).min() {
+            Some(wait) => happened.recv_timeout(wait),
+            None => happened.recv().map_err(RecvTimeoutError::from),
+        }
     }
 
     /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
@@ -289,6 +323,12 @@ impl Shared {
                 (Ok(()), None) => RunEnding::Done,
             },
         };
+        if self.has_halted() {
+            summary.push_str(&format!(
+                "\nhalted after {} failed: the same command goes on with what is left, with --retry-failed also with them",
+                count(self.counters.failures())
+            ));
+        }
         if signal.is_some() {
             summary.push_str(&format!(
                 "\ninterrupted: run the same command again, and job {} goes on",
@@ -343,3 +383,6 @@ fn spawn(
 fn join(thread: JoinHandle<()>) {
     thread.join().expect("a thread that panics ends the process");
 }
+
+#[cfg(test)]
+mod tests;

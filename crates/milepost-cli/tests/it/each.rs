@@ -1,6 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments.
+//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments. `limits`: time,
+//! retries and halting. `order`: outputs in the order of the input.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -19,6 +20,8 @@ use tempfile::TempDir;
 mod full;
 mod held;
 mod kill;
+mod limits;
+mod order;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);
@@ -170,7 +173,7 @@ fn the_item_is_put_in_wherever_it_is_asked_for() {
 fn commands_see_their_item_job_and_attempt_and_an_empty_input() {
     let world = World::new();
     let script = r#"cat; echo "$MILEPOST_ITEM,$MILEPOST_JOB,$MILEPOST_ATTEMPT" >> log; exit 1"#;
-    world.each(&["--retries", "1"], script, "a b\n").says(1, &["1 failed"]);
+    world.each(&["--retries", "1", "--retry-delay", "0s"], script, "a b\n").says(1, &["1 failed"]);
     world.each(&["-j1", "--retry-failed"], script, "a b\nnever read by a command\n").says(1, &["2 failed"]);
     assert_eq!(world.lines("log")[..3], ["a b,j,1", "a b,j,2", "a b,j,3"]);
 }
@@ -192,7 +195,7 @@ fn failed_items_are_kept_listed_and_retried_on_request() {
     world
         .each(&[], script, numbers(10))
         .says(1, &["0 done, 8 done before, 2 failed before", "2 failed (2 of them before)"]);
-    world.each(&["--retry-failed"], script, numbers(10)).says(0, &["2 done, 8 done before"]);
+    world.each(&["--resume-failed"], script, numbers(10)).says(0, &["2 done, 8 done before"]);
     world.run(["results", "--job", "j", "--failed", "-o", "jsonl"], "").says(0, &[]).prints("");
 }
 
@@ -290,12 +293,13 @@ fn nothing_to_do_is_no_failure() {
 #[test]
 fn what_can_not_begin_leaves_nothing_behind() {
     let world = World::new();
-    let rows: [(&[&str], i32, &str); 7] = [
+    let rows: [(&[&str], i32, &str); 8] = [
         (&["each", "--job", "j", "--", "no-such-command-anywhere"], 127, "was not found in any directory of PATH"),
         (&["each", "--job", "j", "--", "/etc/passwd"], 127, "not executable"),
         (&["each", "--job", "j/", "--", "true"], 2, "--job: segment 1 of scope \"j/\" is empty"),
         (&["each", "--job", "", "--", "true"], 2, "--job: scope has 0 bytes"),
-        (&["each", "--job", "j", "-j0", "--", "true"], 2, "0 is not in 1..=4096"),
+        (&["each", "--job", "j", "-j0", "--", "true"], 2, "leave -j out for one command a processor"),
+        (&["each", "--job", "j", "-j", "half", "--", "true"], 2, "nor a share of the processors, as 50%"),
         (&["each", "--job", "j"], 2, "COMMAND"),
         (
             &["each", "--job", "j", "--items", "none-such", "--", "true"],

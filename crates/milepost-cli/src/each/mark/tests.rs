@@ -26,6 +26,7 @@ fn marks_read_back_as_written() {
     check(mark(Ending::Exit(255), u64::MAX, u32::MAX), b"255 18446744073709551615 try=4294967295");
     check(mark(Ending::Signal(9), 7, 2), b"sig9 7 try=2");
     check(mark(Ending::NotStarted, 7, 1), b"start 7");
+    check(mark(Ending::TimedOut, 7, 2), b"time 7 try=2");
     check(Mark { stdout: whole(b"a\nb\n"), ..mark(Ending::Exit(0), 1, 1) }, b"0 1 out=4\na\nb\n");
     check(Mark { stderr: whole(b"\xff\0"), ..mark(Ending::Exit(1), 1, 1) }, b"1 1 err=2\n\xff\0");
     check(Mark { stdout: cut(b"", 10), ..mark(Ending::Exit(0), 1, 1) }, b"0 1 out=0/10\n");
@@ -60,6 +61,7 @@ fn nothing_else_is_a_mark() {
         b"sig 1",
         b"sig256 1",
         b"started 1",
+        b"timed 1",
         b"0 1 ",
         b"0 1 try",
         b"0 1 try=0",
@@ -94,6 +96,7 @@ fn endings_are_named_for_people() {
         (Ending::Signal(9), "SIGKILL"),
         (Ending::Signal(200), "signal 200"),
         (Ending::NotStarted, "not started"),
+        (Ending::TimedOut, "timed out"),
     ];
     for (ending, text) in rows {
         assert_eq!(ending.to_string(), text);

@@ -1,6 +1,7 @@
 //! Jobs and items as rows of an answer.
 //!
-//! Invariant: an ending is told in one field of its kind: `exit` a number, `signal` a name, `not_started` true.
+//! Invariant: an ending is told in one field of its kind: `exit` a number, `signal` a name, `not_started` or
+//! `timed_out` true; as CSV, `ending` says which.
 
 use std::time::Duration;
 
@@ -114,17 +115,38 @@ impl ItemRow {
     fn status(&self) -> &'static str {
         if self.ending.is_ok() { "ok" } else { "failed" }
     }
+
+    fn ending_kind(&self) -> &'static str {
+        match self.ending {
+            Ending::Exit(_) => "exit",
+            Ending::Signal(_) => "signal",
+            Ending::NotStarted => "not_started",
+            Ending::TimedOut => "timed_out",
+        }
+    }
 }
 
 impl Row for ItemRow {
     const TABLE: &'static [&'static str] = &["STATUS", "EXIT", "TOOK", "WHEN", "ITEM", "SAID"];
-    const CSV: &'static [&'static str] =
-        &["item", "status", "exit", "signal", "attempt", "micros", "stdout_bytes", "stderr_bytes", "said", "seq", "at"];
+    const CSV: &'static [&'static str] = &[
+        "item",
+        "status",
+        "ending",
+        "exit",
+        "signal",
+        "attempt",
+        "micros",
+        "stdout_bytes",
+        "stderr_bytes",
+        "said",
+        "seq",
+        "at",
+    ];
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let exit = match self.ending {
             Ending::Exit(code) => code.to_string(),
-            ending @ (Ending::Signal(_) | Ending::NotStarted) => ending.to_string(),
+            ending @ (Ending::Signal(_) | Ending::NotStarted | Ending::TimedOut) => ending.to_string(),
         };
         vec![vec![
             self.status().to_owned(),
@@ -140,11 +162,12 @@ impl Row for ItemRow {
         let (exit, signal) = match self.ending {
             Ending::Exit(code) => (code.to_string(), String::new()),
             Ending::Signal(_) => (String::new(), self.ending.to_string()),
-            Ending::NotStarted => (String::new(), String::new()),
+            Ending::NotStarted | Ending::TimedOut => (String::new(), String::new()),
         };
         vec![vec![
             self.item.as_str().to_owned(),
             self.status().to_owned(),
+            self.ending_kind().to_owned(),
             exit,
             signal,
             self.attempt.to_string(),
@@ -165,6 +188,7 @@ impl Row for ItemRow {
             Ending::Exit(code) => object.put("exit", code),
             Ending::Signal(_) => object.put("signal", self.ending.to_string()),
             Ending::NotStarted => object.put("not_started", true),
+            Ending::TimedOut => object.put("timed_out", true),
         }
         object.put("attempt", self.attempt);
         object.put("micros", self.micros);

@@ -22,7 +22,7 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
         count_ahead(shared, input);
     }
     let mut items = Items::new(&input.file, input.separator);
-    let mut read = 0;
+    let (mut read, mut turn) = (0, 0);
     while let Some(found) = items.next().map_err(failed)? {
         if shared.is_stopping() {
             return Ok(());
@@ -36,19 +36,19 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
                 continue;
             }
         };
-        if let Some(item) = choose(shared, item, read)?
-            && queue.send(item).is_err()
-        {
+        let Some((text, attempts)) = choose(shared, item)? else { continue };
+        if queue.send(Item { text, place: read, turn, attempts }).is_err() {
             return Ok(());
         }
+        turn += 1;
     }
     shared.counters.set_total(read);
     shared.job.expect_total(read);
     Ok(())
 }
 
-/// Decides whether an item is to be run, and takes it in hand if so.
-fn choose(shared: &Shared, text: &str, place: u64) -> Result<Option<Item>, EachError> {
+/// Decides whether an item is to be run, and takes it in hand if so; then also its attempts so far.
+fn choose(shared: &Shared, text: &str) -> Result<Option<(Arc<str>, u32)>, EachError> {
     let text: Arc<str> = text.into();
     // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
     if !shared.marks.take(&text) {
@@ -60,8 +60,8 @@ fn choose(shared: &Shared, text: &str, place: u64) -> Result<Option<Item>, EachE
         Some(known) if shared.job.is_of_this_run(&known) => &shared.counters.repeated,
         Some(Known { done: true, .. }) => &shared.counters.skipped,
         Some(_) if shared.plan.failed_before == FailedBefore::Skip => &shared.counters.failed_before,
-        Some(Known { attempt, .. }) => return Ok(Some(Item { text, place, attempts: attempt })),
-        None => return Ok(Some(Item { text, place, attempts: 0 })),
+        Some(Known { attempt, .. }) => return Ok(Some((text, attempt))),
+        None => return Ok(Some((text, 0))),
     };
     add(counter);
     shared.marks.let_go(&text);

@@ -1,6 +1,8 @@
-//! Printing what commands say, each in whole as it ends.
+//! Printing what commands say, each in whole: as it ends, or in the order of the input.
 //!
 //! Invariant: the outputs of two commands never mix.
+
+mod turns;
 
 use std::{
     fs::File,
@@ -10,8 +12,9 @@ use std::{
 
 use parking_lot::Mutex;
 
+use self::turns::{Held, Turns};
 use crate::each::{
-    child::{Outputs, Rest},
+    child::{Output, Outputs, Rest},
     progress::Bar,
     text::Escaped,
 };
@@ -37,38 +40,77 @@ impl Print {
     }
 }
 
+/// In which order outputs are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::each) enum Order {
+    /// As their commands end.
+    Ends,
+    /// As their items stand in the input.
+    Input,
+}
+
 /// Standard output, for the slots.
 pub(super) struct Printer {
     print: Print,
+    /// Where the order is that of the input.
+    turns: Option<Turns>,
     /// A descriptor of its own: the lock of the library's may be held for the whole run. Locked for as long as one
     /// command's outputs take, standard error after it.
     stdout: Mutex<File>,
 }
 
 impl Printer {
-    pub(super) fn new(print: Print) -> io::Result<Printer> {
-        Ok(Printer { print, stdout: Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)) })
+    pub(super) fn new(print: Print, order: Order) -> io::Result<Printer> {
+        let turns = match order {
+            Order::Input => Some(Turns::default()),
+            Order::Ends => None,
+        };
+        Ok(Printer { print, turns, stdout: Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)) })
     }
 
-    /// Prints the outputs of a command.
-    pub(super) fn print(&self, item: &str, outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
-        let silent = outputs.stdout.kept().total_bytes + outputs.stderr.kept().total_bytes == 0;
+    /// Prints the outputs of a command, or keeps them until those before it are printed.
+    pub(super) fn print(&self, turn: u64, item: &str, outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
+        let Outputs { stdout, stderr, .. } = outputs;
+        let silent = stdout.kept().total_bytes + stderr.kept().total_bytes == 0;
         if self.print == Print::Nothing || silent {
-            return Ok(());
+            return self.pass(turn, bar);
         }
+        match &self.turns {
+            None => self.write(item, stdout, stderr, bar),
+            Some(turns) => {
+                let (stdout, stderr) = (stdout.take_out(), stderr.take_out());
+                turns
+                    .take(turn, Some(Held { item: item.to_owned(), stdout, stderr }), |held| self.write_held(held, bar))
+            }
+        }
+    }
+
+    /// Prints nothing at a turn: its command has said nothing, or has not come to its end.
+    pub(super) fn pass(&self, turn: u64, bar: &Bar) -> io::Result<()> {
+        match &self.turns {
+            Some(turns) => turns.take(turn, None, |held| self.write_held(held, bar)),
+            None => Ok(()),
+        }
+    }
+
+    fn write_held(&self, mut held: Held, bar: &Bar) -> io::Result<()> {
+        self.write(&held.item, &mut held.stdout, &mut held.stderr, bar)
+    }
+
+    fn write(&self, item: &str, out: &mut Output, err: &mut Output, bar: &Bar) -> io::Result<()> {
         bar.aside(|| {
             let mut stdout = self.stdout.lock();
             let mut stderr = io::stderr().lock();
             if self.print == Print::Outputs {
-                outputs.stdout.copy_to(&mut *stdout)?;
-                return outputs.stderr.copy_to(&mut stderr);
+                out.copy_to(&mut *stdout)?;
+                return err.copy_to(&mut stderr);
             }
             let prefix = format!("{}: ", Escaped(item));
             let mut lines = Prefixed::new(BufWriter::new(&mut *stdout), &prefix);
-            outputs.stdout.copy_to(&mut lines)?;
+            out.copy_to(&mut lines)?;
             lines.end()?;
             let mut lines = Prefixed::new(BufWriter::new(&mut stderr), &prefix);
-            outputs.stderr.copy_to(&mut lines)?;
+            err.copy_to(&mut lines)?;
             lines.end()
         })
     }

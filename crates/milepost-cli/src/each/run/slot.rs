@@ -3,18 +3,23 @@
 //! Invariant: an item is marked exactly if its command ended by itself. What was ended because the run was, or could
 //! not be started for a reason that is not the item's, is left as it was.
 
-use std::{convert::Infallible, io, process::Command, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    process::Command,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
-use crossbeam::channel::{Receiver, select};
+use crossbeam::channel::{Receiver, RecvTimeoutError, select};
 
-use super::{Event, Item, OnFailure, Shared};
+use super::{Event, Item, Retries, Shared};
 use crate::each::{
     child::{Ended, Outputs, Slot},
     error::EachError,
     mark::{Ending, Mark},
     progress::add,
 };
-use std::sync::atomic::Ordering;
 
 /// Runs items until there are no more, or until a stop.
 pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped: &Receiver<Infallible>) {
@@ -25,10 +30,15 @@ pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped
             recv(stopped) -> _ => None,
         };
         let Some(item) = item else { return };
-        match run_item(shared, slot, item, &mut outputs) {
-            Ok(Some(ending)) if !ending.is_ok() && shared.plan.on_failure == OnFailure::Stop => {
-                shared.tell(Event::Stop)
-            }
+        let turn = item.turn;
+        let mut ran = run_item(shared, slot, item, &mut outputs, stopped);
+        if !matches!(ran, Ok(Some(_))) {
+            // Nothing was printed of it, and those behind it must not wait for that.
+            let passed = shared.printer.pass(turn, &shared.bar).map_err(EachError::Print);
+            ran = passed.and(ran);
+        }
+        match ran {
+            Ok(Some(ending)) if !ending.is_ok() && shared.has_halted() => shared.tell(Event::Halt),
             Ok(_) => {}
             Err(error) => {
                 shared.tell(Event::Failed(error));
@@ -39,9 +49,15 @@ pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped
 }
 
 /// Runs an item's command, again if it fails and may; how it ended, or `None` if the run's end ended it.
-fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> Result<Option<Ending>, EachError> {
+fn run_item(
+    shared: &Shared,
+    slot: &Slot,
+    item: Item,
+    outputs: &mut Outputs,
+    stopped: &Receiver<Infallible>,
+) -> Result<Option<Ending>, EachError> {
     let mut attempt = item.attempts.saturating_add(1);
-    let mut tries_left = shared.plan.retries;
+    let mut retried = 0;
     let ended = loop {
         let ended = match start(shared, slot, &item, attempt, outputs) {
             Ok(ended) => ended,
@@ -57,10 +73,12 @@ fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> 
             shared.marks.let_go(&item.text);
             return Ok(None);
         }
-        if tries_left == 0 || shared.is_stopping() {
+        let Retries { count, .. } = shared.plan.retries;
+        // It keeps its slot meanwhile: where all fails because something is down, less is asked of it.
+        if retried == count || !is_free_after(shared, shared.plan.retries.pause(retried), stopped) {
             break ended;
         }
-        tries_left -= 1;
+        retried += 1;
         attempt = attempt.saturating_add(1);
     };
     let mut mark = Vec::new();
@@ -78,8 +96,19 @@ fn run_item(shared: &Shared, slot: &Slot, item: Item, outputs: &mut Outputs) -> 
         shared.counters.fail(&item.text, ended.ending, outputs.stderr.kept().bytes);
     }
     shared.marks.push(item.text.clone(), mark);
-    shared.printer.print(&item.text, outputs, &shared.bar).map_err(EachError::Print)?;
+    shared.printer.print(item.turn, &item.text, outputs, &shared.bar).map_err(EachError::Print)?;
     Ok(Some(ended.ending))
+}
+
+/// Waits, and says whether the run still starts commands then.
+fn is_free_after(shared: &Shared, pause: Duration, stopped: &Receiver<Infallible>) -> bool {
+    // Nothing is ever sent there: it closes when the run stops. Longer than all time is until then.
+    let waited = match Instant::now().checked_add(pause) {
+        _ if pause.is_zero() => Err(RecvTimeoutError::Timeout),
+        Some(until) => stopped.recv_deadline(until),
+        None => stopped.recv().map_err(RecvTimeoutError::from),
+    };
+    matches!(waited, Err(RecvTimeoutError::Timeout)) && !shared.is_stopping()
 }
 
 fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut Outputs) -> io::Result<Ended> {
@@ -89,7 +118,7 @@ fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut 
         .env("MILEPOST_ITEM", &*item.text)
         .env("MILEPOST_JOB", &shared.plan.job)
         .env("MILEPOST_ATTEMPT", attempt.to_string());
-    match slot.run(&mut command, outputs) {
+    match slot.run(&mut command, outputs, shared.plan.time_limit) {
         Err(error) if template.program_depends_on_item() && is_about_the_program(&error) => {
             outputs.not_started(&format!("{}: {error}", command.get_program().display()));
             Ok(Ended { ending: Ending::NotStarted, took: Duration::ZERO })
