@@ -85,6 +85,16 @@ impl Context {
         Ok(Store::read_only(self.dir()?)?)
     }
 
+    /// Refuses a format for a command that has none of its own: what it prints is a command's, or nothing.
+    fn refuse_format(&self, command: &str) -> Result<(), CliError> {
+        let name = match self.format {
+            Format::Table => return Ok(()),
+            Format::Jsonl => "JSON",
+            Format::Csv => "CSV",
+        };
+        Err(CliError::Argument { what: "--output", why: format!("{command} has no {name}; leave -o out") })
+    }
+
     /// The directory of the store to read.
     pub(crate) fn dir(&self) -> Result<PathBuf, CliError> {
         place::existing(self.store.as_deref())
