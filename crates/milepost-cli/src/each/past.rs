@@ -1,7 +1,6 @@
 //! What a job has done so far, read without a trace: for a dry run.
 //!
-//! Invariant: it answers as [`Job::begin`](super::job::Job::begin) and [`Job::look_up`](super::job::Job::look_up) would,
-//! and writes nothing.
+//! Invariant: it refuses and answers as the beginning of a run and its look-ups would, and writes nothing.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments. `limits`: time,
-//! retries and halting. `order`: outputs in the order of the input.
+//! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at
+//! random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
