@@ -71,9 +71,28 @@ impl Context {
         Ok(store)
     }
 
+    /// Opens the store that [`Context::open`] would, if there is one, to be read.
+    pub(crate) fn open_if_there(&self) -> Result<Option<Store>, CliError> {
+        let dir = place::for_writing(self.store.as_deref())?;
+        match Store::read_only(&dir) {
+            Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
+    }
+
     /// Opens the store for reading, also beside a process that writes.
     pub(crate) fn open_read_only(&self) -> Result<Store, CliError> {
         Ok(Store::read_only(self.dir()?)?)
+    }
+
+    /// Refuses a format for a command that has none of its own: what it prints is a command's, or nothing.
+    fn refuse_format(&self, command: &str) -> Result<(), CliError> {
+        let name = match self.format {
+            Format::Table => return Ok(()),
+            Format::Jsonl => "JSON",
+            Format::Csv => "CSV",
+        };
+        Err(CliError::Argument { what: "--output", why: format!("{command} has no {name}; leave -o out") })
     }
 
     /// The directory of the store to read.

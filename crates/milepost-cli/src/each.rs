@@ -9,6 +9,7 @@
 
 mod child;
 mod command;
+mod dry_run;
 mod error;
 mod halt;
 mod handover;
@@ -17,6 +18,7 @@ mod job;
 mod mark;
 mod marks;
 mod parallel;
+mod past;
 mod progress;
 mod results;
 mod run;
@@ -33,15 +35,15 @@ use std::{
     time::Duration,
 };
 
-use milepost::{Store, Writer};
-
 use self::{
     child::TimeLimit,
     command::Template,
+    dry_run::DryRun,
     halt::Halt,
     items::Separator,
     job::{Job, OnChange},
     parallel::Parallel,
+    past::Past,
     run::{FailedBefore, Input, Order, Plan, Print, Retries, RunEnding},
 };
 pub(crate) use self::{
@@ -49,7 +51,9 @@ pub(crate) use self::{
     results::{ResultsArgs, results},
 };
 use crate::{
+    command::{Context, default_writer},
     error::{CliError, exit, say},
+    output::Out,
     time,
 };
 
@@ -130,6 +134,9 @@ pub(crate) struct EachArgs {
     /// Print each line after its item's name.
     #[arg(long, requires = "print")]
     prefix: bool,
+    /// Print the commands that would run now, and do nothing: nothing is marked, no store is made.
+    #[arg(long)]
+    dry_run: bool,
     /// Go on with what is done although the command is another one.
     #[arg(long, conflicts_with = "restart")]
     same_job: bool,
@@ -142,11 +149,8 @@ pub(crate) struct EachArgs {
 }
 
 /// Runs a job.
-pub(crate) fn each(
-    args: EachArgs,
-    open: impl FnOnce() -> Result<Store, CliError>,
-    writer: &Writer,
-) -> Result<ExitCode, CliError> {
+pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let writer = default_writer()?;
     job::scopes(&args.job)?;
     let words = words(&args.command)?;
     let template = Template::new(&words).map_err(EachError::from)?;
@@ -156,7 +160,13 @@ pub(crate) fn each(
         (true, false) => OnChange::Keep,
         (false, false) => OnChange::Refuse,
     };
-    let (job, handover) = Job::begin(open()?, &args.job, &words, on_change, writer)?;
+    if args.dry_run {
+        let store = context.open_if_there()?;
+        let past = Past::read(store.as_ref(), &args.job, &words, on_change, &writer)?;
+        let failed_before = args.failed_before();
+        return DryRun { job: &args.job, template: &template, past: &past, failed_before }.print(&input, out);
+    }
+    let (job, handover) = Job::begin(context.open()?, &args.job, &words, on_change, &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
     let _ = writeln!(io::stderr().lock(), "{}", finished.summary);
@@ -169,7 +179,12 @@ pub(crate) fn each(
 }
 
 impl EachArgs {
+    fn failed_before(&self) -> FailedBefore {
+        if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip }
+    }
+
     fn plan(self, template: Template) -> Plan {
+        let failed_before = self.failed_before();
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Plan {
             job: self.job,
@@ -178,7 +193,7 @@ impl EachArgs {
             kept_bytes_max: self.keep_output as usize,
             retries: Retries { count: self.retries, pause: self.retry_delay },
             time_limit: self.timeout.map(|timeout| TimeLimit { timeout, grace: self.kill_after }),
-            failed_before: if self.retry_failed { FailedBefore::Retry } else { FailedBefore::Skip },
+            failed_before,
             halt: if self.stop_on_failure { Halt::Soon(1) } else { self.halt },
             grace: self.kill_after,
             print: match (self.print, self.prefix) {

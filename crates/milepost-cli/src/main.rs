@@ -50,7 +50,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
     let mut out = Out::stdout();
     let context = Context { store: cli.global.store.or_else(place::from_environment), format: cli.global.output };
     let code = match cli.command {
-        Command::Each(args) => return each::each(args, || context.open(), &command::default_writer()?),
+        Command::Each(args) => return each::each(args, &context, &mut out),
         Command::Results(args) => each::results(args, &context, &mut out),
         Command::Progress(args) => command::progress::run(&args, &context, &mut out),
         Command::Set(args) => command::set::run(args, &context, &mut out),

@@ -1,12 +1,13 @@
 //! `milepost job`: a job that runs elsewhere, by three commands that know how to talk to it.
 
+mod record;
 mod shell;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
 use milepost::{
     Scope, Writer,
-    task::{Job, JobRecord, Pace, Polled},
+    task::{Job, Pace, Polled},
 };
 
 use super::{Context, scope, task};
@@ -14,9 +15,10 @@ use crate::{
     args::TaskArgs,
     error::{CliError, say},
     output::Out,
-    render::Object,
+    render::Rows,
     time,
 };
+use record::RecordRow;
 use shell::Shell;
 
 /// Start a job elsewhere once, and find it again after a crash.
@@ -123,13 +125,14 @@ pub(crate) fn run(args: JobArgs, context: &Context, out: &mut Out) -> Result<Exi
     match args.command {
         Command::Run(args) => submit_and_wait(&args, context, out),
         Command::Get(args) => get(&args, context, out),
-        Command::Cancel(args) => cancel(&args, context),
-        Command::Reset(args) => reset(&args, context),
+        Command::Cancel(args) => context.refuse_format("job cancel").and_then(|()| cancel(&args, context)),
+        Command::Reset(args) => context.refuse_format("job reset").and_then(|()| reset(&args, context)),
     }?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    context.refuse_format("job run")?;
     let scope = scope(&args.name.scope)?;
     let store = context.open()?;
     let mut job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
@@ -164,9 +167,9 @@ fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError
     let writer = Writer::new("reader").map_err(milepost::Error::from)?;
     let job = context.open_read_only()?.task(&scope, writer)?.job(&args.name)?;
     let Some(record) = job.get()? else { return Err(unknown(&scope, &job)) };
-    let mut line = Vec::new();
-    write_record(&mut line, &scope, &job, &record);
-    out.json(&line)
+    let mut rows = Rows::new(out, context.format)?;
+    rows.push(&RecordRow::new(&scope, job.name(), &record))?;
+    rows.flush()
 }
 
 fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
@@ -222,17 +225,4 @@ fn polled(output: &[u8]) -> Result<Polled, String> {
         ("cancelled", _) => Ok(Polled::Cancelled),
         (other, _) => Err(format!("it printed {other:?}; expected is pending, finished, failed or cancelled")),
     }
-}
-
-fn write_record(line: &mut Vec<u8>, scope: &Scope, job: &Job, record: &JobRecord) {
-    let mut object = Object::begin(line);
-    object.put("scope", scope.as_str());
-    object.put("job", job.name());
-    let value = serde_json::to_value(record).unwrap_or_default();
-    for field in ["state", "token", "request", "id", "status", "result", "error"] {
-        if let Some(value) = value.get(field) {
-            object.put(field, value.clone());
-        }
-    }
-    object.end();
 }

@@ -100,6 +100,7 @@ impl Unfinished {
 }
 
 pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    context.refuse_format("step")?;
     let scope = scope(&args.scope)?;
     let checkpoint = args.replay_from.as_deref().map(CheckpointName::parse).transpose();
     let checkpoint = checkpoint.map_err(argument("--replay-from"))?;

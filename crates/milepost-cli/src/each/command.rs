@@ -66,6 +66,13 @@ impl Template {
         self.program.is_none()
     }
 
+    /// The words of the command for an item, to be shown.
+    pub(crate) fn words(&self, item: &str, place: u64) -> Vec<String> {
+        let mut words: Vec<String> = self.words.iter().map(|word| filled(word, item, place)).collect();
+        words.extend(self.appends.then(|| item.to_owned()));
+        words
+    }
+
     /// The command for an item, which is the one at `place` of the list, from 1.
     pub(crate) fn command(&self, item: &str, place: u64) -> Command {
         let name = &self.words[0];

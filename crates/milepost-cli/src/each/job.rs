@@ -88,16 +88,8 @@ impl Job {
             take_over(&store, &left, writer)?;
         }
         let before = run_record(&store.view(At::Latest)?, &jobs)?;
-        if let Some(before) = &before
-            && before.command != command
-            && on_change == OnChange::Refuse
-            && has_marks(&items_of(&store, &task)?)?
-        {
-            return Err(EachError::Changed {
-                job: name.to_owned(),
-                before: text::command_line(&before.command),
-                now: text::command_line(command),
-            });
+        if let Some(before) = &before {
+            refuse_change(before, name, command, on_change, || has_marks(&items_of(&store, &task)?))?;
         }
         let run = before.map_or(1, |before| before.run.saturating_add(1));
         let writer = writer.clone().attempt(run);
@@ -117,12 +109,7 @@ impl Job {
 
     /// What is known of an item.
     pub(super) fn look_up(&self, item: &str) -> Result<Option<Known>, EachError> {
-        let value = match self.items.find(item)? {
-            Found::Done(value) | Found::Failed(value) => value,
-            _ => return Ok(None),
-        };
-        let mark = parse(&self.task, item, &value)?;
-        Ok(Some(Known { seq: value.seq(), done: mark.ending.is_ok(), attempt: mark.attempt }))
+        known(&self.task, &self.items, item)
     }
 
     /// Says how many items there are; kept with the marks that follow.
@@ -169,13 +156,41 @@ pub(super) fn items_of(store: &Store, task: &Scope) -> Result<Progress, EachErro
     Ok(store.progress(task, ITEMS)?)
 }
 
+/// What is known of an item.
+pub(super) fn known(task: &Scope, items: &Progress, item: &str) -> Result<Option<Known>, EachError> {
+    let value = match items.find(item)? {
+        Found::Done(value) | Found::Failed(value) => value,
+        _ => return Ok(None),
+    };
+    let mark = parse(task, item, &value)?;
+    Ok(Some(Known { seq: value.seq(), done: mark.ending.is_ok(), attempt: mark.attempt }))
+}
+
+/// Refuses to go on with marks of another command, unless that is asked for.
+pub(super) fn refuse_change(
+    before: &RunRecord,
+    name: &str,
+    command: &[String],
+    on_change: OnChange,
+    has_marks: impl FnOnce() -> Result<bool, EachError>,
+) -> Result<(), EachError> {
+    if before.command == command || on_change != OnChange::Refuse || !has_marks()? {
+        return Ok(());
+    }
+    Err(EachError::Changed {
+        job: name.to_owned(),
+        before: text::command_line(&before.command),
+        now: text::command_line(command),
+    })
+}
+
 /// The mark of an item.
 pub(super) fn parse<'a>(task: &Scope, item: &str, value: &'a Value) -> Result<Mark<'a>, EachError> {
     let refuse = |source| EachError::Mark { scope: task.clone(), item: item.to_owned(), seq: value.seq(), source };
     Mark::parse(value).map_err(refuse)
 }
 
-fn has_marks(items: &Progress) -> Result<bool, EachError> {
+pub(super) fn has_marks(items: &Progress) -> Result<bool, EachError> {
     let summary = items.summary()?;
     Ok(summary.done + summary.failed > 0)
 }
@@ -191,25 +206,37 @@ fn options() -> ProgressOptions {
     ProgressOptions { batch_delay: Duration::from_secs(3600), ..ProgressOptions::default() }
 }
 
-fn handover_path(store: &Store) -> PathBuf {
+pub(super) fn handover_path(store: &Store) -> PathBuf {
     store.dir().join("each.handover")
 }
 
 /// Marks what had ended in a killed run and was not marked yet.
-///
-/// Only if nobody has touched the job since: marks that were cleared by hand do not come back.
 fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachError> {
     let (task, jobs) = scopes(&left.job)?;
-    let view = store.view(At::Latest)?;
-    let Some(record) = run_record(&view, &jobs)? else { return Ok(()) };
+    let Some(record) = run_record(&store.view(At::Latest)?, &jobs)? else { return Ok(()) };
     // Under the claim of the run that ended, whoever takes over; so this is one of its marks.
     let writer = writer.clone().attempt(record.run);
     let items = store.task(&task, writer.clone())?.progress_with(ITEMS, &options())?;
-    let touched = items.summary()?.last_seq();
-    if view.scope_version(&jobs)? != left.run || !was_last_written_by(store, touched, left.run, &writer)? {
-        return Ok(());
-    }
+    let missing = unmarked(store, &jobs, &items, left, &writer)?;
+    Ok(set_marks(&items, missing.into_iter())?)
+}
+
+/// What had ended in a killed run of this writer and was not marked yet.
+///
+/// Only if nobody has touched the job since: marks that were cleared by hand do not come back.
+pub(super) fn unmarked<'a>(
+    store: &Store,
+    jobs: &Scope,
+    items: &Progress,
+    left: &'a Left,
+    writer: &Writer,
+) -> Result<BTreeMap<&'a str, &'a [u8]>, EachError> {
     let mut missing: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    let touched = items.summary()?.last_seq();
+    let version = store.view(At::Latest)?.scope_version(jobs)?;
+    if version != left.run || !was_last_written_by(store, touched, left.run, writer)? {
+        return Ok(missing);
+    }
     for (item, mark) in &left.records {
         let marked = match items.find(item)? {
             Found::Done(value) | Found::Failed(value) => value.seq() > left.run,
@@ -219,7 +246,7 @@ fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachErro
             missing.insert(item, mark);
         }
     }
-    Ok(set_marks(&items, missing.into_iter())?)
+    Ok(missing)
 }
 
 /// Whether the commit at `seq` is of the run that began at `run`, or before it.

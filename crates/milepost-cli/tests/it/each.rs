@@ -1,7 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at random moments. `limits`: time,
-//! retries and halting. `order`: outputs in the order of the input.
+//! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at
+//! random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -17,6 +17,7 @@ use std::{
 use milepost::{Scope, Store};
 use tempfile::TempDir;
 
+mod dry_run;
 mod full;
 mod held;
 mod kill;

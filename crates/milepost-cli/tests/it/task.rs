@@ -202,8 +202,16 @@ fn a_job_is_submitted_once() {
     }
     let ran = world.run(job(SUBMIT, poll, &["--request", "other"]));
     assert_eq!((ran.code, jobs()), (Some(1), 1), "{ran:?}");
-    let got = world.ok(["job", "get", "build"]);
+    let got = world.ok(["job", "get", "build", "-o", "jsonl"]);
     assert!(got.contains(r#""state":"finished""#) && got.contains(r#""id":"job-7""#), "{got}");
+    let table = world.ok(["job", "get", "build"]);
+    assert!(table.starts_with("JOB    STATE     ID     STATUS   RESULT\n"), "{table}");
+    assert!(table.contains("build  finished  job-7"), "{table}");
+    let csv = world.ok(["job", "get", "build", "-o", "csv"]);
+    assert!(
+        csv.starts_with("scope,job,state,token,request,id,status,result,error\ntask/script,build,finished,"),
+        "{csv}"
+    );
     world.ok(job(SUBMIT, poll, &["--request", "other", "--restart-if-changed"]));
     assert_eq!(jobs(), 2);
     world.ok(["job", "reset", "build"]);
@@ -224,4 +232,27 @@ fn a_job_is_cancelled() {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("job build was cancelled (remote id job-7)"), "{ran:?}");
     assert_eq!(world.ok(job(SUBMIT, "echo finished ok", &["--restart-if-failed"])), "ok\n");
+}
+
+/// A format that a command does not have is refused before anything is done.
+#[test]
+fn a_format_that_is_not_there_is_refused() {
+    let world = World::new();
+    let run = job("touch submitted", "echo finished", &[]);
+    let rows: [&[&str]; 4] = [
+        &run,
+        &["job", "cancel", "build", "--with", "touch cancelled"],
+        &["job", "reset", "build"],
+        &["step", "hello", "--", "touch", "ran"],
+    ];
+    for args in rows {
+        for (format, name) in [("csv", "CSV"), ("jsonl", "JSON")] {
+            // Before the command of a step, not behind it.
+            let ran = world.run([&["-o", format], args].concat());
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+            let words = format!("has no {name}; leave -o out");
+            assert!(ran.stderr.contains(&words) && ran.stdout.is_empty(), "{ran:?}");
+        }
+    }
+    assert!(fs::read_dir(world.dir()).unwrap().next().is_none(), "nothing was done");
 }

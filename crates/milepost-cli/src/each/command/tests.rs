@@ -9,6 +9,7 @@ fn check(words: &[&str], item: &str, expected: &[&str]) {
     let mut line = vec![command.get_program().to_str().unwrap().to_owned()];
     line.extend(command.get_args().map(|a| a.to_str().unwrap().to_owned()));
     assert_eq!(line, expected);
+    assert_eq!(template.words(item, 7), expected);
 }
 
 #[test]

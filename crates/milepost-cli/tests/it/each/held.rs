@@ -14,18 +14,18 @@ use super::{World, each_args, numbers};
 
 /// A job whose commands append their item to `log`, say in the pipe `began` that they have begun, and then wait until
 /// the pipe `go` lets them. Item `quick` does nothing of that.
-struct Held {
+pub(super) struct Held {
     child: Option<Child>,
     stderr: BufReader<ChildStderr>,
     began: BufReader<fs::File>,
     go: fs::File,
 }
 
-const HELD: &str = r#"[ "$1" = quick ] && exit; echo "$1" >> log; echo "$1" > began; read line < go"#;
+pub(super) const HELD: &str = r#"[ "$1" = quick ] && exit; echo "$1" >> log; echo "$1" > began; read line < go"#;
 
 impl Held {
     /// Starts the job over these items, and returns when `began` of them have.
-    fn begin(world: &World, options: &[&str], items: &str, began: usize) -> Held {
+    pub(super) fn begin(world: &World, options: &[&str], items: &str, began: usize) -> Held {
         Held::begin_with(world, options, HELD, items, began)
     }
 
@@ -68,7 +68,7 @@ impl Held {
         self.child.take().unwrap().wait().unwrap().code()
     }
 
-    fn kill(mut self) {
+    pub(super) fn kill(mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();

@@ -1,0 +1,90 @@
+//! `--dry-run`: prints the commands that a run would start, and does nothing.
+//!
+//! Invariant: nothing is run, nothing is written, and no store is made.
+
+use std::{collections::HashSet, process::ExitCode};
+
+use super::{
+    EXIT_FAILED,
+    command::Template,
+    error::EachError,
+    items::Items,
+    past::Past,
+    run::{FailedBefore, Input},
+    text::{self, Escaped, count},
+};
+use crate::{
+    error::{CliError, say},
+    output::Out,
+};
+
+/// What is known before.
+pub(super) struct DryRun<'a> {
+    pub(super) job: &'a str,
+    pub(super) template: &'a Template,
+    pub(super) past: &'a Past,
+    pub(super) failed_before: FailedBefore,
+}
+
+/// What became of the items.
+#[derive(Default)]
+struct Counts {
+    to_run: u64,
+    done: u64,
+    failed: u64,
+    repeated: u64,
+    refused: u64,
+}
+
+impl DryRun<'_> {
+    /// Reads the items and prints the commands of those that would be run, one a line, as a shell would read it.
+    pub(super) fn print(&self, input: &Input, out: &mut Out) -> Result<ExitCode, CliError> {
+        let failed = |source| EachError::Items { from: input.name.clone(), source };
+        let mut items = Items::new(&input.file, input.separator);
+        let mut counts = Counts::default();
+        let mut seen = HashSet::new();
+        let mut place = 0;
+        while let Some(found) = items.next().map_err(failed)? {
+            place += 1;
+            let item = match found.item {
+                Ok(item) => item,
+                Err(error) => {
+                    counts.refused += 1;
+                    say(&format!("line {} is no item: {error}", found.line));
+                    continue;
+                }
+            };
+            if !seen.insert(item.to_owned()) {
+                counts.repeated += 1;
+                continue;
+            }
+            match self.past.is_done(item)? {
+                Some(true) => counts.done += 1,
+                Some(false) if self.failed_before == FailedBefore::Skip => counts.failed += 1,
+                Some(false) | None => {
+                    counts.to_run += 1;
+                    out.line(text::command_line(&self.template.words(item, place)).as_bytes())?;
+                }
+            }
+        }
+        out.flush()?;
+        say(&format!("dry run of {}: {}; nothing was run or written", Escaped(self.job), counts.text()));
+        Ok(if counts.refused > 0 { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
+    }
+}
+
+impl Counts {
+    fn text(&self) -> String {
+        let mut text = format!("{} to run", count(self.to_run));
+        let others = [
+            (self.done, "done before"),
+            (self.failed, "failed before"),
+            (self.repeated, "repeated in the input"),
+            (self.refused, "refused"),
+        ];
+        for (number, name) in others.iter().filter(|(number, _)| *number > 0) {
+            text.push_str(&format!(", {} {name}", count(*number)));
+        }
+        text
+    }
+}

@@ -1,0 +1,72 @@
+//! Jobs that are only shown: nothing runs, nothing is written.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::{World, held::Held, numbers};
+
+/// Every file below a directory, to the byte.
+fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.insert(path.display().to_string(), fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
+#[test]
+fn without_a_store_all_would_run_and_none_is_made() {
+    let world = World::new();
+    let options = ["each", "--job", "j", "--dry-run", "--", "touch", "{}", "it's {#}"];
+    world
+        .run(options, "a b\nc\na b\n\n")
+        .says(0, &["dry run of j: 2 to run, 1 repeated in the input; nothing was run or written"])
+        .prints("touch 'a b' 'it'\\''s 1'\ntouch c 'it'\\''s 2'\n");
+    assert!(fs::read_dir(world.0.path()).unwrap().next().is_none());
+    // An empty directory is no store yet, and stays one.
+    fs::create_dir(world.store()).unwrap();
+    world.run(options, "c\n").says(0, &["1 to run"]);
+    assert!(fs::read_dir(world.store()).unwrap().next().is_none());
+}
+
+#[test]
+fn what_is_shown_is_what_the_run_then_does() {
+    let world = World::new();
+    let script = r#"echo "$1" >> log; [ "$1" != 2 ]"#;
+    world.each(&["-j1"], script, numbers(3)).says(1, &["2 done, 1 failed"]);
+    let before = files(&world.store());
+    let shown = |options: &[&str], script: &str| world.each(&[&["--dry-run"], options].concat(), script, numbers(5));
+    let ran = shown(&[], script).says(0, &["2 to run, 2 done before, 1 failed before"]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).lines().count(), 2);
+    shown(&["--retry-failed"], script).says(0, &["3 to run, 2 done before; nothing"]);
+    shown(&["--restart"], "exit 0").says(0, &["5 to run; nothing"]);
+    shown(&["--same-job"], "exit 0").says(0, &["2 to run, 2 done before"]);
+    shown(&[], "exit 0").says(2, &["ran another command before"]).prints("");
+    world
+        .each(&["--dry-run"], script, "a\0b\n1\n")
+        .says(1, &["line 1 is no item", "0 to run, 1 done before, 1 refused"]);
+    assert_eq!(files(&world.store()), before);
+    assert_eq!(world.lines("log").len(), 3);
+    world.each(&["-j1"], script, numbers(5)).says(1, &["2 done, 2 done before, 1 failed before"]);
+}
+
+/// What had ended in a killed run would not run again, whether its mark has reached the log or not.
+#[test]
+fn what_a_killed_run_has_left_is_done() {
+    let world = World::new();
+    Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
+    // As if the kill had come between the end of the command and the write of its mark.
+    let handover = fs::read(world.store().join("each.handover")).unwrap();
+    let other = World::new();
+    Held::begin(&other, &["-j1"], "held\n", 1).kill();
+    fs::write(other.store().join("each.handover"), handover).unwrap();
+    for world in [world, other] {
+        let before = files(&world.store());
+        world.each(&["--dry-run"], super::held::HELD, "quick\nheld\nnext\n").says(0, &["2 to run, 1 done before"]);
+        assert_eq!(files(&world.store()), before);
+    }
+}
