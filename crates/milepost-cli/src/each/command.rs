@@ -12,8 +12,14 @@
 //! Knows nothing of how a command is run, nor of what became of it.
 
 use std::{
-    env, io,
-    os::unix::{ffi::OsStrExt, fs::PermissionsExt, process::CommandExt},
+    env,
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::PermissionsExt,
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::Command,
 };
@@ -67,14 +73,14 @@ impl Template {
     }
 
     /// The words of the command for an item, to be shown.
-    pub(crate) fn words(&self, item: &str, place: u64) -> Vec<String> {
-        let mut words: Vec<String> = self.words.iter().map(|word| filled(word, item, place)).collect();
+    pub(crate) fn words(&self, item: &[u8], place: u64) -> Vec<Vec<u8>> {
+        let mut words: Vec<Vec<u8>> = self.words.iter().map(|word| filled(word, item, place)).collect();
         words.extend(self.appends.then(|| item.to_owned()));
         words
     }
 
     /// The command for an item, which is the one at `place` of the list, from 1.
-    pub(crate) fn command(&self, item: &str, place: u64) -> Command {
+    pub(crate) fn command(&self, item: &[u8], place: u64) -> Command {
         let name = &self.words[0];
         let mut command = match &self.program {
             Some(program) => {
@@ -83,17 +89,17 @@ impl Template {
                 command.arg0(name);
                 command
             }
-            None => Command::new(filled(name, item, place)),
+            None => Command::new(OsString::from_vec(filled(name, item, place))),
         };
         for word in &self.words[1..] {
             if has_place(word) {
-                command.arg(filled(word, item, place));
+                command.arg(OsString::from_vec(filled(word, item, place)));
             } else {
                 command.arg(word);
             }
         }
         if self.appends {
-            command.arg(item);
+            command.arg(OsStr::from_bytes(item));
         }
         command
     }
@@ -104,44 +110,50 @@ fn has_place(word: &str) -> bool {
 }
 
 /// A word with the item in its places. What the item brings in is not looked at again.
-fn filled(word: &str, item: &str, place: u64) -> String {
-    let (mut filled, mut rest) = (String::with_capacity(word.len() + item.len()), word);
+fn filled(word: &str, item: &[u8], place: u64) -> Vec<u8> {
+    let (mut filled, mut rest) = (Vec::with_capacity(word.len() + item.len()), word);
     while let Some(at) = rest.find('{') {
-        filled.push_str(&rest[..at]);
+        filled.extend_from_slice(&rest.as_bytes()[..at]);
         rest = &rest[at..];
         match PLACES.iter().find(|mark| rest.starts_with(**mark)) {
             Some(mark) => {
-                let (dir, name) = item.rsplit_once('/').unwrap_or((".", item));
+                let (dir, name) = split_at_last(b'/', item).unwrap_or((b".", item));
                 match *mark {
-                    "{.}" => filled.push_str(without_ending(item)),
-                    "{/}" => filled.push_str(name),
-                    "{//}" => filled.push_str(if dir.is_empty() { "/" } else { dir }),
-                    "{/.}" => filled.push_str(without_ending(name)),
-                    "{#}" => filled.push_str(&place.to_string()),
-                    _ => filled.push_str(item),
+                    "{.}" => filled.extend_from_slice(without_ending(item)),
+                    "{/}" => filled.extend_from_slice(name),
+                    "{//}" => filled.extend_from_slice(if dir.is_empty() { b"/" } else { dir }),
+                    "{/.}" => filled.extend_from_slice(without_ending(name)),
+                    "{#}" => filled.extend_from_slice(place.to_string().as_bytes()),
+                    _ => filled.extend_from_slice(item),
                 }
                 rest = &rest[mark.len()..];
             }
             None => {
-                filled.push('{');
+                filled.push(b'{');
                 rest = &rest[1..];
             }
         }
     }
-    filled.push_str(rest);
+    filled.extend_from_slice(rest.as_bytes());
     filled
 }
 
+/// What stands before and behind the last such byte.
+fn split_at_last(byte: u8, item: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = item.iter().rposition(|other| *other == byte)?;
+    Some((&item[..at], &item[at + 1..]))
+}
+
 /// `a/b.tar` of `a/b.tar.gz`. A name that begins with its only dot, or has it in a directory, has no ending.
-fn without_ending(item: &str) -> &str {
-    match item.rsplit_once('.') {
-        Some((stem, ending)) if !ending.contains('/') && !stem.is_empty() && !stem.ends_with('/') => stem,
+fn without_ending(item: &[u8]) -> &[u8] {
+    match split_at_last(b'.', item) {
+        Some((stem, ending)) if !ending.contains(&b'/') && !stem.is_empty() && !stem.ends_with(b"/") => stem,
         Some(_) | None => item,
     }
 }
 
 /// Finds a program as a shell would: a name with a slash is a path, any other is looked for in PATH.
-fn look_up(name: &str, path: Option<&std::ffi::OsStr>) -> Result<PathBuf, CommandError> {
+fn look_up(name: &str, path: Option<&OsStr>) -> Result<PathBuf, CommandError> {
     if name.contains('/') {
         return match runnable(Path::new(name)) {
             Ok(()) => Ok(PathBuf::from(name)),
@@ -149,7 +161,7 @@ fn look_up(name: &str, path: Option<&std::ffi::OsStr>) -> Result<PathBuf, Comman
         };
     }
     let mut refused = None;
-    for dir in env::split_paths(path.unwrap_or(std::ffi::OsStr::from_bytes(b"/usr/local/bin:/usr/bin:/bin"))) {
+    for dir in env::split_paths(path.unwrap_or(OsStr::from_bytes(b"/usr/local/bin:/usr/bin:/bin"))) {
         // An empty entry of PATH is the current directory.
         let at = if dir.as_os_str().is_empty() { Path::new(".").join(name) } else { dir.join(name) };
         match runnable(&at) {

@@ -7,7 +7,11 @@ use std::{io, path::PathBuf};
 use milepost::{Scope, ScopeError, Seq};
 use thiserror::Error;
 
-use super::{command::CommandError, mark::MarkError, text::Escaped};
+use super::{
+    command::CommandError,
+    mark::MarkError,
+    text::{Escaped, Named},
+};
 use crate::{error::exit, exit_code};
 
 /// Why a run did not begin or go on.
@@ -27,12 +31,6 @@ pub(crate) enum EachError {
         /// Why.
         source: ScopeError,
     },
-    /// No item can have that name.
-    #[error("ITEM: {source}")]
-    ItemName {
-        /// Why.
-        source: ScopeError,
-    },
     /// There is no such job.
     #[error("there is no job {}; `milepost results` lists the jobs of the store", Escaped(.name))]
     NoJob {
@@ -40,12 +38,12 @@ pub(crate) enum EachError {
         name: String,
     },
     /// The job has no such item.
-    #[error("job {} has no mark of item {}: its command has not ended yet, or it was never an item", Escaped(.job), Escaped(.item))]
+    #[error("job {} has no mark of item {}: its command has not ended yet, or it was never an item", Escaped(.job), Named(.item))]
     NoItem {
         /// The job's name.
         job: String,
         /// The item.
-        item: String,
+        item: Vec<u8>,
     },
     /// The command can't be run at all.
     #[error(transparent)]
@@ -72,10 +70,10 @@ pub(crate) enum EachError {
         now: String,
     },
     /// A command that can be run for some items could not be started now.
-    #[error("can't start the command for item {}: {source}; run it again when that is mended, and it goes on", Escaped(.item))]
+    #[error("can't start the command for item {}: {source}; run it again when that is mended, and it goes on", Named(.item))]
     Start {
         /// For which item.
-        item: String,
+        item: Vec<u8>,
         /// Why.
         source: io::Error,
     },
@@ -99,12 +97,12 @@ pub(crate) enum EachError {
         source: io::Error,
     },
     /// A value among the items that this command has not written.
-    #[error("item {} of {scope} (seq {seq}): {source}; delete it with `milepost delete` if it was put there by hand", Escaped(.item))]
+    #[error("item {} of {scope} (seq {seq}): {source}; delete it with `milepost delete` if it was put there by hand", Named(.item))]
     Mark {
         /// Where.
         scope: Scope,
         /// The key.
-        item: String,
+        item: Vec<u8>,
         /// Which version.
         seq: Seq,
         /// What is wrong with it.
@@ -135,7 +133,6 @@ impl EachError {
             EachError::Store(error) | EachError::Marks(error) => exit_code(error),
             EachError::NoJob { .. } | EachError::NoItem { .. } => exit::NOT_FOUND,
             EachError::JobName { .. }
-            | EachError::ItemName { .. }
             | EachError::CommandText { .. }
             | EachError::Changed { .. }
             | EachError::Items { .. } => exit::USAGE,

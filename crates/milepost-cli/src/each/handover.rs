@@ -7,8 +7,8 @@
 //! synced run again, and no others.
 //!
 //! ```text
-//! head     "milepost-each-1\n", u64 seq of the run's first commit, u16 length, job, u32 CRC32 of all before
-//! records  u32 length of what follows the CRC, u32 CRC32 seeded with the head's, u16 length, item, mark
+//! head     "milepost-each-2\n", u64 seq of the run's first commit, u16 length, job, u32 CRC32 of all before
+//! records  u32 length of what follows the CRC, u32 CRC32 seeded with the head's, u32 length, item, mark
 //! ```
 //!
 //! All integers are little-endian.
@@ -28,7 +28,7 @@ use std::{
 
 use milepost::Seq;
 
-const MAGIC: &[u8] = b"milepost-each-1\n";
+const MAGIC: &[u8] = b"milepost-each-2\n";
 /// The file starts anew when all is durable; a job that never comes to that moment waits for it at this size.
 pub(crate) const HANDOVER_BYTES_MAX: u64 = 64 << 20;
 
@@ -59,12 +59,12 @@ impl Handover {
     }
 
     /// Writes one ending.
-    pub(crate) fn push(&mut self, item: &str, mark: &[u8]) -> io::Result<()> {
+    pub(crate) fn push(&mut self, item: &[u8], mark: &[u8]) -> io::Result<()> {
         let record = &mut self.record;
         record.clear();
         record.extend_from_slice(&[0; 8]);
-        record.extend_from_slice(&u16::try_from(item.len()).map_err(io::Error::other)?.to_le_bytes());
-        record.extend_from_slice(item.as_bytes());
+        record.extend_from_slice(&u32::try_from(item.len()).map_err(io::Error::other)?.to_le_bytes());
+        record.extend_from_slice(item);
         record.extend_from_slice(mark);
         let bytes = u32::try_from(record.len() - 8).map_err(io::Error::other)?;
         record[..4].copy_from_slice(&bytes.to_le_bytes());
@@ -101,7 +101,7 @@ pub(crate) struct Left {
     /// Its job.
     pub(crate) job: String,
     /// Items and their marks, in the order of their ends.
-    pub(crate) records: Vec<(String, Vec<u8>)>,
+    pub(crate) records: Vec<Record>,
 }
 
 /// Reads what an earlier run left; `None` if there is nothing that can be made use of.
@@ -134,7 +134,8 @@ fn parse(bytes: &[u8]) -> Option<Left> {
     Some(Left { run: Seq(u64::from_le_bytes(*run)), job: String::from_utf8(job.to_vec()).ok()?, records })
 }
 
-type Record = (String, Vec<u8>);
+/// An item and its mark.
+type Record = (Vec<u8>, Vec<u8>);
 
 fn parse_record(bytes: &[u8], seed: u32) -> Option<(Record, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -143,9 +144,9 @@ fn parse_record(bytes: &[u8], seed: u32) -> Option<(Record, &[u8])> {
     if u32::from_le_bytes(*crc) != checksum(seed, body) {
         return None;
     }
-    let (item_bytes, body) = body.split_first_chunk::<2>()?;
-    let (item, mark) = body.split_at_checked(usize::from(u16::from_le_bytes(*item_bytes)))?;
-    Some(((String::from_utf8(item.to_vec()).ok()?, mark.to_vec()), after))
+    let (item_bytes, body) = body.split_first_chunk::<4>()?;
+    let (item, mark) = body.split_at_checked(u32::from_le_bytes(*item_bytes) as usize)?;
+    Some(((item.to_vec(), mark.to_vec()), after))
 }
 
 /// Seeded with the head, so that a record of another run or job never passes.

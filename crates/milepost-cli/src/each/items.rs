@@ -1,7 +1,7 @@
 //! The items: a stream of names, one a line or NUL-separated, read with bounded memory.
 //!
-//! Invariant: an item is taken byte for byte or refused with its place; nothing is trimmed, folded or split. Empty
-//! lines are no items. However long a line is, no more than a key's worth of it is held.
+//! Invariant: an item is taken byte for byte or refused with its place; nothing is trimmed, folded or split. It need
+//! not be text. Empty lines are no items. However long a line is, no more of it is held than an item may have.
 //!
 //! Knows nothing of what is done with an item.
 
@@ -11,8 +11,11 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use milepost::limits::KEY_BYTES_MAX;
 use thiserror::Error;
+
+/// Of an item: with `MILEPOST_ITEM=` before and a NUL behind, it is the longest word that Linux gives to a command
+/// where pages have 4 KiB.
+pub(crate) const ITEM_BYTES_MAX: usize = (128 << 10) - "MILEPOST_ITEM=\0".len();
 
 /// What ends an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,19 +38,13 @@ impl Separator {
 /// Why an item can't be one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum ItemError {
-    /// Longer than a key.
+    /// Longer than a word of a command line.
     #[error(
-        "it has {bytes} bytes, allowed are 1 to {KEY_BYTES_MAX}; give the command a shorter name for it, as a number of a line"
+        "it has {bytes} bytes, a command takes 1 to {ITEM_BYTES_MAX}; give it a shorter name for it, as a number of a line"
     )]
     TooLong {
         /// Its length.
         bytes: u64,
-    },
-    /// No text.
-    #[error("it is not UTF-8 from byte {offset} on; items are UTF-8 text")]
-    NotUtf8 {
-        /// Where the first wrong byte stands.
-        offset: usize,
     },
     /// It holds what no command line can.
     #[error("it holds a NUL, which command lines can't carry; NUL-separated items are read with -0")]
@@ -60,7 +57,7 @@ pub(crate) struct Found<'a> {
     /// Its place in the input, from 1; empty lines are counted.
     pub(crate) line: u64,
     /// The item.
-    pub(crate) item: Result<&'a str, ItemError>,
+    pub(crate) item: Result<&'a [u8], ItemError>,
 }
 
 /// A stream of items.
@@ -89,7 +86,7 @@ impl<R: Read> Items<R> {
         }
     }
 
-    /// Reads up to the next separator, keeping no more than a byte beyond a key; the whole length, or `None` at the
+    /// Reads up to the next separator, keeping no more than a byte beyond an item; the whole length, or `None` at the
     /// end.
     fn fill(&mut self) -> io::Result<Option<u64>> {
         self.item.clear();
@@ -105,7 +102,7 @@ impl<R: Read> Items<R> {
             }
             let end = chunk.iter().position(|&byte| byte == self.separator.byte());
             let part = &chunk[..end.unwrap_or(chunk.len())];
-            let room = (KEY_BYTES_MAX + 1).saturating_sub(self.item.len());
+            let room = (ITEM_BYTES_MAX + 1).saturating_sub(self.item.len());
             self.item.extend_from_slice(&part[..part.len().min(room)]);
             bytes += part.len() as u64;
             let used = part.len() + usize::from(end.is_some());
@@ -117,14 +114,14 @@ impl<R: Read> Items<R> {
     }
 }
 
-fn check(item: &[u8], bytes: u64, separator: Separator) -> Result<&str, ItemError> {
-    if bytes > KEY_BYTES_MAX as u64 {
+fn check(item: &[u8], bytes: u64, separator: Separator) -> Result<&[u8], ItemError> {
+    if bytes > ITEM_BYTES_MAX as u64 {
         return Err(ItemError::TooLong { bytes });
     }
     if separator == Separator::Newline && item.contains(&0) {
         return Err(ItemError::Nul);
     }
-    std::str::from_utf8(item).map_err(|e| ItemError::NotUtf8 { offset: e.valid_up_to() })
+    Ok(item)
 }
 
 /// Counts the items from `offset` to the end of a file, without moving its position; `None` if it is no plain file.

@@ -108,7 +108,7 @@ impl Job {
     }
 
     /// What is known of an item.
-    pub(super) fn look_up(&self, item: &str) -> Result<Option<Known>, EachError> {
+    pub(super) fn look_up(&self, item: &[u8]) -> Result<Option<Known>, EachError> {
         known(&self.task, &self.items, item)
     }
 
@@ -123,7 +123,7 @@ impl Job {
     }
 
     /// Makes marks durable, all of them together.
-    pub(super) fn commit<'a>(&self, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Receipt, EachError> {
+    pub(super) fn commit<'a>(&self, marks: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Receipt, EachError> {
         set_marks(&self.items, marks).map_err(EachError::Marks)?;
         Ok(self.store.last())
     }
@@ -157,7 +157,7 @@ pub(super) fn items_of(store: &Store, task: &Scope) -> Result<Progress, EachErro
 }
 
 /// What is known of an item.
-pub(super) fn known(task: &Scope, items: &Progress, item: &str) -> Result<Option<Known>, EachError> {
+pub(super) fn known(task: &Scope, items: &Progress, item: &[u8]) -> Result<Option<Known>, EachError> {
     let value = match items.find(item)? {
         Found::Done(value) | Found::Failed(value) => value,
         _ => return Ok(None),
@@ -185,7 +185,7 @@ pub(super) fn refuse_change(
 }
 
 /// The mark of an item.
-pub(super) fn parse<'a>(task: &Scope, item: &str, value: &'a Value) -> Result<Mark<'a>, EachError> {
+pub(super) fn parse<'a>(task: &Scope, item: &[u8], value: &'a Value) -> Result<Mark<'a>, EachError> {
     let refuse = |source| EachError::Mark { scope: task.clone(), item: item.to_owned(), seq: value.seq(), source };
     Mark::parse(value).map_err(refuse)
 }
@@ -230,8 +230,8 @@ pub(super) fn unmarked<'a>(
     items: &Progress,
     left: &'a Left,
     writer: &Writer,
-) -> Result<BTreeMap<&'a str, &'a [u8]>, EachError> {
-    let mut missing: BTreeMap<&str, &[u8]> = BTreeMap::new();
+) -> Result<BTreeMap<&'a [u8], &'a [u8]>, EachError> {
+    let mut missing: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
     let touched = items.summary()?.last_seq();
     let version = store.view(At::Latest)?.scope_version(jobs)?;
     if version != left.run || !was_last_written_by(store, touched, left.run, writer)? {
@@ -258,7 +258,7 @@ fn was_last_written_by(store: &Store, seq: Seq, run: Seq, writer: &Writer) -> Re
 }
 
 /// Makes marks durable, all of them together.
-fn set_marks<'a>(items: &Progress, marks: impl Iterator<Item = (&'a str, &'a [u8])>) -> milepost::Result<()> {
+fn set_marks<'a>(items: &Progress, marks: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> milepost::Result<()> {
     for (item, mark) in marks {
         if Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok()) {
             items.done_with(item, mark)?;

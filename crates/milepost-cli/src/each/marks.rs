@@ -28,7 +28,7 @@ const COMMIT_MARKS_MAX: usize = 4096;
 const COMMIT_BYTES_MAX: usize = 8 << 20;
 
 struct Waiting {
-    item: Arc<str>,
+    item: Arc<[u8]>,
     mark: Vec<u8>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Marks {
     /// Something has become durable, or failed: for the threads that wait for room.
     settled: Condvar,
     /// Items read and not yet durably marked. Bounded by what may be read ahead.
-    in_hand: Mutex<HashSet<Arc<str>>>,
+    in_hand: Mutex<HashSet<Arc<[u8]>>>,
 }
 
 impl Marks {
@@ -74,17 +74,17 @@ impl Marks {
     }
 
     /// Takes an item in hand; `false` if it is already.
-    pub(super) fn take(&self, item: &Arc<str>) -> bool {
+    pub(super) fn take(&self, item: &Arc<[u8]>) -> bool {
         self.in_hand.lock().insert(Arc::clone(item))
     }
 
     /// Lets go of an item that is not to be marked.
-    pub(super) fn let_go(&self, item: &str) {
+    pub(super) fn let_go(&self, item: &[u8]) {
         self.in_hand.lock().remove(item);
     }
 
     /// Hands over the mark of an item whose command has ended. On return it survives the end of this process.
-    pub(super) fn push(&self, item: Arc<str>, mark: Vec<u8>) {
+    pub(super) fn push(&self, item: Arc<[u8]>, mark: Vec<u8>) {
         let mut state = self.state.lock();
         while state.waiting_bytes > WAITING_BYTES_MAX && !state.has_failed {
             self.settled.wait(&mut state);

@@ -23,7 +23,7 @@ struct Marked {
     task: milepost::Scope,
     items: Progress,
     /// Whether they are done, by item: ended, and not in the log yet.
-    left: HashMap<String, bool>,
+    left: HashMap<Vec<u8>, bool>,
 }
 
 impl Past {
@@ -56,7 +56,7 @@ impl Past {
     }
 
     /// Whether an item is done; `None` if nothing is known of it.
-    pub(super) fn is_done(&self, item: &str) -> Result<Option<bool>, EachError> {
+    pub(super) fn is_done(&self, item: &[u8]) -> Result<Option<bool>, EachError> {
         let Some(marked) = &self.marked else { return Ok(None) };
         match marked.left.get(item) {
             Some(is_done) => Ok(Some(*is_done)),

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::{
     mark::Ending,
-    text::{self, Escaped, count},
+    text::{self, Escaped, Named, count},
 };
 
 /// Failed items that are named at the end.
@@ -45,7 +45,7 @@ pub(super) struct Counters {
 }
 
 struct Failure {
-    item: String,
+    item: Vec<u8>,
     ending: Ending,
     said: Option<String>,
 }
@@ -78,7 +78,7 @@ impl Counters {
     }
 
     /// Counts a failed item, and remembers why if it is among the first.
-    pub(super) fn fail(&self, item: &str, ending: Ending, stderr: &[u8]) {
+    pub(super) fn fail(&self, item: &[u8], ending: Ending, stderr: &[u8]) {
         add(&self.failed);
         let mut failures = self.failures.lock();
         if failures.len() < FAILURES_SHOWN {
@@ -128,7 +128,7 @@ impl Counters {
         let failures = self.failures.lock();
         for failure in failures.iter() {
             let said = failure.said.as_deref().map(|said| format!(": {said}")).unwrap_or_default();
-            summary.push_str(&format!("\n  failed: {}: {}{said}", Escaped(&failure.item), failure.ending));
+            summary.push_str(&format!("\n  failed: {}: {}{said}", Named(&failure.item), failure.ending));
         }
         let failed = read(&self.failed) + read(&self.failed_before);
         let listed = failures.len() as u64;

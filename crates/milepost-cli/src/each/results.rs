@@ -7,11 +7,11 @@
 
 mod rows;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, os::unix::ffi::OsStrExt, process::ExitCode};
 
 use milepost::{
-    At, Entry, Key, Scope, ScopePrefix, Store, View,
-    task::{Found, Progress},
+    At, Scope, ScopePrefix, Store, View,
+    task::{Found, Marked, Progress},
 };
 
 use self::rows::{ItemRow, JobRow};
@@ -19,7 +19,7 @@ use super::{
     error::EachError,
     job::{self, JOBS, RunRecord},
     mark::{Kept, Mark},
-    text::Escaped,
+    text::{Escaped, Named},
 };
 use crate::{
     args::Format,
@@ -46,7 +46,7 @@ pub(crate) struct ResultsArgs {
     job: Option<String>,
     /// Write what this item's command wrote, byte for byte.
     #[arg(requires = "job")]
-    item: Option<String>,
+    item: Option<OsString>,
     /// Only items that failed.
     #[arg(long, requires = "job", conflicts_with = "item")]
     failed: bool,
@@ -75,7 +75,7 @@ pub(crate) fn results(args: ResultsArgs, context: &Context, out: &mut Out) -> Re
     };
     let job = find(&store, &view, name)?;
     match &args.item {
-        Some(item) => show_item(&job, item, &args, context.format, out)?,
+        Some(item) => show_item(&job, item.as_bytes(), &args, context.format, out)?,
         None if args.outputs => write_outputs(&job, &args, out)?,
         None => list_items(&job, &args, context.format, out)?,
     }
@@ -114,13 +114,12 @@ fn list_items(job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out)
     rows.end(|| format!("job {} has no such item yet", Escaped(job.name)))
 }
 
-fn show_item(job: &Kind<'_>, item: &str, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
-    let key = Key::parse(item).map_err(|source| EachError::ItemName { source })?;
+fn show_item(job: &Kind<'_>, item: &[u8], args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
     let value = match job.marks.find(item)? {
         Found::Done(value) | Found::Failed(value) => value,
         _ => return Err(EachError::NoItem { job: job.name.to_owned(), item: item.to_owned() }.into()),
     };
-    let entry = Entry { key, value };
+    let entry = Marked { item: item.to_owned(), value };
     let mark = job.parse(&entry)?;
     if format != Format::Table {
         let mut rows = Rows::new(out, format)?;
@@ -131,7 +130,7 @@ fn show_item(job: &Kind<'_>, item: &str, args: &ResultsArgs, format: Format, out
     out.bytes(kept.bytes)?;
     out.flush()?;
     if kept.cut_bytes() > 0 {
-        let (cut, all, item) = (kept.cut_bytes(), kept.total_bytes, Escaped(item));
+        let (cut, all, item) = (kept.cut_bytes(), kept.total_bytes, Named(item));
         say(&format!("{cut} of {all} bytes of {item} were not kept; `milepost each --keep-output` says how many are"));
     }
     Ok(())
@@ -165,7 +164,7 @@ fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
 
 impl Kind<'_> {
     /// The items that ended, in the order of their names; with `failed` those that failed, at least.
-    fn entries(&self, failed: bool) -> Result<impl Iterator<Item = Result<Entry, CliError>>, CliError> {
+    fn entries(&self, failed: bool) -> Result<impl Iterator<Item = Result<Marked, CliError>>, CliError> {
         let done = if failed { None } else { Some(self.marks.results()?) };
         let mut done = done.into_iter().flatten().peekable();
         let mut failed = self.marks.failures()?.peekable();
@@ -175,15 +174,12 @@ impl Kind<'_> {
                 (done, failed) => failed.is_none() || matches!(done, Some(Err(_))),
             };
             let marked = if is_done_first { done.next()? } else { failed.next()? };
-            Some(marked.map_err(CliError::from).and_then(|marked| {
-                let key = Key::from_bytes(&marked.item).map_err(|source| EachError::ItemName { source })?;
-                Ok(Entry { key, value: marked.value })
-            }))
+            Some(marked.map_err(CliError::from))
         };
         Ok(std::iter::from_fn(next))
     }
 
-    fn parse<'a>(&self, entry: &'a Entry) -> Result<Mark<'a>, EachError> {
-        job::parse(&self.items, entry.key.as_str(), &entry.value)
+    fn parse<'a>(&self, entry: &'a Marked) -> Result<Mark<'a>, EachError> {
+        job::parse(&self.items, &entry.item, &entry.value)
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! Knows nothing of command lines and of what is asked there.
 
+mod budget;
 mod feed;
 mod print;
 mod slot;
@@ -29,8 +30,8 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use self::print::Printer;
 pub(super) use self::print::{Order, Print};
+use self::{budget::Budget, print::Printer};
 use super::{
     child::{Slot, TimeLimit},
     command::Template,
@@ -44,7 +45,7 @@ use super::{
     text::{Escaped, count},
 };
 
-/// Items that are read ahead: 32 MiB of them at their longest, 2 MiB as they usually are.
+/// Items that are read ahead; the long ones among them have a budget beside.
 const READ_AHEAD_ITEMS: usize = 32 << 10;
 /// Between two attempts at one item, unless a longer one was asked for.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
@@ -114,7 +115,7 @@ pub(super) enum RunEnding {
 }
 
 struct Item {
-    text: Arc<str>,
+    bytes: Arc<[u8]>,
     /// Its place in the list, from 1.
     place: u64,
     /// Its place among those that are run, from 0.
@@ -144,6 +145,8 @@ struct Shared {
     printer: Printer,
     slots: Vec<Slot>,
     events: Sender<Event>,
+    /// For long items that are read ahead.
+    budget: Budget,
     /// Nothing more is started. Set by whoever tells the reason, before anything is said of it.
     is_stopping: AtomicBool,
     /// Running commands are being ended: how they end says nothing about their items. Set before the first is
@@ -165,6 +168,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
         marks: Marks::new(handover),
         counters: Counters::new(),
         events,
+        budget: Budget::default(),
         is_stopping: AtomicBool::new(false),
         is_killing: AtomicBool::new(false),
     });

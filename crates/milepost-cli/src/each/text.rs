@@ -11,25 +11,57 @@ pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = escape::one_line(self.0);
-        if !shown.is_empty() && shown == self.0 && !shown.contains(|c: char| c.is_whitespace() || c == '"') {
-            return f.write_str(&shown);
-        }
-        write!(f, "\"{}\"", shown.replace('"', "\\\""))
+        quoted(escape::one_line(self.0), self.0.as_bytes(), f)
     }
 }
 
+/// An item: as [`Escaped`], with what is no text as `\xff`; cut where no screen would show it.
+pub(crate) struct Named<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..NAMED_BYTES_MAX) {
+            Some(begin) => write!(f, "\"{}\"… ({} bytes)", shown(begin).replace('"', "\\\""), self.0.len()),
+            None => quoted(shown(self.0), self.0, f),
+        }
+    }
+}
+
+/// Of an item that is shown.
+const NAMED_BYTES_MAX: usize = 1025;
+
+/// Bytes on one line, with what is no text as `\xff`.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        shown.push_str(&escape::one_line(chunk.valid()));
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
+fn quoted(shown: String, bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if !shown.is_empty() && shown.as_bytes() == bytes && !shown.contains(|c: char| c.is_whitespace() || c == '"') {
+        return f.write_str(&shown);
+    }
+    write!(f, "\"{}\"", shown.replace('"', "\\\""))
+}
+
 /// A command line, its words separated as a shell would want them.
-pub(crate) fn command_line(words: &[String]) -> String {
+pub(crate) fn command_line<W: AsRef<[u8]>>(words: &[W]) -> String {
     let mut line = String::new();
     for (index, word) in words.iter().enumerate() {
         if index > 0 {
             line.push(' ');
         }
+        let Ok(word) = str::from_utf8(word.as_ref()) else {
+            line.push_str(&format!("$'{}'", shown(word.as_ref()).replace('\'', r"\'")));
+            continue;
+        };
         let bare = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./{}:=,@%+".contains(c));
         if bare {
             line.push_str(word);
-        } else if escape::lines(word) != *word || word.contains(['\n', '\t']) {
+        } else if escape::lines(word) != word || word.contains(['\n', '\t']) {
             // To be looked at: not every shell knows these escapes.
             line.push_str(&format!("$'{}'", escape::one_line(word).replace('\'', r"\'")));
         } else {

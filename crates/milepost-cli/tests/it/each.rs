@@ -1,7 +1,7 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
-//! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs killed at
-//! random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
+//! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs
+//! killed at random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -9,6 +9,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write,
+    os::unix::ffi::OsStrExt,
     path::PathBuf,
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -256,18 +257,46 @@ fn another_command_is_refused_unless_it_is_said_what_that_means() {
 fn what_is_no_item_is_named_and_the_rest_runs() {
     let world = World::new();
     let mut input = b"good\n".to_vec();
-    input.extend_from_slice(&[b'x'; 1025]);
-    input.extend_from_slice(b"\n\xff\xfe\na\0b\n");
+    input.extend_from_slice(&vec![b'x'; 128 << 10]);
+    input.extend_from_slice(b"\na\0b\n");
     input.extend_from_slice(&[b'y'; 1024]);
-    world.each(&[], "exit 0", input).says(
-        1,
-        &[
-            "2 done, 3 refused",
-            "line 2 is no item: it has 1025 bytes",
-            "line 3 is no item: it is not UTF-8",
-            "line 4 is no item: it holds a NUL",
-        ],
-    );
+    world
+        .each(&[], "exit 0", input)
+        .says(1, &["2 done, 2 refused", "line 2 is no item: it has 131072 bytes", "line 3 is no item: it holds a NUL"]);
+}
+
+/// No text, and longer than a key: each runs with its own bytes, once, and is found again.
+#[test]
+fn an_item_is_any_bytes_but_nul() {
+    let world = World::new();
+    let long = |length: usize| [&b"long/"[..], &vec![b'z'; length - 5]].concat();
+    let all: Vec<u8> = (1..=255).filter(|byte| *byte != b'\n').collect();
+    let items = [b"caf\xe9/a.b".to_vec(), all, b"\x01a".to_vec(), br"caf\xe9/a.b".to_vec(), long(1025), long(64 << 10)];
+    let input = items.join(&b'\n');
+    let script = r#"printf %s "$1"; [ "$1" = "$MILEPOST_ITEM" ] && echo >> log"#;
+    world.each(&["-j1"], script, &input).says(0, &["6 done in"]);
+    world.each(&["-j1"], script, &input).says(0, &["0 done, 6 done before"]);
+    world.each(&["--dry-run"], script, &input).says(0, &["0 to run, 6 done before"]);
+    assert_eq!(world.lines("log").len(), 6);
+    for item in &items {
+        let item_arg = OsStr::from_bytes(item);
+        let args = ["results", "--job", "j", "--"].map(OsStr::new).into_iter().chain([item_arg]);
+        world.run(args, "").says(0, &[]).prints(item);
+    }
+    let rows = String::from_utf8(world.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).stdout).unwrap();
+    assert_eq!(rows.lines().count(), 6);
+    assert_eq!(rows.matches(r#"{"item_base64":"#).count(), 2, "{rows}");
+    let table = String::from_utf8(world.run(["results", "--job", "j"], "").says(0, &[]).stdout).unwrap();
+    assert!(table.contains(r"caf\xe9/a.b"), "{table}");
+    // Parts of it, and its name where it fails.
+    let args = ["each", "--job", "parts", "--print", "--prefix", "--", "printf", "%s\\n", "{/.}{//}"];
+    let ran = world.run(args, b"caf\xe9/a.b\n").says(0, &[]);
+    ran.prints(b"\"caf\\xe9/a.b\": acaf\xe9\n");
+    world.run(["each", "--job", "bad", "--", "false"], b"\xff\n").says(1, &[r#"failed: "\xff": exit 1"#]);
+    // The word that it is put into is too long for any command: its failure, and nobody else's.
+    let args = ["each", "--job", "word", "--", "test", "-n", "a longer word before {}"];
+    let input = [&long(131_057)[..], b"short"].join(&b'\n');
+    world.run(args, input).says(1, &["1 done, 1 failed", "not started", "Argument list too long"]);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use super::{Template, look_up};
 fn check(words: &[&str], item: &str, expected: &[&str]) {
     let words: Vec<String> = words.iter().map(|&w| w.to_owned()).collect();
     let template = Template::new(&words).unwrap();
-    let command = template.command(item, 7);
+    let command = template.command(item.as_bytes(), 7);
     let mut line = vec![command.get_program().to_str().unwrap().to_owned()];
     line.extend(command.get_args().map(|a| a.to_str().unwrap().to_owned()));
     assert_eq!(line, expected);
-    assert_eq!(template.words(item, 7), expected);
+    let words = template.words(item.as_bytes(), 7);
+    assert_eq!(words, expected.iter().map(|word| word.as_bytes()).collect::<Vec<_>>());
 }
 
 #[test]

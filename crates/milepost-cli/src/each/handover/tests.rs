@@ -5,7 +5,7 @@ use milepost::Seq;
 use super::{Handover, Left, parse, read};
 
 fn left(records: &[(&str, &[u8])]) -> Left {
-    let records = records.iter().map(|(item, mark)| ((*item).to_owned(), mark.to_vec())).collect();
+    let records = records.iter().map(|(item, mark)| (item.as_bytes().to_vec(), mark.to_vec())).collect();
     Left { run: Seq(7), job: "sums".to_owned(), records }
 }
 
@@ -16,24 +16,24 @@ fn what_was_pushed_is_read_back() {
     assert_eq!(read(&path).unwrap(), None);
     let mut handover = Handover::create(&path, Seq(7), "sums").unwrap();
     assert_eq!(read(&path).unwrap(), Some(left(&[])));
-    handover.push("a", b"0 1").unwrap();
-    handover.push("b c", b"").unwrap();
+    handover.push(b"a", b"0 1").unwrap();
+    handover.push(b"b c", b"").unwrap();
     assert_eq!(read(&path).unwrap(), Some(left(&[("a", b"0 1"), ("b c", b"")])));
 
     // Overwritten from the start: newest first, then whatever old record is still whole.
     handover.all_durable();
-    handover.push("d", b"1 2").unwrap();
+    handover.push(b"d", b"1 2").unwrap();
     assert_eq!(read(&path).unwrap(), Some(left(&[("d", b"1 2"), ("b c", b"")])));
-    handover.push("longer than before", b"1 2").unwrap();
+    handover.push(b"longer than before", b"1 2").unwrap();
     assert_eq!(read(&path).unwrap(), Some(left(&[("d", b"1 2"), ("longer than before", b"1 2")])));
 
     // Of another run: the records do not pass.
     let bytes = fs::read(&path).unwrap();
     let mut other = Handover::create(&path, Seq(8), "sums").unwrap();
-    other.push("d", b"1 2").unwrap();
+    other.push(b"d", b"1 2").unwrap();
     let mut mixed = fs::read(&path).unwrap();
     mixed.extend_from_slice(&bytes[mixed.len()..]);
-    assert_eq!(parse(&mixed).unwrap().records, [("d".to_owned(), b"1 2".to_vec())]);
+    assert_eq!(parse(&mixed).unwrap().records, [(b"d".to_vec(), b"1 2".to_vec())]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn no_truncation_and_no_flipped_bit_invents_a_record() {
     let mut handover = Handover::create(&path, Seq(7), "sums").unwrap();
     let records: [(&str, &[u8]); 3] = [("a", b"0 1"), ("b", b"1 2 out=1\nx"), ("c", b"0 3")];
     for (item, mark) in records {
-        handover.push(item, mark).unwrap();
+        handover.push(item.as_bytes(), mark).unwrap();
     }
     let bytes = fs::read(&path).unwrap();
     let whole = parse(&bytes).unwrap();
@@ -59,4 +59,13 @@ fn no_truncation_and_no_flipped_bit_invents_a_record() {
             assert!(whole.records.starts_with(&read.records) && read.records.len() < 3, "bit {bit}");
         }
     }
+}
+
+#[test]
+fn an_item_of_any_bytes_and_length_is_read_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("handover");
+    let item = [&b"\xff\n"[..], &[b'x'; 100_000]].concat();
+    Handover::create(&path, Seq(7), "sums").unwrap().push(&item, b"0 1").unwrap();
+    assert_eq!(read(&path).unwrap().unwrap().records, [(item, b"0 1".to_vec())]);
 }

@@ -17,8 +17,8 @@ fn begin(dir: &TempDir) -> (Job, Handover, PathBuf) {
     (job, handover, path)
 }
 
-fn items(names: &[&str]) -> Vec<Arc<str>> {
-    names.iter().map(|&name| name.into()).collect()
+fn items(names: &[&str]) -> Vec<Arc<[u8]>> {
+    names.iter().map(|&name| name.as_bytes().into()).collect()
 }
 
 #[test]
@@ -31,9 +31,10 @@ fn a_mark_is_handed_over_at_once_and_becomes_durable_with_all_that_wait() {
         marks.push(item, b"0 1".to_vec());
     }
     // Nobody commits yet, and still they would survive a kill.
-    let left: Vec<String> = handover::read(&path).unwrap().unwrap().records.into_iter().map(|(item, _)| item).collect();
-    assert_eq!(left, ["c", "a", "b"]);
-    assert_eq!(job.look_up("a").unwrap(), None);
+    let left: Vec<Vec<u8>> =
+        handover::read(&path).unwrap().unwrap().records.into_iter().map(|(item, _)| item).collect();
+    assert_eq!(left, [b"c", b"a", b"b"]);
+    assert_eq!(job.look_up(b"a").unwrap(), None);
     marks.close();
     marks.commit_all(&job).unwrap();
     let (durable, last) = marks.durable();

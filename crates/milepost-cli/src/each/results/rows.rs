@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use milepost::{Entry, Key, Seq, Timestamp, task::Summary};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use milepost::{
+    Seq, Timestamp,
+    task::{Marked, Summary},
+};
 
 use crate::{
     each::{
@@ -15,7 +19,7 @@ use crate::{
     },
     error::CliError,
     escape,
-    render::{Object, Row, Screen},
+    render::{Object, Row, Screen, csv_value},
     time::{screen_text, utc_text},
 };
 
@@ -85,7 +89,7 @@ impl Row for JobRow {
 
 /// An item in the list of a job's items.
 pub(super) struct ItemRow {
-    item: Key,
+    item: Vec<u8>,
     ending: Ending,
     micros: u64,
     attempt: u32,
@@ -98,9 +102,9 @@ pub(super) struct ItemRow {
 }
 
 impl ItemRow {
-    pub(super) fn new(entry: &Entry, mark: &Mark<'_>) -> ItemRow {
+    pub(super) fn new(entry: &Marked, mark: &Mark<'_>) -> ItemRow {
         ItemRow {
-            item: entry.key.clone(),
+            item: entry.item.clone(),
             ending: mark.ending,
             micros: mark.micros,
             attempt: mark.attempt,
@@ -130,6 +134,7 @@ impl Row for ItemRow {
     const TABLE: &'static [&'static str] = &["STATUS", "EXIT", "TOOK", "WHEN", "ITEM", "SAID"];
     const CSV: &'static [&'static str] = &[
         "item",
+        "item_base64",
         "status",
         "ending",
         "exit",
@@ -153,7 +158,7 @@ impl Row for ItemRow {
             exit,
             text::duration(Duration::from_micros(self.micros)),
             screen_text(self.at, screen),
-            self.item.to_string(),
+            text::shown(&self.item),
             self.said.clone().unwrap_or_default(),
         ]]
     }
@@ -164,8 +169,10 @@ impl Row for ItemRow {
             Ending::Signal(_) => (String::new(), self.ending.to_string()),
             Ending::NotStarted | Ending::TimedOut => (String::new(), String::new()),
         };
+        let [item, item_base64] = csv_value(Some(&self.item));
         vec![vec![
-            self.item.as_str().to_owned(),
+            item,
+            item_base64,
             self.status().to_owned(),
             self.ending_kind().to_owned(),
             exit,
@@ -182,7 +189,10 @@ impl Row for ItemRow {
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
         let mut object = Object::begin(line);
-        object.put("item", self.item.as_str());
+        match str::from_utf8(&self.item) {
+            Ok(item) => object.put("item", item),
+            Err(_) => object.put("item_base64", STANDARD.encode(&self.item)),
+        }
         object.put("status", self.status());
         match self.ending {
             Ending::Exit(code) => object.put("exit", code),

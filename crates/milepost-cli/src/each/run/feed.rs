@@ -36,8 +36,9 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
                 continue;
             }
         };
-        let Some((text, attempts)) = choose(shared, item)? else { continue };
-        if queue.send(Item { text, place: read, turn, attempts }).is_err() {
+        let Some(Chosen { bytes, attempts }) = choose(shared, item)? else { continue };
+        shared.budget.take(bytes.len());
+        if queue.send(Item { bytes, place: read, turn, attempts }).is_err() {
             return Ok(());
         }
         turn += 1;
@@ -47,24 +48,31 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
     Ok(())
 }
 
-/// Decides whether an item is to be run, and takes it in hand if so; then also its attempts so far.
-fn choose(shared: &Shared, text: &str) -> Result<Option<(Arc<str>, u32)>, EachError> {
-    let text: Arc<str> = text.into();
+/// An item that is to be run.
+struct Chosen {
+    bytes: Arc<[u8]>,
+    /// Its attempts so far.
+    attempts: u32,
+}
+
+/// Decides whether an item is to be run, and takes it in hand if so.
+fn choose(shared: &Shared, bytes: &[u8]) -> Result<Option<Chosen>, EachError> {
+    let bytes: Arc<[u8]> = bytes.into();
     // In hand before it is looked up: whoever marks it lets go of it only when the mark can be seen.
-    if !shared.marks.take(&text) {
+    if !shared.marks.take(&bytes) {
         add(&shared.counters.repeated);
         return Ok(None);
     }
-    let known = shared.job.look_up(&text)?;
+    let known = shared.job.look_up(&bytes)?;
     let counter = match known {
         Some(known) if shared.job.is_of_this_run(&known) => &shared.counters.repeated,
         Some(Known { done: true, .. }) => &shared.counters.skipped,
         Some(_) if shared.plan.failed_before == FailedBefore::Skip => &shared.counters.failed_before,
-        Some(Known { attempt, .. }) => return Ok(Some((text, attempt))),
-        None => return Ok(Some((text, 0))),
+        Some(Known { attempt, .. }) => return Ok(Some(Chosen { bytes, attempts: attempt })),
+        None => return Ok(Some(Chosen { bytes, attempts: 0 })),
     };
     add(counter);
-    shared.marks.let_go(&text);
+    shared.marks.let_go(&bytes);
     Ok(None)
 }
 

@@ -16,7 +16,7 @@ use self::turns::{Held, Turns};
 use crate::each::{
     child::{Output, Outputs, Rest},
     progress::Bar,
-    text::Escaped,
+    text::Named,
 };
 
 /// What is printed of a command that has ended.
@@ -69,7 +69,7 @@ impl Printer {
     }
 
     /// Prints the outputs of a command, or keeps them until those before it are printed.
-    pub(super) fn print(&self, turn: u64, item: &str, outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
+    pub(super) fn print(&self, turn: u64, item: &[u8], outputs: &mut Outputs, bar: &Bar) -> io::Result<()> {
         let Outputs { stdout, stderr, .. } = outputs;
         let silent = stdout.kept().total_bytes + stderr.kept().total_bytes == 0;
         if self.print == Print::Nothing || silent {
@@ -97,7 +97,7 @@ impl Printer {
         self.write(&held.item, &mut held.stdout, &mut held.stderr, bar)
     }
 
-    fn write(&self, item: &str, out: &mut Output, err: &mut Output, bar: &Bar) -> io::Result<()> {
+    fn write(&self, item: &[u8], out: &mut Output, err: &mut Output, bar: &Bar) -> io::Result<()> {
         bar.aside(|| {
             let mut stdout = self.stdout.lock();
             let mut stderr = io::stderr().lock();
@@ -105,7 +105,7 @@ impl Printer {
                 out.copy_to(&mut *stdout)?;
                 return err.copy_to(&mut stderr);
             }
-            let prefix = format!("{}: ", Escaped(item));
+            let prefix = format!("{}: ", Named(item));
             let mut lines = Prefixed::new(BufWriter::new(&mut *stdout), &prefix);
             out.copy_to(&mut lines)?;
             lines.end()?;

@@ -5,13 +5,17 @@
 
 use std::{
     convert::Infallible,
+    ffi::OsStr,
     io,
+    os::unix::ffi::OsStrExt,
     process::Command,
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, select};
+
+use milepost::limits::KEY_BYTES_MAX;
 
 use super::{Event, Item, Retries, Shared};
 use crate::each::{
@@ -30,6 +34,7 @@ pub(super) fn work(shared: &Shared, slot: &Slot, items: &Receiver<Item>, stopped
             recv(stopped) -> _ => None,
         };
         let Some(item) = item else { return };
+        shared.budget.give(item.bytes.len());
         let turn = item.turn;
         let mut ran = run_item(shared, slot, item, &mut outputs, stopped);
         if !matches!(ran, Ok(Some(_))) {
@@ -62,15 +67,15 @@ fn run_item(
         let ended = match start(shared, slot, &item, attempt, outputs) {
             Ok(ended) => ended,
             Err(source) => {
-                shared.marks.let_go(&item.text);
-                return Err(EachError::Start { item: item.text.to_string(), source });
+                shared.marks.let_go(&item.bytes);
+                return Err(EachError::Start { item: item.bytes.to_vec(), source });
             }
         };
         if ended.ending.is_ok() {
             break ended;
         }
         if shared.is_killing.load(Ordering::SeqCst) {
-            shared.marks.let_go(&item.text);
+            shared.marks.let_go(&item.bytes);
             return Ok(None);
         }
         let Retries { count, .. } = shared.plan.retries;
@@ -93,10 +98,10 @@ fn run_item(
     if ended.ending.is_ok() {
         add(&shared.counters.done);
     } else {
-        shared.counters.fail(&item.text, ended.ending, outputs.stderr.kept().bytes);
+        shared.counters.fail(&item.bytes, ended.ending, outputs.stderr.kept().bytes);
     }
-    shared.marks.push(item.text.clone(), mark);
-    shared.printer.print(item.turn, &item.text, outputs, &shared.bar).map_err(EachError::Print)?;
+    shared.marks.push(item.bytes.clone(), mark);
+    shared.printer.print(item.turn, &item.bytes, outputs, &shared.bar).map_err(EachError::Print)?;
     Ok(Some(ended.ending))
 }
 
@@ -113,18 +118,26 @@ fn is_free_after(shared: &Shared, pause: Duration, stopped: &Receiver<Infallible
 
 fn start(shared: &Shared, slot: &Slot, item: &Item, attempt: u32, outputs: &mut Outputs) -> io::Result<Ended> {
     let template = &shared.plan.template;
-    let mut command: Command = template.command(&item.text, item.place);
+    let mut command: Command = template.command(&item.bytes, item.place);
     command
-        .env("MILEPOST_ITEM", &*item.text)
+        .env("MILEPOST_ITEM", OsStr::from_bytes(&item.bytes))
         .env("MILEPOST_JOB", &shared.plan.job)
         .env("MILEPOST_ATTEMPT", attempt.to_string());
     match slot.run(&mut command, outputs, shared.plan.time_limit) {
-        Err(error) if template.program_depends_on_item() && is_about_the_program(&error) => {
+        Err(error)
+            if is_about_the_item(&error, item)
+                || template.program_depends_on_item() && is_about_the_program(&error) =>
+        {
             outputs.not_started(&format!("{}: {error}", command.get_program().display()));
             Ok(Ended { ending: Ending::NotStarted, took: Duration::ZERO })
         }
         other => other,
     }
+}
+
+/// Whether a shorter item would have been taken.
+fn is_about_the_item(error: &io::Error, item: &Item) -> bool {
+    item.bytes.len() > KEY_BYTES_MAX && error.raw_os_error() == Some(rustix::io::Errno::TOOBIG.raw_os_error())
 }
 
 /// Whether another program would have started.

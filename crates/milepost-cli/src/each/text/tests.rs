@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Escaped, command_line, count, duration, last_line};
+use super::{Escaped, Named, command_line, count, duration, last_line};
 
 #[test]
 fn names_are_shown_escaped() {
@@ -17,6 +17,7 @@ fn names_are_shown_escaped() {
     ];
     for (text, shown) in rows {
         assert_eq!(Escaped(text).to_string(), shown);
+        assert_eq!(Named(text.as_bytes()).to_string(), shown);
     }
 }
 
@@ -56,4 +57,20 @@ fn numbers_are_readable() {
     }
     assert_eq!(duration(Duration::from_secs(247)), "4m 07s");
     assert_eq!(duration(Duration::from_secs(7_512)), "2h 05m");
+}
+
+#[test]
+fn items_are_shown_whatever_their_bytes() {
+    let long = "x".repeat(1025);
+    let rows: [(&[u8], String); 5] = [
+        (b"\xff", r#""\xff""#.into()),
+        (b"a\xc3\xa9\xc3 \n", r#""aé\xc3 \n""#.into()),
+        (br"\xff", r#""\\xff""#.into()),
+        (&long.as_bytes()[1..], long[1..].into()),
+        (long.as_bytes(), format!("\"{long}\"… (1025 bytes)")),
+    ];
+    for (item, shown) in rows {
+        assert_eq!(Named(item).to_string(), shown);
+    }
+    assert_eq!(command_line(&[&b"rm"[..], b"caf\xe9'"]), r"rm $'caf\xe9\''");
 }

@@ -17,7 +17,7 @@ const HELD_ITEMS_MAX: usize = 64 << 10;
 
 /// What a command has said, until its turn.
 pub(super) struct Held {
-    pub(super) item: String,
+    pub(super) item: Vec<u8>,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
 }

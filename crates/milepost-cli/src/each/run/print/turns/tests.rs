@@ -7,14 +7,14 @@ use crate::each::child::{Outputs, Rest};
 
 fn said(item: &str) -> Option<Held> {
     let Outputs { stdout, stderr, .. } = Outputs::new(0, Rest::Dropped);
-    Some(Held { item: item.to_owned(), stdout, stderr })
+    Some(Held { item: item.as_bytes().to_vec(), stdout, stderr })
 }
 
 #[test]
 fn each_is_printed_at_its_turn() {
     let (turns, printed) = (Turns::default(), Mutex::new(String::new()));
     let print = |held: Held| {
-        printed.lock().push_str(&held.item);
+        printed.lock().push_str(str::from_utf8(&held.item).unwrap());
         Ok(())
     };
     let rows: [(u64, Option<Held>, &str); 6] = [
@@ -40,7 +40,7 @@ fn what_is_held_is_bounded_and_the_first_in_line_gets_through() {
         let print = |printed: &Arc<Mutex<Vec<String>>>| {
             let printed = Arc::clone(printed);
             move |held: Held| {
-                printed.lock().push(held.item);
+                printed.lock().push(String::from_utf8(held.item).unwrap());
                 Ok(())
             }
         };
