@@ -45,9 +45,10 @@ fn a_damaged_run_is_named_and_made_anew() {
     let damaged = runs(&world);
     assert!(!damaged.is_empty());
     for run in &damaged {
-        // In the first page of blocks, right behind the header's page.
+        // In the first page of blocks, right behind the header's page; a run made at closing may be smaller.
         let mut bytes = fs::read(run).unwrap();
-        bytes[4096 + 100] ^= 1;
+        let place = (4096 + 100).min(bytes.len() / 2);
+        bytes[place] ^= 1;
         fs::write(run, bytes).unwrap();
     }
     let ran = world.run(["scan", "a/b", "-o", "jsonl"]);
