@@ -254,7 +254,8 @@ pub fn sequences(
             kinds.push(KINDS[rest % KINDS.len()]);
             rest /= KINDS.len();
         }
-        if before == Before::OneCommit || kinds.contains(&Kind::Recycle) {
+        // Alone, any of them: in segments of some age zeros stand ahead of what it writes.
+        if before == Before::OneCommit || length == 1 || kinds.contains(&Kind::Recycle) {
             each(&kinds)?;
         }
     }
