@@ -50,7 +50,7 @@ pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
     let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
     let (receipt, same) = bodies.with_body(first, |receipt, body| {
         let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
-        Ok((receipt, first.content() == again.content()))
+        Ok((receipt, first.holds_the_same(&again)))
     })?;
     if same {
         return Ok(Some(receipt));

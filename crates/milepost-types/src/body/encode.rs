@@ -27,6 +27,8 @@ pub struct BodyEncoder {
     scope: String,
     key: Vec<u8>,
     value_bytes_max: usize,
+    /// What all records may take together.
+    bytes_max: usize,
 }
 
 impl Default for BodyEncoder {
@@ -46,7 +48,18 @@ impl BodyEncoder {
             scope: String::with_capacity(64),
             key: Vec::with_capacity(64),
             value_bytes_max,
+            bytes_max: limits::COMMIT_BYTES_MAX,
         }
+    }
+
+    /// An encoder of what is kept of a body: whatever was in one fits.
+    pub(super) fn of_kept() -> BodyEncoder {
+        BodyEncoder { bytes_max: limits::THINNED_BYTES_MAX, ..BodyEncoder::new(limits::COMMIT_BYTES_MAX) }
+    }
+
+    /// The records, and where the event of each begins in them.
+    pub(super) fn records(&self) -> (&[u8], &[u32]) {
+        (&self.records, &self.starts)
     }
 
     /// How many events were added.
@@ -263,7 +276,7 @@ impl BodyEncoder {
     /// Checks that one more event of about `bytes` fits, before anything is added.
     fn room(&self, bytes: usize) -> Result<(), LimitError> {
         limits::check("commit", "events", self.starts.len() + 1, 1, limits::COMMIT_EVENTS_MAX)?;
-        limits::check("commit", "bytes", self.records.len() + bytes, 0, limits::COMMIT_BYTES_MAX)
+        limits::check("commit", "bytes", self.records.len() + bytes, 0, self.bytes_max)
     }
 
     fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {
