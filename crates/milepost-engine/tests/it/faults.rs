@@ -241,6 +241,9 @@ impl Disk for Gated {
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.disk.lock_dir(dir)
     }
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.disk.share_dir(dir)
+    }
 }
 
 /// FAULTS B10: while a sync takes long, reads go on and show what was durable before; the queue takes what fits and
