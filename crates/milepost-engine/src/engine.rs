@@ -6,7 +6,7 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
+//! 2. `follower`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
 //!    of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a roll, and by the
 //!    one who makes runs; held across one small write and its sync.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
@@ -17,6 +17,7 @@
 
 mod index;
 mod read;
+mod segments;
 mod threads;
 
 use std::{
@@ -28,7 +29,7 @@ use std::{
 };
 
 use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
-use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, StoreId};
+use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, Rewriter, SegmentKind, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -87,6 +88,8 @@ pub(crate) struct Shared {
     /// MANIFEST; `None` for a store opened read-only.
     keeper: Option<Keeper>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
+    /// `None` for a store opened read-only, and after closing.
+    pub(crate) rewriter: Mutex<Option<Rewriter>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
@@ -165,6 +168,7 @@ pub(crate) struct Found {
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Option<Recycler>,
+    pub(crate) rewriter: Option<Rewriter>,
     pub(crate) indexer: Option<Indexer>,
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
@@ -211,6 +215,7 @@ impl Engine {
             turn: Turns::default(),
             keeper: found.keeper,
             recycler: Mutex::new(found.recycler),
+            rewriter: Mutex::new(found.rewriter),
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
             follower: Mutex::new(found.follower),
@@ -323,7 +328,7 @@ impl Engine {
             run_bytes: sizes.run_bytes,
             late_runs: shared.indexing.late(),
             run_failure: shared.indexing.failure(),
-            segments: log.len() as u64,
+            segments: log.iter().filter(|segment| segment.kind != SegmentKind::Dropped).count() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
@@ -456,9 +461,15 @@ impl Shared {
         writer: &LogWriter,
         clean: Option<manifest::CleanRow>,
     ) -> Result<(), CommitError> {
-        let rows = manifest::rows(&writer.segments());
-        let changed = self.keeper().change(|manifest| (manifest.segments, manifest.clean) = (rows, clean));
-        changed.map_err(|error| match error {
+        let changed = self.keeper().change(|manifest| {
+            (manifest.segments, manifest.clean) = (manifest::rows(&writer.segments()), clean);
+        });
+        changed.map_err(|error| self.not_written(error))
+    }
+
+    /// Why MANIFEST was not written.
+    pub(crate) fn not_written(&self, error: OpenError) -> CommitError {
+        match error {
             OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
             OpenError::Stopped(failure) => CommitError::Stopped(failure),
             refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
@@ -473,7 +484,7 @@ impl Shared {
             | OpenError::InUse { .. }
             | OpenError::Corrupt(_)
             | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
-        })
+        }
     }
 
     pub(crate) fn step_recycle(&self) -> bool {
@@ -508,6 +519,7 @@ impl Shared {
         if let Some(mut recycler) = self.recycler.lock().take() {
             recycler.discard();
         }
+        *self.rewriter.lock() = None;
         self.seal_last(&mut leader.writer);
         let closed = if self.latch.failure().is_none() {
             let clean = manifest::clean_row(&leader.writer.clean_mark());

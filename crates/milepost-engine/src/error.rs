@@ -345,6 +345,12 @@ pub enum CommitError {
     /// A newer version's commit met while judging. Nothing was appended.
     #[error(transparent)]
     NewerCommit(NewerCommit),
+    /// What this commit was to be judged by was removed. Nothing was appended.
+    #[error("what commit {seq} held here was removed; nothing was appended")]
+    Removed {
+        /// Which commit.
+        seq: Seq,
+    },
 }
 
 /// Why a read failed.
@@ -356,6 +362,12 @@ pub enum ReadError {
     /// A commit that a newer version wrote.
     #[error(transparent)]
     NewerCommit(NewerCommit),
+    /// What was asked for was removed, by a policy or by an erasure.
+    #[error("what commit {seq} held here was removed")]
+    Removed {
+        /// Which commit.
+        seq: Seq,
+    },
     /// A position that is not there yet.
     #[error("there is no commit {asked} yet, the last one is {last}")]
     Future {
@@ -392,12 +404,16 @@ pub enum ReadError {
 pub(crate) enum Unreadable {
     Corrupt(Corruption),
     Newer(NewerCommit),
+    /// The event was removed.
+    Removed(Seq),
 }
 
 impl Unreadable {
     pub(crate) fn new(file: PathBuf, offset: u64, seq: Seq, error: &BodyError) -> Unreadable {
         let what = error.to_string();
-        if error.is_newer() {
+        if error.is_removed() {
+            Unreadable::Removed(seq)
+        } else if error.is_newer() {
             Unreadable::Newer(NewerCommit { file, seq, what })
         } else {
             Unreadable::Corrupt(Corruption { file, offset, seq: Some(seq), what })
@@ -410,6 +426,7 @@ impl From<Unreadable> for OpenError {
         match found {
             Unreadable::Corrupt(corruption) => OpenError::Corrupt(corruption),
             Unreadable::Newer(commit) => OpenError::NewerCommit(commit),
+            Unreadable::Removed(_) => unreachable!("a walk over a body meets no event that was removed"),
         }
     }
 }
@@ -419,6 +436,7 @@ impl From<Unreadable> for CommitError {
         match found {
             Unreadable::Corrupt(corruption) => CommitError::Corrupt(corruption),
             Unreadable::Newer(commit) => CommitError::NewerCommit(commit),
+            Unreadable::Removed(seq) => CommitError::Removed { seq },
         }
     }
 }
@@ -428,6 +446,7 @@ impl From<Unreadable> for ReadError {
         match found {
             Unreadable::Corrupt(corruption) => ReadError::Corrupt(corruption),
             Unreadable::Newer(commit) => ReadError::NewerCommit(commit),
+            Unreadable::Removed(seq) => ReadError::Removed { seq },
         }
     }
 }
@@ -466,7 +485,8 @@ impl OpenError {
                 let (file, what) = (file.clone(), error.to_string());
                 OpenError::Corrupt(Corruption { file, offset: 0, seq: Some(first), what })
             }
-            LogError::OtherStore { ref file, .. }
+            LogError::Compacted { ref file }
+            | LogError::OtherStore { ref file, .. }
             | LogError::Misnamed { ref file, .. }
             | LogError::NotEmpty { ref file } => OpenError::Corrupt(named(file.clone(), error.to_string())),
             LogError::NoLog { ref dir } => OpenError::Corrupt(named(dir.clone(), error.to_string())),

@@ -101,6 +101,7 @@ pub(crate) fn for_writing(
         last,
         writer: Some(log.writer),
         recycler: Some(log.recycler),
+        rewriter: Some(log.rewriter),
         indexer: Some(indexer),
         follower: None,
         dir_lock: Some(dir_lock),
@@ -141,6 +142,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     if !is_dir(&**disk, dir)? {
         return Err(OpenError::Missing { dir: dir.to_owned() });
     }
+    let readers = share_log(&**disk, dir)?;
     let mut looks = 0;
     loop {
         looks += 1;
@@ -153,6 +155,8 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
         let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
         match replay(disk, dir, &manifest, Filler::new(&state), &mut |_, _| {}) {
             Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
+            // Compaction may have replaced a file since MANIFEST was read.
+            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && looks < LOOKS_MAX => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
             Ok(None) => return Err(OpenError::Missing { dir: dir.to_owned() }),
@@ -171,14 +175,32 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     keeper: None,
                     writer: None,
                     recycler: None,
+                    rewriter: None,
                     indexer: None,
                     follower: Some(follower),
-                    dir_lock: None,
+                    dir_lock: readers,
                     torn_bytes: 0,
                 });
             }
         }
     }
+}
+
+/// Shares the log with those who read it, before MANIFEST is read: no file that one of them may have mapped is written
+/// over. `None` where there is no log yet.
+pub(crate) fn share_log(disk: &dyn Disk, dir: &Path) -> Result<Option<Box<dyn DirLock>>, OpenError> {
+    let log = dir.join(LOG);
+    for _ in 0..LOCK_TRIES_MAX {
+        match disk.share_dir(&log) {
+            Ok(Some(lock)) => return Ok(Some(lock)),
+            // The writer takes it for the time of one rename.
+            Ok(None) => std::thread::yield_now(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::io("lock", &log, error)),
+        }
+    }
+    let why = std::io::Error::other("the writer holds it for too long");
+    Err(OpenError::io("lock", &log, why))
 }
 
 /// The state before the first commit.

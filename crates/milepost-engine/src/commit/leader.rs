@@ -11,7 +11,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use milepost_io::Failure;
-use milepost_log::{AppendError, FrameBytes, LogWriter};
+use milepost_log::{AppendError, Found, FrameBytes, LogWriter};
 use milepost_types::{
     Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -240,11 +240,12 @@ impl Bodies for Batch<'_> {
             return read(receipt, &frame.body).map_err(|error| unreachable_body(seq, &error));
         }
         match self.shared.reader.frame(seq) {
-            Ok(Some(frame)) => {
+            Ok(Found::Frame(frame)) => {
                 let found = read(Receipt { seq, at: frame.at() }, frame.body());
                 found.map_err(|error| self.shared.unreadable(seq, &error).into())
             }
-            Ok(None) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
+            Ok(Found::Removed) => Err(CommitError::Removed { seq }),
+            Ok(Found::Ahead) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
             Err(corruption) => Err(CommitError::Corrupt(corruption)),
         }
     }

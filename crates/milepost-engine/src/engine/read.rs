@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
-use milepost_log::FrameRef;
+use milepost_log::{Found, FrameRef};
 use milepost_types::{
     At, Commit, Corruption, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -77,14 +77,18 @@ impl Engine {
         Watch::new(Arc::clone(self.shared()), from)
     }
 
-    /// The commit at a position; `None` if there is none yet.
+    /// The commit at a position, as far as it was kept; `None` if there is none yet, or none any more.
     pub fn commit_at(&self, seq: Seq) -> Result<Option<Commit>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
         if seq == Seq::ZERO || seq > shared.published() {
             return Ok(None);
         }
-        shared.commit(&shared.frame(seq)?).map(Some)
+        match shared.reader.frame(seq).map_err(ReadError::Corrupt)? {
+            Found::Frame(frame) => shared.commit(&frame).map(Some),
+            Found::Removed => Ok(None),
+            Found::Ahead => Err(ReadError::Corrupt(shared.corruption(seq, NO_FRAME))),
+        }
     }
 
     /// Moves a read-only store on to the newest durable commit. A store opened for writing is always there.
@@ -125,10 +129,17 @@ impl Shared {
     #[inline]
     pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
         match self.reader.frame(seq) {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
+            Ok(Found::Frame(frame)) => Ok(frame),
+            Ok(Found::Removed) => Err(ReadError::Removed { seq }),
+            Ok(Found::Ahead) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
             Err(corruption) => Err(ReadError::Corrupt(corruption)),
         }
+    }
+
+    /// The first commit from one `Seq` to another that is there.
+    pub(crate) fn next_commit(&self, from: Seq, last: Seq) -> Result<Option<Commit>, ReadError> {
+        let next = self.reader.frames(from, last).next();
+        next.transpose().map_err(ReadError::Corrupt)?.map(|frame| self.commit(&frame)).transpose()
     }
 
     /// A commit as its owner would see it.
