@@ -206,6 +206,7 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         ErrorKind::Conflict
         | ErrorKind::Fenced
         | ErrorKind::NotYet
+        | ErrorKind::Removed
         | ErrorKind::NoCheckpoint
         | ErrorKind::Changed
         | ErrorKind::Failed

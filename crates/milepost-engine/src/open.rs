@@ -36,7 +36,7 @@ pub(crate) const LOG: &str = "log";
 
 /// How often a reader looks again at a log that a writer is writing to: what looks like damage in the middle may be two
 /// moments of a batch being written.
-const LOOKS_MAX: usize = 3;
+pub(crate) const LOOKS_MAX: usize = 3;
 
 /// How often a writer tries to lock: `verify` holds the lock for an instant to see whether anybody else does.
 const LOCK_TRIES_MAX: usize = 100;
@@ -154,9 +154,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
         }
         let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
         match replay(disk, dir, &manifest, Filler::new(&state), &mut |_, _| {}) {
-            Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
-            // Compaction may have replaced a file since MANIFEST was read.
-            Err(OpenError::Io { source, .. }) if source.kind() == ErrorKind::NotFound && looks < LOOKS_MAX => {}
+            Err(error) if looks < LOOKS_MAX && may_be_compaction(&error) => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
             Ok(None) => return Err(OpenError::Missing { dir: dir.to_owned() }),
@@ -183,6 +181,24 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                 });
             }
         }
+    }
+}
+
+/// Whether what a reader met may be that a file was replaced since MANIFEST was read, or is being written.
+pub(crate) fn may_be_compaction(error: &OpenError) -> bool {
+    match error {
+        OpenError::Corrupt(_) => true,
+        OpenError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        OpenError::Missing { .. }
+        | OpenError::NotAStore { .. }
+        | OpenError::ManifestMissing { .. }
+        | OpenError::NewerFormat { .. }
+        | OpenError::NewerCommit(_)
+        | OpenError::InUse { .. }
+        | OpenError::Permission { .. }
+        | OpenError::DiskFull { .. }
+        | OpenError::Stopped(_)
+        | OpenError::Limit(_) => false,
     }
 }
 

@@ -46,7 +46,7 @@ impl View {
         match self.at {
             Some(at) => Ok(at),
             None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
-            None => Ok(self.shared.frame(self.seq)?.at()),
+            None => self.shared.stamp(self.seq),
         }
     }
 

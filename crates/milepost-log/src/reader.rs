@@ -101,7 +101,7 @@ pub struct SegmentStats {
     pub commits: u64,
     /// How many of them it holds a frame of.
     pub frames: u64,
-    /// Bytes from the first frame to the end of the last, as they would stand uncompressed.
+    /// Bytes from the first frame to the end of the last.
     pub frame_bytes: u64,
     /// Bytes of its file that are in use.
     pub file_bytes: u64,
@@ -116,10 +116,8 @@ pub enum SegmentKind {
     Open,
     /// It can't change any more.
     Sealed,
-    /// It was written anew, with its frames as they are.
+    /// It was written anew.
     Rewritten,
-    /// It was written anew, with its frames compressed.
-    Compressed,
     /// It is gone.
     Dropped,
 }
@@ -229,6 +227,17 @@ impl LogReader {
             }
         }
         Ok(())
+    }
+
+    /// When the commit at a `Seq` was stamped; as near as is known if it was removed. `None` if it is not there yet, or is
+    /// from before the first.
+    pub fn stamp(&self, seq: Seq) -> Result<Option<Timestamp>, Corruption> {
+        let shape = self.shape.load();
+        let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else { return Ok(None) };
+        match usize::try_from(seq.0 - part.first_seq().0) {
+            Ok(index) if index < part.frames() => part.stamp(index).map(Some),
+            Ok(_) | Err(_) => Ok(None),
+        }
     }
 
     /// `Seq` of the last commit stamped at or before a moment; [`Seq::ZERO`], or the one before the first that is still

@@ -154,6 +154,7 @@ impl Rewriter {
 
     /// Begins to write sealed segments anew, as one.
     pub fn begin(&mut self, ids: RangeInclusive<SegmentId>, form: Form) -> Result<Rewrite, RewriteError> {
+        let Form::Raw = form;
         if let Some(failure) = self.latch.failure() {
             return Err(RewriteError::Stopped(failure));
         }
@@ -163,7 +164,6 @@ impl Rewriter {
         let header = SegmentHeader {
             id: first.name().id,
             generation: self.generation,
-            form,
             store: self.store,
             first_seq: first.first_seq(),
             epoch: first.epoch(),
@@ -305,8 +305,7 @@ impl Rewrite {
             let view = match source.view(self.index)? {
                 Found::Frame(view) => view,
                 Found::Removed | Found::Ahead => {
-                    let Part::Sealed(sealed) = source else { unreachable!("only sealed ones are sources") };
-                    self.out.removed(sealed.stamp(self.index)?);
+                    self.out.removed(source.stamp(self.index)?);
                     // Commits that are gone already are passed quickly, but not for ever.
                     spent += 1;
                     self.index += 1;

@@ -86,6 +86,16 @@ impl Part {
         }
     }
 
+    /// When the commit with this index, which is of this part, was stamped; as near as is known.
+    pub(crate) fn stamp(&self, index: usize) -> Result<Timestamp, Corruption> {
+        match self {
+            Part::Sealed(sealed) => sealed.stamp(index),
+            Part::Heap(heap) => Ok(heap.get(index).expect("it is of this part").at),
+            Part::Dropped(dropped) if index == 0 => Ok(dropped.facts().first_at),
+            Part::Dropped(dropped) => Ok(dropped.facts().last_at),
+        }
+    }
+
     /// The first commit from this one on, below `end`, that was not removed.
     pub(crate) fn next_kept(&self, index: usize, end: usize) -> Option<usize> {
         match self {

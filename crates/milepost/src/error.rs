@@ -56,6 +56,8 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A read of a commit that is not there yet: wait for it.
     NotYet,
+    /// What was asked for was removed, by a policy or an erasure: read a later moment.
+    Removed,
     /// There is no checkpoint of this name: the message names those that are there.
     NoCheckpoint,
     /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
@@ -213,6 +215,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
         CommitError::Forked => ErrorKind::Forked,
         CommitError::Corrupt(_) => ErrorKind::Corrupt,
         CommitError::NewerCommit(_) => ErrorKind::NewerFormat,
+        CommitError::Removed { .. } => ErrorKind::Removed,
     }
 }
 
@@ -234,6 +237,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::Corrupt(_) => ErrorKind::Corrupt,
         ReadError::NewerCommit(_) => ErrorKind::NewerFormat,
+        ReadError::Removed { .. } => ErrorKind::Removed,
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::Forked => ErrorKind::Forked,

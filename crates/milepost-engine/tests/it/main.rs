@@ -6,6 +6,7 @@
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
+//! * `segments`: written anew and dropped, beside commits and readers
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
@@ -25,6 +26,7 @@ mod forks;
 mod judged;
 mod newer;
 mod restores;
+mod segments;
 mod tickets;
 mod tiers;
 

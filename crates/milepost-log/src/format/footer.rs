@@ -156,7 +156,7 @@ pub fn decode_of(header: &SegmentHeader, file: &[u8]) -> Result<FooterView, Foot
     if header.generation == 0 {
         return decode(file, header.crc(), header.seed());
     }
-    kept::decode(file, header.crc(), header.seed(), header.form)
+    kept::decode(file, header.crc(), header.seed())
 }
 
 /// The same of a segment as it was first written.

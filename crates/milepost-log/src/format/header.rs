@@ -3,7 +3,7 @@
 //! ```text
 //!  0  magic          8  "MPSTSEG\0"
 //!  8  version        u16  format version, 1
-//! 10  flags          u16  1 compressed; the others are zero
+//! 10  flags          u16  zero
 //! 12  epoch          u32  of the writer that created the segment
 //! 16  segment id     u64  the number in the file's name
 //! 24  store id       16
@@ -32,7 +32,6 @@ pub const SEGMENT_HEADER_BYTES: usize = 64;
 pub const FORMAT_VERSION: u16 = 1;
 
 const MAGIC: [u8; 8] = *b"MPSTSEG\0";
-const COMPRESSED: u16 = 1;
 const CRC_AT: usize = SEGMENT_HEADER_BYTES - 4;
 
 /// How the frames of a segment stand in its file.
@@ -40,8 +39,6 @@ const CRC_AT: usize = SEGMENT_HEADER_BYTES - 4;
 pub enum Form {
     /// As they are.
     Raw,
-    /// In blocks, each compressed. Only of a segment that was written anew.
-    Compressed,
 }
 
 /// A segment's header.
@@ -51,8 +48,6 @@ pub struct SegmentHeader {
     pub id: SegmentId,
     /// Which time it was written; 0 is the first.
     pub generation: u32,
-    /// How its frames stand in it.
-    pub form: Form,
     /// Whose segment it is.
     pub store: StoreId,
     /// `Seq` of its first commit.
@@ -88,7 +83,7 @@ pub enum HeaderFault {
 
 /// The header of a segment that frames are to be appended to.
 pub(crate) fn first_written(id: SegmentId, store: StoreId, first_seq: Seq, epoch: u32, salt: u64) -> SegmentHeader {
-    SegmentHeader { id, generation: 0, form: Form::Raw, store, first_seq, epoch, salt }
+    SegmentHeader { id, generation: 0, store, first_seq, epoch, salt }
 }
 
 impl SegmentHeader {
@@ -98,8 +93,6 @@ impl SegmentHeader {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-        let flags = if self.form == Form::Compressed { COMPRESSED } else { 0 };
-        bytes[10..12].copy_from_slice(&flags.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
         bytes[24..40].copy_from_slice(&self.store.0);
@@ -125,18 +118,14 @@ impl SegmentHeader {
             return Err(HeaderFault::Newer { found: version });
         }
         let first_seq = Seq(u64_at(bytes, 48));
-        let (flags, generation) = (u16_at(bytes, 10), u32_at(bytes, 56));
-        let form = if flags == COMPRESSED { Form::Compressed } else { Form::Raw };
-        let is_first_written_compressed = generation == 0 && form == Form::Compressed;
-        if version == 0 || flags & !COMPRESSED != 0 || is_first_written_compressed || first_seq == Seq::ZERO {
+        if version == 0 || u16_at(bytes, 10) != 0 || first_seq == Seq::ZERO {
             return Err(HeaderFault::Content);
         }
         let mut store = [0; 16];
         store.copy_from_slice(&bytes[24..40]);
         Ok(SegmentHeader {
             id: SegmentId(u64_at(bytes, 16)),
-            generation,
-            form,
+            generation: u32_at(bytes, 56),
             store: StoreId(store),
             first_seq,
             epoch: u32_at(bytes, 12),

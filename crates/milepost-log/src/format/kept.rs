@@ -5,8 +5,7 @@
 //! kept so that a moment leads to the `Seq` that it always led to.
 //!
 //! Invariant: a bit for every `Seq` of the range; before each word the number of bits set in all words before; offsets
-//! of the kept frames, as in any footer. Of compressed frames the offsets are those that they have uncompressed, and the
-//! blocks, one behind the other without a gap, cover them all.
+//! of the kept frames, as in any footer.
 
 use std::ops::Range;
 
@@ -14,9 +13,9 @@ use milepost_types::{Seq, Timestamp};
 use rkyv::{Archive, Serialize, rancor, util::AlignedVec};
 
 use super::{
-    Seed, align_up,
+    Seed,
     footer::{self, FooterFault, FooterView, end_of_ordered},
-    header::{Form, SEGMENT_HEADER_BYTES},
+    header::SEGMENT_HEADER_BYTES,
     times::{Times, TimesView},
     u32_at, u64_at,
 };
@@ -37,34 +36,19 @@ pub struct Kept {
     pub last_at: i64,
     /// Header checksum of the last frame; of the segment's header if there is none.
     pub last_crc: u32,
-    /// Where the last frame ends, uncompressed.
-    pub end: u32,
+    /// Zero.
+    pub reserved: u32,
     /// A bit for each commit: whether it is kept.
     pub bits: Vec<u64>,
     /// How many are kept in the words of bits before each.
     pub ranks: Vec<u32>,
-    /// Where each kept frame begins, uncompressed.
+    /// Where each kept frame begins.
     pub offsets: Vec<u32>,
     /// When each commit was stamped.
     pub times: Times,
-    /// The compressed blocks; none in a segment whose frames stand as they are.
-    pub blocks: Vec<Block>,
 }
 
-/// A compressed block: a piece of the frames as they would stand uncompressed.
-#[derive(Archive, Serialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Block {
-    /// Where the piece begins, uncompressed. It ends where the next one begins.
-    pub begin: u32,
-    /// Where the block begins in the file: where the one before ends.
-    pub at: u32,
-    /// Its bytes in the file.
-    pub bytes: u32,
-    /// Checksum of the block, salted.
-    pub crc: u32,
-}
-
-const _: () = assert!(size_of::<ArchivedBlock>() == 16 && size_of::<ArchivedKept>() == 96);
+const _: () = assert!(size_of::<ArchivedKept>() == 88);
 
 /// Where in the file of a footer it stands which commits are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +57,6 @@ pub struct KeptTable {
     ranks_at: usize,
     /// How many are kept.
     pub count: usize,
-    /// Where the last frame ends, uncompressed.
-    pub end: u32,
-    blocks_at: usize,
-    /// How many compressed blocks there are.
-    pub blocks: usize,
 }
 
 impl Kept {
@@ -115,7 +94,7 @@ pub fn encode(kept: &Kept, segment_crc: u32, seed: Seed) -> (Vec<u8>, u32) {
 }
 
 /// Reads and checks the footer of a whole segment file that was written anew.
-pub fn decode(file: &[u8], segment_crc: u32, seed: Seed, form: Form) -> Result<FooterView, FooterFault> {
+pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
     let (archive, begins_at, archive_crc) = footer::archive_of(file, segment_crc, seed)?;
     let mut copy = AlignedVec::<16>::with_capacity(archive.len());
     copy.extend_from_slice(archive);
@@ -136,15 +115,12 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed, form: Form) -> Result<F
             bits_at: place(kept.bits.as_ptr().cast()),
             ranks_at: place(kept.ranks.as_ptr().cast()),
             count: kept.offsets.len(),
-            end: kept.end.to_native(),
-            blocks_at: place(kept.blocks.as_ptr().cast()),
-            blocks: kept.blocks.len(),
         }),
     };
     let is_sound = view.counts(&kept.times)
         && bits_are_sound(kept, view.frames)
-        && offsets_are_sound(kept)
-        && blocks_are_sound(kept, begins_at, form);
+        && offsets_are_sound(kept, begins_at)
+        && kept.reserved.to_native() == 0;
     if is_sound { Ok(view) } else { Err(FooterFault::Content) }
 }
 
@@ -165,29 +141,10 @@ fn bits_are_sound(kept: &ArchivedKept, frames: usize) -> bool {
         && (rest == 0 || kept.bits.last().is_some_and(|word| word.to_native() >> rest == 0))
 }
 
-fn offsets_are_sound(kept: &ArchivedKept) -> bool {
+fn offsets_are_sound(kept: &ArchivedKept, begins_at: usize) -> bool {
     let first = kept.offsets.first().map_or(SEGMENT_HEADER_BYTES as u32, |first| first.to_native());
     let ends_at = end_of_ordered(kept.offsets.iter().map(|offset| offset.to_native()));
-    first as usize == SEGMENT_HEADER_BYTES && ends_at.is_some_and(|end| end <= kept.end.to_native() as usize)
-}
-
-/// Whether the frames end where the footer begins, or the blocks do.
-fn blocks_are_sound(kept: &ArchivedKept, begins_at: usize, form: Form) -> bool {
-    let end = kept.end.to_native() as usize;
-    if form == Form::Raw {
-        return kept.blocks.is_empty() && end == begins_at;
-    }
-    let (mut last_begin, mut at) = (None, SEGMENT_HEADER_BYTES);
-    let ordered = kept.blocks.iter().all(|block| {
-        let begin = block.begin.to_native() as usize;
-        let is_next = block.at.to_native() as usize == at
-            && last_begin.map_or(begin == SEGMENT_HEADER_BYTES, |before| before < begin);
-        last_begin = Some(begin);
-        at = at.saturating_add(block.bytes.to_native() as usize);
-        is_next
-    });
-    let ends = last_begin.map_or(end == SEGMENT_HEADER_BYTES, |begin| begin < end);
-    ordered && ends && align_up(at) == begins_at
+    first as usize == SEGMENT_HEADER_BYTES && ends_at.is_some_and(|end| end <= begins_at)
 }
 
 impl KeptTable {
@@ -227,24 +184,5 @@ impl KeptTable {
             index = (index / WORD + 1) * WORD;
         }
         None
-    }
-
-    /// Where in the file the block with this index is described.
-    #[must_use]
-    pub fn block_at(&self, index: usize) -> usize {
-        assert!(index < self.blocks, "block {index} of {}", self.blocks);
-        self.blocks_at + size_of::<ArchivedBlock>() * index
-    }
-
-    /// A block by its index.
-    #[must_use]
-    pub fn block(&self, file: &[u8], index: usize) -> Block {
-        let at = self.block_at(index);
-        Block {
-            begin: u32_at(file, at),
-            at: u32_at(file, at + 4),
-            bytes: u32_at(file, at + 8),
-            crc: u32_at(file, at + 12),
-        }
     }
 }

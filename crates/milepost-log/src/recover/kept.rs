@@ -51,7 +51,7 @@ pub(super) fn walk_kept(
         position.chain.pass(&frame);
         (next, rank) = (index + 1, rank + 1);
     }
-    if position.at != kept.end as usize || position.chain.prev_crc != footer.last_crc {
+    if position.at != footer.begins_at || position.chain.prev_crc != footer.last_crc {
         return Stop::Corrupt("the footer does not say what the frames say".to_owned());
     }
     position.chain.next_seq = Seq(footer.last_seq.0 + 1);

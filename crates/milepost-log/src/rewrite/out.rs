@@ -130,11 +130,7 @@ impl Out {
 
     /// Gives the file its footer and its name.
     pub(super) fn finish(&mut self) -> Result<(Part, PathBuf), RewriteError> {
-        let kept = Kept {
-            last_crc: self.prev_crc,
-            end: u32::try_from(self.end).map_err(|_| self.too_large())?,
-            ..Kept::of(self.header.first_seq, &self.stamps, &self.kept)
-        };
+        let kept = Kept { last_crc: self.prev_crc, ..Kept::of(self.header.first_seq, &self.stamps, &self.kept) };
         let (footer, _) = kept::encode(&kept, self.header.crc(), self.seed);
         self.pending.extend_from_slice(&footer);
         self.write(1)?;

@@ -143,7 +143,6 @@ impl Sealed {
 
     pub(crate) fn kind(&self) -> SegmentKind {
         match &self.offsets {
-            Offsets::Kept(_, kept) if kept.blocks > 0 => SegmentKind::Compressed,
             Offsets::Kept(..) => SegmentKind::Rewritten,
             Offsets::Footer(_) | Offsets::Memory(_) => SegmentKind::Sealed,
         }
