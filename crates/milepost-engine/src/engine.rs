@@ -6,9 +6,10 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
-//!    of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a roll, and by the
-//!    one who makes runs; held across one small write and its sync.
+//! 2. `follower`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
+//!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
+//!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
+//!    readers see what was written anew.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
@@ -465,26 +466,6 @@ impl Shared {
             (manifest.segments, manifest.clean) = (manifest::rows(&writer.segments()), clean);
         });
         changed.map_err(|error| self.not_written(error))
-    }
-
-    /// Why MANIFEST was not written.
-    pub(crate) fn not_written(&self, error: OpenError) -> CommitError {
-        match error {
-            OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
-            OpenError::Stopped(failure) => CommitError::Stopped(failure),
-            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
-                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
-            }
-            // None of these is about writing it.
-            other @ (OpenError::Missing { .. }
-            | OpenError::NotAStore { .. }
-            | OpenError::ManifestMissing { .. }
-            | OpenError::NewerFormat { .. }
-            | OpenError::NewerCommit(_)
-            | OpenError::InUse { .. }
-            | OpenError::Corrupt(_)
-            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
-        }
     }
 
     pub(crate) fn step_recycle(&self) -> bool {

@@ -229,8 +229,8 @@ impl LogReader {
         Ok(())
     }
 
-    /// When the commit at a `Seq` was stamped; as near as is known if it was removed. `None` if it is not there yet, or is
-    /// from before the first.
+    /// When the commit at a `Seq` was stamped; as near as is known if it was removed. `None` if it is not there yet, or
+    /// is from before the first.
     pub fn stamp(&self, seq: Seq) -> Result<Option<Timestamp>, Corruption> {
         let shape = self.shape.load();
         let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else { return Ok(None) };

@@ -5,8 +5,8 @@
 //! makes the file grow. One spare is kept; files of dropped segments beyond it are removed. No file is made for this.
 //!
 //! Invariant: a spare that is handed over is all zeros, synced, under a name that no opening takes for a segment. The
-//! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more, in this
-//! process or in another one. Of a file that can't be recycled nothing is left.
+//! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more, in
+//! this process or in another one. Of a file that can't be recycled nothing is left.
 //!
 //! Knows nothing of frames.
 

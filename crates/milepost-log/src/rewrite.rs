@@ -1,5 +1,5 @@
-//! [`Rewriter`]: changes what sealed segments hold, beside the one who appends. [`Rewrite`]: one or more of them on their
-//! way into a new file.
+//! [`Rewriter`]: changes what sealed segments hold, beside the one who appends. [`Rewrite`]: one or more of them on
+//! their way into a new file.
 //!
 //! Order, and which crash it survives: the new file is whole and durable under a name of its own; then the manifest
 //! lists it in place of the old ones; then readers see it; then the old files go. A crash before the manifest leaves a

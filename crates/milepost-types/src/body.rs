@@ -25,9 +25,9 @@
 //! u32       where the table begins
 //! ```
 //!
-//! A thinned body is what is left of one from which events were removed, in another place. Its events are known by where
-//! their records first began, so that an address that was given out once stays right: all functions here speak of
-//! those, whatever the form of the body.
+//! A thinned body is what is left of one from which events were removed. Its events are known by where their records
+//! first began, so that an address that was given out once stays right: all functions here speak of those, whatever the
+//! form of the body.
 //!
 //! All integers are little-endian; a varint is LEB128 in its shortest form. A content type is one byte above 127 for
 //! a well-known one, else its length and its text. A scope is written once for the events that follow, and a key shares

@@ -239,8 +239,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Finds the log anew, as MANIFEST now knows it, behind what was seen of it: what followed was compacted since. It may
-    /// be compacted again meanwhile.
+    /// Finds the log anew, as MANIFEST now knows it, behind what was seen of it: what followed was compacted since. It
+    /// may be compacted again meanwhile.
     fn find_again(
         &self,
         follower: &mut Follower,

@@ -10,7 +10,7 @@ use milepost_io::Failure;
 use milepost_log::{Dropped, Form, Rewrite, RewriteError, Rewritten, SegmentId, SegmentStats};
 
 use super::{Engine, Shared};
-use crate::{CommitError, manifest};
+use crate::{CommitError, OpenError, manifest};
 
 impl Engine {
     /// One line per segment of the log.
@@ -76,6 +76,26 @@ impl Shared {
         drop(guard);
         self.recycle(dropped.map_err(|error| self.not_written(error))?);
         Ok(true)
+    }
+
+    /// Why MANIFEST was not written.
+    pub(crate) fn not_written(&self, error: OpenError) -> CommitError {
+        match error {
+            OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
+            OpenError::Stopped(failure) => CommitError::Stopped(failure),
+            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
+                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
+            }
+            // None of these is about writing it.
+            other @ (OpenError::Missing { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::ManifestMissing { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::NewerCommit(_)
+            | OpenError::InUse { .. }
+            | OpenError::Corrupt(_)
+            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
+        }
     }
 
     fn recycle(self: &Arc<Shared>, dropped: Vec<Dropped>) {

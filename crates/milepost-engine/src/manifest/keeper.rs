@@ -3,9 +3,9 @@
 //! Invariant: one change at a time. What is written is what was there, changed in one respect; a change that could not
 //! be written leaves what is kept as it was.
 //!
-//! Three change it: the one who leads, when a segment was begun, the one who makes runs, and the one who compacts. What
-//! it is to say of the segments is asked under its lock: else one would write down what another one has replaced. Its lock is held across IO;
-//! nobody takes another lock meanwhile, and no reader takes it.
+//! Three change it: the one who leads, when a segment was begun, the one who makes runs, and the one who compacts.
+//! What it is to say of the segments is asked under its lock: else one would write down what another one has replaced.
+//! Its lock is held across IO; nobody takes another lock of the engine meanwhile, and no reader takes it.
 
 use std::{path::PathBuf, sync::Arc};
 

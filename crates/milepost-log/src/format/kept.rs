@@ -1,8 +1,8 @@
 //! The archive in the footer of a segment that was written anew: which commits of its range are kept, where their
 //! frames stand, and when each commit was stamped, the removed ones too.
 //!
-//! A removed commit costs a bit, its share of a rank and a step of time: two bytes and three eighths in all. Its time is
-//! kept so that a moment leads to the `Seq` that it always led to.
+//! A removed commit costs a bit, its share of a rank and its time: two bytes and a third in all. The time is kept so
+//! that a moment leads to the `Seq` that it always led to.
 //!
 //! Invariant: a bit for every `Seq` of the range; before each word the number of bits set in all words before; offsets
 //! of the kept frames, as in any footer.

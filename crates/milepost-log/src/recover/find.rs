@@ -4,6 +4,8 @@
 //! and a place that looks damaged is read again, because a read beside a write may see a later page before an earlier
 //! one.
 
+mod compacted;
+
 use std::{
     io,
     ops::ControlFlow,
@@ -16,7 +18,6 @@ use milepost_types::{Corruption, Seq, Timestamp};
 
 use super::{
     FoundLog, FoundOpen, Tail, Unsealed, Visit,
-    kept::walk_kept,
     listing::{self, Listing},
     scan::{Expected, Position, Stop, walk},
 };
@@ -29,7 +30,7 @@ use crate::{
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
     },
     names,
-    segment::{DroppedPart, HeapWriter, Offsets, Part, Sealed, read_footer},
+    segment::{HeapWriter, Offsets, Part, Sealed, read_footer},
 };
 
 /// How often a place that looks damaged is read again.
@@ -237,26 +238,6 @@ impl Finder<'_> {
         }
     }
 
-    /// Commits that were dropped with their segments: the manifest alone knows of them.
-    fn pass_dropped(&mut self, known: KnownSegment) -> Result<(), LogError> {
-        let facts = known.dropped.expect("asked by the caller");
-        let path = names::segment(&names::log_dir(self.dir), known.name());
-        let corrupt =
-            |what: String| LogError::Corrupt(Corruption { file: path, offset: 0, seq: Some(known.first_seq), what });
-        let Some(part) = DroppedPart::new(known.name(), known.first_seq, facts) else {
-            return Err(corrupt("the manifest says of a dropped segment what can't be".to_owned()));
-        };
-        if let Some(expected) = self.chain.map(|chain| chain.next_seq).filter(|expected| *expected != known.first_seq) {
-            let found = known.first_seq;
-            return Err(corrupt(format!("the dropped segment begins with seq {found}, expected was {expected}")));
-        }
-        let next_seq = Seq(facts.last_seq.0 + 1);
-        let (prev_crc, epoch) = self.chain.map_or((0, 0), |chain| (chain.prev_crc, chain.epoch));
-        self.chain = Some(Chain { prev_crc, epoch, next_seq, last_at: facts.last_at, batch_first: next_seq });
-        self.parts.push(Part::Dropped(Arc::new(part)));
-        Ok(())
-    }
-
     /// A sealed segment whose frames nobody asks for: its footer says where they are.
     fn pass_sealed(&mut self, segment: Segment, map: Map, footer: FooterView) -> Result<(), LogError> {
         let header = &segment.header;
@@ -322,41 +303,6 @@ impl Finder<'_> {
         }
         self.parts.push(Part::of_sealed(sealed));
         self.chain = Some(chain);
-        Ok(())
-    }
-
-    /// A segment that was written anew: its footer says which frames must be there, and no others.
-    fn walk_rewritten(
-        &mut self,
-        mut segment: Segment,
-        map: Map,
-        footer: FooterView,
-        visit: &mut Visit<'_>,
-    ) -> Result<(), LogError> {
-        let (header, path) = (segment.header, segment.path.clone());
-        let offsets = Offsets::of_footer(footer);
-        let sealed = Sealed::new(&header, path.clone(), map.clone(), offsets, footer.first_at, footer.begins_at);
-        let unreadable = |offset, what| {
-            LogError::Corrupt(Corruption { file: path.clone(), offset, seq: Some(header.first_seq), what })
-        };
-        map.check_readable(0..map.len()).map_err(|fault| unreadable(fault.at as u64, fault.to_string()))?;
-        let follows = segment.expected.next_first.is_none_or(|next| next.prev() == footer.last_seq);
-        if footer.first_seq != header.first_seq || !follows {
-            let what = "the footer does not say what the manifest or the next segment says".to_owned();
-            return Err(segment.corrupt(footer.begins_at, what));
-        }
-        let walked = walk_kept(&map, &header, &footer, &mut segment.position, &mut |frame, index, at| {
-            sealed.set_checked(index);
-            visit(view(frame, header.name(), at))
-        });
-        match walked {
-            Stop::Sealed => {}
-            Stop::Interrupted => return Err(LogError::Interrupted { seq: segment.position.chain.next_seq }),
-            Stop::Corrupt(what) => return Err(segment.corrupt(segment.position.at, what)),
-            Stop::End | Stop::Torn(_) | Stop::UnfinishedSeal => unreachable!("of segments as they were first written"),
-        }
-        self.parts.push(Part::of_sealed(sealed));
-        self.chain = Some(segment.position.chain);
         Ok(())
     }
 

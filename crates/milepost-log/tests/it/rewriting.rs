@@ -206,8 +206,8 @@ fn dropped_segments_are_removed_not_missing() {
     assert!(matches!(log.rewriter.begin(open..=open, Form::Raw), Err(RewriteError::NotSealed { .. })));
 }
 
-/// Power loss at every operation of a rewrite, before and after MANIFEST lists it: either all is as it was, or as it was
-/// meant to be.
+/// Power loss at every operation of a rewrite, before and after MANIFEST lists it: either all is as it was, or as it
+/// was meant to be.
 #[test]
 fn a_rewrite_cut_off_anywhere_changes_nothing() {
     let (world, log) = filled();

@@ -334,7 +334,8 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Behind the tag of the record that first began at `offset` and must be of this kind, with no other flags than these.
+    /// Behind the tag of the record that first began at `offset` and must be of this kind, with no other flags than
+    /// these.
     fn at(bytes: &'a [u8], offset: u32, kind: u8, flags: u8) -> Result<(Cursor<'a>, u8), BodyError> {
         let removed = || BodyError { offset: offset as usize, what: BodyFault::Removed };
         let place = place_of(bytes, offset)?.ok_or_else(removed)?;

@@ -16,6 +16,10 @@ use crate::{
 /// Below this many bytes an event, on average, the table has an entry for every 16th only.
 const SPARSE_TABLE_BELOW_BYTES: usize = 64;
 const SPARSE_STRIDE: u8 = 4;
+/// The limit of a value in what is kept of a body: no store has it.
+const OF_KEPT: usize = limits::COMMIT_BYTES_MAX;
+
+const _: () = assert!(OF_KEPT > limits::VALUE_BYTES_CEILING);
 
 /// Collects events and their encoding.
 #[derive(Debug)]
@@ -27,8 +31,6 @@ pub struct BodyEncoder {
     scope: String,
     key: Vec<u8>,
     value_bytes_max: usize,
-    /// What all records may take together.
-    bytes_max: usize,
 }
 
 impl Default for BodyEncoder {
@@ -48,13 +50,12 @@ impl BodyEncoder {
             scope: String::with_capacity(64),
             key: Vec::with_capacity(64),
             value_bytes_max,
-            bytes_max: limits::COMMIT_BYTES_MAX,
         }
     }
 
     /// An encoder of what is kept of a body: whatever was in one fits.
     pub(super) fn of_kept() -> BodyEncoder {
-        BodyEncoder { bytes_max: limits::THINNED_BYTES_MAX, ..BodyEncoder::new(limits::COMMIT_BYTES_MAX) }
+        BodyEncoder::new(OF_KEPT)
     }
 
     /// The records, and where the event of each begins in them.
@@ -276,7 +277,9 @@ impl BodyEncoder {
     /// Checks that one more event of about `bytes` fits, before anything is added.
     fn room(&self, bytes: usize) -> Result<(), LimitError> {
         limits::check("commit", "events", self.starts.len() + 1, 1, limits::COMMIT_EVENTS_MAX)?;
-        limits::check("commit", "bytes", self.records.len() + bytes, 0, self.bytes_max)
+        let is_of_kept = self.value_bytes_max == OF_KEPT;
+        let bytes_max = if is_of_kept { limits::THINNED_BYTES_MAX } else { limits::COMMIT_BYTES_MAX };
+        limits::check("commit", "bytes", self.records.len() + bytes, 0, bytes_max)
     }
 
     fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {
