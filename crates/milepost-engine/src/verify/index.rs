@@ -1,8 +1,8 @@
 //! [`IndexCheck`]: runs against the log that they were made of.
 //!
 //! Invariant: a run that passes holds every version and every clear of its commits, and nothing else: each one of the
-//! log is found in it, and it holds as many, or more where events were removed from the log since. One fault of a run is
-//! told, not all.
+//! log is found in it, and it holds as many, or more where events were removed from the log since. One fault of a run
+//! is told, not all.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -38,7 +38,7 @@ fn fate(store: &Engine, seq: Seq, body: &[u8]) -> Fate {
         EventRef::Set { key, .. } if key.starts_with("hot/") => {
             store.get("s", key).unwrap().is_some_and(|newest| newest.seq() == seq)
         }
-        _ => seq.0 % 7 != 0,
+        _ => !seq.0.is_multiple_of(7),
     });
     match thinned.unwrap() {
         Thinned::All => Fate::Keep,

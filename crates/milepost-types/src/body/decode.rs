@@ -80,7 +80,12 @@ impl<'a> Body<'a> {
         cursor.skip_meta(flags)?;
         let meta_end = cursor.pos;
         if flags & THINNED != 0 {
-            cursor.take(digest_bytes(flags) + ORIGIN_BYTES * events)?;
+            cursor.take(digest_bytes(flags))?;
+            let origins = cursor.take(ORIGIN_BYTES * events)?.as_chunks::<ORIGIN_BYTES>().0;
+            // In order, so that one can be searched for.
+            if !origins.is_sorted_by(|before, next| read_u32(before, 0) < read_u32(next, 0)) {
+                return Err(cursor.fault(BodyFault::Table));
+            }
         }
         Ok(Body { bytes, events: events as u32, stride, flags, meta, meta_end, records: cursor.pos, table })
     }
@@ -131,7 +136,6 @@ impl<'a> Body<'a> {
             cursor: Cursor { bytes: self.bytes, pos: self.records, end: self.table },
             body: *self,
             index: 0,
-            origin: None,
             scope: String::new(),
             key: Vec::new(),
         }
@@ -164,8 +168,6 @@ pub struct Events<'a> {
     body: Body<'a>,
     cursor: Cursor<'a>,
     index: u32,
-    /// Where the record before first began.
-    origin: Option<u32>,
     /// Checked when it was read; empty before the first.
     scope: String,
     key: Vec<u8>,
@@ -197,11 +199,9 @@ impl Events<'_> {
         }
         let index = self.index;
         let (origin, now) = self.body.origin(index, offset);
-        // In order, so that one can be searched for.
-        if now != offset || self.origin.is_some_and(|before| before >= origin) {
+        if now != offset {
             return Err(self.cursor.fault(BodyFault::Table));
         }
-        self.origin = Some(origin);
         self.index += 1;
         let event = self.event(tag)?;
         Ok(Some(Positioned { event, index, offset: origin }))
