@@ -8,7 +8,7 @@ use std::{
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
-    Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
+    Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
 };
 use thiserror::Error;
 
@@ -190,6 +190,13 @@ pub enum Refusal {
     },
     /// No sequence number or timestamp is left.
     Exhausted,
+    /// A commit that was made before and does not follow the last one here.
+    NotNext {
+        /// Where it stood.
+        place: Receipt,
+        /// The last commit here.
+        last: Receipt,
+    },
 }
 
 /// Why a scope can't begin as another one.
@@ -273,6 +280,14 @@ impl fmt::Display for Refusal {
                 "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
             ),
             Refusal::Exhausted => f.write_str("no sequence number is left in this store"),
+            Refusal::NotNext { place, last } if Some(place.seq) != last.seq.next() => {
+                write!(f, "commit {} does not follow commit {}, the last one here", place.seq, last.seq)
+            }
+            Refusal::NotNext { place, last } => write!(
+                f,
+                "commit {} is stamped {}, which is not after commit {}, stamped {}",
+                place.seq, place.at, last.seq, last.at
+            ),
         }
     }
 }

@@ -12,7 +12,7 @@ use milepost_io::Disk;
 use milepost_log::Tail;
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, error::Unreadable, manifest, open};
+use crate::{Holder, OpenError, error::Unreadable, filling, manifest, open};
 use index::IndexCheck;
 
 /// What state a store is in.
@@ -66,9 +66,8 @@ const LOOKS_MAX: usize = 3;
 
 /// Reads every byte of a store, calling `progress` with the bytes read and the bytes in all.
 pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
-    if !open::is_dir(&**disk, dir)? {
-        return Err(OpenError::Missing { dir: dir.to_owned() });
-    }
+    let Some(found) = open::entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
+    filling::refuse_unfinished(dir, &found)?;
     let held = if open::is_held(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
     let mut looks = 0;
     loop {

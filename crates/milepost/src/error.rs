@@ -227,6 +227,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,
+        Refusal::NotNext { .. } => ErrorKind::Invalid,
     }
 }
 
