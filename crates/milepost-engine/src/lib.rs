@@ -4,6 +4,7 @@
 //!
 //! Knows nothing of sockets, tasks or command lines. The order of locks stands in `engine.rs`.
 
+pub mod backup;
 mod checkpoint;
 mod commit;
 mod diff;
