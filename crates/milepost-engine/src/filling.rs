@@ -9,7 +9,6 @@ mod clear;
 use std::{
     collections::VecDeque,
     fmt,
-
     path::{Path, PathBuf},
     sync::Arc,
 };

@@ -108,7 +108,8 @@ impl Creation<'_> {
     /// otherwise. A restored store has fewer commits, too, and an epoch far above.
     fn refuse_rolled_back(&self, stretches: &[Stretch], last: Seq) -> Result<(), BackupError> {
         let Some(newest) = self.place.backups.last() else { return Ok(()) };
-        let rolled_back = BackupError::RolledBack { number: newest.number, backed_up: Seq(newest.last_seq), store: last };
+        let rolled_back =
+            BackupError::RolledBack { number: newest.number, backed_up: Seq(newest.last_seq), store: last };
         if newest.last_seq > last.0 && self.shared.epoch < newest.epoch.saturating_add(RESTORED_EPOCHS) {
             return Err(rolled_back);
         }

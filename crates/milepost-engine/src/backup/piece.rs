@@ -137,9 +137,8 @@ impl Shelf<'_> {
     }
 
     fn map(&self, path: &Path) -> Result<(Map, PathBuf), BackupError> {
-        let corrupt = |offset, what| {
-            BackupError::Corrupt(Corruption { file: path.to_owned(), offset, seq: None, what })
-        };
+        let corrupt =
+            |offset, what| BackupError::Corrupt(Corruption { file: path.to_owned(), offset, seq: None, what });
         let file = match self.disk.open(path, OpenMode::Read) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(corrupt(0, "the piece is missing".to_owned()));
@@ -171,7 +170,10 @@ impl Shelf<'_> {
         }
         if sealed.range() != (id.first, id.last) {
             let (first, last) = sealed.range();
-            return Err(corrupt(format!("the piece holds seq {first} to {last}, expected was {} to {}", id.first, id.last)));
+            return Err(corrupt(format!(
+                "the piece holds seq {first} to {last}, expected was {} to {}",
+                id.first, id.last
+            )));
         }
         Ok(sealed)
     }

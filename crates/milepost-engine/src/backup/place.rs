@@ -206,13 +206,17 @@ fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, BackupError> {
 fn write_whole(disk: &dyn Disk, dir: &Path, path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
     // A failed sync is final for the file, which is given up: the next attempt writes another one.
     write_file_atomically(disk, path, bytes, &Latch::default()).map_err(|error| match error {
-        NotReplaced::Refused { action, path, source } => {
-            let _ = disk.remove(&milepost_io::next_name(&path));
-            BackupError::write(disk, dir, bytes.len() as u64, action, &path, source)
+        NotReplaced::Refused { action, path: next, source } => {
+            let _ = disk.remove(&next);
+            BackupError::write(disk, dir, bytes.len() as u64, action, &next, source)
         }
         NotReplaced::Stopped(failure) => {
             let _ = disk.remove(&milepost_io::next_name(path));
-            BackupError::Io { action: "make durable", path: failure.file, source: std::io::Error::other(failure.message) }
+            BackupError::Io {
+                action: "make durable",
+                path: failure.file,
+                source: std::io::Error::other(failure.message),
+            }
         }
     })
 }

@@ -17,11 +17,7 @@ use super::{
     place::Place,
     store_of,
 };
-use crate::{
-    FillError, Filling, OpenError, Parts, Purpose, Settings,
-    filling::Ground,
-    open,
-};
+use crate::{FillError, Filling, OpenError, Parts, Purpose, Settings, filling::Ground, open};
 
 /// Up to where a store is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

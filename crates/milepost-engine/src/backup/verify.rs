@@ -64,7 +64,8 @@ pub fn verify(
     let shelf = Shelf { disk: &*place.disk, dir: &place.dir, store: place.store };
     let (mut done, mut begins, mut damaged) = (0, BTreeMap::new(), BTreeMap::new());
     for (id, row) in &rows {
-        let checked = shelf.open(id).and_then(|(map, path)| Ok(shelf.check_row(&map, &path, row, Timestamp::MIN)?.times().0));
+        let checked =
+            shelf.open(id).and_then(|(map, path)| Ok(shelf.check_row(&map, &path, row, Timestamp::MIN)?.times().0));
         match checked {
             Ok(first_at) => drop(begins.insert(*id, first_at)),
             Err(BackupError::Corrupt(corruption)) => drop(damaged.insert(*id, corruption)),
@@ -73,8 +74,7 @@ pub fn verify(
         done += row.bytes;
         progress(done, total);
     }
-    let listed: BTreeSet<PieceId> =
-        place.backups.iter().flat_map(|backup| &backup.pieces).map(PieceRow::id).collect();
+    let listed: BTreeSet<PieceId> = place.backups.iter().flat_map(|backup| &backup.pieces).map(PieceRow::id).collect();
     let backups = wanted.iter().map(|backup| {
         let mut damage: Vec<Corruption> =
             backup.pieces.iter().filter_map(|row| damaged.get(&row.id()).cloned()).collect();

@@ -2,7 +2,8 @@
 
 use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
-    ContentType, Event, EventRef, Fence, Meta, Note, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    ContentType, Event, EventRef, Fence, Meta, Note, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq,
+    Timestamp, Writer,
     body::{Body, BodyError},
     limits,
     scope::is_reserved,

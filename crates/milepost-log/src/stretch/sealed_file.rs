@@ -50,7 +50,9 @@ impl<'a> SealedFile<'a> {
         });
         let chain = position.chain;
         match stop {
-            Stop::Sealed if agrees && chain.prev_crc == footer.last_crc && chain.last_at == footer.last_at => Ok(sealed),
+            Stop::Sealed if agrees && chain.prev_crc == footer.last_crc && chain.last_at == footer.last_at => {
+                Ok(sealed)
+            }
             Stop::Corrupt(what) => Err(corrupt(position.at, Some(chain.next_seq), what)),
             Stop::Sealed | Stop::End | Stop::Torn(_) | Stop::UnfinishedSeal | Stop::Interrupted => {
                 Err(corrupt(footer.begins_at, first, "the footer does not say what the frames say".to_owned()))
