@@ -95,11 +95,31 @@ pub(crate) enum CliError {
         /// Why.
         error: milepost::Error,
     },
+    /// A line of what is imported.
+    #[error("line {line} of {input}: {error}; nothing can be opened at the new store: mend this and run it again")]
+    ImportLine {
+        /// Which, from 1.
+        line: u64,
+        /// Of which input.
+        input: String,
+        /// Why.
+        error: milepost::Error,
+    },
+    /// An input that can't be read.
+    #[error("can't read {path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A line that is too long to be read.
-    #[error("line {line} of standard input has more than {max} bytes, which no commit takes")]
+    #[error("line {line} of {input} has more than {max} bytes, which no commit takes")]
     LongLine {
         /// Which, from 1.
         line: u64,
+        /// Of which input.
+        input: String,
         /// The most.
         max: usize,
     },
@@ -171,11 +191,14 @@ impl CliError {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            CliError::Store(error) | CliError::Line { error, .. } => exit_code(error),
+            CliError::Store(error) | CliError::Line { error, .. } | CliError::ImportLine { error, .. } => {
+                exit_code(error)
+            }
             CliError::Each(error) => error.exit_code(),
             CliError::Argument { .. } | CliError::Time { .. } | CliError::NoStore(_) | CliError::LongLine { .. } => {
                 exit::USAGE
             }
+            CliError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             CliError::NotFound(_) => exit::NOT_FOUND,
             CliError::Lines { code, .. } => *code,
             CliError::Interrupted { signal, .. } => exit::BY_SIGNAL + signal,
@@ -184,6 +207,7 @@ impl CliError {
             | CliError::Output(_)
             | CliError::Untold { .. }
             | CliError::UntoldCommit { .. }
+            | CliError::Unreadable { .. }
             | CliError::File { .. } => exit::SYSTEM,
         }
     }
@@ -207,6 +231,7 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         | ErrorKind::Fenced
         | ErrorKind::NotYet
         | ErrorKind::NoCheckpoint
+        | ErrorKind::RolledBack
         | ErrorKind::Changed
         | ErrorKind::Failed
         | ErrorKind::OtherType => exit::NOT_FOUND,

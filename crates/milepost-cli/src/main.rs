@@ -70,6 +70,8 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Watch(args) => command::watch::run(args, &context, &mut out),
         Command::Append(args) => command::append::run(&args, &context, &mut out),
         Command::Export(args) => command::export::run(args, &context, &mut out),
+        Command::Import(args) => command::import::run(&args, &context, &mut out),
+        Command::Backup(args) => command::backup::run(args, &context, &mut out),
         Command::Verify(args) => command::verify::run(&args, &context, &mut out),
         Command::Stats => command::stats::run(&context, &mut out),
         Command::Index(args) => command::index::run(&args, &context, &mut out),

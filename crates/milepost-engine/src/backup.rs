@@ -19,6 +19,7 @@
 mod create;
 mod error;
 mod format;
+mod known;
 mod names;
 mod piece;
 mod place;
@@ -31,6 +32,7 @@ use milepost_types::{Corruption, Receipt, Seq, Timestamp};
 
 pub use create::{Rollback, create};
 pub use error::BackupError;
+pub use known::{KnownBackup, NotRemembered, known, remember, take_notes};
 pub use place::list;
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, Until, restore};

@@ -15,11 +15,11 @@ use std::{
 
 use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, write_all_at};
 use milepost_log::{KnownSegment, StoreId};
-use milepost_types::{LimitError, Receipt};
+use milepost_types::{Receipt, Seq};
 use thiserror::Error;
 
 use crate::{
-    CommitError, Engine, OpenError, Parts, Request, Settings, Ticket,
+    CommitError, Engine, OpenError, Parts, Refusal, Request, Settings, Ticket,
     manifest::{self, Manifest},
     open,
 };
@@ -73,15 +73,17 @@ pub enum FillError {
     /// The store could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A commit could not be made.
+    /// A commit could not be taken over.
+    #[error("commit {seq}: {source}")]
+    Refused {
+        /// Which.
+        seq: Seq,
+        /// Why not.
+        source: CommitError,
+    },
+    /// The store could not be closed.
     #[error(transparent)]
-    Commit(#[from] CommitError),
-}
-
-impl From<LimitError> for FillError {
-    fn from(error: LimitError) -> FillError {
-        FillError::Commit(error.into())
-    }
+    Close(CommitError),
 }
 
 /// Refuses a directory, given by the names in it, in which a store is being made.
@@ -142,7 +144,8 @@ impl Ground {
         let found = open::for_writing_locked(&parts, &dir, &settings, lock, progress)?;
         let disk = Arc::clone(&parts.disk);
         let engine = Engine::of(found, parts, settings);
-        Ok(Filling { engine, disk, dir, under_way: VecDeque::new(), under_way_bytes: 0 })
+        let last = engine.last();
+        Ok(Filling { engine, disk, dir, last, under_way: VecDeque::new(), under_way_bytes: 0 })
     }
 }
 
@@ -168,8 +171,10 @@ pub struct Filling {
     engine: Engine,
     disk: Arc<dyn Disk>,
     dir: PathBuf,
+    /// The last commit that was taken.
+    last: Receipt,
     /// In order, with the bytes of each.
-    under_way: VecDeque<(usize, Ticket)>,
+    under_way: VecDeque<(Seq, usize, Ticket)>,
     under_way_bytes: usize,
 }
 
@@ -181,10 +186,10 @@ impl Filling {
         Ground::take(parts, dir, purpose)?.open((StoreId(store), 0), &[], settings, &mut |_, _| {})
     }
 
-    /// The last commit that was taken over and is durable.
+    /// The last commit that was taken. It is durable when the store is finished.
     #[must_use]
     pub fn last(&self) -> Receipt {
-        self.engine.last()
+        self.last
     }
 
     /// A request for a commit at the place it had, for [`Filling::push`].
@@ -192,21 +197,39 @@ impl Filling {
         Engine::recorded_request(place)
     }
 
-    /// Takes a commit over. It must follow the one before. It is durable when the store is finished.
+    /// Takes a commit over. It must follow the one before.
     pub fn push(&mut self, request: Request) -> Result<(), FillError> {
+        let place = request.place().unwrap_or(self.last);
         let bytes = request.bytes();
-        self.make_room(bytes)?;
-        let ticket = self.engine.submit(request)?;
-        self.note(bytes, ticket);
-        Ok(())
+        self.push_with(place, bytes, |engine| engine.submit(request))
     }
 
     /// The same of a commit whose body is there already.
     pub fn push_body(&mut self, place: Receipt, body: Vec<u8>) -> Result<(), FillError> {
-        let bytes = body.len();
-        self.make_room(bytes)?;
-        let ticket = self.engine.submit_recorded(place, body)?;
-        self.note(bytes, ticket);
+        self.push_with(place, body.len(), |engine| engine.submit_recorded(place, body))
+    }
+
+    fn push_with(
+        &mut self,
+        place: Receipt,
+        bytes: usize,
+        submit: impl FnOnce(&Engine) -> Result<Ticket, CommitError>,
+    ) -> Result<(), FillError> {
+        let (seq, last) = (place.seq, self.last);
+        let refused = |source| FillError::Refused { seq, source };
+        // The one who leads would refuse it as well, but later, when others were taken already.
+        if Some(seq) != last.seq.next() || place.at <= last.at {
+            return Err(refused(CommitError::Refused(Box::new(Refusal::NotNext { place, last }))));
+        }
+        while self.under_way.len() >= UNDER_WAY_MAX
+            || (self.under_way_bytes + bytes > UNDER_WAY_BYTES_MAX && !self.under_way.is_empty())
+        {
+            self.settle_first()?;
+        }
+        let ticket = submit(&self.engine).map_err(refused)?;
+        self.last = place;
+        self.under_way.push_back((seq, bytes, ticket));
+        self.under_way_bytes += bytes;
         Ok(())
     }
 
@@ -214,31 +237,17 @@ impl Filling {
     pub fn finish(mut self) -> Result<Receipt, FillError> {
         while self.settle_first()? {}
         let last = self.engine.last();
-        self.engine.close()?;
+        self.engine.close().map_err(FillError::Close)?;
         let marker = self.dir.join(UNFINISHED);
         self.disk.remove(&marker).map_err(|error| OpenError::io("remove", &marker, error))?;
         self.disk.sync_dir(&self.dir).map_err(|error| OpenError::io("sync", &self.dir, error))?;
         Ok(last)
     }
 
-    fn note(&mut self, bytes: usize, ticket: Ticket) {
-        self.under_way.push_back((bytes, ticket));
-        self.under_way_bytes += bytes;
-    }
-
-    fn make_room(&mut self, bytes: usize) -> Result<(), FillError> {
-        while self.under_way.len() >= UNDER_WAY_MAX
-            || (self.under_way_bytes + bytes > UNDER_WAY_BYTES_MAX && !self.under_way.is_empty())
-        {
-            self.settle_first()?;
-        }
-        Ok(())
-    }
-
     fn settle_first(&mut self) -> Result<bool, FillError> {
-        let Some((bytes, ticket)) = self.under_way.pop_front() else { return Ok(false) };
+        let Some((seq, bytes, ticket)) = self.under_way.pop_front() else { return Ok(false) };
         self.under_way_bytes -= bytes;
-        ticket.wait()?;
+        ticket.wait().map_err(|source| FillError::Refused { seq, source })?;
         Ok(true)
     }
 }

@@ -34,12 +34,14 @@
 //!
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 
+pub mod backup;
 mod commit;
 mod diff;
 mod error;
 #[cfg(doctest)]
 mod guide;
 mod history;
+mod import;
 pub mod json;
 mod options;
 mod replay;
@@ -55,6 +57,7 @@ pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
+pub use import::Import;
 pub use milepost_engine::{
     Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
     Stats, Subject, Value, Verdict,

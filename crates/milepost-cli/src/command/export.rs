@@ -13,7 +13,7 @@ use crate::{args::Format, error::CliError, output::Out};
 Examples:
   milepost export > commits.jsonl
   milepost export --at 'yesterday 03:12' task/etl > state.jsonl
-  milepost export | milepost append --store copy")]
+  milepost export | milepost import - --store copy")]
 pub(crate) struct ExportArgs {
     /// Only this scope and those below it.
     prefix: Option<OsString>,

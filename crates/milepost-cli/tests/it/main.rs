@@ -15,6 +15,8 @@ mod index;
 mod guide;
 // What it refuses, how, and with which exit code.
 mod bad_input;
+// Backups, restores and imports.
+mod backup;
 // Lines in, receipts out.
 mod append;
 // Killed at any moment: every acknowledged commit is there.

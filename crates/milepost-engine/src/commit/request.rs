@@ -149,6 +149,12 @@ impl Request {
         Ok(self.encoder.set(scope, key, value, content_type, expires_at)?)
     }
 
+    /// Adds a set below `$`, in place: of what the store keeps for itself.
+    pub(crate) fn add_kept(&mut self, scope: &Scope, key: &str, value: &[u8]) -> Result<(), CommitError> {
+        debug_assert!(is_reserved(scope.as_str()));
+        Ok(self.encoder.set(scope, key, value, Some(&ContentType::TEXT), None)?)
+    }
+
     /// Adds a delete, in place.
     pub fn add_delete(&mut self, scope: &Scope, key: &str) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
@@ -204,6 +210,11 @@ impl Request {
         self.not_reserved(origin.as_str())?;
         self.forks = true;
         Ok(self.encoder.fork(scope, origin, point)?)
+    }
+
+    /// The place that it has already, if it was made before.
+    pub(crate) fn place(&self) -> Option<Receipt> {
+        self.recorded
     }
 
     /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
