@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     command::{
         append, backup, checkpoint, clear, delete, diff, export, fork, get, import, index, job, log, manual, progress,
-        replay, restore, scan, set, step, verify, watch, watermark,
+        replay, restore, salvage, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -73,6 +73,7 @@ pub(crate) enum Command {
     Import(import::ImportArgs),
     Backup(backup::BackupArgs),
     Verify(verify::VerifyArgs),
+    Salvage(salvage::SalvageArgs),
     /// Say how large the store is and what it holds.
     #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
     Stats,

@@ -19,6 +19,7 @@ pub(crate) mod progress;
 pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod restore;
+pub(crate) mod salvage;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod stats;

@@ -258,7 +258,7 @@ fn check_settings(settings: &Settings) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn exhausted_epoch(dir: &Path) -> OpenError {
+pub(crate) fn exhausted_epoch(dir: &Path) -> OpenError {
     let what = "the store was opened for writing 2^32 times; export it into a new store".to_owned();
     OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what })
 }

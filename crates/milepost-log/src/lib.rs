@@ -25,6 +25,7 @@ mod names;
 mod reader;
 mod recover;
 mod recycle;
+mod salvage;
 mod seal;
 mod segment;
 mod stretch;
@@ -39,4 +40,5 @@ pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, Segmen
 pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
 pub use recycle::{Dropped, Recycled, Recycler};
+pub use salvage::{Bounds, Found, Remnant, Wreck, wrecks};
 pub use stretch::{Provenance, SealedFile, Stretch};
