@@ -59,7 +59,7 @@ pub enum OpenError {
         why: String,
     },
     /// A log without its MANIFEST.
-    #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]
+    #[error("the store at {dir} has lost its MANIFEST but still has its log; restore a backup, or copy what is whole into a new store with `milepost salvage`", dir = .dir.display())]
     ManifestMissing {
         /// The directory.
         dir: PathBuf,
@@ -104,7 +104,7 @@ pub enum OpenError {
         free: Room,
     },
     /// Damage.
-    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage")]
+    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store")]
     Corrupt(#[from] Corruption),
     /// A setting out of its range.
     #[error(transparent)]
@@ -502,6 +502,6 @@ fn way_out(damage: &Corruption) -> &'static str {
     if damage.file.extension().is_some_and(|end| end == "run") {
         "`milepost index rebuild` makes the index anew from the log"
     } else {
-        "`milepost verify` lists the damage"
+        "`milepost verify` lists the damage, `milepost salvage` copies what is whole"
     }
 }

@@ -119,13 +119,37 @@ pub fn salvage(
     let mut come = Found::before(first, promised);
     let total = open::log_bytes(&*disk, &dir.join(open::LOG));
     for (index, wreck) in segments.iter().enumerate() {
-        let next_first =
-            segments[index + 1..].iter().find_map(|next| next.first.filter(|first| Some(*first) > wreck.first));
-        let bounds = Bounds { next_first, is_sealed: is_sealed(wreck, known.as_ref()) };
+        let bounds = bounds(&segments, index, known.as_ref());
         salvage.segment(&*disk, wreck, &bounds, &mut come)?;
         progress((total / segments.len() as u64) * (index as u64 + 1), total);
     }
     salvage.finish(store, come)
+}
+
+/// All places of the log that are damaged, in order: an opening stops at the first.
+pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Vec<Corruption>, OpenError> {
+    let of_log = |error| OpenError::of_log(dir, error);
+    let found = wrecks(disk, dir).map_err(of_log)?;
+    let segments: Vec<&Wreck> =
+        found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
+    let first = known.segments.first().map_or(Seq::FIRST, |row| Seq(row.first_seq));
+    let (mut come, mut damage) = (Found::before(first, promised(known)), Vec::new());
+    for (index, wreck) in segments.iter().enumerate() {
+        let bounds = bounds(&segments, index, Some(known));
+        let read = wreck.each(disk, &bounds, &mut come, &mut |remnant| {
+            if let Remnant::Damage { offset, what, .. } = remnant {
+                damage.push(Corruption { file: wreck.file.clone(), offset, seq: None, what });
+            }
+        });
+        read.map_err(of_log)?;
+    }
+    Ok(damage)
+}
+
+fn bounds(segments: &[&Wreck], index: usize, known: Option<&Manifest>) -> Bounds {
+    let wreck = segments[index];
+    let later = segments[index + 1..].iter().find_map(|next| next.first.filter(|first| Some(*first) > wreck.first));
+    Bounds { next_first: later, is_sealed: is_sealed(wreck, known) }
 }
 
 /// What MANIFEST says, if it can be read, and what is wrong with it.

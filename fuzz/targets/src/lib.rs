@@ -10,6 +10,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a target says that something is wrong")]
 
+pub mod backup;
 pub mod body;
 pub mod canary;
 pub mod footer;
@@ -29,6 +30,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in the corpus. The canary is not among them: it must fail.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("backup", backup::check),
     ("body", body::check),
     ("footer", footer::check),
     ("frame", frame::check),

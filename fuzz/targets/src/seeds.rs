@@ -40,6 +40,7 @@ pub fn all() -> Vec<SeedFile> {
     let mut add = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
         files.extend(seeds.into_iter().map(|(name, bytes)| SeedFile { target, name, bytes }));
     };
+    add("backup", backups());
     add("body", bodies());
     add("footer", footers());
     add("frame", frames());
@@ -224,6 +225,15 @@ fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
         line("deep", &"[".repeat(300)),
         line("time", "2026-11-24T03:12:00.123456789Z"),
     ]
+}
+
+fn backups() -> Vec<(&'static str, Vec<u8>)> {
+    let genuine = crate::backup::genuine();
+    let mut newer = genuine.clone();
+    newer[8] = 2;
+    let crc = crc32fast::hash(&newer[..20]);
+    newer[20..24].copy_from_slice(&crc.to_le_bytes());
+    vec![("cut", genuine[..40].to_vec()), ("newer", newer), ("genuine", genuine)]
 }
 
 fn manifests() -> Vec<(&'static str, Vec<u8>)> {

@@ -145,6 +145,20 @@ fn a_flipped_bit_loses_one_commit_at_most() {
     }
 }
 
+/// FAULTS D3: an opening stops at the first place; whoever verifies is told of all.
+#[test]
+fn verify_lists_every_damaged_place() {
+    let (machine, kept) = store(Left::Closed);
+    for segment in [1, 2, 3] {
+        machine.disk.flip_bit(Path::new(&format!("/store/log/{segment:010}.seg")), 8 * 700);
+    }
+    let report = machine.verify().unwrap();
+    let Verdict::Corrupt(damage) = report.verdict else { panic!("{report:?}") };
+    let files: BTreeSet<_> = damage.iter().map(|damage| damage.file.clone()).collect();
+    assert_eq!((damage.len(), files.len()), (3, 3), "{damage:?}");
+    assert_eq!(lost_of(&machine, &kept, "three places").len(), 3);
+}
+
 /// FAULTS D4: a file that is gone.
 #[test]
 fn a_missing_file_loses_what_only_it_held() {
