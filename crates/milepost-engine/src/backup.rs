@@ -7,8 +7,8 @@
 //! pieces/new-FIRST.tmp                  a piece on its way; worthless
 //! ```
 //!
-//! A piece is known by what it holds: the range of its commits and the hash of its bytes. A backup lists the pieces that
-//! were in force when it was made, whatever became of the store's files since; what an earlier one brought is not
+//! A piece is known by what it holds: the range of its commits and the hash of its bytes. A backup lists the pieces
+//! that were in force when it was made, whatever became of the store's files since; what an earlier one brought is not
 //! brought again.
 //!
 //! Invariant: a backup's own file is written last and at once, after all its pieces are durable and were read back. So

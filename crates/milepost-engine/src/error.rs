@@ -104,7 +104,9 @@ pub enum OpenError {
         free: Room,
     },
     /// Damage.
-    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store")]
+    #[error(
+        "the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store"
+    )]
     Corrupt(#[from] Corruption),
     /// A setting out of its range.
     #[error(transparent)]

@@ -75,8 +75,8 @@ impl Salvaged {
     }
 }
 
-/// Copies what is whole of the store in `dir` into a new one in `into`, which must be empty or not there. Nobody can open
-/// that before it is done. `progress` is told the bytes read and the bytes in all.
+/// Copies what is whole of the store in `dir` into a new one in `into`, which must be empty or not there. Nobody can
+/// open that before it is done. `progress` is told the bytes read and the bytes in all.
 pub fn salvage(
     parts: Parts,
     dir: &Path,
@@ -130,8 +130,7 @@ pub fn salvage(
 pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Vec<Corruption>, OpenError> {
     let of_log = |error| OpenError::of_log(dir, error);
     let found = wrecks(disk, dir).map_err(of_log)?;
-    let segments: Vec<&Wreck> =
-        found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
+    let segments: Vec<&Wreck> = found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
     let first = known.segments.first().map_or(Seq::FIRST, |row| Seq(row.first_seq));
     let (mut come, mut damage) = (Found::before(first, promised(known)), Vec::new());
     for (index, wreck) in segments.iter().enumerate() {

@@ -1,7 +1,8 @@
 //! Backups: made by [`Store::backup`] while commits go on; listed, verified, restored and removed here.
 //!
-//! A directory holds the backups of one store. The first one brings all of it, each later one what is new since. Any can
-//! be restored, to its last commit or an earlier one. The store remembers where its backups are: [`Store::backups`].
+//! A directory holds the backups of one store. The first one brings all of it, each later one what is new since. Any
+//! can be restored, to its last commit or an earlier one. The store remembers where its backups are:
+//! [`Store::backups`].
 //!
 //! ```
 //! use milepost::{Scope, Store, backup::{self, Until}};
@@ -47,8 +48,8 @@ impl Store {
         self.backup_with(dir, Rollback::Refuse, &mut |_, _| {})
     }
 
-    /// The same; `rollback` says what to do where a backup holds commits that the store has lost, and `progress` is told
-    /// the bytes brought and the bytes in all.
+    /// The same; `rollback` says what to do where a backup holds commits that the store has lost, and `progress` is
+    /// told the bytes brought and the bytes in all.
     ///
     /// ```
     /// use milepost::{Store, backup::Rollback};
@@ -105,8 +106,8 @@ pub fn list(dir: impl AsRef<Path>) -> Result<Listing> {
     Ok(backup::list(&Parts::real().disk, dir.as_ref())?)
 }
 
-/// Reads every byte of all backups in a directory, or of one. Changes nothing. `progress` is told the bytes read and the
-/// bytes in all.
+/// Reads every byte of all backups in a directory, or of one. Changes nothing. `progress` is told the bytes read and
+/// the bytes in all.
 ///
 /// ```
 /// use milepost::{Store, backup};
@@ -119,9 +120,9 @@ pub fn verify(dir: impl AsRef<Path>, number: Option<u64>, progress: &mut dyn FnM
     Ok(backup::verify(&Parts::real().disk, dir.as_ref(), number, progress)?)
 }
 
-/// Makes a store of a backup, in a directory that is empty, not there, or holds what a restore left that did not come to
-/// its end. Nobody can open it before it is whole. It is the same store, in a later epoch. `progress` is told the bytes
-/// restored and the bytes in all.
+/// Makes a store of a backup, in a directory that is empty, not there, or holds what a restore left that did not come
+/// to its end. Nobody can open it before it is whole. It is the same store, in a later epoch. `progress` is told the
+/// bytes restored and the bytes in all.
 ///
 /// ```
 /// use milepost::{ErrorKind, Store, backup::{self, Until}};

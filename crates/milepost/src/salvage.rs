@@ -9,9 +9,9 @@ use crate::Result;
 /// Copies what is whole of the damaged store in `dir` into a new one in `into`, which must be empty or not there. The
 /// damaged store is only read; nobody may write to it meanwhile.
 ///
-/// Every commit keeps its `Seq`, its timestamp and its writer. In the place of one that is lost stands a commit that says
-/// so, in the scope `$/lost`. The damaged bytes are laid into the new store's `quarantine/`. `progress` is told the bytes
-/// read and the bytes in all.
+/// Every commit keeps its `Seq`, its timestamp and its writer. In the place of one that is lost stands a commit that
+/// says so, in the scope `$/lost`. The damaged bytes are laid into the new store's `quarantine/`. `progress` is told
+/// the bytes read and the bytes in all.
 ///
 /// ```
 /// use milepost::{Scope, Store};

@@ -1,7 +1,8 @@
 //! A backup's own file: whatever stands in it, a restore gives commits that were made, or says why not, and touches
 //! nothing but the directory that it was told.
 //!
-//! The decoder is the engine's own; it is reached by listing, verifying and restoring a backup whose file was exchanged.
+//! The decoder is the engine's own; it is reached by listing, verifying and restoring a backup whose file was
+//! exchanged.
 
 use std::{
     path::{Path, PathBuf},

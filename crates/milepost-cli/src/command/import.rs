@@ -21,8 +21,8 @@ use crate::{error::CliError, output::Out, place, progress::Bytes};
 /// Make a new store of what `export` wrote, with the same history: the same seqs, times, writers, keys and events.
 ///
 /// The store, named by --store, must be an empty directory or one that is not there yet. It can't be opened before the
-/// last line is durable; if it does not come to that, mend what was said and run the import again. Prints the seq of the
-/// last commit.
+/// last line is durable; if it does not come to that, mend what was said and run the import again. Prints the seq of
+/// the last commit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

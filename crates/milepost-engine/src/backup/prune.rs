@@ -1,7 +1,7 @@
 //! [`prune`]: removes all but the newest backups, and the pieces that only they listed.
 //!
-//! Invariant: a piece is removed after every backup that lists it, and never while one can't be read. A crash in between
-//! leaves pieces that no backup lists; the next pruning removes them.
+//! Invariant: a piece is removed after every backup that lists it, and never while one can't be read. A crash in
+//! between leaves pieces that no backup lists; the next pruning removes them.
 
 use std::{collections::BTreeSet, io::ErrorKind, path::Path, sync::Arc};
 

@@ -178,8 +178,8 @@ fn an_empty_store_can_be_backed_up() {
     assert!(restored(&machine.parts()).is_empty());
 }
 
-/// FAULTS A1 and A2, of a backup: cut off at every operation, looked at as a kill and as a power loss, gone on with, and
-/// restored.
+/// FAULTS A1 and A2, of a backup: cut off at every operation, looked at as a kill and as a power loss, gone on with,
+/// and restored.
 #[test]
 fn a_backup_cut_off_anywhere_is_there_whole_or_not_and_goes_on() {
     let (machine, engine, at) = with_two_backups();
