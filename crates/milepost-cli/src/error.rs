@@ -106,7 +106,7 @@ pub(crate) enum CliError {
         /// Of which input.
         input: String,
         /// Why.
-        error: milepost::Error,
+        error: Box<milepost::Error>,
     },
     /// An input that can't be read.
     #[error("can't read {path}: {source}")]
@@ -194,9 +194,8 @@ impl CliError {
     /// The exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            CliError::Store(error) | CliError::Line { error, .. } | CliError::ImportLine { error, .. } => {
-                exit_code(error)
-            }
+            CliError::Store(error) | CliError::Line { error, .. } => exit_code(error),
+            CliError::ImportLine { error, .. } => exit_code(error),
             CliError::Each(error) => error.exit_code(),
             CliError::Argument { .. } | CliError::Time { .. } | CliError::NoStore(_) | CliError::LongLine { .. } => {
                 exit::USAGE

@@ -192,16 +192,15 @@ impl Filling {
         self.last
     }
 
-    /// A request for a commit at the place it had, for [`Filling::push`].
-    pub fn request(&self, place: Receipt) -> Request {
-        Engine::recorded_request(place)
+    /// A request for a commit that was made before, for [`Filling::push`].
+    pub fn request(&self) -> Request {
+        Request::recorded()
     }
 
-    /// Takes a commit over. It must follow the one before.
-    pub fn push(&mut self, request: Request) -> Result<(), FillError> {
-        let place = request.place().unwrap_or(self.last);
+    /// Takes a commit over, at the place it had. It must follow the one before.
+    pub fn push(&mut self, place: Receipt, request: Request) -> Result<(), FillError> {
         let bytes = request.bytes();
-        self.push_with(place, bytes, |engine| engine.submit(request))
+        self.push_with(place, bytes, |engine| engine.submit_at(place, request))
     }
 
     /// The same of a commit whose body is there already.

@@ -340,10 +340,10 @@ impl Salvage {
             let at = milepost_types::Timestamp(at.saturating_add_unsigned(seq - first.0));
             let receipt = Receipt { seq: Seq(seq), at };
             let refused = |source| FillError::Refused { seq: Seq(seq), source };
-            let mut request = self.filling.request(receipt);
+            let mut request = self.filling.request();
             request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
             request.add_kept(&lost, &format!("{seq:020}"), said.as_bytes()).map_err(refused)?;
-            self.filling.push(request)?;
+            self.filling.push(receipt, request)?;
         }
         self.lost.push(Lost { first, last, place });
         self.next = Seq(last.0 + 1);

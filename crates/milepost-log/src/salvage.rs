@@ -5,7 +5,7 @@
 //! looked for: no other bytes pass for one, since nobody knows the salt.
 //!
 //! Invariant: a frame is given once, in order of `Seq`. What stands between two frames that are given, and is not zero
-//! at the end of a log, is given as damage. The torn tail of a log is told from damage as recovery does.
+//! at the end of a log, is given as damage; only what no whole frame follows, and nobody promised, is a torn tail.
 
 mod read;
 mod seed;
@@ -267,11 +267,8 @@ impl Walk<'_> {
         let is_unreadable = self.read.is_unreadable_from(at);
         let (offset, end) = (at as u64, at + nonzero_bytes(rest));
         match next {
-            // Frames of the batch that was being written; the batch itself is not whole.
-            Some(_) if !is_promised && self.is_torn(rest, found) => {
-                give(Remnant::Torn { offset, bytes: &self.bytes[at..end] });
-                Err(end)
-            }
+            // Also where recovery would call it the torn batch of a crash: whether it was acknowledged is not known
+            // here, and what is whole is kept.
             Some(next) => {
                 give(Remnant::Damage { offset, bytes: &self.bytes[at..next], what });
                 Ok(next)

@@ -64,19 +64,20 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
-        let mut request: Option<Result<Request>> = None;
+        let mut begun: Option<(Receipt, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
-            Recorded::Begin(place, meta) => request = Some(begun(self.filling.request(place), meta)),
+            Recorded::Begin(place, meta) => begun = Some((place, signed(self.filling.request(), meta))),
             Recorded::Event(event) => {
-                if let Some(Ok(begun)) = &mut request
-                    && let Err(error) = begun.add_event(&event)
+                if let Some((_, request)) = &mut begun
+                    && let Ok(adding) = request
+                    && let Err(error) = adding.add_event(&event)
                 {
-                    request = Some(Err(error.into()));
+                    *request = Err(error.into());
                 }
             }
         })?;
-        let request = request.expect("begun if the line was read")?;
-        Ok(self.filling.push(request)?)
+        let (place, request) = begun.expect("begun if the line was read");
+        Ok(self.filling.push(place, request?)?)
     }
 
     /// Waits until all of it is durable, and lets others open the store; the last commit.
@@ -95,7 +96,7 @@ impl Import {
     }
 }
 
-fn begun(mut request: Request, meta: Meta) -> Result<Request> {
+fn signed(mut request: Request, meta: Meta) -> Result<Request> {
     let Meta { writer, idempotency_key, fences } = meta;
     if let Some(writer) = writer {
         request = request.writer(writer);

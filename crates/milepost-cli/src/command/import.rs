@@ -58,7 +58,7 @@ fn import(dir: &Path, input: impl Read, name: &str, bytes_in_all: u64) -> Result
     loop {
         let unreadable = |source| CliError::Unreadable { path: name.to_owned(), source };
         let Some(line) = lines.next().map_err(unreadable)? else { break };
-        let refused = |line, error| CliError::ImportLine { line, input: name.to_owned(), error };
+        let refused = |line, error| CliError::ImportLine { line, input: name.to_owned(), error: Box::new(error) };
         match line {
             Line::TooLong { number: line } => {
                 return Err(CliError::LongLine { line, input: name.to_owned(), max: lines::LINE_BYTES_MAX });

@@ -1,4 +1,4 @@
-//! Backups and exports through the binary: made beside a writer, listed, verified, restored, imported.
+//! Backups and exports through the binary: made beside a writer, listed, verified, restored, imported; a salvage.
 
 use std::{
     fs,
@@ -207,8 +207,8 @@ fn a_bad_import_is_named_and_can_be_run_again() {
             2,
         ),
         (joined(&[&"[".repeat(100_000)]), "line 1 of standard input", 2),
-        (joined(&[rows[0], &fork(&rows[1], "task/x", "task/x", 1)]), "as itself", 2),
-        (joined(&[rows[0], &fork(&rows[1], "task/x", "a/b", 7)]), "there is no such commit yet", 1),
+        (joined(&[rows[0], &fork(rows[1], "task/x", "task/x", 1)]), "as itself", 2),
+        (joined(&[rows[0], &fork(rows[1], "task/x", "a/b", 7)]), "there is no such commit yet", 1),
     ];
     for (input, says, code) in cases {
         let ran = world.feed(["import", "-", "--store", "new"], input.as_bytes());
@@ -229,4 +229,43 @@ fn a_bad_import_is_named_and_can_be_run_again() {
 fn fork(row: &str, scope: &str, origin: &str, point: u64) -> String {
     let begin = row.find("\"events\"").unwrap();
     format!(r#"{}"events":[{{"event":"fork","scope":"{scope}","origin":"{origin}","point":{point}}}]}}"#, &row[..begin])
+}
+
+#[test]
+fn a_salvage_says_what_is_lost() {
+    let world = World::with_commits(8);
+    let exported = export(&world, ".milepost");
+    assert_eq!(world.run(["salvage", "whole"]).code, Some(0));
+    assert_eq!(export(&world, "whole"), exported);
+    let path = world.store().join("log/0000000001.seg");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[64 + 40 + 10] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let verified = world.verify();
+    assert_eq!(verified.code, Some(4));
+    let refused = world.run(["set", "a", "k", "v"]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("milepost salvage"), "{refused:?}");
+    let ran = world.run(["salvage", "salvaged", "--json"]);
+    assert_eq!(ran.code, Some(11), "{ran:?}");
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
+    assert_eq!(
+        (&report["lost_count"], &report["lost"][0]["first"], &report["commits"]),
+        (&1.into(), &1.into(), &7.into())
+    );
+    assert_eq!(report["lost"][0]["place"]["offset"], 64);
+    assert_eq!(fs::read(&path).unwrap(), bytes, "the damaged store is only read");
+    assert_eq!(fs::read_dir(world.dir().join("salvaged/quarantine")).unwrap().count(), 1);
+    let kept: Vec<String> = export(&world, "salvaged").lines().map(str::to_owned).collect();
+    assert!(kept[0].contains("$/lost") && kept[1..] == exported.lines().skip(1).collect::<Vec<_>>()[..]);
+    assert_eq!(world.ok(["log", "$/lost", "--store", "salvaged", "-o", "jsonl"]).lines().count(), 1);
+    assert!(world.ok(["verify", "--store", "salvaged"]).starts_with("clean"));
+    world.ok(["set", "a", "k", "v", "--store", "salvaged"]);
+    let text = world.run(["salvage", "again"]);
+    assert!(text.text().contains("lost: seq 1: ") && text.code == Some(11), "{text:?}");
+    // Without MANIFEST, and with it again.
+    fs::remove_file(world.store().join("MANIFEST")).unwrap();
+    let refused = world.run(["get", "a/b", "k2"]);
+    assert!(refused.code == Some(4) && refused.stderr.contains("milepost salvage"), "{refused:?}");
+    assert_eq!(world.run(["salvage", "third"]).code, Some(11));
+    assert_eq!(export(&world, "third"), export(&world, "again"));
 }

@@ -22,8 +22,8 @@ pub struct Request {
     preconditions: Vec<Precondition>,
     takes_away: bool,
     forks: bool,
-    /// The place that it has already: it was made before, and is taken over.
-    recorded: Option<Receipt>,
+    /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
+    is_recorded: bool,
 }
 
 /// A request encoded for the queue.
@@ -37,7 +37,8 @@ pub(crate) struct Sealed {
     pub(crate) takes_away: bool,
     /// Whether it forks, so that the leader has to look whether it can.
     pub(crate) forks: bool,
-    /// The place that it has already.
+    /// The place that it has already: it was made before. What it says is kept as it is: no precondition is judged, and
+    /// nothing is left out.
     pub(crate) recorded: Option<Receipt>,
 }
 
@@ -49,14 +50,13 @@ impl Request {
             preconditions: Vec::new(),
             takes_away: false,
             forks: false,
-            recorded: None,
+            is_recorded: false,
         }
     }
 
-    /// A commit that was made before, at a place of its own. What it says is kept as it is: no precondition is judged,
-    /// and nothing is left out. The names that the store keeps for itself are allowed.
-    pub(crate) fn recorded(place: Receipt) -> Request {
-        Request { recorded: Some(place), ..Request::new(limits::VALUE_BYTES_CEILING) }
+    /// A commit that was made before, to be committed at the place it had.
+    pub(crate) fn recorded() -> Request {
+        Request { is_recorded: true, ..Request::new(limits::VALUE_BYTES_CEILING) }
     }
 
     /// Says who writes.
@@ -212,11 +212,6 @@ impl Request {
         Ok(self.encoder.fork(scope, origin, point)?)
     }
 
-    /// The place that it has already, if it was made before.
-    pub(crate) fn place(&self) -> Option<Receipt> {
-        self.recorded
-    }
-
     /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
     #[must_use]
     pub fn is_judged(&self) -> bool {
@@ -251,13 +246,13 @@ impl Request {
             meta: self.meta,
             takes_away: self.takes_away,
             forks: self.forks,
-            recorded: self.recorded,
+            recorded: None,
         })
     }
 
     /// What the store keeps for itself is not for writers: a clear of `$` would take every fence away.
     fn not_reserved(&self, scope: &str) -> Result<(), ScopeError> {
-        if self.recorded.is_none() && is_reserved(scope) {
+        if !self.is_recorded && is_reserved(scope) {
             return Err(ScopeError::Reserved { text: scope.to_owned() });
         }
         Ok(())

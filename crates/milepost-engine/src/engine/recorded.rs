@@ -11,9 +11,9 @@ use crate::{
 };
 
 impl Engine {
-    /// A request for a commit that was made before. It is committed or submitted as any other.
-    pub(crate) fn recorded_request(place: Receipt) -> Request {
-        Request::recorded(place)
+    /// Submits a commit that was made before, at the place it had.
+    pub(crate) fn submit_at(&self, place: Receipt, request: Request) -> Result<Ticket, CommitError> {
+        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal()? })
     }
 
     /// Submits a commit that was made before, of which the body is there already.

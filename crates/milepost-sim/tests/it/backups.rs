@@ -33,7 +33,8 @@ fn commit_until(engine: &Engine, count: u64) {
         let n = engine.last().seq.0 + 1;
         let scope = Scope::parse(&format!("task/{}", n % 3)).unwrap();
         let request = engine.request().set(&scope, &format!("k{}", n % 7), &[n as u8; 90]).unwrap();
-        let request = if n % 5 == 0 { request.delete(&scope, &format!("k{}", n % 4)).unwrap() } else { request };
+        let request =
+            if n.is_multiple_of(5) { request.delete(&scope, &format!("k{}", n % 4)).unwrap() } else { request };
         engine.commit(request).unwrap();
     }
 }

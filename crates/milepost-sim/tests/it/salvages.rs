@@ -39,7 +39,8 @@ fn store(left: Left) -> (Machine, Vec<Commit>) {
     for n in 1..=60u64 {
         let scope = Scope::parse(&format!("task/{}", n % 3)).unwrap();
         let request = engine.request().set(&scope, &format!("k{}", n % 7), &[n as u8; 120]).unwrap();
-        let request = if n % 5 == 0 { request.delete(&scope, &format!("k{}", n % 4)).unwrap() } else { request };
+        let request =
+            if n.is_multiple_of(5) { request.delete(&scope, &format!("k{}", n % 4)).unwrap() } else { request };
         engine.commit(request).unwrap();
         if n == 30 {
             while engine.step_index() {}

@@ -51,7 +51,8 @@ fn every_cut_and_every_flipped_bit_is_named() {
 /// Whoever can make the checksums right must still not be able to name what no backup lists.
 #[test]
 fn pieces_that_do_not_follow_each_other_are_refused() {
-    let broken: [(&str, fn(&mut BackupManifest)); 10] = [
+    type Change = fn(&mut BackupManifest);
+    let broken: [(&str, Change); 10] = [
         ("another number", |m| m.number = 4),
         ("a gap", |m| m.pieces[1].first_seq = 12),
         ("an overlap", |m| m.pieces[1].first_seq = 10),
