@@ -223,6 +223,10 @@ fn a_bad_import_is_named_and_can_be_run_again() {
     let ran = world.run(["import", "nowhere.jsonl", "--store", "newer"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("nowhere.jsonl"), "{ran:?}");
     assert!(!world.dir().join("newer").exists());
+    if !cfg!(feature = "parquet") {
+        let ran = world.run(["export", "--format", "parquet"]);
+        assert!(ran.code == Some(2) && ran.stderr.contains("--features parquet"), "{ran:?}");
+    }
 }
 
 /// A line with a fork in place of its events.

@@ -17,6 +17,9 @@ mod guide;
 mod bad_input;
 // Backups, restores and imports.
 mod backup;
+// Exports for other tools.
+#[cfg(feature = "parquet")]
+mod parquet;
 // Lines in, receipts out.
 mod append;
 // Killed at any moment: every acknowledged commit is there.
