@@ -67,8 +67,11 @@ impl Store {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Backup> {
         let dir = dir.as_ref();
-        let made = backup::create(self.engine(), dir, rollback, progress)?;
         let named = path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        if path::absolute(self.dir()).is_ok_and(|store| named.starts_with(store)) {
+            return Err(backup::BackupError::InStore { dir: named }.into());
+        }
+        let made = backup::create(self.engine(), dir, rollback, progress)?;
         if let Err(error) = backup::remember(self.engine(), &named.to_string_lossy(), &made) {
             tracing::warn!(dir = %named.display(), %error, "the backup is whole, but the store does not remember it");
         }

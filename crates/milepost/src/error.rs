@@ -273,6 +273,7 @@ fn fill_kind(error: &FillError) -> ErrorKind {
 fn backup_kind(error: &BackupError) -> ErrorKind {
     match error {
         BackupError::NotBackups { .. } | BackupError::OtherStore { .. } => ErrorKind::NotAStore,
+        BackupError::InStore { .. } => ErrorKind::Invalid,
         BackupError::InUse { .. } => ErrorKind::InUse,
         BackupError::RolledBack { .. } => ErrorKind::RolledBack,
         BackupError::NoBackup { .. } => ErrorKind::Missing,

@@ -47,8 +47,13 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn begin(dir: impl AsRef<Path>) -> Result<Import> {
-        let filling = Filling::begin(Parts::real(), dir.as_ref(), Purpose::Import, Settings::default())?;
-        Ok(Import { filling })
+        Import::begin_with(Parts::real(), dir.as_ref(), Settings::default())
+    }
+
+    /// The same on a disk that somebody else drives: the simulator.
+    #[doc(hidden)]
+    pub fn begin_with(parts: Parts, dir: &Path, settings: Settings) -> Result<Import> {
+        Ok(Import { filling: Filling::begin(parts, dir, Purpose::Import, settings)? })
     }
 
     /// Takes a commit over: a line of [`json::write_commit`], without its line end. Each follows the one before.

@@ -15,6 +15,7 @@ pub mod body;
 pub mod canary;
 pub mod footer;
 pub mod frame;
+pub mod import;
 pub mod json_line;
 pub mod manifest;
 pub mod names;
@@ -34,6 +35,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("body", body::check),
     ("footer", footer::check),
     ("frame", frame::check),
+    ("import", import::check),
     ("json_line", json_line::check),
     ("manifest", manifest::check),
     ("names", names::check),

@@ -103,7 +103,9 @@ fn what_can_not_be_done_is_said() {
         assert!(ran.stderr.contains(says), "{args:?}: {}", ran.stderr);
     };
     check(&["backup", "create", "backups", "--store", "other"], 2, "name another directory");
-    check(&["backup", "create", ".milepost"], 2, "holds no backups");
+    check(&["backup", "create", ".milepost"], 2, "inside the store");
+    check(&["backup", "create", "./.milepost/b"], 2, "inside the store");
+    check(&["backup", "create", "other"], 2, "holds no backups");
     check(&["backup", "list", "other"], 2, "holds no backups");
     check(&["backup", "list", "nowhere"], 2, "it is not there");
     check(&["backup", "restore", "backups", "other"], 2, "is not empty");

@@ -42,6 +42,9 @@ pub fn create(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Backup, BackupError> {
     let shared = engine.shared();
+    if dir.starts_with(&shared.dir) {
+        return Err(BackupError::InStore { dir: dir.to_owned() });
+    }
     shared.refresh()?;
     let last = shared.published();
     let stretches = shared.reader.stretches(last)?;

@@ -22,6 +22,12 @@ pub enum BackupError {
         /// What it is instead, or lacks.
         why: String,
     },
+    /// The directory is in the store itself.
+    #[error("{dir} is inside the store and would be lost with it; name a directory on another disk", dir = .dir.display())]
+    InStore {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The backups there are of another store.
     #[error("the backups in {dir} are of store {found}, this is store {expected}; name another directory", dir = .dir.display())]
     OtherStore {

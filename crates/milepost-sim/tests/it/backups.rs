@@ -534,7 +534,9 @@ fn another_store_and_other_directories_are_refused() {
     assert!(refused.to_string().contains(&engine.stats().store) && refused.to_string().contains(&other.stats().store));
     assert!(matches!(refused, BackupError::OtherStore { .. }));
     let into = |dir: &str| backup::create(&engine, Path::new(dir), Rollback::Refuse, &mut |_, _| {});
-    assert!(matches!(into("/store"), Err(BackupError::NotBackups { .. })));
+    assert!(matches!(into("/store"), Err(BackupError::InStore { .. })));
+    assert!(matches!(into("/store/backups"), Err(BackupError::InStore { .. })));
+    assert!(matches!(into("/other"), Err(BackupError::NotBackups { .. })));
     assert!(matches!(into("/"), Err(BackupError::NotBackups { .. })));
     let list = |dir: &str| backup::list(&disk(&machine), Path::new(dir));
     assert!(matches!(list("/store"), Err(BackupError::NotBackups { .. })));
