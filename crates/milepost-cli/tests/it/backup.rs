@@ -1,5 +1,7 @@
 //! Backups and exports through the binary: made beside a writer, listed, verified, restored, imported; a salvage.
 
+mod killed;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
