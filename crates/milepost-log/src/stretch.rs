@@ -133,9 +133,10 @@ impl Stretch {
         Ok(bytes)
     }
 
-    /// The commits from one on, as the file of a sealed segment.
-    pub fn seal(&self, from: Seq, epoch: u32) -> Result<Vec<u8>, Corruption> {
-        let header = SegmentHeader { first_seq: from, epoch, ..self.header };
+    /// The commits from one on, as the file of a sealed segment. All are in the epoch in which the segment was begun: so
+    /// it is no later one than that of the segments behind it.
+    pub fn seal(&self, from: Seq) -> Result<Vec<u8>, Corruption> {
+        let header = SegmentHeader { first_seq: from, ..self.header };
         let mut sealing = Sealing::new(header);
         self.each(from, &mut |view| sealing.push(view))?;
         Ok(sealing.finish())

@@ -198,7 +198,7 @@ impl Creation<'_> {
         let source = match stretch.whole_bytes() {
             Some(bytes) if is_whole => Source::File(stretch, bytes),
             _ => {
-                made = stretch.seal(from, self.shared.epoch)?;
+                made = stretch.seal(from)?;
                 Source::Bytes(&made)
             }
         };

@@ -170,6 +170,41 @@ fn many_small_backups_stay_few_pieces() {
     assert_eq!(restored(&machine.parts()), export(&engine));
 }
 
+/// A segment that a full disk left without a footer, before others that have one, in a store that was opened again since.
+#[test]
+fn a_segment_without_footer_is_brought_and_restored() {
+    let mut bare = 0;
+    for nth in 0..45 {
+        let machine = machine();
+        let name = "0000000002.seg".to_owned();
+        let what = FaultKind::Error(28);
+        machine.disk.inject(Fault { on: Op::Write, file: Some(name), nth, times: u64::MAX, what });
+        let mut is_full = false;
+        for count in [60, 100, 140] {
+            let engine = machine.open().unwrap();
+            for n in engine.last().seq.0..count {
+                let request = engine.request().set(&Scope::parse("a").unwrap(), "k", &[n as u8; 90]).unwrap();
+                is_full |= engine.commit(request).is_err();
+            }
+            let _ = engine.close();
+        }
+        machine.disk.clear_faults();
+        let bytes = machine.disk.file_bytes(Path::new("/store/log/0000000002.seg"));
+        if is_full || bytes.is_none_or(|bytes| bytes.ends_with(b"MPSTFTR\0")) {
+            continue;
+        }
+        bare += 1;
+        for engine in [machine.open_read_only().unwrap(), machine.open().unwrap()] {
+            create(&engine).unwrap();
+            assert_clean(&machine);
+            let machine = machine.with_disk(machine.disk.copy());
+            restore(&machine, Until::Newest).unwrap();
+            assert_eq!(restored(&machine.parts()), export(&engine), "{nth}");
+        }
+    }
+    assert!(bare > 0);
+}
+
 #[test]
 fn an_empty_store_can_be_backed_up() {
     let machine = machine();
