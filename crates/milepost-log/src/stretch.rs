@@ -133,8 +133,8 @@ impl Stretch {
         Ok(bytes)
     }
 
-    /// The commits from one on, as the file of a sealed segment. All are in the epoch in which the segment was begun: so
-    /// it is no later one than that of the segments behind it.
+    /// The commits from one on, as the file of a sealed segment. All are in the epoch in which the segment was begun:
+    /// so it is no later one than that of the segments behind it.
     pub fn seal(&self, from: Seq) -> Result<Vec<u8>, Corruption> {
         let header = SegmentHeader { first_seq: from, ..self.header };
         let mut sealing = Sealing::new(header);

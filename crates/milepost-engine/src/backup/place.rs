@@ -47,20 +47,15 @@ pub fn list(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Listing, BackupError> {
 impl Place {
     /// Reads a place that is there.
     pub(super) fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Place, BackupError> {
-        let path = dir.join(names::STORE);
-        let bytes = match read_file(&*disk, &path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_place(&*disk, dir)),
-            Err(error) if error.kind() == ErrorKind::NotADirectory => {
-                return Err(BackupError::NotBackups { dir: dir.to_owned(), why: "it is a file".to_owned() });
-            }
-            Err(error) => return Err(BackupError::io("read", &path)(error)),
+        let (store, lost) = match read_store(&*disk, dir) {
+            Ok(store) => (Some(store), None),
+            Err(BackupError::Corrupt(damage)) => (None, Some(damage)),
+            Err(error) => return Err(error),
         };
-        let store = format::decode_store(&bytes).map_err(|fault| fault_at(&path, fault))?;
         let mut place = Place {
             disk,
             dir: dir.to_owned(),
-            store,
+            store: store.unwrap_or(StoreId([0; 16])),
             backups: Vec::new(),
             damage: Vec::new(),
             next_number: 1,
@@ -68,7 +63,12 @@ impl Place {
             unfinished: Vec::new(),
             strays: Vec::new(),
         };
-        place.read_backups()?;
+        place.read_backups(store)?;
+        if let Some(damage) = lost {
+            // Each backup says whose it is as well: any can be restored by its number.
+            place.store = place.backups.first().map(store_of).ok_or_else(|| damage.clone())?;
+            place.damage.push(damage);
+        }
         place.read_pieces()?;
         Ok(place)
     }
@@ -105,6 +105,7 @@ impl Place {
             disk.sync_dir(dir).map_err(|error| failed("sync", dir, error))?;
             write_whole(&**disk, dir, &dir.join(names::STORE), &format::encode_store(store))?;
         }
+        read_store(&**disk, dir)?;
         let place = Place::open(Arc::clone(disk), dir)?;
         if place.store != store {
             let (expected, found) = (store.to_string(), place.store.to_string());
@@ -127,7 +128,7 @@ impl Place {
         write_whole(&*self.disk, &self.dir, &path, &format::encode(manifest))
     }
 
-    fn read_backups(&mut self) -> Result<(), BackupError> {
+    fn read_backups(&mut self, store: Option<StoreId>) -> Result<(), BackupError> {
         let below = self.dir.join(names::BACKUPS);
         let entries = self.disk.list(&below).map_err(BackupError::io("list", &below))?;
         for entry in entries {
@@ -135,7 +136,7 @@ impl Place {
                 BackupName::Backup(number) => {
                     self.next_number = self.next_number.max(number.saturating_add(1));
                     let path = names::backup_path(&self.dir, number);
-                    match self.read_backup(&path, number) {
+                    match self.read_backup(&path, number, store) {
                         Ok(backup) => self.backups.push(backup),
                         Err(BackupError::Corrupt(corruption)) => self.damage.push(corruption),
                         Err(error) => return Err(error),
@@ -148,13 +149,15 @@ impl Place {
         Ok(())
     }
 
-    fn read_backup(&self, path: &Path, number: u64) -> Result<BackupManifest, BackupError> {
+    /// `store` is whose it must be; if that is not known, the same as of the first.
+    fn read_backup(&self, path: &Path, number: u64, store: Option<StoreId>) -> Result<BackupManifest, BackupError> {
         let bytes = read_file(&*self.disk, path).map_err(BackupError::io("read", path))?;
         let backup = format::decode(&bytes, number).map_err(|fault| fault_at(path, fault))?;
-        if store_of(&backup) == self.store {
+        let expected = store.or_else(|| self.backups.first().map(store_of)).unwrap_or(store_of(&backup));
+        if store_of(&backup) == expected {
             return Ok(backup);
         }
-        let what = format!("it is of store {}, the others are of {}", store_of(&backup), self.store);
+        let what = format!("it is of store {}, the others are of {expected}", store_of(&backup));
         Err(BackupError::Corrupt(Corruption { file: path.to_owned(), offset: 0, seq: None, what }))
     }
 
@@ -169,6 +172,20 @@ impl Place {
         }
         Ok(())
     }
+}
+
+/// Whose backups lie in a directory, as its file STORE says.
+fn read_store(disk: &dyn Disk, dir: &Path) -> Result<StoreId, BackupError> {
+    let path = dir.join(names::STORE);
+    let bytes = match read_file(disk, &path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_place(disk, dir)),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return Err(BackupError::NotBackups { dir: dir.to_owned(), why: "it is a file".to_owned() });
+        }
+        Err(error) => return Err(BackupError::io("read", &path)(error)),
+    };
+    format::decode_store(&bytes).map_err(|fault| fault_at(&path, fault))
 }
 
 /// Whether a directory is empty, but for what a beginning that was cut short has left.
@@ -187,6 +204,11 @@ fn is_bare(disk: &dyn Disk, dir: &Path) -> Result<bool, BackupError> {
 }
 
 fn no_place(disk: &dyn Disk, dir: &Path) -> BackupError {
+    let backups = disk.list(&dir.join(names::BACKUPS)).unwrap_or_default();
+    if backups.iter().any(|entry| matches!(names::backup(&entry.name), BackupName::Backup(_))) {
+        let (file, what) = (dir.join(names::STORE), "it is missing".to_owned());
+        return BackupError::Corrupt(Corruption { file, offset: 0, seq: None, what });
+    }
     let why = match disk.list(dir) {
         Ok(entries) => match entries.first() {
             Some(found) => format!("it has no file {:?} but holds {:?}", names::STORE, found.name),

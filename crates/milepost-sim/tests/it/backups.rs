@@ -170,7 +170,8 @@ fn many_small_backups_stay_few_pieces() {
     assert_eq!(restored(&machine.parts()), export(&engine));
 }
 
-/// A segment that a full disk left without a footer, before others that have one, in a store that was opened again since.
+/// A segment that a full disk left without a footer, before others that have one, in a store that was opened again
+/// since.
 #[test]
 fn a_segment_without_footer_is_brought_and_restored() {
     let mut bare = 0;
@@ -448,6 +449,26 @@ fn a_flipped_bit_is_named_and_never_restored() {
     }
     // Each of the pieces is in the newest backup, and so is nothing else but the backup itself and whose it is.
     assert!(named > 2_000, "{named} named, {harmless} harmless");
+}
+
+/// The file that says whose backups these are is damaged, or gone: each backup says it, too.
+#[test]
+fn without_knowing_whose_they_are_a_backup_is_restored_by_its_number() {
+    let (machine, engine, at) = with_two_backups();
+    let exported = export(&engine);
+    let store = Path::new("/backups/STORE");
+    let (flipped, gone) = (machine.with_disk(machine.disk.copy()), machine.with_disk(machine.disk.copy()));
+    flipped.disk.flip_bit(store, 8 * 20);
+    gone.disk.remove_name(store);
+    for machine in [flipped, gone] {
+        let reader = machine.open_read_only().unwrap();
+        for error in [create(&reader).unwrap_err(), restore(&machine, Until::Newest).unwrap_err()] {
+            assert!(matches!(&error, BackupError::Corrupt(damage) if damage.file == store), "{error:?}");
+        }
+        assert_eq!(backup::list(&disk(&machine), Path::new(BACKUPS)).unwrap().damage.len(), 1);
+        restore(&machine, Until::Backup(2)).unwrap();
+        assert_eq!(restored(&machine.parts()), first(&exported, at[1]));
+    }
 }
 
 /// FAULTS D4 and D5: a piece that is gone, or another one under its name.
