@@ -4,11 +4,13 @@
 //!
 //! Knows nothing of sockets, tasks or command lines. The order of locks stands in `engine.rs`.
 
+pub mod backup;
 mod checkpoint;
 mod commit;
 mod diff;
 mod engine;
 mod error;
+mod filling;
 mod history;
 mod index;
 mod lineage;
@@ -17,6 +19,7 @@ mod memtable;
 mod open;
 mod replay;
 mod restore;
+mod salvage;
 mod settings;
 mod state;
 mod value;
@@ -28,9 +31,11 @@ pub use commit::{Request, Ticket};
 pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{Engine, Led, Stats};
 pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
+pub use filling::{FillError, Filling, Purpose};
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use restore::Restoration;
+pub use salvage::{Lost, Quarantined, Salvaged, salvage};
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};

@@ -6,7 +6,7 @@ use std::{ops::ControlFlow, sync::Arc, vec};
 
 use milepost_io::Held;
 use milepost_log::{FoundFrame, Segments};
-use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
+use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_hidden};
 
 use crate::{
     ReadError, Value,
@@ -105,7 +105,7 @@ impl View {
             walk: None,
             scope: scope.to_owned(),
             key_prefix: key_prefix.to_owned(),
-            from: Some(from).filter(|_| !is_reserved(scope)),
+            from: Some(from).filter(|_| !is_hidden(scope)),
             ready: Vec::new().into_iter(),
             piece: PIECE_FIRST,
         }
@@ -117,7 +117,7 @@ impl View {
         let tiers = self.shared.state.pin();
         let mut scopes = Vec::new();
         self.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
-            let first = if is_reserved(name) { None } else { self.scan(name, "").next() };
+            let first = if is_hidden(name) { None } else { self.scan(name, "").next() };
             if first.transpose()?.is_some() {
                 scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }

@@ -34,16 +34,19 @@
 //!
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 
+pub mod backup;
 mod commit;
 mod diff;
 mod error;
 #[cfg(doctest)]
 mod guide;
 mod history;
+mod import;
 pub mod json;
 mod options;
 mod replay;
 mod restore;
+mod salvage;
 mod store;
 pub mod task;
 #[cfg(feature = "typed")]
@@ -55,9 +58,10 @@ pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
+pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
-    Stats, Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, Lost, NoFork,
+    Quarantined, Refusal, Report, Salvaged, Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
@@ -72,6 +76,7 @@ pub use restore::Restore;
 #[cfg(feature = "typed")]
 #[doc(hidden)]
 pub use rkyv;
+pub use salvage::salvage;
 pub use store::Store;
 pub use task::Task;
 #[cfg(feature = "typed")]
