@@ -13,11 +13,11 @@
 //! keys      in columns: the columns, then a row for each key, then bits up to a whole byte   (format/columns.rs)
 //!           else, for each key:
 //!             1       bits 0-3  bytes of the rest, less 1; 15: a varint says how many above 16
-//!                     bits 4-7  bytes at the end of the key before that are left out; 15: a varint says how many above 15
+//!                     bits 4-7  bytes left out at the end of the key before; 15: a varint says how many above 15
 //!             varints as these bits ask: first bytes left out, then bytes of the rest
 //!                     the rest
-//! versions  for each key, side by side, in the bits that were said: Seq, record, kind in 4 if there are several; if some
-//!           key has older versions: how many, 0 for none, and where its list stands
+//! versions  for each key, side by side, in the bits that were said: Seq, record, kind in 4 if there are several;
+//!           if some key has older versions: how many, 0 for none, and where its list stands
 //! ```
 //!
 //! Invariant: keys ascend. A key and its version are found without those before them where keys stand in columns; else
@@ -397,6 +397,24 @@ impl<'a> Block<'a> {
             Keys::Spelled(bytes) => {
                 let (_, rest) = read_spelled(&mut Fields::new(bytes), &mut 0)?;
                 out.extend_from_slice(rest);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Block<'_> {
+    /// Appends the last key.
+    pub fn put_last_key(&self, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        match self.keys {
+            Keys::InColumns(columns, rows) => columns.put_key(rows, self.count - 1, out),
+            Keys::Spelled(bytes) => {
+                let (mut fields, mut length, mut name) = (Fields::new(bytes), 0, Spelled::default());
+                for _ in 0..self.count {
+                    let (shared, rest) = read_spelled(&mut fields, &mut length)?;
+                    name.next(shared, rest)?;
+                }
+                out.extend_from_slice(name.bytes());
                 Ok(())
             }
         }
