@@ -25,7 +25,7 @@ enum Way<'a> {
     /// Not at all: it has no version of the scope that a read meets.
     Not,
     /// From one key to the next.
-    Near(Finger<'a>),
+    Near(Box<Finger<'a>>),
     ByHash,
 }
 
@@ -66,7 +66,7 @@ impl Tiers {
             return Ok(Way::ByHash);
         }
         let view = look::scope(run, self.seed, scope)?.filter(|view| view.keys() > 0);
-        Ok(view.map_or(Way::Not, |view| Way::Near(run.finger(view))))
+        Ok(view.map_or(Way::Not, |view| Way::Near(Box::new(run.finger(view)))))
     }
 
     /// Answers what memory decides; the places, in the group and in `found`, of those that it does not.
