@@ -64,6 +64,13 @@ pub(super) fn look(
     })
 }
 
+/// What a version decides that was found in a run without clears; `None` if older runs do.
+#[inline]
+pub(super) fn met(run: &Run, found: Option<milepost_index::Version>) -> Result<Option<Option<Version>>, Corruption> {
+    let found = found.map(|found| version(run, found)).transpose()?;
+    Ok(found.map(|found| (found.kind != Kind::Delete).then_some(found)))
+}
+
 /// A key that a walk met must be one that a writer can write. Checksums do not show it of a run that was crafted.
 pub(super) fn check_key(run: &Run, key: &str) -> Result<(), Corruption> {
     if key.len() <= limits::KEY_BYTES_MAX && !key.contains('\0') {
