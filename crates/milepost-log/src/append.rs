@@ -198,7 +198,10 @@ impl LogWriter {
         if self.open.unsynced_first == self.open.chain.next_seq {
             return Ok(());
         }
-        if let Err(error) = self.open.file.sync() {
+        // Left out on purpose in a build that must be found out: docs/reliability.md.
+        if !cfg!(milepost_without = "ack_sync")
+            && let Err(error) = self.open.file.sync()
+        {
             return Err(self.fail("sync", &error));
         }
         self.open.unsynced_first = self.open.chain.next_seq;

@@ -159,10 +159,11 @@ pub enum Before {
     Busy,
 }
 
-fn world(before: Before) -> Result<World, Disagreement> {
+/// A small world that nothing but the power fails in.
+pub(crate) fn world(before: Before, seed: u64) -> Result<World, Disagreement> {
     let taste =
         Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 0 };
-    let mut world = World::new(1, taste)?;
+    let mut world = World::new(seed, taste)?;
     let (commits, bytes) = match before {
         Before::OneCommit => (1, 20),
         Before::Busy => (3, 3_500),
@@ -222,7 +223,7 @@ fn each_cut(
     let mut states = 0;
     for cut in 0.. {
         let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
-        let mut world = world(before).map_err(at)?;
+        let mut world = world(before, 1).map_err(at)?;
         for (place, kind) in kinds.iter().enumerate() {
             if place + 1 == kinds.len() {
                 world.power_off_after(cut);

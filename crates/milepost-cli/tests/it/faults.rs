@@ -156,7 +156,7 @@ fn fail_one(prepared: u64, calls: &str, inject: &str, fault: &str) {
 
 /// The calls of a trace that the program makes on its store, each with its number among the calls of its name and
 /// thread, which is what `when` counts. Those of the loader before it are left out.
-fn own_calls(trace: &[String]) -> Vec<(String, usize)> {
+pub(crate) fn own_calls(trace: &[String]) -> Vec<(String, usize)> {
     let mut counts = std::collections::HashMap::<(String, String), usize>::new();
     let mut calls = Vec::new();
     let mut own = false;

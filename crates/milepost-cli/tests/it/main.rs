@@ -26,6 +26,8 @@ mod append;
 mod kill;
 // System calls that fail.
 mod faults;
+// Every command with a call that fails.
+mod canonical;
 // A disk without room.
 mod full_disk;
 // The task patterns: watermark, step, job.
