@@ -8,7 +8,7 @@ use std::{
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
-    Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
+    Corruption, LimitError, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, body::BodyError,
 };
 use thiserror::Error;
 
@@ -181,6 +181,13 @@ pub enum Refusal {
         /// Why not.
         why: NoFork,
     },
+    /// What was to be erased is held.
+    Held {
+        /// Below which prefix nothing is removed.
+        prefix: ScopePrefix,
+        /// By which hold.
+        name: String,
+    },
     /// The wall clock is further ahead of the last commit than is plausible.
     ClockJump {
         /// The stamp of the last commit.
@@ -267,6 +274,10 @@ impl fmt::Display for Refusal {
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
                 key.escape_debug()
             ),
+            Refusal::Held { prefix, name } => {
+                let (name, place) = (name.escape_debug(), place_text(prefix));
+                write!(f, "nothing {place} is erased while the hold {name} is there; release it first")
+            }
             Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
             Refusal::ClockJump { last, wall } => write!(
                 f,
@@ -275,6 +286,11 @@ impl fmt::Display for Refusal {
             Refusal::Exhausted => f.write_str("no sequence number is left in this store"),
         }
     }
+}
+
+/// Where a prefix is.
+pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
+    if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
 }
 
 fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {

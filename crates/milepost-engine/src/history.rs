@@ -4,11 +4,12 @@
 //! the value there was before and the one there is after.
 
 mod gather;
+mod told;
 
 use std::{ops::Range, sync::Arc, vec};
 
 use milepost_types::{
-    CheckpointName, Key, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    CheckpointName, HoldName, Key, Note, Policy, Scope, ScopePrefix, Seq, Timestamp, Writer,
     body::{BodyError, ForkAt, fork_at, meta_of, note_at},
 };
 
@@ -56,17 +57,32 @@ pub enum ChangeKind {
     Release,
     /// The scope began as another one.
     Fork,
+    /// It was said what of the past is kept.
+    Retain,
+    /// What was said of it was taken back.
+    Unretain,
+    /// Nothing is removed from then on.
+    Hold,
+    /// A hold was released.
+    Unhold,
+    /// All that there ever was is gone.
+    Erase,
 }
 
 impl ChangeKind {
     /// All kinds.
-    pub const ALL: [ChangeKind; 6] = [
+    pub const ALL: [ChangeKind; 11] = [
         ChangeKind::Set,
         ChangeKind::Delete,
         ChangeKind::Clear,
         ChangeKind::Checkpoint,
         ChangeKind::Release,
         ChangeKind::Fork,
+        ChangeKind::Retain,
+        ChangeKind::Unretain,
+        ChangeKind::Hold,
+        ChangeKind::Unhold,
+        ChangeKind::Erase,
     ];
 
     /// The word for it, on every screen and in every export.
@@ -79,6 +95,11 @@ impl ChangeKind {
             ChangeKind::Checkpoint => "checkpoint",
             ChangeKind::Release => "release",
             ChangeKind::Fork => "fork",
+            ChangeKind::Retain => "retain",
+            ChangeKind::Unretain => "unretain",
+            ChangeKind::Hold => "hold",
+            ChangeKind::Unhold => "unhold",
+            ChangeKind::Erase => "erase",
         }
     }
 }
@@ -102,9 +123,30 @@ pub enum Subject {
         /// After which commit.
         point: Seq,
     },
+    /// What of the past is kept.
+    Policy {
+        /// `None` if the policy was taken away.
+        policy: Option<Policy>,
+    },
+    /// That nothing is removed.
+    Hold {
+        /// The name of the hold.
+        name: HoldName,
+        /// What a person should know of it.
+        note: Option<Note>,
+    },
+    /// That all there ever was is gone.
+    Erased {
+        /// Of this key; of all of them if there is none.
+        key: Option<Key>,
+        /// Whether the scopes below are meant as well.
+        with_below: bool,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
 }
 
-/// One change of one key, or of what the scope is called and where it comes from.
+/// One change of one key, of what the scope is called and where it comes from, or of what is kept of it.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The commit.
@@ -113,8 +155,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Who, if the commit says so.
     pub writer: Option<Writer>,
-    /// Whose state.
-    pub scope: Scope,
+    /// Whose state: a scope, or the prefix that a policy, a hold or an erasure is about.
+    pub scope: ScopePrefix,
     /// What of it.
     pub subject: Subject,
     /// What happened.
@@ -131,7 +173,8 @@ impl Change {
     pub fn key(&self) -> Option<&Key> {
         match &self.subject {
             Subject::Key(key) => Some(key),
-            Subject::Checkpoint { .. } | Subject::Fork { .. } => None,
+            Subject::Erased { key, .. } => key.as_ref(),
+            Subject::Checkpoint { .. } | Subject::Fork { .. } | Subject::Policy { .. } | Subject::Hold { .. } => None,
         }
     }
 }
@@ -150,7 +193,7 @@ pub struct History {
     /// The value that was read last: what one change sets is what the next one finds.
     last: Option<(Version, Value)>,
     /// The scope of the last change.
-    scope: Option<Scope>,
+    scope: Option<ScopePrefix>,
 }
 
 impl History {
@@ -207,11 +250,11 @@ impl History {
         Ok(value)
     }
 
-    fn scope(&mut self, name: &str) -> Scope {
+    fn scope(&mut self, name: &str) -> ScopePrefix {
         if let Some(scope) = self.scope.as_ref().filter(|scope| scope.as_str() == name) {
             return scope.clone();
         }
-        let scope = Scope::from_stored(name).expect("checked when it was inserted");
+        let scope = ScopePrefix::parse(name).expect("checked when it was inserted");
         self.scope = Some(scope.clone());
         scope
     }
@@ -266,6 +309,9 @@ impl History {
                 let frame = self.shared.frame(seq)?;
                 let ForkAt { origin, point } = fork_at(frame.body(), found.place.1).map_err(unreadable)?;
                 Subject::Fork { origin: Scope::from_stored(origin).expect("checked when it was read"), point }
+            }
+            ChangeKind::Retain | ChangeKind::Unretain | ChangeKind::Hold | ChangeKind::Unhold | ChangeKind::Erase => {
+                told::subject(&self.shared, found)?
             }
         })
     }

@@ -102,16 +102,24 @@ fn read_all(body: &[u8], scope: &str, keys: &mut Vec<Key>) -> Result<(), BodyErr
     Ok(())
 }
 
-/// The key of this scope that an event sets or deletes.
+/// The key of this scope that an event sets, deletes or erases.
 fn key_of(event: &EventRef<'_>, scope: &str) -> Option<Key> {
     match event {
-        EventRef::Set { scope: of, key, .. } | EventRef::Delete { scope: of, key } => {
+        EventRef::Set { scope: of, key, .. }
+        | EventRef::Delete { scope: of, key }
+        | EventRef::Erase { scope: of, key, .. } => {
             (*of == scope).then(|| Key::parse(key).expect("checked when it was inserted"))
         }
         EventRef::Clear { .. }
         | EventRef::ClearPrefix { .. }
         | EventRef::Checkpoint { .. }
         | EventRef::Release { .. }
-        | EventRef::Fork { .. } => None,
+        | EventRef::Fork { .. }
+        | EventRef::Retain { .. }
+        | EventRef::Unretain { .. }
+        | EventRef::Hold { .. }
+        | EventRef::Unhold { .. }
+        | EventRef::EraseScope { .. }
+        | EventRef::ErasePrefix { .. } => None,
     }
 }

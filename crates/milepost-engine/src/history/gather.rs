@@ -21,7 +21,7 @@ pub(super) struct Found {
     /// Commit, and place of the event in it.
     pub(super) place: (u64, u32),
     pub(super) scope: Arc<str>,
-    /// The key or the checkpoint's name; empty for a fork.
+    /// The key, or the name of the checkpoint or hold; else empty, or what [`super::told`] makes of it.
     pub(super) name: Arc<str>,
     pub(super) kind: ChangeKind,
     pub(super) old: Option<Version>,
@@ -61,6 +61,9 @@ impl Gather<'_> {
         }
         if self.key.is_none() && !is_reserved(prefix.as_str()) {
             self.checkpoints(prefix)?;
+        }
+        if !is_reserved(prefix.as_str()) {
+            self.told(prefix)?;
         }
         Ok(())
     }
@@ -194,7 +197,7 @@ impl Gather<'_> {
         Ok(())
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         place: (u64, u32),
         scope: &Arc<str>,
@@ -205,7 +208,14 @@ impl Gather<'_> {
     ) {
         let is_of_key = match kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => true,
-            ChangeKind::Checkpoint | ChangeKind::Release | ChangeKind::Fork => false,
+            ChangeKind::Checkpoint
+            | ChangeKind::Release
+            | ChangeKind::Fork
+            | ChangeKind::Retain
+            | ChangeKind::Unretain
+            | ChangeKind::Hold
+            | ChangeKind::Unhold
+            | ChangeKind::Erase => false,
         };
         let (from, until) = self.range;
         let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);

@@ -26,6 +26,12 @@ impl Tiers {
         found: &mut Vec<Option<Version>>,
     ) -> Result<(), Corruption> {
         found.reserve(keys.len());
+        if seq.0 < self.last_erasure() {
+            for key in keys {
+                found.push(self.find(scope, key, seq)?);
+            }
+            return Ok(());
+        }
         for group in keys.chunks(GROUP) {
             let mut names = Vec::with_capacity(GROUP);
             let scope_hash = Name::new(self.seed, scope, "").scope_hash;
