@@ -43,6 +43,7 @@ use crate::{
     index::Indexer,
     manifest::{self, Keeper},
     open,
+    retention::{Horizons, Pins, Retaining},
     state::State,
 };
 use index::Indexing;
@@ -85,7 +86,7 @@ pub(crate) struct Shared {
     /// Whose turn it is to change the memtable.
     pub(crate) turn: Turns,
     /// MANIFEST; `None` for a store opened read-only.
-    keeper: Option<Keeper>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
@@ -105,6 +106,9 @@ pub(crate) struct Shared {
     fork: ForkGuard,
     workers: Workers,
     pub(crate) torn_bytes: u64,
+    /// What is being read.
+    pub(crate) pins: Pins,
+    pub(crate) retention: Retaining,
 }
 
 /// What a call of [`Engine::step_leader`] did.
@@ -169,6 +173,7 @@ pub(crate) struct Found {
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
     pub(crate) torn_bytes: u64,
+    pub(crate) horizons: Horizons,
 }
 
 impl Engine {
@@ -225,6 +230,8 @@ impl Engine {
             fork: ForkGuard::new(),
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
+            pins: Pins::default(),
+            retention: Retaining::new(found.horizons),
         };
         Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }

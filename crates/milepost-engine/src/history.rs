@@ -6,14 +6,22 @@
 mod gather;
 mod told;
 
-use std::{ops::Range, sync::Arc, vec};
+use std::{ops::Range, vec};
 
 use milepost_types::{
     CheckpointName, HoldName, Key, Note, Policy, Scope, ScopePrefix, Seq, Timestamp, Writer,
     body::{BodyError, ForkAt, fork_at, meta_of, note_at},
 };
 
-use crate::{ReadError, Value, engine::Shared, state::Version, value::read_part};
+use milepost_io::Held;
+
+use crate::{
+    ReadError, Value,
+    engine::Shared,
+    retention::{Needs, Pin},
+    state::Version,
+    value::read_part,
+};
 use gather::{Found, Gather};
 
 /// Which changes to show. The default is all of them, oldest first.
@@ -186,7 +194,8 @@ const AHEAD: usize = 16;
 /// The changes that a query asks for, one after the other.
 #[derive(Debug)]
 pub struct History {
-    shared: Arc<Shared>,
+    /// Keeps what it is going to show, and holds the store.
+    pin: Pin,
     found: vec::IntoIter<Found>,
     writer: Option<String>,
     attempt: Option<u32>,
@@ -197,7 +206,8 @@ pub struct History {
 }
 
 impl History {
-    pub(crate) fn new(shared: Arc<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
+    pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
+        let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
         let last = shared.published();
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
@@ -224,14 +234,14 @@ impl History {
             found.reverse();
         }
         let found = found.into_iter();
-        let history = History { shared, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
+        let history = History { pin, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
         history.glance(0..AHEAD);
         Ok(history)
     }
 
     /// Has the values fetched that some of the next changes set.
     fn glance(&self, next: Range<usize>) {
-        let segments = self.shared.reader.segments();
+        let segments = self.pin.shared.reader.segments();
         let ahead = self.found.as_slice().get(next.start..).unwrap_or_default();
         for version in ahead.iter().take(next.len()).filter_map(|found| found.new) {
             segments.glance(Seq(version.seq), version.record);
@@ -245,7 +255,7 @@ impl History {
         {
             return Ok(value.clone());
         }
-        let value = self.shared.value_ever(&self.shared.reader.segments(), version)?;
+        let value = self.pin.shared.value_ever(&self.pin.shared.reader.segments(), version)?;
         self.last = Some((version, value.clone()));
         Ok(value)
     }
@@ -284,34 +294,34 @@ impl History {
 
     /// When a commit was made, and by whom.
     fn signed(&self, seq: Seq) -> Result<(Timestamp, Option<Writer>), ReadError> {
-        let segments = self.shared.reader.segments();
-        let found = self.shared.found(&segments, seq)?;
-        let meta = read_part(&found, 0, meta_of)?.map_err(|error| self.shared.unreadable(seq, &error))?;
+        let segments = self.pin.shared.reader.segments();
+        let found = self.pin.shared.found(&segments, seq)?;
+        let meta = read_part(&found, 0, meta_of)?.map_err(|error| self.pin.shared.unreadable(seq, &error))?;
         Ok((found.at(), meta.writer))
     }
 
     fn subject(&self, found: &Found) -> Result<Subject, ReadError> {
         let seq = Seq(found.place.0);
-        let unreadable = |error: BodyError| self.shared.unreadable(seq, &error);
+        let unreadable = |error: BodyError| self.pin.shared.unreadable(seq, &error);
         let name = || CheckpointName::parse(&found.name).expect("checked when it was inserted");
         Ok(match found.kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => {
                 Subject::Key(Key::parse(&found.name).expect("checked when it was inserted"))
             }
             ChangeKind::Checkpoint => {
-                let frame = self.shared.frame(seq)?;
+                let frame = self.pin.shared.frame(seq)?;
                 let note = note_at(frame.body(), found.place.1).map_err(unreadable)?;
                 let note = note.map(|note| Note::parse(note).expect("checked when it was read"));
                 Subject::Checkpoint { name: name(), note }
             }
             ChangeKind::Release => Subject::Checkpoint { name: name(), note: None },
             ChangeKind::Fork => {
-                let frame = self.shared.frame(seq)?;
+                let frame = self.pin.shared.frame(seq)?;
                 let ForkAt { origin, point } = fork_at(frame.body(), found.place.1).map_err(unreadable)?;
                 Subject::Fork { origin: Scope::from_stored(origin).expect("checked when it was read"), point }
             }
             ChangeKind::Retain | ChangeKind::Unretain | ChangeKind::Hold | ChangeKind::Unhold | ChangeKind::Erase => {
-                told::subject(&self.shared, found)?
+                told::subject(&self.pin.shared, found)?
             }
         })
     }

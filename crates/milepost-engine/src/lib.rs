@@ -17,6 +17,7 @@ mod memtable;
 mod open;
 mod replay;
 mod restore;
+mod retention;
 mod settings;
 mod state;
 mod value;
@@ -31,6 +32,7 @@ pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, 
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use restore::Restoration;
+pub use retention::{HoldSet, Horizon, PolicySet};
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};

@@ -46,6 +46,10 @@ fn is_told_by_versions(lineage: &Lineage<'_, Shared>, scope: &str, old: &View, n
     if is_reserved(scope) {
         return Ok(false);
     }
+    // What changed behind a point before the horizon may be gone.
+    if old.before.is_some() || new.before.is_some() {
+        return Ok(false);
+    }
     let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
     let is_cleared = lineage.tiers.last_clear(scope, last)?.is_some_and(|clear| clear.seq > before.0);
     if is_cleared || lineage.fork(scope, last)?.is_some_and(|fork| fork.place.seq > before.0) {

@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, LimitError, Meta, Note, Precondition, Scope, ScopeError,
-    ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Scope,
+    ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -55,6 +55,13 @@ enum EventKind {
     Checkpoint,
     Release,
     Fork,
+    Retain,
+    Unretain,
+    Hold,
+    Unhold,
+    Erase,
+    EraseScope,
+    ErasePrefix,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +88,11 @@ struct EventIn<'a> {
     #[serde(borrow)]
     origin: Option<Cow<'a, str>>,
     point: Option<u64>,
+    keep_for_us: Option<u64>,
+    keep_last: Option<u64>,
+    expire_ended_us: Option<u64>,
+    cold_after_us: Option<u64>,
+    bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -249,6 +261,13 @@ impl EventKind {
             EventKind::Checkpoint => "a checkpoint",
             EventKind::Release => "a release",
             EventKind::Fork => "a fork",
+            EventKind::Retain => "a retain",
+            EventKind::Unretain => "an unretain",
+            EventKind::Hold => "a hold",
+            EventKind::Unhold => "an unhold",
+            EventKind::Erase => "an erase",
+            EventKind::EraseScope => "an erase_scope",
+            EventKind::ErasePrefix => "an erase_prefix",
         }
     }
 
@@ -262,6 +281,13 @@ impl EventKind {
             EventKind::Checkpoint => &["scope", "name", "note"],
             EventKind::Release => &["scope", "name"],
             EventKind::Fork => &["scope", "origin", "point"],
+            EventKind::Retain => &["prefix", "keep_for_us", "keep_last", "expire_ended_us", "cold_after_us"],
+            EventKind::Unretain => &["prefix"],
+            EventKind::Hold => &["prefix", "name", "note"],
+            EventKind::Unhold => &["prefix", "name"],
+            EventKind::Erase => &["scope", "key", "bytes"],
+            EventKind::EraseScope => &["scope", "bytes"],
+            EventKind::ErasePrefix => &["prefix", "bytes"],
         }
     }
 }
@@ -281,12 +307,20 @@ impl EventIn<'_> {
             ("note", self.note.is_some()),
             ("origin", self.origin.is_some()),
             ("point", self.point.is_some()),
+            ("keep_for_us", self.keep_for_us.is_some()),
+            ("keep_last", self.keep_last.is_some()),
+            ("expire_ended_us", self.expire_ended_us.is_some()),
+            ("cold_after_us", self.cold_after_us.is_some()),
+            ("bytes", self.bytes.is_some()),
         ];
         let allowed = self.event.fields();
         for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
             fields.allow(name, allowed.contains(name))?;
         }
         let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(Scope::parse(&fields.need("scope", given)?)?);
+        let prefix = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(ScopePrefix::parse(&fields.need("prefix", given)?)?);
+        let hold = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(HoldName::parse(&fields.need("name", given)?)?);
+        let bytes = self.bytes.unwrap_or(0);
         let name = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(CheckpointName::parse(&fields.need("name", given)?)?);
         Ok(match self.event {
             EventKind::Set => Event::Set {
@@ -300,9 +334,7 @@ impl EventIn<'_> {
                 Event::Delete { scope: scope(self.scope)?, key: Key::parse(&fields.need("key", self.key)?)? }
             }
             EventKind::Clear => Event::Clear { scope: scope(self.scope)? },
-            EventKind::ClearPrefix => {
-                Event::ClearPrefix { prefix: ScopePrefix::parse(&fields.need("prefix", self.prefix)?)? }
-            }
+            EventKind::ClearPrefix => Event::ClearPrefix { prefix: prefix(self.prefix)? },
             EventKind::Checkpoint => Event::Checkpoint {
                 scope: scope(self.scope)?,
                 name: name(self.name)?,
@@ -314,6 +346,28 @@ impl EventIn<'_> {
                 origin: Scope::parse(&fields.need("origin", self.origin)?)?,
                 point: Seq(fields.need("point", self.point)?),
             },
+            EventKind::Retain => Event::Retain {
+                prefix: prefix(self.prefix)?,
+                policy: Policy {
+                    keep_for_us: self.keep_for_us,
+                    keep_last: self.keep_last,
+                    expire_ended_us: self.expire_ended_us,
+                    cold_after_us: self.cold_after_us,
+                },
+            },
+            EventKind::Unretain => Event::Unretain { prefix: prefix(self.prefix)? },
+            EventKind::Hold => Event::Hold {
+                prefix: prefix(self.prefix)?,
+                name: hold(self.name)?,
+                note: self.note.map(|text| Note::parse(&text)).transpose()?,
+            },
+            EventKind::Unhold => Event::Unhold { prefix: prefix(self.prefix)?, name: hold(self.name)? },
+            EventKind::Erase => {
+                let (scope, key) = (scope(self.scope)?, Key::parse(&fields.need("key", self.key)?)?);
+                Event::Erase { scope, key, bytes }
+            }
+            EventKind::EraseScope => Event::EraseScope { scope: scope(self.scope)?, bytes },
+            EventKind::ErasePrefix => Event::ErasePrefix { prefix: prefix(self.prefix)?, bytes },
         })
     }
 }
