@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, checkpoint, clear, delete, diff, export, fork, get, index, job, log, manual, progress, replay, restore,
-        scan, set, step, verify, watch, watermark,
+        append, checkpoint, clear, delete, diff, erase, export, fork, get, index, job, log, manual, progress, replay,
+        restore, retain, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Restore(restore::RestoreArgs),
     Fork(fork::ForkArgs),
+    Retain(retain::RetainArgs),
+    Erase(erase::EraseArgs),
     Watermark(watermark::WatermarkArgs),
     Step(step::StepArgs),
     Job(job::JobArgs),

@@ -207,6 +207,8 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         | ErrorKind::Fenced
         | ErrorKind::NotYet
         | ErrorKind::NoCheckpoint
+        | ErrorKind::BeforeHorizon
+        | ErrorKind::Held
         | ErrorKind::Changed
         | ErrorKind::Failed
         | ErrorKind::OtherType => exit::NOT_FOUND,

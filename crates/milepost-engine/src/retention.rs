@@ -5,7 +5,9 @@
 //!
 //! Knows which versions may go, and nothing of files.
 
+mod explain;
 mod horizon;
+mod judging;
 mod pins;
 mod rule;
 mod rules;
@@ -18,9 +20,11 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use milepost_types::Seq;
 
+pub use explain::Explanation;
 pub use horizon::Horizon;
 pub(crate) use horizon::Horizons;
 pub(crate) use pins::{Needs, Pin, Pins};
+pub(crate) use rules::Rules;
 pub use rules::{HoldSet, PolicySet};
 
 /// What an open store knows of its retention.

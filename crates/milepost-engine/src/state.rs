@@ -27,6 +27,7 @@ pub(crate) use crate::memtable::{
     checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
 };
 pub(crate) use changes::{Changes, Wanted};
+pub(crate) use erased::ErasedOf;
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};

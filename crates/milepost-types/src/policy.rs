@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     limits::{self, LimitError},
-    scope::{ScopeError, escape},
+    scope::{ScopeError, escape, utf8},
 };
 
 /// What of the past is kept below a scope prefix. A version stays if any of its rules wants it; with none of
@@ -94,6 +94,11 @@ impl HoldName {
     pub fn parse(text: &str) -> Result<HoldName, ScopeError> {
         check_hold_name(text)?;
         Ok(HoldName(text.into()))
+    }
+
+    /// Checks a name given as bytes, which must be UTF-8.
+    pub fn from_bytes(bytes: &[u8]) -> Result<HoldName, ScopeError> {
+        HoldName::parse(utf8("name of a hold", bytes)?)
     }
 
     /// The text.

@@ -25,6 +25,8 @@
 //!          {"seq":7,"at":"..","change":"hold","prefix":"a","name":"case 17","note":"text"}
 //!          {"seq":7,"at":"..","change":"erase","scope":"a/b","key":"k","bytes":9}
 //! difference  {"difference":"changed","key":"k","old":"..","new":".."}
+//! policy      {"prefix":"a","keep_last":3,"seq":7,"at":"..","writer":"..","attempt":3}
+//! hold        {"prefix":"a","name":"case 17","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! ```
 //!
@@ -49,7 +51,9 @@ use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestam
 use thiserror::Error;
 
 pub use read::{add_commit, parse_commit, parse_time};
-pub use write::{time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry};
+pub use write::{
+    time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,
+};
 
 use crate::CommitBuilder;
 

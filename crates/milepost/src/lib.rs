@@ -44,6 +44,7 @@ pub mod json;
 mod options;
 mod replay;
 mod restore;
+mod retention;
 mod store;
 pub mod task;
 #[cfg(feature = "typed")]
@@ -56,8 +57,8 @@ pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
-    Stats, Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder, Horizon,
+    Index, NoFork, PolicySet, Refusal, Report, Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
@@ -69,6 +70,7 @@ pub use milepost_types::{
 pub use options::Options;
 pub use replay::{Replay, Watch};
 pub use restore::Restore;
+pub use retention::{Erasure, Retention};
 #[cfg(feature = "typed")]
 #[doc(hidden)]
 pub use rkyv;

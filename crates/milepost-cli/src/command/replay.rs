@@ -4,7 +4,7 @@ use std::{borrow::Cow, ffi::OsString, process::ExitCode};
 
 use milepost::{Commit, Event, Seq};
 
-use super::{Context, prefix, scope_of, seq_from};
+use super::{Context, prefix, retain::policy_text, scope_of, seq_from};
 use crate::{
     error::CliError,
     escape,

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use milepost_types::{
-    CheckpointName, Commit, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
-    limits,
+    CheckpointName, Commit, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq,
+    Timestamp, Writer, limits,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,14 @@ fn key(text: &str) -> Key {
 
 fn name(text: &str) -> CheckpointName {
     CheckpointName::parse(text).unwrap()
+}
+
+fn prefix(text: &str) -> ScopePrefix {
+    ScopePrefix::parse(text).unwrap()
+}
+
+fn hold(text: &str) -> HoldName {
+    HoldName::parse(text).unwrap()
 }
 
 fn full() -> Commit {

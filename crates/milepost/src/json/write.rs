@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::fmt::temporal::DateTimePrinter;
-use milepost_engine::{Change, Checkpoint, Difference, Entry, Subject};
-use milepost_types::{Commit, ContentType, Event, HoldName, Key, Note, Policy, Scope, Timestamp, Writer};
+use milepost_engine::{Change, Checkpoint, Difference, Entry, HoldSet, PolicySet, Subject};
+use milepost_types::{Commit, ContentType, Event, HoldName, Key, Note, Policy, Scope, Seq, Timestamp, Writer};
 use serde::{Serialize, Serializer};
 
 use super::TimeOrMicros;
@@ -149,6 +149,31 @@ struct CheckpointOut<'a> {
     writer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
+}
+
+/// What was said of a prefix.
+#[derive(Serialize)]
+struct SaidOut<'a> {
+    prefix: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(flatten)]
+    policy: Option<PolicyOut>,
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+}
+
+impl<'a> SaidOut<'a> {
+    fn of(prefix: &'a str, (seq, at, writer): (Seq, Timestamp, Option<&'a Writer>)) -> SaidOut<'a> {
+        let (name, attempt) = (writer.map(Writer::name), writer.and_then(Writer::attempt_number));
+        SaidOut { prefix, name: None, note: None, policy: None, seq: seq.0, at: at.into(), writer: name, attempt }
+    }
 }
 
 #[derive(Serialize)]
@@ -325,6 +350,41 @@ pub fn write_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
             attempt: writer.and_then(Writer::attempt_number),
         },
     );
+}
+
+/// Writes a policy with who said so, without a line end.
+///
+/// ```
+/// use milepost::{Policy, ScopePrefix, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// store.retention().set(&ScopePrefix::parse("a")?, Policy::default().keep_last(3))?;
+/// let mut line = Vec::new();
+/// json::write_policy(&mut line, &store.retention().policies()?[0]);
+/// assert!(line.starts_with(br#"{"prefix":"a","keep_last":3,"seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_policy(out: &mut Vec<u8>, set: &PolicySet) {
+    let said = (set.seq, set.at, set.writer.as_ref());
+    put(out, &SaidOut { policy: Some(policy_out(&set.policy)), ..SaidOut::of(set.prefix.as_str(), said) });
+}
+
+/// Writes a hold with who set it, without a line end.
+///
+/// ```
+/// use milepost::{HoldName, ScopePrefix, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// store.retention().hold(&ScopePrefix::parse("a")?, &HoldName::parse("case 17")?, None)?;
+/// let mut line = Vec::new();
+/// json::write_hold(&mut line, &store.retention().holds()?[0]);
+/// assert!(line.starts_with(br#"{"prefix":"a","name":"case 17","seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_hold(out: &mut Vec<u8>, hold: &HoldSet) {
+    let said = (hold.seq, hold.at, hold.writer.as_ref());
+    let (name, note) = (Some(hold.name.as_str()), hold.note.as_ref().map(Note::as_str));
+    put(out, &SaidOut { name, note, ..SaidOut::of(hold.prefix.as_str(), said) });
 }
 
 fn old_out(bytes: &[u8]) -> OldOut<'_> {
