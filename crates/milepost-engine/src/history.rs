@@ -225,6 +225,7 @@ impl History {
             kind: query.kind,
             range: (from, until),
             found: Vec::new(),
+            erased: None,
         };
         gather.prefix(&query.prefix)?;
         let mut found = gather.found;

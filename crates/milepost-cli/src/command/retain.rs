@@ -56,7 +56,6 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "rules", required = true, multiple = true, args = ["keep", "last", "expire_ended", "cold_after", "everything"])]
 struct SetArgs {
     /// A scope, or where scopes begin; / for every scope.
     prefix: OsString,
@@ -128,6 +127,11 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
+    let has_rule = args.keep.is_some() || args.last.is_some() || args.everything;
+    if !has_rule && args.expire_ended.is_none() && args.cold_after.is_none() {
+        let why = "say what is kept: --keep TIME, --last N or --everything; or what goes: --expire-ended TIME";
+        return Err(CliError::Argument { what: "retain set", why: why.into() });
+    }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
     let mut policy = Policy::default();
     if let Some(keep) = time("--keep", &args.keep)? {

@@ -19,6 +19,8 @@ mod bad_input;
 mod append;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
+// What of the past is kept, and what is erased.
+mod retention;
 // System calls that fail.
 mod faults;
 // A disk without room.

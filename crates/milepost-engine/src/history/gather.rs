@@ -38,6 +38,8 @@ pub(super) struct Gather<'a> {
     /// The first commit and the last.
     pub(super) range: (u64, u64),
     pub(super) found: Vec<Found>,
+    /// Of the key that is walked over: changes through here were erased.
+    pub(super) erased: Option<Mark>,
 }
 
 /// What happens to all keys of a scope at once.
@@ -83,14 +85,17 @@ impl Gather<'_> {
         }
         if let Some(key) = self.key {
             let inherited = self.inherited(fork.as_ref(), key.as_str())?;
+            self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key.as_str()))?;
             let versions = tiers.versions(scope, key.as_str())?;
             self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
             return Ok(());
         }
+        let erased = tiers.erased_of(scope)?;
         let orders = tiers.key_orders(scope);
         let mut keys = tiers.keys(scope, &orders, "")?;
         while let Some(key) = keys.read_next()? {
             let key: Arc<str> = Arc::from(key);
+            self.erased = erased.as_ref().map_or(Ok(None), |erased| erased.mark(&key))?;
             if keys.newest(self.last)?.is_none() {
                 continue;
             }
@@ -112,6 +117,7 @@ impl Gather<'_> {
         let mut keys = line.keys(tiers, "")?;
         while let Some(key) = keys.read_next()? {
             if tiers.newest(scope, key, self.last)?.is_none() {
+                self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;
                 let key = Arc::from(key);
                 self.changes(scope, &key, &[], turns, keys.seen()?);
             }
@@ -218,6 +224,10 @@ impl Gather<'_> {
             | ChangeKind::Erase => false,
         };
         let (from, until) = self.range;
+        let is_erased = self.erased.is_some_and(|mark| place <= (mark.seq, mark.record));
+        if is_of_key && is_erased {
+            return;
+        }
         let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);
         if is_wanted && (!is_of_key || old.is_some() || new.is_some()) {
             self.found.push(Found { place, scope: Arc::clone(scope), name: Arc::clone(name), kind, old, new });

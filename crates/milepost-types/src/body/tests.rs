@@ -259,7 +259,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
     let name = CheckpointName::parse("n").unwrap();
     let bytes = encode(&Meta::default(), &[Event::Checkpoint { scope, name, note: None }]);
     let at = Body::parse(&bytes).unwrap().events().next().unwrap().unwrap().offset as usize;
-    for tag in [0x08, 0x0f, 0x25, 0x45, 0x85, 0x11 | 0x40, 0x16, 0x17] {
+    for tag in [0x0f, 0x19, 0x1b, 0x2a, 0x1c, 0x25, 0x45, 0x85, 0x11 | 0x40, 0x16, 0x17] {
         let mut newer = bytes.clone();
         newer[at] = tag;
         let error = decode(&newer).unwrap_err();
