@@ -17,6 +17,7 @@
 
 mod index;
 mod read;
+mod recorded;
 mod threads;
 
 use std::{
@@ -199,7 +200,7 @@ impl Engine {
         Ok(Engine::of(found, parts, Settings::default()))
     }
 
-    fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
+    pub(crate) fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
         let read_only = found.writer.is_none();
         let leader = found.writer.map(Leader::new);
         let shared = Shared {
@@ -258,15 +259,22 @@ impl Engine {
 
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
-        let place = self.shared().enqueue(request, true)?;
+        self.shared().may_commit()?;
+        let place = self.shared().queue.push(request.seal()?, true)?;
         self.shared().see_through(&place);
         place.fate.outcome(place.index).expect("seen through until it was there")
     }
 
     /// Puts a commit into the queue. Its ticket says when it is durable; many may be in flight.
     pub fn submit(&self, request: Request) -> Result<Ticket, CommitError> {
+        self.shared().may_commit()?;
+        self.submit_sealed(request.seal()?)
+    }
+
+    fn submit_sealed(&self, sealed: Sealed) -> Result<Ticket, CommitError> {
         let shared = self.shared();
-        let place = shared.enqueue(request, false)?;
+        shared.may_commit()?;
+        let place = shared.queue.push(sealed, false)?;
         // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
         if shared.settings.threads == Threads::Spawned && !shared.leader.is_locked() {
@@ -345,13 +353,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// Encodes a request and lets it wait for a leader.
-    fn enqueue(&self, request: Request, can_lead: bool) -> Result<Place, CommitError> {
-        self.may_commit()?;
-        let sealed: Sealed = request.seal()?;
-        self.queue.push(sealed, can_lead)
-    }
-
     fn may_commit(&self) -> Result<(), CommitError> {
         if self.fork.is_child() {
             return Err(CommitError::Forked);

@@ -8,7 +8,8 @@ use std::{
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
-    Corruption, LimitError, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, body::BodyError,
+    Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    body::BodyError,
 };
 use thiserror::Error;
 
@@ -59,7 +60,7 @@ pub enum OpenError {
         why: String,
     },
     /// A log without its MANIFEST.
-    #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]
+    #[error("the store at {dir} has lost its MANIFEST but still has its log; restore a backup, or copy what is whole into a new store with `milepost salvage`", dir = .dir.display())]
     ManifestMissing {
         /// The directory.
         dir: PathBuf,
@@ -104,7 +105,9 @@ pub enum OpenError {
         free: Room,
     },
     /// Damage.
-    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage")]
+    #[error(
+        "the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store"
+    )]
     Corrupt(#[from] Corruption),
     /// A setting out of its range.
     #[error(transparent)]
@@ -197,6 +200,13 @@ pub enum Refusal {
     },
     /// No sequence number or timestamp is left.
     Exhausted,
+    /// A commit that was made before and does not follow the last one here.
+    NotNext {
+        /// Where it stood.
+        place: Receipt,
+        /// The last commit here.
+        last: Receipt,
+    },
 }
 
 /// Why a scope can't begin as another one.
@@ -284,6 +294,14 @@ impl fmt::Display for Refusal {
                 "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
             ),
             Refusal::Exhausted => f.write_str("no sequence number is left in this store"),
+            Refusal::NotNext { place, last } if Some(place.seq) != last.seq.next() => {
+                write!(f, "commit {} does not follow commit {}, the last one here", place.seq, last.seq)
+            }
+            Refusal::NotNext { place, last } => write!(
+                f,
+                "commit {} is stamped {}, which is not after commit {}, stamped {}",
+                place.seq, place.at, last.seq, last.at
+            ),
         }
     }
 }
@@ -532,7 +550,7 @@ fn way_out(damage: &Corruption) -> &'static str {
     if damage.file.extension().is_some_and(|end| end == "run") {
         "`milepost index rebuild` makes the index anew from the log"
     } else {
-        "`milepost verify` lists the damage"
+        "`milepost verify` lists the damage, `milepost salvage` copies what is whole"
     }
 }
 

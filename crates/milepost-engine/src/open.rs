@@ -15,13 +15,14 @@ use std::{
 };
 
 use milepost_index::{RunFacts, ScopeHash};
-use milepost_io::{DirLock, Disk, Latch, OpenMode};
+use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode};
 use milepost_log::{FoundLog, Log, LogSettings, StoreId, Tail};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
     Create, Holder, OpenError, Parts, Settings,
     engine::Found,
+    filling,
     index::{self, Indexer, Runs},
     manifest::{self, Keeper, Manifest},
     settings::Index,
@@ -49,13 +50,26 @@ pub(crate) fn for_writing(
 ) -> Result<Found, OpenError> {
     check_settings(settings)?;
     let disk = &parts.disk;
-    if !is_dir(&**disk, dir)? {
+    if entries(&**disk, dir)?.is_none() {
         if settings.create == Create::Never {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
         disk.create_dir(dir).map_err(|error| OpenError::no_room_or_io(&**disk, dir, 4096, "create", dir, error))?;
     }
     let dir_lock = lock(&**disk, dir)?;
+    filling::refuse_unfinished(dir, &entries(&**disk, dir)?.unwrap_or_default())?;
+    for_writing_locked(parts, dir, settings, dir_lock, progress)
+}
+
+/// The same in a directory that is there and locked already.
+pub(crate) fn for_writing_locked(
+    parts: &Parts,
+    dir: &Path,
+    settings: &Settings,
+    dir_lock: Box<dyn DirLock>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Found, OpenError> {
+    let disk = &parts.disk;
     let latch = Latch::default();
     let manifest = match manifest::read(&**disk, dir)? {
         Some(manifest) => manifest,
@@ -147,9 +161,8 @@ fn ready_log(
 /// Opens without writing anything, beside a writer or without one.
 pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError> {
     let disk = &parts.disk;
-    if !is_dir(&**disk, dir)? {
-        return Err(OpenError::Missing { dir: dir.to_owned() });
-    }
+    let Some(found) = entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
+    filling::refuse_unfinished(dir, &found)?;
     let mut looks = 0;
     loop {
         looks += 1;
@@ -233,10 +246,11 @@ pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, Open
     Ok(OpenError::Missing { dir: dir.to_owned() })
 }
 
-pub(crate) fn is_dir(disk: &dyn Disk, dir: &Path) -> Result<bool, OpenError> {
+/// The names in a directory; `None` if it is not there.
+pub(crate) fn entries(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<DirEntry>>, OpenError> {
     match disk.list(dir) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
             Err(OpenError::NotAStore { dir: dir.to_owned(), why: "it is a file".to_owned() })
         }
@@ -255,12 +269,12 @@ fn check_settings(settings: &Settings) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn exhausted_epoch(dir: &Path) -> OpenError {
+pub(crate) fn exhausted_epoch(dir: &Path) -> OpenError {
     let what = "the store was opened for writing 2^32 times; export it into a new store".to_owned();
     OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what })
 }
 
-fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, OpenError> {
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, OpenError> {
     for _ in 0..LOCK_TRIES_MAX {
         if let Some(lock) = disk.lock_dir(dir).map_err(|error| OpenError::io("lock", dir, error))? {
             return Ok(lock);

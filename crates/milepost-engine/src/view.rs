@@ -5,7 +5,7 @@
 use std::{ops::ControlFlow, sync::Arc, vec};
 
 use milepost_log::{FoundFrame, Segments};
-use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
+use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_hidden};
 
 use crate::{
     ReadError, Value,
@@ -126,7 +126,7 @@ impl View {
             walk: None,
             scope: scope.to_owned(),
             key_prefix: key_prefix.to_owned(),
-            from: Some(from).filter(|_| !is_reserved(scope)),
+            from: Some(from).filter(|_| !is_hidden(scope)),
             ready: Vec::new().into_iter(),
             piece: PIECE_FIRST,
         }
@@ -138,7 +138,7 @@ impl View {
         let tiers = self.pin.shared.state.pin();
         let mut scopes = Vec::new();
         self.pin.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
-            let first = if is_reserved(name) { None } else { self.scan(name, "").next() };
+            let first = if is_hidden(name) { None } else { self.scan(name, "").next() };
             if first.transpose()?.is_some() {
                 scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }

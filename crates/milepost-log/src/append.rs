@@ -97,7 +97,7 @@ impl Open {
     pub(crate) fn begun(header: SegmentHeader, begun: Begun, last_at: Timestamp) -> Open {
         let Begun { file, path, file_bytes } = begun;
         Open {
-            heap: HeapWriter::new(header.id, path, header.first_seq),
+            heap: HeapWriter::new(&header, path),
             chain: Chain::begin(&header, last_at),
             end: SEGMENT_HEADER_BYTES as u64,
             file_bytes,

@@ -83,7 +83,7 @@ impl Follower {
                 return Err(self.corrupt(format!("the next segment begins with seq {}", header.first_seq)));
             }
             self.unsealed.push(self.open.header);
-            let heap = HeapWriter::new(next, path, header.first_seq);
+            let heap = HeapWriter::new(&header, path);
             let chain = Chain::begin(&header, self.open.chain.last_at);
             let mut parts = self.reader.shape().parts.clone();
             parts.push(Part::Heap(Arc::clone(heap.heap())));

@@ -25,11 +25,13 @@ mod names;
 mod reader;
 mod recover;
 mod recycle;
+mod salvage;
 mod seal;
 mod segment;
+mod stretch;
 
 pub use append::{Log, LogWriter};
-pub use create::create;
+pub use create::{begin_behind, create};
 pub use error::{AppendError, LogError};
 pub use follower::Follower;
 pub use format::frame::FRAME_HEADER_BYTES;
@@ -38,3 +40,5 @@ pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, Segmen
 pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
 pub use recycle::{Dropped, Recycled, Recycler};
+pub use salvage::{Bounds, Found, Remnant, Wreck, wrecks};
+pub use stretch::{Provenance, SealedFile, Stretch};

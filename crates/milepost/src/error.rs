@@ -3,7 +3,7 @@
 //! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
-use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
+use milepost_engine::{CommitError, FillError, NoFork, OpenError, ReadError, Refusal, backup::BackupError};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
@@ -60,6 +60,8 @@ pub enum ErrorKind {
     BeforeHorizon,
     /// What was to be erased is held: release the hold first, if that may be.
     Held,
+    /// The store is an older copy than what its backups hold: restore a backup, or give up what they hold more.
+    RolledBack,
     /// There is no checkpoint of this name: the message names those that are there.
     NoCheckpoint,
     /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
@@ -113,6 +115,10 @@ enum Inner {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
+    Fill(#[from] FillError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
     Name(#[from] ScopeError),
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -143,6 +149,8 @@ impl Error {
             Inner::Open(error) => open_kind(error),
             Inner::Commit(error) => commit_kind(error),
             Inner::Read(error) => read_kind(error),
+            Inner::Fill(error) => fill_kind(error),
+            Inner::Backup(error) => backup_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
@@ -184,7 +192,19 @@ macro_rules! from {
     )*};
 }
 
-from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, TaskError, ProgressError);
+from!(
+    FillError,
+    BackupError,
+    OpenError,
+    CommitError,
+    ReadError,
+    ScopeError,
+    LimitError,
+    JsonError,
+    BodyError,
+    TaskError,
+    ProgressError
+);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 
@@ -232,6 +252,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,
+        Refusal::NotNext { .. } => ErrorKind::Invalid,
     }
 }
 
@@ -244,6 +265,32 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
+    }
+}
+
+fn fill_kind(error: &FillError) -> ErrorKind {
+    match error {
+        FillError::NotEmpty { .. } => ErrorKind::NotAStore,
+        FillError::Open(error) => open_kind(error),
+        FillError::Refused { source: error, .. } | FillError::Close(error) => commit_kind(error),
+    }
+}
+
+fn backup_kind(error: &BackupError) -> ErrorKind {
+    match error {
+        BackupError::NotBackups { .. } | BackupError::OtherStore { .. } => ErrorKind::NotAStore,
+        BackupError::InStore { .. } => ErrorKind::Invalid,
+        BackupError::InUse { .. } => ErrorKind::InUse,
+        BackupError::RolledBack { .. } => ErrorKind::RolledBack,
+        BackupError::NoBackup { .. } => ErrorKind::Missing,
+        BackupError::OutsideSeq { .. } | BackupError::OutsideTime { .. } => ErrorKind::NotYet,
+        BackupError::Corrupt(_) => ErrorKind::Corrupt,
+        BackupError::NewerFormat { .. } => ErrorKind::NewerFormat,
+        BackupError::NoEpoch { .. } => ErrorKind::Stopped,
+        BackupError::DiskFull { .. } => ErrorKind::DiskFull,
+        BackupError::Io { .. } => ErrorKind::Io,
+        BackupError::Read(error) => read_kind(error),
+        BackupError::Fill(error) => fill_kind(error),
     }
 }
 

@@ -50,6 +50,7 @@ mod write;
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
+pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};
 pub use write::{
     time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,

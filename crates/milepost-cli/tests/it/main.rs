@@ -15,6 +15,11 @@ mod index;
 mod guide;
 // What it refuses, how, and with which exit code.
 mod bad_input;
+// Backups, restores and imports.
+mod backup;
+// Exports for other tools.
+#[cfg(feature = "parquet")]
+mod parquet;
 // Lines in, receipts out.
 mod append;
 // Killed at any moment: every acknowledged commit is there.

@@ -5,7 +5,10 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use milepost_types::{Corruption, Key, ScopePrefix, Seq, scope::is_reserved};
+use milepost_types::{
+    Corruption, Key, ScopePrefix, Seq,
+    scope::{is_hidden, is_reserved},
+};
 
 use super::ChangeKind;
 use crate::{
@@ -55,7 +58,7 @@ impl Gather<'_> {
     pub(super) fn prefix(&mut self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let mut scopes: Vec<Arc<str>> = Vec::new();
         self.lineage.each_scope(prefix, &mut |scope| {
-            scopes.extend((!is_reserved(scope)).then(|| Arc::from(scope)));
+            scopes.extend((!is_hidden(scope)).then(|| Arc::from(scope)));
             Ok(ControlFlow::Continue(()))
         })?;
         for scope in scopes {

@@ -84,7 +84,7 @@ impl Engine {
             points: 0,
         };
         let tiers = shared.state.pin();
-        let from = (shared.pins.pinned(), last.seq, Seq::ZERO);
+        let from = (shared.pins.pinned(), Seq::ZERO);
         let judging = Judging::new(shared, &tiers, rules, horizons, from)?;
         let mut names = Vec::new();
         shared.lineage(&tiers).each_scope(place, &mut |scope| {

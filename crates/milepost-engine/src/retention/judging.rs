@@ -31,8 +31,6 @@ pub(crate) struct Judging<'a> {
     pub(crate) rules: Rules,
     pub(crate) horizons: Horizons,
     pub(crate) pinned: Pinned,
-    /// The last commit whose versions are judged.
-    pub(crate) last: Seq,
     /// Idempotency keys that were used by this commit or an earlier one are forgotten.
     pub(crate) forgotten: Seq,
     forks: Vec<Forked>,
@@ -76,9 +74,9 @@ impl<'a> Judging<'a> {
         tiers: &'a Tiers,
         rules: Rules,
         horizons: Horizons,
-        (pinned, last, forgotten): (Pinned, Seq, Seq),
+        (pinned, forgotten): (Pinned, Seq),
     ) -> Result<Judging<'a>, ReadError> {
-        let mut judging = Judging { shared, tiers, rules, horizons, pinned, last, forgotten, forks: Vec::new() };
+        let mut judging = Judging { shared, tiers, rules, horizons, pinned, forgotten, forks: Vec::new() };
         if tiers.has_forks() {
             let lineage = Lineage { tiers, bodies: shared };
             let orders = tiers.key_orders(FORK);

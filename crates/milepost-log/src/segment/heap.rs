@@ -18,7 +18,7 @@ use crate::{
     FrameView, SegmentId,
     format::{
         frame::{FRAME_HEADER_BYTES, frame_bytes},
-        header::SEGMENT_HEADER_BYTES,
+        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         times::BLOCK_FRAMES,
         u32_at,
     },
@@ -46,9 +46,8 @@ pub(crate) type InRoom = (Timestamp, u32, u32);
 
 /// Frames in memory.
 pub(crate) struct Heap {
-    id: SegmentId,
+    header: SegmentHeader,
     path: PathBuf,
-    first_seq: Seq,
     frames: boxcar::Vec<HeapFrame>,
     /// Timestamp of the first frame of each block; pushed after that frame.
     block_firsts: boxcar::Vec<Timestamp>,
@@ -65,11 +64,10 @@ pub(crate) struct HeapWriter {
 }
 
 impl HeapWriter {
-    pub(crate) fn new(id: SegmentId, path: PathBuf, first_seq: Seq) -> HeapWriter {
+    pub(crate) fn new(header: &SegmentHeader, path: PathBuf) -> HeapWriter {
         let heap = Heap {
-            id,
+            header: *header,
             path,
-            first_seq,
             frames: boxcar::Vec::new(),
             block_firsts: boxcar::Vec::new(),
             chunks: boxcar::Vec::new(),
@@ -129,8 +127,12 @@ impl Deref for HeapWriter {
 }
 
 impl Heap {
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
     pub(crate) fn id(&self) -> SegmentId {
-        self.id
+        self.header.id
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -138,7 +140,7 @@ impl Heap {
     }
 
     pub(crate) fn first_seq(&self) -> Seq {
-        self.first_seq
+        self.header.first_seq
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -163,20 +165,20 @@ impl Heap {
 
     /// The memory that a frame lies in, to keep, and where in it the body begins.
     pub(crate) fn hold(&self, seq: Seq) -> (Held<Grown>, u32) {
-        let frame = self.get((seq.0 - self.first_seq.0) as usize).expect("a frame that was seen stays");
+        let frame = self.get((seq.0 - self.header.first_seq.0) as usize).expect("a frame that was seen stays");
         (self.chunks[frame.chunk as usize].hold(), frame.place + FRAME_HEADER_BYTES as u32)
     }
 
     #[inline]
     pub(crate) fn view(&self, index: usize) -> Option<FrameView<'_>> {
         let frame = self.frames.get(index)?;
-        let (seq, bytes) = (Seq(self.first_seq.0 + index as u64), self.bytes(frame));
+        let (seq, bytes) = (Seq(self.header.first_seq.0 + index as u64), self.bytes(frame));
         Some(FrameView {
             seq,
             at: frame.at,
             batch_first: Seq(seq.0 - u64::from(u32_at(bytes, 32))),
             body: &bytes[FRAME_HEADER_BYTES..],
-            segment: self.id,
+            segment: self.header.id,
             offset: u64::from(frame.offset),
         })
     }
@@ -227,7 +229,7 @@ fn partition_point(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> us
 
 impl fmt::Debug for Heap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Heap(segment {}, {} frames from seq {})", self.id, self.frames(), self.first_seq)
+        write!(f, "Heap(segment {}, {} frames from seq {})", self.header.id, self.frames(), self.header.first_seq)
     }
 }
 

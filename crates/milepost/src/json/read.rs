@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Scope,
-    ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Receipt,
+    Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -133,9 +133,9 @@ struct RequireIn<'a> {
 pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
     let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
     let events = head.events;
-    let (meta, require) = head.check()?;
+    let (meta, require) = head.check(Names::OfWriters)?;
     let mut read = Vec::new();
-    each_event(line, events, &mut |event| read.push(event))?;
+    each_event(line, events, Names::OfWriters, &mut |event| read.push(event))?;
     Ok(CommitLine { meta, require, events: read })
 }
 
@@ -155,16 +155,62 @@ pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
 pub fn add_commit(line: &[u8], commit: CommitBuilder) -> Result<CommitBuilder, JsonError> {
     let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
     let events = head.events;
-    let (meta, require) = head.check()?;
+    let (meta, require) = head.check(Names::OfWriters)?;
     let mut commit = Some(CommitLine { meta, require, events: Vec::new() }.add_to(commit));
-    each_event(line, events, &mut |event| commit = commit.take().map(|commit| commit.event(&event)))?;
+    let mut take = |event| commit = commit.take().map(|commit| commit.event(&event));
+    each_event(line, events, Names::OfWriters, &mut take)?;
     Ok(commit.expect("it is put back after every event"))
+}
+
+/// A part of a line that `export` wrote.
+pub(crate) enum Recorded {
+    /// Where the commit stood, and what it carried beside its events. Comes first.
+    Begin(Receipt, Meta),
+    /// One of its events.
+    Event(Event),
+}
+
+/// Reads a line that `export` wrote and gives it away part by part. The names that the store keeps for itself are
+/// allowed.
+pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<(), JsonError> {
+    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let missing = |field: &str| JsonError::Field {
+        place: field.to_owned(),
+        what: format!("it is missing; import takes what export wrote, append takes lines without {field}"),
+    };
+    let seq = Seq(head.seq.ok_or_else(|| missing("seq"))?);
+    let (at, events) = (head.at.as_ref().ok_or_else(|| missing("at"))?.parse()?, head.events);
+    let (meta, require) = head.check(Names::OfTheStore)?;
+    if !require.is_empty() {
+        let what = "a commit that was made has none; append takes lines with conditions".to_owned();
+        return Err(JsonError::Field { place: "require".to_owned(), what });
+    }
+    take(Recorded::Begin(Receipt { seq, at }, meta));
+    each_event(line, events, Names::OfTheStore, &mut |event| take(Recorded::Event(event)))
+}
+
+/// Which scopes a line may name.
+#[derive(Clone, Copy)]
+enum Names {
+    /// Those that writers may use.
+    OfWriters,
+    /// Those that the store keeps for itself as well.
+    OfTheStore,
+}
+
+impl Names {
+    fn scope(self, text: &str) -> Result<Scope, ScopeError> {
+        match self {
+            Names::OfWriters => Scope::parse(text),
+            Names::OfTheStore => Scope::from_stored(text),
+        }
+    }
 }
 
 impl CommitIn<'_> {
     /// All but the events.
-    fn check(self) -> Result<(Meta, Vec<Precondition>), JsonError> {
-        if let Some(at) = self.at {
+    fn check(self, names: Names) -> Result<(Meta, Vec<Precondition>), JsonError> {
+        if let Some(at) = &self.at {
             at.parse()?;
         }
         if self.seq == Some(0) {
@@ -184,17 +230,17 @@ impl CommitIn<'_> {
             limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         }
         let fences =
-            each("fence", self.fences, |fence| Ok(Fence { scope: Scope::parse(&fence.scope)?, token: fence.token }))?;
+            each("fence", self.fences, |fence| Ok(Fence { scope: names.scope(&fence.scope)?, token: fence.token }))?;
         let require = each("require", self.require, RequireIn::precondition)?;
         Ok((Meta { writer, idempotency_key: self.idempotency_key, fences }, require))
     }
 }
 
 /// Reads the list of events, which stands in `line`, and gives each to `take`.
-fn each_event(line: &[u8], events: &RawValue, take: &mut dyn FnMut(Event)) -> Result<(), JsonError> {
+fn each_event(line: &[u8], events: &RawValue, names: Names, take: &mut dyn FnMut(Event)) -> Result<(), JsonError> {
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(events.get());
-    let read = json.deserialize_seq(EventsVisitor { take, fault: &mut fault });
+    let read = json.deserialize_seq(EventsVisitor { take, names, fault: &mut fault });
     match (read, fault) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(fault)) => Err(fault),
@@ -208,6 +254,7 @@ fn each_event(line: &[u8], events: &RawValue, take: &mut dyn FnMut(Event)) -> Re
 /// Gives the events of a list away one by one: a list of them would take several times the bytes of the line.
 struct EventsVisitor<'s> {
     take: &'s mut dyn FnMut(Event),
+    names: Names,
     /// What is wrong with an event, where it is more than its JSON.
     fault: &'s mut Option<JsonError>,
 }
@@ -225,7 +272,7 @@ impl<'de> Visitor<'de> for EventsVisitor<'_> {
             if index == limits::COMMIT_EVENTS_MAX {
                 return Err(de::Error::invalid_length(index + 1, &self));
             }
-            match event.event() {
+            match event.event(self.names) {
                 Ok(event) => (self.take)(event),
                 Err(fault) => {
                     *self.fault = Some(fault.at("event", index));
@@ -293,7 +340,7 @@ impl EventKind {
 }
 
 impl EventIn<'_> {
-    fn event(self) -> Result<Event, Fault> {
+    fn event(self, names: Names) -> Result<Event, Fault> {
         let fields = Fields { thing: self.event.thing() };
         let given = [
             ("scope", self.scope.is_some()),
@@ -317,7 +364,7 @@ impl EventIn<'_> {
         for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
             fields.allow(name, allowed.contains(name))?;
         }
-        let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(Scope::parse(&fields.need("scope", given)?)?);
+        let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(names.scope(&fields.need("scope", given)?)?);
         let prefix = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(ScopePrefix::parse(&fields.need("prefix", given)?)?);
         let hold = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(HoldName::parse(&fields.need("name", given)?)?);
         let bytes = self.bytes.unwrap_or(0);
@@ -328,7 +375,7 @@ impl EventIn<'_> {
                 key: Key::parse(&fields.need("key", self.key)?)?,
                 value: fields.bytes("value", "value_base64", self.value, self.value_base64)?,
                 content_type: self.content_type.map(|text| ContentType::parse(&text)).transpose()?,
-                expires_at: self.expires_at.map(TimeOrMicros::parse).transpose()?,
+                expires_at: self.expires_at.as_ref().map(TimeOrMicros::parse).transpose()?,
             },
             EventKind::Delete => {
                 Event::Delete { scope: scope(self.scope)?, key: Key::parse(&fields.need("key", self.key)?)? }
@@ -343,7 +390,7 @@ impl EventIn<'_> {
             EventKind::Release => Event::Release { scope: scope(self.scope)?, name: name(self.name)? },
             EventKind::Fork => Event::Fork {
                 scope: scope(self.scope)?,
-                origin: Scope::parse(&fields.need("origin", self.origin)?)?,
+                origin: names.scope(&fields.need("origin", self.origin)?)?,
                 point: Seq(fields.need("point", self.point)?),
             },
             EventKind::Retain => Event::Retain {
@@ -404,10 +451,10 @@ impl RequireIn<'_> {
 }
 
 impl TimeOrMicros {
-    fn parse(self) -> Result<Timestamp, JsonError> {
+    fn parse(&self) -> Result<Timestamp, JsonError> {
         match self {
-            TimeOrMicros::Text(text) => parse_time(&text),
-            TimeOrMicros::Micros(micros) => Ok(Timestamp(micros)),
+            TimeOrMicros::Text(text) => parse_time(text),
+            TimeOrMicros::Micros(micros) => Ok(Timestamp(*micros)),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests act on the files of a store from outside")]
 
+mod backup; // one moment, whatever is committed meanwhile
 mod claims; // idempotency keys, fencing tokens, preconditions: judged in order, also after a restart
 mod damage; // nothing wrong is ever returned
 mod durable; // acknowledged means durable, in order, without a gap
