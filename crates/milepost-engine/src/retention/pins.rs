@@ -32,9 +32,11 @@ pub(crate) enum Needs {
 /// The moments that are being read.
 #[derive(Debug, Default)]
 pub(crate) struct Pins {
-    /// What is pinned, and how often.
-    tables: [CachePadded<Mutex<Vec<(Needs, u32)>>>; TABLES],
+    tables: [CachePadded<Table>; TABLES],
 }
+
+/// What is pinned, and how often.
+type Table = Mutex<Vec<(Needs, u32)>>;
 
 /// What all pins together need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -147,6 +147,9 @@ proptest! {
     }
 }
 
+/// The story, versions, clears, what is wanted, the fates.
+type Example = (&'static str, Vec<Version>, Vec<Mark>, Wanted, &'static str);
+
 /// Rows: what happened, by commit; what is wanted; the fates.
 #[test]
 fn by_example() {
@@ -154,7 +157,7 @@ fn by_example() {
     let delete = |seq| Version { seq, record: 0, kind: Kind::Delete };
     let mark = |seq| Mark { seq, record: 5 };
     let at = |horizon| Wanted { horizon, ..Wanted::default() };
-    let rows: Vec<(&str, Vec<Version>, Vec<Mark>, Wanted, &str)> = vec![
+    let rows: Vec<Example> = vec![
         ("the newest stays", vec![set(1), set(2)], vec![], at(9), "gs"),
         ("what the horizon sees stays", vec![set(1), set(5), set(9)], vec![], at(8), "gss"),
         ("the horizon at the very commit", vec![set(1), set(5)], vec![], at(5), "gs"),
