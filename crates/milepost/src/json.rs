@@ -10,7 +10,7 @@
 //!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
 //!          {"event":"release","scope":"a/b","name":"after-40000"}
 //!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
-//!          {"event":"retain","prefix":"a","keep_for_us":3600000000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1}
+//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1}
 //!          {"event":"unretain","prefix":"a"}
 //!          {"event":"hold","prefix":"a","name":"case 17","note":"text"}
 //!          {"event":"unhold","prefix":"a","name":"case 17"}

@@ -48,8 +48,8 @@ impl Retention {
         Retention { writer: Some(writer), ..self }
     }
 
-    /// Says what is kept at and below a prefix, durably on return. Of several prefixes the longest speaks; what was said
-    /// of this one before is replaced as a whole.
+    /// Says what is kept at and below a prefix, durably on return. Of several prefixes the longest speaks; what was
+    /// said of this one before is replaced as a whole.
     ///
     /// ```
     /// use milepost::{Policy, ScopePrefix, Store};

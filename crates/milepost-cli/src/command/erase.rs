@@ -14,10 +14,10 @@ use crate::{
 
 /// Erase all that a key, a scope or a prefix ever held, durably, and print the commit's seq.
 ///
-/// No moment of the past shows it from then on. Its bytes stay in the files for now: this version does not rewrite them.
-/// The history says that it was erased, when, by whom and how many bytes there were. What a hold keeps is not erased: release the
-/// hold first. Forks that were made before read nothing of it either; what was copied by a restore or a commit of its
-/// own is another value.
+/// No moment of the past shows it from then on. Its bytes stay in the files for now: this version does not rewrite
+/// them. The history says that it was erased, when, by whom and how many bytes there were. What a hold keeps is not
+/// erased: release the hold first. Forks that were made before read nothing of it either; what was copied by a
+/// restore or a commit of its own is another value.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

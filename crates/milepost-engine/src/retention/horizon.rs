@@ -1,8 +1,8 @@
 //! [`Horizons`]: from which commit on the past can be read, for each place where that was ever said. Pure.
 //!
-//! Invariant: a horizon never moves back, whatever becomes of the policy that moved it: what lies before it may be gone.
-//! The row with the longest prefix that holds a scope speaks of it; a row that comes later begins where the one stood
-//! that spoke of its place before.
+//! Invariant: a horizon never moves back, whatever becomes of the policy that moved it: what lies before it may be
+//! gone. The row with the longest prefix that holds a scope speaks of it; a row that comes later begins where the one
+//! stood that spoke of its place before.
 
 use milepost_types::{ScopePrefix, Seq, Timestamp};
 

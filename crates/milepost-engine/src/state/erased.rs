@@ -1,7 +1,7 @@
 //! What was erased, for whoever reads the past: an erased version is not there, as if it had never been.
 //!
-//! Invariant: an erasure hides every version that stands before it, at once and for good, whether its bytes are still in
-//! a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
+//! Invariant: an erasure hides every version that stands before it, at once and for good, whether its bytes are still
+//! in a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
 
 use milepost_types::{Corruption, Seq, scope::is_reserved};
 

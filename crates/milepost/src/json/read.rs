@@ -16,6 +16,10 @@ use serde::{
 
 use serde_json::value::RawValue;
 
+mod kind;
+
+use kind::EventKind;
+
 use super::{CommitLine, JsonError, TimeOrMicros};
 use crate::CommitBuilder;
 
@@ -43,25 +47,6 @@ struct FenceIn<'a> {
     #[serde(borrow)]
     scope: Cow<'a, str>,
     token: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum EventKind {
-    Set,
-    Delete,
-    Clear,
-    ClearPrefix,
-    Checkpoint,
-    Release,
-    Fork,
-    Retain,
-    Unretain,
-    Hold,
-    Unhold,
-    Erase,
-    EraseScope,
-    ErasePrefix,
 }
 
 #[derive(Deserialize)]
@@ -297,52 +282,10 @@ pub fn parse_time(text: &str) -> Result<Timestamp, JsonError> {
     Ok(Timestamp(time.as_microsecond()))
 }
 
-impl EventKind {
-    /// What an error calls it.
-    fn thing(self) -> &'static str {
-        match self {
-            EventKind::Set => "a set",
-            EventKind::Delete => "a delete",
-            EventKind::Clear => "a clear",
-            EventKind::ClearPrefix => "a clear_prefix",
-            EventKind::Checkpoint => "a checkpoint",
-            EventKind::Release => "a release",
-            EventKind::Fork => "a fork",
-            EventKind::Retain => "a retain",
-            EventKind::Unretain => "an unretain",
-            EventKind::Hold => "a hold",
-            EventKind::Unhold => "an unhold",
-            EventKind::Erase => "an erase",
-            EventKind::EraseScope => "an erase_scope",
-            EventKind::ErasePrefix => "an erase_prefix",
-        }
-    }
-
-    /// The fields that an event of this kind may have, beside `event`.
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            EventKind::Set => &["scope", "key", "value", "value_base64", "content_type", "expires_at"],
-            EventKind::Delete => &["scope", "key"],
-            EventKind::Clear => &["scope"],
-            EventKind::ClearPrefix => &["prefix"],
-            EventKind::Checkpoint => &["scope", "name", "note"],
-            EventKind::Release => &["scope", "name"],
-            EventKind::Fork => &["scope", "origin", "point"],
-            EventKind::Retain => &["prefix", "keep_for_us", "keep_last", "expire_ended_us", "cold_after_us"],
-            EventKind::Unretain => &["prefix"],
-            EventKind::Hold => &["prefix", "name", "note"],
-            EventKind::Unhold => &["prefix", "name"],
-            EventKind::Erase => &["scope", "key", "bytes"],
-            EventKind::EraseScope => &["scope", "bytes"],
-            EventKind::ErasePrefix => &["prefix", "bytes"],
-        }
-    }
-}
-
 impl EventIn<'_> {
-    fn event(self, names: Names) -> Result<Event, Fault> {
-        let fields = Fields { thing: self.event.thing() };
-        let given = [
+    /// Which fields there are.
+    fn given(&self) -> [(&'static str, bool); 16] {
+        [
             ("scope", self.scope.is_some()),
             ("prefix", self.prefix.is_some()),
             ("key", self.key.is_some()),
@@ -359,9 +302,13 @@ impl EventIn<'_> {
             ("expire_ended_us", self.expire_ended_us.is_some()),
             ("cold_after_us", self.cold_after_us.is_some()),
             ("bytes", self.bytes.is_some()),
-        ];
+        ]
+    }
+
+    fn event(self, names: Names) -> Result<Event, Fault> {
+        let fields = Fields { thing: self.event.thing() };
         let allowed = self.event.fields();
-        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        for (name, _) in self.given().iter().filter(|(_, is_given)| *is_given) {
             fields.allow(name, allowed.contains(name))?;
         }
         let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(names.scope(&fields.need("scope", given)?)?);

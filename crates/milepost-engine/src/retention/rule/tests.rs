@@ -113,8 +113,8 @@ proptest! {
         }
     }
 
-    /// What nothing wants is gone. Behind the horizon each stays, for the history: also one that no read meets, since the
-    /// same commit set the key again.
+    /// What nothing wants is gone. Behind the horizon each stays, for the history: also one that no read meets, since
+    /// the same commit set the key again.
     #[test]
     fn what_stays_has_a_reason(past in pasts(), wanted in wanted()) {
         let events = placed(&past);
