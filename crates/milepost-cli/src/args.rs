@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, backup, checkpoint, clear, delete, diff, export, fork, get, import, index, job, log, manual, progress,
-        replay, restore, salvage, scan, set, step, verify, watch, watermark,
+        append, backup, checkpoint, clear, delete, diff, erase, export, fork, get, import, index, job, log, manual,
+        progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Restore(restore::RestoreArgs),
     Fork(fork::ForkArgs),
+    Retain(retain::RetainArgs),
+    Erase(erase::EraseArgs),
     Watermark(watermark::WatermarkArgs),
     Step(step::StepArgs),
     Job(job::JobArgs),

@@ -233,6 +233,8 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         | ErrorKind::Fenced
         | ErrorKind::NotYet
         | ErrorKind::NoCheckpoint
+        | ErrorKind::BeforeHorizon
+        | ErrorKind::Held
         | ErrorKind::RolledBack
         | ErrorKind::Changed
         | ErrorKind::Failed

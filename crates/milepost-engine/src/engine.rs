@@ -18,6 +18,7 @@
 mod index;
 mod read;
 mod recorded;
+mod stats;
 mod threads;
 
 use std::{
@@ -44,10 +45,12 @@ use crate::{
     index::Indexer,
     manifest::{self, Keeper},
     open,
+    retention::{Horizons, Pins, Retaining},
     state::State,
 };
 use index::Indexing;
 pub(crate) use read::NO_FRAME;
+pub use stats::Stats;
 use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.
@@ -86,7 +89,7 @@ pub(crate) struct Shared {
     /// Whose turn it is to change the memtable.
     pub(crate) turn: Turns,
     /// MANIFEST; `None` for a store opened read-only.
-    keeper: Option<Keeper>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
@@ -106,6 +109,9 @@ pub(crate) struct Shared {
     fork: ForkGuard,
     workers: Workers,
     pub(crate) torn_bytes: u64,
+    /// What is being read.
+    pub(crate) pins: Pins,
+    pub(crate) retention: Retaining,
 }
 
 /// What a call of [`Engine::step_leader`] did.
@@ -113,45 +119,6 @@ pub(crate) struct Shared {
 pub struct Led {
     /// How many commits were told their outcome.
     pub commits: usize,
-}
-
-/// Sizes and counts of an open store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// The store's identity, in hexadecimal.
-    pub store: String,
-    /// How often it was opened for writing.
-    pub epoch: u32,
-    /// The last durable commit.
-    pub last: Receipt,
-    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still. One counts
-    /// once for each run that knows it, and once for memory; a run counts a cleared prefix as well.
-    pub scopes_ever: u64,
-    /// Keys that were ever set, counted the same way.
-    pub keys_ever: u64,
-    /// Versions of them that are kept.
-    pub versions: u64,
-    /// Bytes of memory of the versions that are in no run yet, and nothing is done about.
-    pub memtable_bytes: u64,
-    /// Bytes of memory of those whose run is being written.
-    pub frozen_bytes: u64,
-    /// Files that versions are kept in.
-    pub runs: u64,
-    /// Their bytes.
-    pub run_bytes: u64,
-    /// Batches since this opening that found memory full while a run was being written.
-    pub late_runs: u64,
-    /// Why the last attempt to write a run failed, if it did.
-    pub run_failure: Option<String>,
-    /// Segments of the log.
-    pub segments: u64,
-    /// Bytes of frames in the log.
-    pub log_bytes: u64,
-    /// Batches written since this opening, each with one sync.
-    pub batches: u64,
-    /// Bytes of a torn tail that this opening moved to quarantine.
-    pub torn_bytes: u64,
 }
 
 /// What opening found, to make a [`Shared`] of.
@@ -170,6 +137,7 @@ pub(crate) struct Found {
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
     pub(crate) torn_bytes: u64,
+    pub(crate) horizons: Horizons,
 }
 
 impl Engine {
@@ -226,6 +194,8 @@ impl Engine {
             fork: ForkGuard::new(),
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
+            pins: Pins::default(),
+            retention: Retaining::new(found.horizons),
         };
         Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }

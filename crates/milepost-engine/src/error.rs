@@ -8,7 +8,8 @@ use std::{
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
-    Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
+    Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    body::BodyError,
 };
 use thiserror::Error;
 
@@ -183,6 +184,13 @@ pub enum Refusal {
         /// Why not.
         why: NoFork,
     },
+    /// What was to be erased is held.
+    Held {
+        /// Below which prefix nothing is removed.
+        prefix: ScopePrefix,
+        /// By which hold.
+        name: String,
+    },
     /// The wall clock is further ahead of the last commit than is plausible.
     ClockJump {
         /// The stamp of the last commit.
@@ -276,6 +284,10 @@ impl fmt::Display for Refusal {
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
                 key.escape_debug()
             ),
+            Refusal::Held { prefix, name } => {
+                let (name, place) = (name.escape_debug(), place_text(prefix));
+                write!(f, "nothing {place} is erased while the hold {name} is there; release it first")
+            }
             Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
             Refusal::ClockJump { last, wall } => write!(
                 f,
@@ -292,6 +304,28 @@ impl fmt::Display for Refusal {
             ),
         }
     }
+}
+
+/// Where a prefix is.
+pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
+    if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
+}
+
+/// A time in UTC, to the second.
+fn time_text(at: Timestamp) -> String {
+    let seconds = at.0.div_euclid(1_000_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since the first of March of the year 0, in eras of 400 years: a leap day then ends a year.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day + 2) / 153;
+    let day = day - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -390,6 +424,18 @@ pub enum ReadError {
         name: String,
         /// The newest of those that are there, at most a few.
         others: Vec<String>,
+    },
+    /// A past that is not kept any more.
+    #[error("the past of scope {} is kept from commit {horizon} on ({}), and {asked} is before it; ask for a later moment, or for a checkpoint", .scope.escape_debug(), time_text(*.at))]
+    BeforeHorizon {
+        /// Whose past.
+        scope: String,
+        /// The commit asked for.
+        asked: Seq,
+        /// The first commit as of which it can be read.
+        horizon: Seq,
+        /// Its time.
+        at: Timestamp,
     },
     /// The handle was opened in the parent of this process.
     #[error("this handle was opened before a fork; open the store in the child")]
@@ -507,3 +553,6 @@ fn way_out(damage: &Corruption) -> &'static str {
         "`milepost verify` lists the damage, `milepost salvage` copies what is whole"
     }
 }
+
+#[cfg(test)]
+mod tests;

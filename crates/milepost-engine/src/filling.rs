@@ -139,7 +139,8 @@ impl Ground {
     ) -> Result<Filling, FillError> {
         let Ground { parts, dir, lock } = self;
         let segments = manifest::rows(segments);
-        let manifest = Manifest { store: store.0, epoch, segments, runs: Vec::new(), clean: None };
+        let manifest =
+            Manifest { store: store.0, epoch, segments, runs: Vec::new(), clean: None, horizons: Vec::new() };
         manifest::write(&*parts.disk, &dir, &manifest, &Latch::default())?;
         let found = open::for_writing_locked(&parts, &dir, &settings, lock, progress)?;
         let disk = Arc::clone(&parts.disk);

@@ -89,16 +89,24 @@ pub(crate) fn for_writing_locked(
     let kept: Vec<RunFacts> = runs.runs.iter().map(|run| run.facts()).collect();
     let mut indexer = Indexer::new(Arc::clone(disk), dir, store.0, index::next_id(&**disk, dir, &listed)?);
     let state = State::new(ScopeHash::seed(&store.0), runs.runs);
-    let raised = |segments| Manifest { store: store.0, epoch, segments, runs: manifest::run_rows(&kept), clean: None };
+    let raised = |segments| Manifest {
+        store: store.0,
+        epoch,
+        segments,
+        runs: manifest::run_rows(&kept),
+        clean: None,
+        horizons: manifest.horizons.clone(),
+    };
     let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
     let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
-    let segments = if found.is_some() { manifest.segments } else { Vec::new() };
+    let segments = if found.is_some() { manifest.segments.clone() } else { Vec::new() };
     manifest::write(&**disk, dir, &raised(segments), &latch)?;
     let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);
     let log = ready_log(found, parts, dir, settings, (store, epoch), &latch)?;
     // Now every commit that was replayed is durable, so the runs made of them may count.
     let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
     let rows = manifest::rows(&log.writer.segments());
+    let horizons = manifest::known_horizons(&manifest);
     let manifest = Manifest { runs: manifest::run_rows(&runs), ..raised(rows) };
     manifest::write(&**disk, dir, &manifest, &latch)?;
     index::clean(&**disk, dir, &runs);
@@ -119,6 +127,7 @@ pub(crate) fn for_writing_locked(
         follower: None,
         dir_lock: Some(dir_lock),
         torn_bytes,
+        horizons,
     })
 }
 
@@ -188,6 +197,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     follower: Some(follower),
                     dir_lock: None,
                     torn_bytes: 0,
+                    horizons: manifest::known_horizons(&manifest),
                 });
             }
         }
@@ -205,7 +215,8 @@ fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Resul
     }
     let mut store = [0; 16];
     parts.entropy.fill(&mut store);
-    let manifest = Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None };
+    let manifest =
+        Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None, horizons: Vec::new() };
     // The directory's own name must last as long as what is in it.
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let synced = parts.disk.sync_dir(parent);

@@ -8,6 +8,7 @@
 
 mod changes;
 mod each;
+mod erased;
 mod keys;
 mod look;
 mod scopes;
@@ -21,8 +22,12 @@ use milepost_index::Run;
 use milepost_types::Seq;
 
 use crate::memtable::Memtable;
-pub(crate) use crate::memtable::{CHECKPOINT, FENCE, FORK, IDEMPOTENCY, Inserter, Kind, Mark, Version, checkpoints_of};
+pub(crate) use crate::memtable::{
+    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, Inserter, Kind, Mark, POLICY, Version,
+    checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
+};
 pub(crate) use changes::{Changes, Wanted};
+pub(crate) use erased::ErasedOf;
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};
@@ -70,6 +75,7 @@ impl State {
                 frozen: Some(Arc::new(frozen)),
                 runs: tiers.runs.clone(),
                 runs_have_forks: tiers.runs_have_forks,
+                runs_last_erasure: tiers.runs_last_erasure,
                 seed: self.seed,
             }
         });

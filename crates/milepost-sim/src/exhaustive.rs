@@ -40,6 +40,8 @@ pub enum Kind {
     Checkpoint,
     /// A fork of the state so far, to another scope each time.
     Fork,
+    /// A key, or at the first place a scope, is erased.
+    Erase,
     /// Back to the first commit.
     Restore,
     /// Three commits in one batch.
@@ -55,7 +57,7 @@ pub enum Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 18] = [
     Kind::Set,
     Kind::Many,
     Kind::Delete,
@@ -67,6 +69,7 @@ pub const KINDS: [Kind; 17] = [
     Kind::Fenced,
     Kind::Checkpoint,
     Kind::Fork,
+    Kind::Erase,
     Kind::Restore,
     Kind::Flight,
     Kind::Reopen,
@@ -136,6 +139,11 @@ impl Kind {
                 let begins = Scope::parse(["fork", "a/fork", "a/bc"][place.min(2)]).expect("a scope");
                 let fork = Event::Fork { scope: begins.clone(), origin: scope(), point: Seq(1) };
                 Step::Commit(plain(vec![fork, set(begins.as_str(), "k1", value(7), None)]))
+            }
+            Kind::Erase if place == 0 => Step::Commit(plain(vec![Event::EraseScope { scope: scope(), bytes: 7 }])),
+            Kind::Erase => {
+                let (scope, key) = (scope(), Key::parse("k").expect("a key"));
+                Step::Commit(plain(vec![Event::Erase { scope, key, bytes: 7 }]))
             }
             Kind::Restore => Step::Restore(scope(), At::Seq(Seq(1))),
             Kind::Flight => {

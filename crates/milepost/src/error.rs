@@ -56,6 +56,10 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A read of a commit that is not there yet: wait for it.
     NotYet,
+    /// A read of a past that is not kept any more: ask for a later moment, or for a checkpoint.
+    BeforeHorizon,
+    /// What was to be erased is held: release the hold first, if that may be.
+    Held,
     /// The store is an older copy than what its backups hold: restore a backup, or give up what they hold more.
     RolledBack,
     /// There is no checkpoint of this name: the message names those that are there.
@@ -239,6 +243,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
 fn refusal_kind(refusal: &Refusal) -> ErrorKind {
     match refusal {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Held { .. } => ErrorKind::Held,
         Refusal::Fork { why, .. } => match why {
             NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
             NoFork::PointAhead { .. } => ErrorKind::NotYet,
@@ -257,6 +262,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::NewerCommit(_) => ErrorKind::NewerFormat,
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
+        ReadError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
     }

@@ -46,6 +46,7 @@ pub mod json;
 mod options;
 mod replay;
 mod restore;
+mod retention;
 mod salvage;
 mod store;
 pub mod task;
@@ -60,19 +61,20 @@ pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, Lost, NoFork,
-    Quarantined, Refusal, Report, Salvaged, Stats, Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder, Horizon,
+    Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report, Salvaged, Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Note,
-    Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, HoldName, Key, LimitError, Meta, Note,
+    Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };
 pub use options::Options;
 pub use replay::{Replay, Watch};
 pub use restore::Restore;
+pub use retention::{Erasure, Retention};
 #[cfg(feature = "typed")]
 #[doc(hidden)]
 pub use rkyv;

@@ -15,7 +15,8 @@ use milepost_log::{
     },
 };
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq, Timestamp,
+    Writer,
 };
 
 use crate::body;
@@ -87,6 +88,20 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         Event::Checkpoint { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap(), note: None },
         Event::Release { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap() },
         Event::Fork { scope: scope("task/etl/2"), origin: scope("task/etl/1"), point: Seq(300) },
+        Event::Retain {
+            prefix: ScopePrefix::parse("task").unwrap(),
+            policy: Policy { keep_for_us: Some(86_400_000_000), keep_last: Some(3), ..Policy::default() },
+        },
+        Event::Unretain { prefix: ScopePrefix::root() },
+        Event::Hold {
+            prefix: ScopePrefix::parse("asset").unwrap(),
+            name: HoldName::parse("case 17").unwrap(),
+            note: Some(Note::parse("asked for by the court").unwrap()),
+        },
+        Event::Unhold { prefix: ScopePrefix::parse("asset").unwrap(), name: HoldName::parse("case 17").unwrap() },
+        Event::Erase { scope: scope("user/17"), key: Key::parse("mail").unwrap(), bytes: 15 },
+        Event::EraseScope { scope: scope("user/17"), bytes: 300 },
+        Event::ErasePrefix { prefix: ScopePrefix::parse("user").unwrap(), bytes: 70_000 },
     ];
     let marks: Vec<Event> = (0..40)
         .map(|file| set("job/checksum", &format!("/usr/share/doc/package/file-{file:02}"), b"1", None, None))

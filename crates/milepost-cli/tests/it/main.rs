@@ -24,6 +24,8 @@ mod parquet;
 mod append;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
+// What of the past is kept, and what is erased.
+mod retention;
 // System calls that fail.
 mod faults;
 // Every command with a call that fails.

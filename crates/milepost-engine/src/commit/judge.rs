@@ -4,6 +4,7 @@
 //! Invariant: the judge sees every commit before this one, those of the same batch included, and changes nothing.
 
 mod overlay;
+mod told;
 
 use std::ops::ControlFlow;
 
@@ -233,6 +234,13 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
                 overlay.fork(scope, origin, point);
                 true
             }
+            EventRef::Retain { .. }
+            | EventRef::Unretain { .. }
+            | EventRef::Hold { .. }
+            | EventRef::Unhold { .. }
+            | EventRef::Erase { .. }
+            | EventRef::EraseScope { .. }
+            | EventRef::ErasePrefix { .. } => self.told(event, overlay)?,
         })
     }
 

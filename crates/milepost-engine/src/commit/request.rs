@@ -2,8 +2,8 @@
 
 use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
-    ContentType, Event, EventRef, Fence, Meta, Note, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq,
-    Timestamp, Writer,
+    ContentType, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix,
+    Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
     scope::is_reserved,
@@ -33,7 +33,7 @@ pub(crate) struct Sealed {
     pub(crate) body_crc: u32,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
-    /// Whether it deletes, clears or releases, so that the leader has to look for what is absent already.
+    /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
     /// Whether it forks, so that the leader has to look whether it can.
     pub(crate) forks: bool,
@@ -188,6 +188,13 @@ impl Request {
             Event::Checkpoint { scope, name, note } => self.add_checkpoint(scope, name.as_str(), note.as_ref()),
             Event::Release { scope, name } => self.add_release(scope, name.as_str()),
             Event::Fork { scope, origin, point } => self.add_fork(scope, origin, *point),
+            Event::Retain { prefix, policy } => self.add_retain(prefix, policy),
+            Event::Unretain { prefix } => self.add_unretain(prefix),
+            Event::Hold { prefix, name, note } => self.add_hold(prefix, name.as_str(), note.as_ref()),
+            Event::Unhold { prefix, name } => self.add_unhold(prefix, name.as_str()),
+            Event::Erase { scope, key, bytes } => self.add_erase(scope, key.as_str(), *bytes),
+            Event::EraseScope { scope, bytes } => self.add_erase_scope(scope, *bytes),
+            Event::ErasePrefix { prefix, bytes } => self.add_erase_prefix(prefix, *bytes),
         }
     }
 
@@ -210,6 +217,53 @@ impl Request {
         self.not_reserved(origin.as_str())?;
         self.forks = true;
         Ok(self.encoder.fork(scope, origin, point)?)
+    }
+
+    /// Says what of the past is kept below a prefix, in place.
+    pub fn add_retain(&mut self, prefix: &ScopePrefix, policy: &Policy) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        Ok(self.encoder.retain(prefix, policy)?)
+    }
+
+    /// Takes the policy of a prefix away, in place; one that has none gives no event.
+    pub fn add_unretain(&mut self, prefix: &ScopePrefix) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.unretain(prefix)?)
+    }
+
+    /// Has nothing below a prefix removed until the hold of this name is released, in place.
+    pub fn add_hold(&mut self, prefix: &ScopePrefix, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        Ok(self.encoder.hold(prefix, name, note)?)
+    }
+
+    /// Releases a hold, in place; one that is not there gives no event.
+    pub fn add_unhold(&mut self, prefix: &ScopePrefix, name: &str) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.unhold(prefix, name)?)
+    }
+
+    /// Erases all that a key ever was, in place. `bytes` is what the history will say of its values.
+    pub fn add_erase(&mut self, scope: &Scope, key: &str, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(scope.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.erase(scope, key, bytes)?)
+    }
+
+    /// Erases all that a scope ever held, in place.
+    pub fn add_erase_scope(&mut self, scope: &Scope, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(scope.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.erase_scope(scope, bytes)?)
+    }
+
+    /// Erases all that a scope and those below it ever held, in place.
+    pub fn add_erase_prefix(&mut self, prefix: &ScopePrefix, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.erase_prefix(prefix, bytes)?)
     }
 
     /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.

@@ -14,7 +14,9 @@ use crate::{
     error::Unreadable,
     lineage::{Bodies, Lineage},
     open,
+    retention::{Needs, Pin},
     state::{Tiers, Version},
+    view::Before,
 };
 
 /// What is said where the log lacks a commit.
@@ -35,15 +37,40 @@ impl Engine {
     pub fn view(&self, at: At) -> Result<View, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
+        if at == At::Latest {
+            return Ok(self.latest());
+        }
         let last = shared.published();
+        let mut pinned = None;
         let (seq, at) = match at {
             At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
             At::Seq(seq) => (seq, None),
             At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
-            At::Checkpoint { scope, name } => (shared.checkpoint(&scope, &name, last)?, None),
+            At::Checkpoint { scope, name } => {
+                let seq = shared.checkpoint(&scope, &name, last)?;
+                pinned = Some(scope);
+                (seq, None)
+            }
         };
-        Ok(View { shared: self.hold(), seq, at })
+        // The pin first: whoever moves the horizons looks at the pins afterwards.
+        let pin = Pin::new(self.hold(), Needs::Point(seq));
+        let horizons = shared.retention.horizons();
+        let before = (seq < horizons.last()).then(|| Arc::new(Before { horizons, pinned }));
+        Ok(View { pin, seq, at, before })
+    }
+
+    /// The state now.
+    fn latest(&self) -> View {
+        let shared = self.shared();
+        loop {
+            let seq = shared.published();
+            let pin = Pin::new(self.hold(), Needs::Point(seq));
+            // If a horizon has moved past it meanwhile, there are newer commits to be seen.
+            if seq >= shared.retention.last_horizon() {
+                return View { pin, seq, at: Some(shared.now()), before: None };
+            }
+        }
     }
 
     /// The newest value of a key.
@@ -62,19 +89,19 @@ impl Engine {
     /// Who changed what, when, from what to what.
     pub fn history(&self, query: HistoryQuery) -> Result<History, ReadError> {
         self.shared().may_read()?;
-        History::new(Arc::clone(self.shared()), query)
+        History::new(self.hold(), query)
     }
 
     /// Every durable commit from `from` on, in order, up to the last one there is now.
     #[must_use]
     pub fn replay(&self, from: Seq) -> Replay {
-        Replay::new(Arc::clone(self.shared()), from, self.shared().published())
+        Replay::new(self.hold(), from, self.shared().published())
     }
 
     /// Every durable commit from `from` on, in order, those to come included.
     #[must_use]
     pub fn watch(&self, from: Seq) -> Watch {
-        Watch::new(Arc::clone(self.shared()), from)
+        Watch::new(self.hold(), from)
     }
 
     /// The commit at a position; `None` if there is none yet.

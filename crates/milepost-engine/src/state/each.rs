@@ -39,6 +39,12 @@ impl Tiers {
         found: &mut Vec<Option<Version>>,
     ) -> Result<(), Corruption> {
         found.reserve(keys.len());
+        if seq.0 < self.last_erasure() {
+            for key in keys {
+                found.push(self.find(scope, key, seq)?);
+            }
+            return Ok(());
+        }
         let ways = self.runs.iter().map(|run| self.way(run, scope, keys.len(), seq));
         let mut ways = ways.collect::<Result<Vec<Way<'_>>, _>>()?;
         let scope_hash = Name::new(self.seed, scope, "").scope_hash;

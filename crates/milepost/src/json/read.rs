@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, LimitError, Meta, Note, Precondition, Receipt, Scope, ScopeError,
-    ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Receipt,
+    Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -15,6 +15,10 @@ use serde::{
 };
 
 use serde_json::value::RawValue;
+
+mod kind;
+
+use kind::EventKind;
 
 use super::{CommitLine, JsonError, TimeOrMicros};
 use crate::CommitBuilder;
@@ -45,18 +49,6 @@ struct FenceIn<'a> {
     token: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum EventKind {
-    Set,
-    Delete,
-    Clear,
-    ClearPrefix,
-    Checkpoint,
-    Release,
-    Fork,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventIn<'a> {
@@ -81,6 +73,11 @@ struct EventIn<'a> {
     #[serde(borrow)]
     origin: Option<Cow<'a, str>>,
     point: Option<u64>,
+    keep_for_us: Option<u64>,
+    keep_last: Option<u64>,
+    expire_ended_us: Option<u64>,
+    cold_after_us: Option<u64>,
+    bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -285,38 +282,10 @@ pub fn parse_time(text: &str) -> Result<Timestamp, JsonError> {
     Ok(Timestamp(time.as_microsecond()))
 }
 
-impl EventKind {
-    /// What an error calls it.
-    fn thing(self) -> &'static str {
-        match self {
-            EventKind::Set => "a set",
-            EventKind::Delete => "a delete",
-            EventKind::Clear => "a clear",
-            EventKind::ClearPrefix => "a clear_prefix",
-            EventKind::Checkpoint => "a checkpoint",
-            EventKind::Release => "a release",
-            EventKind::Fork => "a fork",
-        }
-    }
-
-    /// The fields that an event of this kind may have, beside `event`.
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            EventKind::Set => &["scope", "key", "value", "value_base64", "content_type", "expires_at"],
-            EventKind::Delete => &["scope", "key"],
-            EventKind::Clear => &["scope"],
-            EventKind::ClearPrefix => &["prefix"],
-            EventKind::Checkpoint => &["scope", "name", "note"],
-            EventKind::Release => &["scope", "name"],
-            EventKind::Fork => &["scope", "origin", "point"],
-        }
-    }
-}
-
 impl EventIn<'_> {
-    fn event(self, names: Names) -> Result<Event, Fault> {
-        let fields = Fields { thing: self.event.thing() };
-        let given = [
+    /// Which fields there are.
+    fn given(&self) -> [(&'static str, bool); 16] {
+        [
             ("scope", self.scope.is_some()),
             ("prefix", self.prefix.is_some()),
             ("key", self.key.is_some()),
@@ -328,12 +297,24 @@ impl EventIn<'_> {
             ("note", self.note.is_some()),
             ("origin", self.origin.is_some()),
             ("point", self.point.is_some()),
-        ];
+            ("keep_for_us", self.keep_for_us.is_some()),
+            ("keep_last", self.keep_last.is_some()),
+            ("expire_ended_us", self.expire_ended_us.is_some()),
+            ("cold_after_us", self.cold_after_us.is_some()),
+            ("bytes", self.bytes.is_some()),
+        ]
+    }
+
+    fn event(self, names: Names) -> Result<Event, Fault> {
+        let fields = Fields { thing: self.event.thing() };
         let allowed = self.event.fields();
-        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        for (name, _) in self.given().iter().filter(|(_, is_given)| *is_given) {
             fields.allow(name, allowed.contains(name))?;
         }
         let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(names.scope(&fields.need("scope", given)?)?);
+        let prefix = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(ScopePrefix::parse(&fields.need("prefix", given)?)?);
+        let hold = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(HoldName::parse(&fields.need("name", given)?)?);
+        let bytes = self.bytes.unwrap_or(0);
         let name = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(CheckpointName::parse(&fields.need("name", given)?)?);
         Ok(match self.event {
             EventKind::Set => Event::Set {
@@ -347,9 +328,7 @@ impl EventIn<'_> {
                 Event::Delete { scope: scope(self.scope)?, key: Key::parse(&fields.need("key", self.key)?)? }
             }
             EventKind::Clear => Event::Clear { scope: scope(self.scope)? },
-            EventKind::ClearPrefix => {
-                Event::ClearPrefix { prefix: ScopePrefix::parse(&fields.need("prefix", self.prefix)?)? }
-            }
+            EventKind::ClearPrefix => Event::ClearPrefix { prefix: prefix(self.prefix)? },
             EventKind::Checkpoint => Event::Checkpoint {
                 scope: scope(self.scope)?,
                 name: name(self.name)?,
@@ -361,6 +340,28 @@ impl EventIn<'_> {
                 origin: names.scope(&fields.need("origin", self.origin)?)?,
                 point: Seq(fields.need("point", self.point)?),
             },
+            EventKind::Retain => Event::Retain {
+                prefix: prefix(self.prefix)?,
+                policy: Policy {
+                    keep_for_us: self.keep_for_us,
+                    keep_last: self.keep_last,
+                    expire_ended_us: self.expire_ended_us,
+                    cold_after_us: self.cold_after_us,
+                },
+            },
+            EventKind::Unretain => Event::Unretain { prefix: prefix(self.prefix)? },
+            EventKind::Hold => Event::Hold {
+                prefix: prefix(self.prefix)?,
+                name: hold(self.name)?,
+                note: self.note.map(|text| Note::parse(&text)).transpose()?,
+            },
+            EventKind::Unhold => Event::Unhold { prefix: prefix(self.prefix)?, name: hold(self.name)? },
+            EventKind::Erase => {
+                let (scope, key) = (scope(self.scope)?, Key::parse(&fields.need("key", self.key)?)?);
+                Event::Erase { scope, key, bytes }
+            }
+            EventKind::EraseScope => Event::EraseScope { scope: scope(self.scope)?, bytes },
+            EventKind::ErasePrefix => Event::ErasePrefix { prefix: prefix(self.prefix)?, bytes },
         })
     }
 }

@@ -16,6 +16,7 @@ mod order; // threads and tickets
 mod progress; // which of many items are done, after SIGKILL too
 mod reads; // a read that follows an acknowledgement sees it
 mod replay; // the same log, the same answers
+mod retention; // what is said of the past, and what is erased
 mod task; // the task patterns
 mod views; // a past moment never changes
 mod watch; // each commit once, in order
