@@ -111,6 +111,12 @@ impl Model {
         self.kept.push(kept);
     }
 
+    /// Whether anything was ever erased.
+    #[must_use]
+    pub fn has_erasures(&self) -> bool {
+        !self.erasures.is_empty()
+    }
+
     /// Whether what an event of a commit did to a key was erased since.
     pub(crate) fn is_erased(&self, scope: &str, key: &str, place: (Seq, usize)) -> bool {
         self.erasures.iter().filter(|erasure| **erasure > place).any(|(seq, at)| {

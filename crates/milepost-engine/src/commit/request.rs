@@ -21,6 +21,7 @@ pub struct Request {
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
+    /// Or erases: whether it may be refused for its events.
     forks: bool,
     /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
     is_recorded: bool,
@@ -35,7 +36,7 @@ pub(crate) struct Sealed {
     pub(crate) meta: Meta,
     /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
-    /// Whether it forks, so that the leader has to look whether it can.
+    /// Whether it forks or erases, so that the leader has to look whether it can.
     pub(crate) forks: bool,
     /// The place that it has already: it was made before. What it says is kept as it is: no precondition is judged, and
     /// nothing is left out.
@@ -248,21 +249,21 @@ impl Request {
     /// Erases all that a key ever was, in place. `bytes` is what the history will say of its values.
     pub fn add_erase(&mut self, scope: &Scope, key: &str, bytes: u64) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
-        self.takes_away = true;
+        (self.takes_away, self.forks) = (true, true);
         Ok(self.encoder.erase(scope, key, bytes)?)
     }
 
     /// Erases all that a scope ever held, in place.
     pub fn add_erase_scope(&mut self, scope: &Scope, bytes: u64) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
-        self.takes_away = true;
+        (self.takes_away, self.forks) = (true, true);
         Ok(self.encoder.erase_scope(scope, bytes)?)
     }
 
     /// Erases all that a scope and those below it ever held, in place.
     pub fn add_erase_prefix(&mut self, prefix: &ScopePrefix, bytes: u64) -> Result<(), CommitError> {
         self.not_reserved(prefix.as_str())?;
-        self.takes_away = true;
+        (self.takes_away, self.forks) = (true, true);
         Ok(self.encoder.erase_prefix(prefix, bytes)?)
     }
 

@@ -167,3 +167,20 @@ fn explain_counts_what_would_go() {
     assert!(told.next_goes_at.is_some_and(|at| at > store.last().at));
     assert_eq!(told.horizon, None, "explaining moves nothing");
 }
+
+/// Found by mixing: a scope whose only key had been deleted before it was erased was there again in the past.
+#[test]
+fn an_erased_scope_that_held_nothing_any_more_is_gone_from_the_past() {
+    let place = Place::new();
+    let store = Store::options().memory_bytes(4096).open(place.path()).unwrap();
+    let (erased, other) = (scope("a/bc"), scope("x"));
+    store.commit().set(&other, "k", b"1").set(&erased, "k", b"").durable().unwrap();
+    store.delete(&erased, "k").unwrap();
+    let absent = milepost::Precondition::KeyAbsent { scope: scope("f"), key: milepost::Key::parse("k1").unwrap() };
+    let gone = milepost::Event::EraseScope { scope: erased.clone(), bytes: 7 };
+    store.commit().require(absent).delete(&other, "none").event(&gone).durable().unwrap();
+    each_way(&place, store, |store| {
+        let scopes = store.view(Seq(1)).unwrap().scopes(&ScopePrefix::root()).unwrap();
+        assert_eq!(scopes, std::slice::from_ref(&other));
+    });
+}
