@@ -26,9 +26,11 @@ pub struct Policy {
     pub keep_for_us: Option<u64>,
     /// So many newest versions of each key, deletes among them.
     pub keep_last: Option<u64>,
-    /// A task's scope goes, with those below it, so many microseconds after the task has ended.
+    /// A task's scope goes, with those below it, so many microseconds after the task has ended. Kept and shown: nothing
+    /// acts on it yet.
     pub expire_ended_us: Option<u64>,
-    /// Segments whose newest commit is older than so many microseconds are kept compressed.
+    /// Segments whose newest commit is older than so many microseconds are kept compressed. Kept and shown: nothing acts
+    /// on it yet.
     pub cold_after_us: Option<u64>,
 }
 
@@ -45,13 +47,13 @@ impl Policy {
         Policy { keep_last: Some(versions), ..self }
     }
 
-    /// Lets a task's scope go so long after the task has ended.
+    /// Lets a task's scope go so long after the task has ended. Kept and shown: nothing acts on it yet.
     #[must_use]
     pub fn expire_ended(self, after: Duration) -> Policy {
         Policy { expire_ended_us: Some(micros(after)), ..self }
     }
 
-    /// Keeps segments compressed once they are so old.
+    /// Keeps segments compressed once they are so old. Kept and shown: nothing acts on it yet.
     #[must_use]
     pub fn cold_after(self, age: Duration) -> Policy {
         Policy { cold_after_us: Some(micros(age)), ..self }

@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  milepost retain set task --keep 30d --expire-ended 90d
+  milepost retain set task --keep 30d
   milepost retain set asset/orders --last 100
   milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
   milepost retain set audit --everything         (whatever is said above it)
@@ -68,12 +68,6 @@ struct SetArgs {
     /// Keep so many newest versions of each key, deletes among them.
     #[arg(long, value_name = "N")]
     last: Option<u64>,
-    /// Let a task's scope go, with all below it, so long after the task has ended.
-    #[arg(long, value_name = "TIME")]
-    expire_ended: Option<String>,
-    /// Keep segments compressed once all in them is so old.
-    #[arg(long, value_name = "TIME")]
-    cold_after: Option<String>,
     /// Keep everything, whatever is said above.
     #[arg(long, conflicts_with_all = ["keep", "last"])]
     everything: bool,
@@ -130,9 +124,8 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    let has_rule = args.keep.is_some() || args.last.is_some() || args.everything;
-    if !has_rule && args.expire_ended.is_none() && args.cold_after.is_none() {
-        let why = "say what is kept: --keep TIME, --last N or --everything; or what goes: --expire-ended TIME";
+    if args.keep.is_none() && args.last.is_none() && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N or --everything";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
@@ -142,12 +135,6 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     if let Some(last) = args.last {
         policy = policy.keep_last(last);
-    }
-    if let Some(after) = time("--expire-ended", &args.expire_ended)? {
-        policy = policy.expire_ended(after);
-    }
-    if let Some(age) = time("--cold-after", &args.cold_after)? {
-        policy = policy.cold_after(age);
     }
     let writer = writer(args.writer.as_deref())?;
     let store = context.open()?;

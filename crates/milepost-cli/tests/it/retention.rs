@@ -12,7 +12,7 @@ fn retention_is_said_listed_explained_and_taken_back() {
         "set task/etl k 1 --writer w",
         "set task/etl k 2 --writer w",
         "retain list",
-        "retain set task --keep 30d --last 1 --expire-ended 90d --writer w",
+        "retain set task --keep 30d --last 1 --writer w",
         "retain set / --last 3 --writer w",
         "retain set audit --everything --writer w",
         "retain set task",
@@ -46,14 +46,14 @@ fn retention_is_said_listed_explained_and_taken_back() {
         $ milepost set task/etl k 2 --writer w
         2
         $ milepost retain list
-        $ milepost retain set task --keep 30d --last 1 --expire-ended 90d --writer w
+        $ milepost retain set task --keep 30d --last 1 --writer w
         3
         $ milepost retain set / --last 3 --writer w
         4
         $ milepost retain set audit --everything --writer w
         5
         $ milepost retain set task
-        ! milepost: retain set: say what is kept: --keep TIME, --last N or --everything; or what goes: --expire-ended TIME
+        ! milepost: retain set: say what is kept: --keep TIME, --last N or --everything
         exit 2
         $ milepost retain set task --keep soon
         ! milepost: --keep: "soon" is no duration; write, for instance, 90s, 15m or "2h 30m"
@@ -71,22 +71,22 @@ fn retention_is_said_listed_explained_and_taken_back() {
         SEQ  TIME                              WRITER  PREFIX  WHAT    NAME     SAYS
         4    9999-99-99 99:99:99.999999+00:00  w       /       policy           keep the last 3
         5    9999-99-99 99:99:99.999999+00:00  w       audit   policy           keep everything
-        3    9999-99-99 99:99:99.999999+00:00  w       task    policy           keep 30d and the last 1, expire 90d after the end
+        3    9999-99-99 99:99:99.999999+00:00  w       task    policy           keep 30d and the last 1
         6    9999-99-99 99:99:99.999999+00:00  w       task    hold    case 17  why
         $ milepost retain list -o jsonl
         {"prefix":"","keep_last":3,"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
         {"prefix":"audit","seq":5,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
-        {"prefix":"task","keep_for_us":2592000000000,"keep_last":1,"expire_ended_us":7776000000000,"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        {"prefix":"task","keep_for_us":2592000000000,"keep_last":1,"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
         {"prefix":"task","name":"case 17","note":"why","seq":6,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
         $ milepost retain list -o csv
         seq,at,writer,attempt,prefix,what,name,says
         4,9999-99-99T99:99:99.999999Z,w,,/,policy,,keep the last 3
         5,9999-99-99T99:99:99.999999Z,w,,audit,policy,,keep everything
-        3,9999-99-99T99:99:99.999999Z,w,,task,policy,,"keep 30d and the last 1, expire 90d after the end"
+        3,9999-99-99T99:99:99.999999Z,w,,task,policy,,keep 30d and the last 1
         6,9999-99-99T99:99:99.999999Z,w,,task,hold,case 17,why
         $ milepost retain explain task/etl
         NAME                     VALUE
-        policy                   keep 30d and the last 1, expire 90d after the end (said of task)
+        policy                   keep 30d and the last 1 (said of task)
         hold                     case 17 (on task): why
         can be read from         the first commit
         after a compaction from  the first commit
@@ -132,13 +132,13 @@ fn retention_is_said_listed_explained_and_taken_back() {
         6    9999-99-99 99:99:99.999999+00:00  w       task      case 17  hold: why
         5    9999-99-99 99:99:99.999999+00:00  w       audit              retain: keep everything
         4    9999-99-99 99:99:99.999999+00:00  w                          retain: keep the last 3
-        3    9999-99-99 99:99:99.999999+00:00  w       task               retain: keep 30d and the last 1, expire 90d after the end
+        3    9999-99-99 99:99:99.999999+00:00  w       task               retain: keep 30d and the last 1
         $ milepost log --kind erase -o jsonl
         {"seq":10,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"erase","prefix":"task","bytes":0}
         {"seq":9,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"erase","scope":"task/etl","key":"k","bytes":2}
         $ milepost replay --from 3 -o csv
         seq,at,writer,attempt,event,scope,key,value,value_base64
-        3,9999-99-99T99:99:99.999999Z,w,,retain,task,,"keep 30d and the last 1, expire 90d after the end",
+        3,9999-99-99T99:99:99.999999Z,w,,retain,task,,keep 30d and the last 1,
         4,9999-99-99T99:99:99.999999Z,w,,retain,,,keep the last 3,
         5,9999-99-99T99:99:99.999999Z,w,,retain,audit,,keep everything,
         6,9999-99-99T99:99:99.999999Z,w,,hold,task,case 17,why,
