@@ -29,8 +29,8 @@ pub struct Policy {
     /// A task's scope goes, with those below it, so many microseconds after the task has ended. Kept and shown: nothing
     /// acts on it yet.
     pub expire_ended_us: Option<u64>,
-    /// Segments whose newest commit is older than so many microseconds are kept compressed. Kept and shown: nothing acts
-    /// on it yet.
+    /// Segments whose newest commit is older than so many microseconds are kept compressed. Kept and shown: nothing
+    /// acts on it yet.
     pub cold_after_us: Option<u64>,
 }
 

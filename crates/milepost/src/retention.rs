@@ -188,7 +188,7 @@ impl Retention {
     pub fn erase(&self, scope: &Scope, key: &str) -> Result<Erasure> {
         let found = self.engine.to_erase_of_key(scope.as_str(), key)?;
         let receipt = self.tell(&Event::Erase { scope: scope.clone(), key: Key::parse(key)?, bytes: found.bytes })?;
-        Ok(self.erasure(receipt, found))
+        self.erasure(receipt, found)
     }
 
     /// What [`crate::Store::erase_scope`] does, under the writer that was said.
@@ -203,7 +203,7 @@ impl Retention {
     pub fn erase_scope(&self, scope: &Scope) -> Result<Erasure> {
         let found = self.engine.to_erase(&scope.into(), false)?;
         let receipt = self.tell(&Event::EraseScope { scope: scope.clone(), bytes: found.bytes })?;
-        Ok(self.erasure(receipt, found))
+        self.erasure(receipt, found)
     }
 
     /// What [`crate::Store::erase_prefix`] does, under the writer that was said.
@@ -218,11 +218,16 @@ impl Retention {
     pub fn erase_prefix(&self, prefix: &ScopePrefix) -> Result<Erasure> {
         let found = self.engine.to_erase(prefix, true)?;
         let receipt = self.tell(&Event::ErasePrefix { prefix: prefix.clone(), bytes: found.bytes })?;
-        Ok(self.erasure(receipt, found))
+        self.erasure(receipt, found)
     }
 
-    fn erasure(&self, receipt: Receipt, found: milepost_engine::ToErase) -> Erasure {
-        Erasure { receipt, values: found.values, bytes: found.bytes, not_covered: Vec::new() }
+    /// What an erasure took, and where else it may be: in every place that the store remembers a backup in.
+    fn erasure(&self, receipt: Receipt, found: milepost_engine::ToErase) -> Result<Erasure> {
+        let known = if found.values == 0 { Vec::new() } else { milepost_engine::backup::known(&self.engine)? };
+        let mut not_covered: Vec<PathBuf> = known.into_iter().map(|backup| backup.dir.into()).collect();
+        not_covered.sort_unstable();
+        not_covered.dedup();
+        Ok(Erasure { receipt, values: found.values, bytes: found.bytes, not_covered })
     }
 }
 
@@ -249,6 +254,6 @@ pub struct Erasure {
     pub values: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Backups that were made before and hold them still.
+    /// Places of backups that the store remembers: what was made there before holds them still.
     pub not_covered: Vec<PathBuf>,
 }

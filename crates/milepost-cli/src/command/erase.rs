@@ -52,9 +52,12 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         (None, _) => eraser.erase_prefix(&prefix),
     }?;
     let place = place_text(&prefix);
-    say(&format!("{} values of {} bytes of {place} are erased", erased.values, erased.bytes));
+    say(&format!(
+        "{} values of {} bytes of {place} are erased from every moment; their bytes stay in the files",
+        erased.values, erased.bytes
+    ));
     for backup in &erased.not_covered {
-        say(&format!("the backup at {} was made before, and holds them still", backup.display()));
+        say(&format!("backups in {} were made before, and hold them still", backup.display()));
     }
     receipt::tell_and_close(out, context, &store, erased.receipt)?;
     Ok(ExitCode::SUCCESS)

@@ -184,3 +184,17 @@ fn an_erased_scope_that_held_nothing_any_more_is_gone_from_the_past() {
         assert_eq!(scopes, std::slice::from_ref(&other));
     });
 }
+
+/// A backup that was made before an erasure holds what was erased: the answer says where.
+#[test]
+fn an_erasure_names_the_backups_that_hold_it_still() -> milepost::Result<()> {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, scope) = (Store::open(dir.path().join("state"))?, Scope::parse("user/17")?);
+    store.set(&scope, "mail", b"ann@example.org")?;
+    let place = dir.path().join("backups");
+    store.backup(&place)?;
+    store.backup(&place)?;
+    assert_eq!(store.erase(&scope, "mail")?.not_covered, [place]);
+    assert!(store.erase(&scope, "mail")?.not_covered.is_empty(), "nothing was there any more");
+    Ok(())
+}
