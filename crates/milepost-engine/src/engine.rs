@@ -13,7 +13,7 @@
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
 //!
-//! Invariant: `published_seq` only grows, and only after the sync that covers it.
+//! Invariant: what is published only grows, and only after the sync that covers it.
 
 mod index;
 mod read;
@@ -96,8 +96,7 @@ pub(crate) struct Shared {
     pub(crate) indexing: Indexing,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
-    /// The last commit that reads may see. `published_at` is stored first, so it is never older than `published_seq`.
-    published_seq: AtomicU64,
+    /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
     published_at: AtomicI64,
     /// Those who wait for the next commit, and what wakes them.
     watch_gate: Mutex<u32>,
@@ -184,7 +183,6 @@ impl Engine {
             indexing: Indexing::default(),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
-            published_seq: AtomicU64::new(found.last.seq.0),
             published_at: AtomicI64::new(found.last.at.0),
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
@@ -197,6 +195,7 @@ impl Engine {
             pins: Pins::default(),
             retention: Retaining::new(found.horizons),
         };
+        shared.state.publish(found.last.seq);
         Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }
 
@@ -406,7 +405,7 @@ impl Shared {
     /// Shows a durable commit, and all before it, to readers.
     pub(crate) fn publish(&self, last: Receipt) {
         self.published_at.store(last.at.0, Ordering::Release);
-        self.published_seq.store(last.seq.0, Ordering::SeqCst);
+        self.state.publish(last.seq);
         let watchers = *self.watch_gate.lock();
         if watchers > 0 {
             self.watch_bell.notify_all();
@@ -414,7 +413,7 @@ impl Shared {
     }
 
     pub(crate) fn published(&self) -> Seq {
-        Seq(self.published_seq.load(Ordering::SeqCst))
+        self.state.published()
     }
 
     pub(crate) fn published_at(&self) -> Timestamp {

@@ -24,6 +24,13 @@ const SCRIPT: &[&str] = &[
     "set task/c k 4",
     "clear task --prefix",
     "set asset/x k 5",
+    "retain set task --keep 30d --last 3",
+    "retain unset task",
+    "retain hold asset audit --note 'until March'",
+    "retain release asset audit",
+    "erase task/a k",
+    "erase task/b",
+    "erase task --with-below",
 ];
 
 /// A row, without the cells that say nothing.

@@ -1,7 +1,9 @@
 //! What was erased, for whoever reads the past: an erased version is not there, as if it had never been.
 //!
-//! Invariant: an erasure hides every version that stands before it, at once and for good, whether its bytes are still
-//! in a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
+//! Invariant: an erasure that was published hides every version that stands before it, at once and for good, whether
+//! its bytes are still in a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
+
+use std::sync::atomic::Ordering;
 
 use milepost_types::{Corruption, Seq, scope::is_reserved};
 
@@ -73,9 +75,10 @@ impl Tiers {
         Ok(())
     }
 
-    /// The newest claim of what the engine keeps for itself, which nothing erases.
+    /// The newest claim that is published of what the engine keeps for itself, which nothing erases.
     fn last_claim(&self, scope: &str, key: &str) -> Result<Option<Mark>, Corruption> {
-        let found = self.newest(scope, key, Seq::MAX)?.filter(|version| version.kind == Kind::Claim);
+        let published = Seq(self.published.load(Ordering::SeqCst));
+        let found = self.newest(scope, key, published)?.filter(|version| version.kind == Kind::Claim);
         Ok(found.map(|version| Mark { seq: version.seq, record: version.record }))
     }
 }

@@ -9,7 +9,7 @@
 //! Invariant: each covers a range of commits, the ranges adjoin, and the first begins with the first commit. So a
 //! version of a newer tier, and a clear, stands after all versions of an older one.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use milepost_index::Run;
 use milepost_types::{
@@ -39,6 +39,8 @@ pub(crate) struct Tiers {
     pub(super) runs_have_forks: bool,
     /// No run holds an erasure by a commit behind it: 0 if none holds any.
     pub(super) runs_last_erasure: u64,
+    /// The last commit that reads may see. What is above it may be undone yet.
+    pub(super) published: Arc<AtomicU64>,
     pub(super) seed: u64,
 }
 
@@ -64,7 +66,7 @@ pub(crate) struct TierSizes {
 }
 
 impl Tiers {
-    pub(super) fn new(seed: u64, mut runs: Vec<Arc<Run>>) -> Tiers {
+    pub(super) fn new(seed: u64, mut runs: Vec<Arc<Run>>, published: Arc<AtomicU64>) -> Tiers {
         let mut next = 1;
         for run in &runs {
             assert_eq!(run.facts().first_seq, next, "runs adjoin, from the first commit on");
@@ -73,14 +75,16 @@ impl Tiers {
         runs.reverse();
         let (runs_have_forks, runs_last_erasure) = (any_forks(&runs, seed), last_erasure(&runs));
         let active = Arc::new(Memtable::new(seed));
-        Tiers { active, active_first: Seq(next), frozen: None, runs, runs_have_forks, runs_last_erasure, seed }
+        let active_first = Seq(next);
+        Tiers { active, active_first, frozen: None, runs, runs_have_forks, runs_last_erasure, published, seed }
     }
 
     /// The same with another frozen memtable and other runs.
     pub(super) fn with(&self, frozen: Option<Arc<Frozen>>, runs: Vec<Arc<Run>>) -> Tiers {
         let (active, active_first) = (Arc::clone(&self.active), self.active_first);
         let (runs_have_forks, runs_last_erasure) = (any_forks(&runs, self.seed), last_erasure(&runs));
-        Tiers { active, active_first, frozen, runs, runs_have_forks, runs_last_erasure, seed: self.seed }
+        let published = Arc::clone(&self.published);
+        Tiers { active, active_first, frozen, runs, runs_have_forks, runs_last_erasure, published, seed: self.seed }
     }
 
     /// Those in memory, newest first.

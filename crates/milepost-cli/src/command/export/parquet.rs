@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use milepost::{Commit, ContentType, Event, Fence, Note, Replay, Scope, ScopePrefix, Timestamp, View, Writer};
+use milepost::{Commit, ContentType, Event, Fence, Note, Policy, Replay, Scope, ScopePrefix, Timestamp, View, Writer};
 use parquet::{
     basic::Compression,
     data_type::{ByteArray, ByteArrayType, DataType, Int64Type},
@@ -45,6 +45,11 @@ const COMMITS: &str = "message commits {
     optional binary note (STRING);
     optional binary origin (STRING);
     optional int64 point;
+    optional int64 keep_for_us;
+    optional int64 keep_last;
+    optional int64 expire_ended_us;
+    optional int64 cold_after_us;
+    optional int64 bytes;
 }";
 
 const STATE: &str = "message state {
@@ -118,6 +123,9 @@ fn commit_row(commit: &Commit, fences: &Option<String>, event: Option<(usize, &E
         maybe_text(parts.origin.map(Scope::as_str)),
         Cell::Number(parts.point),
     ]);
+    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us } = parts.policy;
+    let numbers = [keep_for_us, keep_last, expire_ended_us, cold_after_us, parts.bytes];
+    row.extend(numbers.map(|number| Cell::Number(number.map(u64::cast_signed))));
     row
 }
 
@@ -135,6 +143,8 @@ struct Parts<'a> {
     note: Option<&'a Note>,
     origin: Option<&'a Scope>,
     point: Option<i64>,
+    policy: Policy,
+    bytes: Option<u64>,
 }
 
 impl<'a> Parts<'a> {
@@ -160,6 +170,26 @@ impl<'a> Parts<'a> {
             }
             Event::Fork { scope, origin, point } => {
                 Parts { scope: Some(scope), origin: Some(origin), point: Some(point.0.cast_signed()), ..kind("fork") }
+            }
+            Event::Retain { prefix, policy } => {
+                Parts { prefix: Some(prefix.as_str()), policy: *policy, ..kind("retain") }
+            }
+            Event::Unretain { prefix } => Parts { prefix: Some(prefix.as_str()), ..kind("unretain") },
+            Event::Hold { prefix, name, note } => {
+                let (prefix, name) = (Some(prefix.as_str()), Some(name.as_str()));
+                Parts { prefix, name, note: note.as_ref(), ..kind("hold") }
+            }
+            Event::Unhold { prefix, name } => {
+                Parts { prefix: Some(prefix.as_str()), name: Some(name.as_str()), ..kind("unhold") }
+            }
+            Event::Erase { scope, key, bytes } => {
+                Parts { scope: Some(scope), key: Some(key.as_str()), bytes: Some(*bytes), ..kind("erase") }
+            }
+            Event::EraseScope { scope, bytes } => {
+                Parts { scope: Some(scope), bytes: Some(*bytes), ..kind("erase_scope") }
+            }
+            Event::ErasePrefix { prefix, bytes } => {
+                Parts { prefix: Some(prefix.as_str()), bytes: Some(*bytes), ..kind("erase_prefix") }
             }
         }
     }
