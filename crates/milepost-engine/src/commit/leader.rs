@@ -189,7 +189,9 @@ impl Batch<'_> {
         let place = self.next_place(wall)?;
         let commit = if needs_judging {
             let tiers = shared.state.load();
-            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: place.at };
+            let all_told = tiers.with_unpublished_erasures();
+            let tiers = all_told.as_ref().unwrap_or(&tiers);
+            let judge = Judge { tiers, bodies: &*self, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -210,7 +212,9 @@ impl Batch<'_> {
         if commit.forks {
             self.fold()?;
             let tiers = self.shared.state.load();
-            let judge = Judge { tiers: &tiers, bodies: &*self, last: last.seq, now: place.at };
+            let all_told = tiers.with_unpublished_erasures();
+            let tiers = all_told.as_ref().unwrap_or(&tiers);
+            let judge = Judge { tiers, bodies: &*self, last: last.seq, now: place.at };
             judge.recorded_forks(&commit)?;
         }
         Ok(self.append(commit, place))

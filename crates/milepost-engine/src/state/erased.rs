@@ -3,7 +3,10 @@
 //! Invariant: an erasure that was published hides every version that stands before it, at once and for good, whether
 //! its bytes are still in a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
 
-use std::sync::atomic::Ordering;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use milepost_types::{Corruption, Seq, scope::is_reserved};
 
@@ -33,6 +36,13 @@ impl Tiers {
     #[inline]
     pub(super) fn last_erasure(&self) -> u64 {
         self.memtables().map(Memtable::last_erasure).fold(self.runs_last_erasure, u64::max)
+    }
+
+    /// The same, with what is not published yet erased as well: for the judge of the next commit, before whom it stands.
+    /// `None` if these tell it too.
+    pub(crate) fn with_unpublished_erasures(&self) -> Option<Tiers> {
+        let has_some = self.last_erasure() > self.published.load(Ordering::SeqCst);
+        has_some.then(|| Tiers { published: Arc::new(AtomicU64::new(u64::MAX)), ..self.clone() })
     }
 
     /// What of a scope was erased; `None` if nothing was.

@@ -27,7 +27,7 @@ use super::{
 use crate::memtable::{Memtable, Met, Name, kind_in_run};
 
 /// What versions are kept in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tiers {
     pub(super) active: Arc<Memtable>,
     /// The first commit that the active memtable covers, if it covers any.
