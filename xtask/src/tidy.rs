@@ -55,6 +55,7 @@ const RULES: &[Rule] = &[
     arrows::to_packages,
     paths::in_backticks,
     paths::of_links,
+    paths::of_functions,
     fingerprints::current,
     machine::paths,
 ];

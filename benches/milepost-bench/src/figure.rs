@@ -6,7 +6,7 @@ mod sample;
 
 use std::io;
 
-pub(crate) use sample::{Sample, median};
+pub(crate) use sample::{Latency, Sample, median};
 
 use crate::bench::Bench;
 
@@ -44,6 +44,8 @@ pub(crate) struct Aim {
     pub(crate) ratio_at_most: Option<f64>,
     /// Microseconds of the p99, at most.
     pub(crate) p99_us_at_most: Option<f64>,
+    /// p50 over the baseline's, at most.
+    pub(crate) p50_ratio_at_most: Option<f64>,
     /// p99 over the baseline's, at most.
     pub(crate) p99_ratio_at_most: Option<f64>,
 }
@@ -102,16 +104,19 @@ impl Row {
 
     /// Whether all of the aim was reached. A number that the aim needs and that is missing is short of it.
     pub(crate) fn verdict(&self) -> Verdict {
+        let baseline = self.baseline.as_ref().and_then(|(_, baseline)| baseline.latency);
+        let ratio_of = |quantile: fn(&Latency) -> f64| {
+            self.measured.latency.zip(baseline).map(|(ours, baseline)| quantile(&ours) / quantile(&baseline))
+        };
         let p99 = self.measured.latency.map(|latency| latency.p99_us);
-        let baseline_p99 = self.baseline.as_ref().and_then(|(_, baseline)| baseline.latency).map(|l| l.p99_us);
-        let p99_ratio = p99.zip(baseline_p99).map(|(ours, baseline)| ours / baseline);
         let (value, ratio) = (Some(self.measured.value), self.ratio());
         let low = [(self.aim.at_least, value), (self.aim.ratio_at_least, ratio)];
         let high = [
             (self.aim.at_most, value),
             (self.aim.ratio_at_most, ratio),
             (self.aim.p99_us_at_most, p99),
-            (self.aim.p99_ratio_at_most, p99_ratio),
+            (self.aim.p50_ratio_at_most, ratio_of(|latency| latency.p50_us)),
+            (self.aim.p99_ratio_at_most, ratio_of(|latency| latency.p99_us)),
         ];
         let reached = low.iter().all(|(aim, found)| aim.is_none_or(|aim| found.is_some_and(|found| found >= aim)))
             && high.iter().all(|(aim, found)| aim.is_none_or(|aim| found.is_some_and(|found| found <= aim)));

@@ -6,6 +6,7 @@ mod diffs;
 mod each;
 mod marks;
 mod moments;
+mod points;
 mod progress;
 mod reads;
 mod replay;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Figure] = &[
     moments::MOMENTS,
     diffs::IN_MEMORY,
     diffs::IN_RUNS,
+    points::POINTS,
     replay::REPLAY,
     progress::ONE_WORKER,
     progress::MANY_WORKERS,

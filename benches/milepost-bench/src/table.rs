@@ -6,12 +6,12 @@ mod number;
 
 use serde_json::{Value, json};
 
-use crate::figure::{Row, Sample, Verdict};
+use crate::figure::{Latency, Row, Sample, Verdict};
 
 pub(crate) use number::{micros, show};
 
-const HEADS: [&str; 9] =
-    ["figure", "aim", "measured", "baseline", "ratio", "p99 µs", "sync p50 µs", "others", "verdict"];
+const HEADS: [&str; 10] =
+    ["figure", "aim", "measured", "baseline", "ratio", "p50 µs", "p99 µs", "sync p50 µs", "others", "verdict"];
 
 /// The heads of the table and its rows, aligned.
 pub(crate) fn render(rows: &[Row], smoke: bool) -> String {
@@ -35,17 +35,21 @@ pub(crate) fn to_json(rows: &[Row], machine: &str, smoke: bool) -> Value {
     json!({ "machine": machine, "smoke": smoke, "figures": rows })
 }
 
-fn cells_of(row: &Row, smoke: bool) -> [String; 9] {
-    let p99 = |sample: &Sample| sample.latency.map(|latency| micros(latency.p99_us));
-    let p99s = [p99(&row.measured), row.baseline.as_ref().and_then(|(_, sample)| p99(sample))];
+fn cells_of(row: &Row, smoke: bool) -> [String; 10] {
     let baseline = row.baseline.as_ref();
+    let both = |quantile: fn(&Latency) -> f64| {
+        let of = |sample: &Sample| sample.latency.as_ref().map(|latency| micros(quantile(latency)));
+        let both = [of(&row.measured), baseline.and_then(|(_, sample)| of(sample))];
+        both.into_iter().flatten().collect::<Vec<_>>().join(" / ")
+    };
     [
         row.name.to_owned(),
         aim_of(row),
         show(row.measured.value, row.unit),
         baseline.map_or_else(String::new, |(name, sample)| format!("{} {name}", show(sample.value, row.unit))),
         row.ratio().map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-        p99s.into_iter().flatten().collect::<Vec<_>>().join(" / "),
+        both(|latency| latency.p50_us),
+        both(|latency| latency.p99_us),
         format!("{:.0}", row.conditions.sync_p50_us),
         row.conditions.others_percent.map_or_else(String::new, |percent| format!("{percent:.0} %")),
         verdict_of(row, smoke).to_owned(),
@@ -60,6 +64,7 @@ fn aim_of(row: &Row) -> String {
         aim.ratio_at_least.map(|aim| format!(">= {aim} x")),
         aim.ratio_at_most.map(|aim| format!("<= {aim} x")),
         aim.p99_us_at_most.map(|aim| format!("p99 <= {aim} µs")),
+        aim.p50_ratio_at_most.map(|aim| format!("p50 <= {aim} x")),
         aim.p99_ratio_at_most.map(|aim| format!("p99 <= {aim} x")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")

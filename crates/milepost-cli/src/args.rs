@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, checkpoint, clear, delete, diff, export, fork, get, index, job, log, manual, progress, replay, restore,
-        scan, set, step, verify, watch, watermark,
+        append, backup, checkpoint, clear, delete, diff, erase, export, fork, get, import, index, job, log, manual,
+        progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Diff(diff::DiffArgs),
     Restore(restore::RestoreArgs),
     Fork(fork::ForkArgs),
+    Retain(retain::RetainArgs),
+    Erase(erase::EraseArgs),
     Watermark(watermark::WatermarkArgs),
     Step(step::StepArgs),
     Job(job::JobArgs),
@@ -70,7 +72,10 @@ pub(crate) enum Command {
     Watch(watch::WatchArgs),
     Append(append::AppendArgs),
     Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Backup(backup::BackupArgs),
     Verify(verify::VerifyArgs),
+    Salvage(salvage::SalvageArgs),
     /// Say how large the store is and what it holds.
     #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
     Stats,

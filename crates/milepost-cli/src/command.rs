@@ -1,21 +1,28 @@
 //! The commands, one file each, and what they share: the store they mean, the names they were given, who writes.
 
 pub(crate) mod append;
+pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod clear;
 pub(crate) mod delete;
 pub(crate) mod diff;
+pub(crate) mod erase;
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod fork;
 pub(crate) mod get;
+pub(crate) mod import;
 pub(crate) mod index;
 pub(crate) mod job;
+pub(crate) mod lines;
 pub(crate) mod log;
 pub(crate) mod manual;
 pub(crate) mod progress;
 pub(crate) mod receipt;
 pub(crate) mod replay;
 pub(crate) mod restore;
+pub(crate) mod retain;
+pub(crate) mod salvage;
 pub(crate) mod scan;
 pub(crate) mod set;
 pub(crate) mod stats;

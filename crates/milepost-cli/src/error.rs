@@ -34,6 +34,8 @@ pub(crate) mod exit {
     pub(crate) const TIMED_OUT: u8 = 9;
     /// A command that was given failed.
     pub(crate) const COMMAND: u8 = 10;
+    /// A salvage has made a new store, and commits are lost.
+    pub(crate) const LOST: u8 = 11;
 
     /// A signal asked for the end: its number is added, as shells do.
     pub(crate) const BY_SIGNAL: u8 = 128;
@@ -52,6 +54,7 @@ Exit codes:
   8  an error of the system: permission, IO, a store of a newer version
   9  job run: it has not ended in time and goes on; run it again
   10 job run: the submit, find or poll command failed; run it again
+  11 salvage: the new store is made, and commits are lost; the report says which
   130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable
   `each`, `step` and `verify` say more in their own --help.";
 }
@@ -95,11 +98,31 @@ pub(crate) enum CliError {
         /// Why.
         error: milepost::Error,
     },
+    /// A line of what is imported.
+    #[error("line {line} of {input}: {error}; nothing can be opened at the new store: mend this and run it again")]
+    ImportLine {
+        /// Which, from 1.
+        line: u64,
+        /// Of which input.
+        input: String,
+        /// Why.
+        error: Box<milepost::Error>,
+    },
+    /// An input that can't be read.
+    #[error("can't read {path}: {source}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// A line that is too long to be read.
-    #[error("line {line} of standard input has more than {max} bytes, which no commit takes")]
+    #[error("line {line} of {input} has more than {max} bytes, which no commit takes")]
     LongLine {
         /// Which, from 1.
         line: u64,
+        /// Of which input.
+        input: String,
         /// The most.
         max: usize,
     },
@@ -172,10 +195,12 @@ impl CliError {
     pub(crate) fn code(&self) -> u8 {
         match self {
             CliError::Store(error) | CliError::Line { error, .. } => exit_code(error),
+            CliError::ImportLine { error, .. } => exit_code(error),
             CliError::Each(error) => error.exit_code(),
             CliError::Argument { .. } | CliError::Time { .. } | CliError::NoStore(_) | CliError::LongLine { .. } => {
                 exit::USAGE
             }
+            CliError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             CliError::NotFound(_) => exit::NOT_FOUND,
             CliError::Lines { code, .. } => *code,
             CliError::Interrupted { signal, .. } => exit::BY_SIGNAL + signal,
@@ -184,6 +209,7 @@ impl CliError {
             | CliError::Output(_)
             | CliError::Untold { .. }
             | CliError::UntoldCommit { .. }
+            | CliError::Unreadable { .. }
             | CliError::File { .. } => exit::SYSTEM,
         }
     }
@@ -208,6 +234,9 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         | ErrorKind::NotYet
         | ErrorKind::Removed
         | ErrorKind::NoCheckpoint
+        | ErrorKind::BeforeHorizon
+        | ErrorKind::Held
+        | ErrorKind::RolledBack
         | ErrorKind::Changed
         | ErrorKind::Failed
         | ErrorKind::OtherType => exit::NOT_FOUND,

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use jiff::{
-    SignedDuration, Span, ToSpan, ZonedDateTime,
+    SignedDuration, Span, SpanRelativeTo, ToSpan, ZonedDateTime,
     civil::{Date, DateTime, Time},
 };
 use milepost::{At, Seq, Timestamp};
@@ -80,6 +80,29 @@ pub(crate) fn duration(text: &str) -> Result<Duration, TimeError> {
     let unknown = || TimeError::Duration { text: short(text) };
     let signed: SignedDuration = text.trim().parse().map_err(|_| unknown())?;
     Duration::try_from(signed).map_err(|_| unknown())
+}
+
+/// Reads how long something is kept: a day has 24 hours, a month 30 days and a year 365.
+pub(crate) fn long_duration(text: &str) -> Result<Duration, TimeError> {
+    let unknown = || TimeError::Duration { text: short(text) };
+    let span = span(text.trim()).ok_or_else(unknown)?;
+    let (years, months) = (i64::from(span.get_years()), i64::from(span.get_months()));
+    let rest = span.years(0).months(0).to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| unknown())?;
+    let days = years.saturating_mul(365).saturating_add(months.saturating_mul(30));
+    let whole = SignedDuration::from_secs(days.saturating_mul(86_400)).checked_add(rest).ok_or_else(unknown)?;
+    Duration::try_from(whole).map_err(|_| unknown())
+}
+
+/// How long something is kept, as it can be typed.
+pub(crate) fn duration_text(time: Duration) -> String {
+    let days = time.as_secs() / 86_400;
+    let rest = time - Duration::from_secs(days * 86_400);
+    let rest_text = format!("{:#}", SignedDuration::try_from(rest).unwrap_or_default());
+    match (days, rest.is_zero()) {
+        (0, _) => rest_text,
+        (days, true) => format!("{days}d"),
+        (days, false) => format!("{days}d {rest_text}"),
+    }
 }
 
 /// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed

@@ -75,10 +75,11 @@ pub struct Diff {
 impl View {
     /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same store, differ.
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
-        assert!(std::ptr::eq(&raw const *self.shared, &raw const *other.shared), "views of two stores");
-        self.shared.may_read()?;
-        let tiers = self.shared.state.pin();
-        let lineage = self.shared.lineage(&tiers);
+        assert!(std::ptr::eq(&raw const *self.pin.shared, &raw const *other.pin.shared), "views of two stores");
+        self.may_see(scope)?;
+        other.may_see(other_scope)?;
+        let tiers = self.pin.shared.state.pin();
+        let lineage = self.pin.shared.lineage(&tiers);
         let changed = if scope == other_scope { changed::gather(&lineage, scope, self, other)? } else { None };
         let found = match changed {
             Some(found) => found,
@@ -90,9 +91,9 @@ impl View {
 
 impl Diff {
     fn difference(&self, (key, old, new): Found) -> Result<Option<Difference>, ReadError> {
-        let segments = self.old.shared.reader.segments();
+        let segments = self.old.pin.shared.reader.segments();
         let value = |view: &View, version: Option<Version>| {
-            version.map_or(Ok(None), |version| view.shared.value(&segments, version, || view.at()))
+            version.map_or(Ok(None), |version| view.pin.shared.value(&segments, version, || view.at()))
         };
         let (old, new) = (value(&self.old, old)?, value(&self.new, new)?);
         let is_same = match (&old, &new) {

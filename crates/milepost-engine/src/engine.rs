@@ -14,11 +14,13 @@
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
 //!
-//! Invariant: `published_seq` only grows, and only after the sync that covers it.
+//! Invariant: what is published only grows, and only after the sync that covers it.
 
 mod index;
 mod read;
+mod recorded;
 mod segments;
+mod stats;
 mod threads;
 
 use std::{
@@ -45,10 +47,12 @@ use crate::{
     index::Indexer,
     manifest::{self, Keeper},
     open,
+    retention::{Horizons, Pins, Retaining},
     state::State,
 };
 use index::Indexing;
 pub(crate) use read::NO_FRAME;
+pub use stats::Stats;
 use threads::Workers;
 
 /// How many turns of other threads a leader lets pass at most while the queue grows.
@@ -87,7 +91,7 @@ pub(crate) struct Shared {
     /// Whose turn it is to change the memtable.
     pub(crate) turn: Turns,
     /// MANIFEST; `None` for a store opened read-only.
-    keeper: Option<Keeper>,
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) rewriter: Mutex<Option<Rewriter>>,
@@ -96,8 +100,7 @@ pub(crate) struct Shared {
     pub(crate) indexing: Indexing,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
-    /// The last commit that reads may see. `published_at` is stored first, so it is never older than `published_seq`.
-    published_seq: AtomicU64,
+    /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
     published_at: AtomicI64,
     /// Those who wait for the next commit, and what wakes them.
     watch_gate: Mutex<u32>,
@@ -109,6 +112,9 @@ pub(crate) struct Shared {
     fork: ForkGuard,
     workers: Workers,
     pub(crate) torn_bytes: u64,
+    /// What is being read.
+    pub(crate) pins: Pins,
+    pub(crate) retention: Retaining,
 }
 
 /// What a call of [`Engine::step_leader`] did.
@@ -116,45 +122,6 @@ pub(crate) struct Shared {
 pub struct Led {
     /// How many commits were told their outcome.
     pub commits: usize,
-}
-
-/// Sizes and counts of an open store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// The store's identity, in hexadecimal.
-    pub store: String,
-    /// How often it was opened for writing.
-    pub epoch: u32,
-    /// The last durable commit.
-    pub last: Receipt,
-    /// Scopes that were ever written to: one whose keys were all deleted or cleared has its history still. One counts
-    /// once for each run that knows it, and once for memory; a run counts a cleared prefix as well.
-    pub scopes_ever: u64,
-    /// Keys that were ever set, counted the same way.
-    pub keys_ever: u64,
-    /// Versions of them that are kept.
-    pub versions: u64,
-    /// Bytes of memory of the versions that are in no run yet, and nothing is done about.
-    pub memtable_bytes: u64,
-    /// Bytes of memory of those whose run is being written.
-    pub frozen_bytes: u64,
-    /// Files that versions are kept in.
-    pub runs: u64,
-    /// Their bytes.
-    pub run_bytes: u64,
-    /// Batches since this opening that found memory full while a run was being written.
-    pub late_runs: u64,
-    /// Why the last attempt to write a run failed, if it did.
-    pub run_failure: Option<String>,
-    /// Segments of the log.
-    pub segments: u64,
-    /// Bytes of frames in the log.
-    pub log_bytes: u64,
-    /// Batches written since this opening, each with one sync.
-    pub batches: u64,
-    /// Bytes of a torn tail that this opening moved to quarantine.
-    pub torn_bytes: u64,
 }
 
 /// What opening found, to make a [`Shared`] of.
@@ -174,6 +141,7 @@ pub(crate) struct Found {
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
     pub(crate) torn_bytes: u64,
+    pub(crate) horizons: Horizons,
 }
 
 impl Engine {
@@ -199,7 +167,7 @@ impl Engine {
         Ok(Engine::of(found, parts, Settings::default()))
     }
 
-    fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
+    pub(crate) fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
         let read_only = found.writer.is_none();
         let leader = found.writer.map(Leader::new);
         let shared = Shared {
@@ -221,7 +189,6 @@ impl Engine {
             indexing: Indexing::default(),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
-            published_seq: AtomicU64::new(found.last.seq.0),
             published_at: AtomicI64::new(found.last.at.0),
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
@@ -231,7 +198,10 @@ impl Engine {
             fork: ForkGuard::new(),
             workers: Workers::default(),
             torn_bytes: found.torn_bytes,
+            pins: Pins::default(),
+            retention: Retaining::new(found.horizons),
         };
+        shared.state.publish(found.last.seq);
         Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
     }
 
@@ -257,15 +227,22 @@ impl Engine {
 
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
-        let place = self.shared().enqueue(request, true)?;
+        self.shared().may_commit()?;
+        let place = self.shared().queue.push(request.seal()?, true)?;
         self.shared().see_through(&place);
         place.fate.outcome(place.index).expect("seen through until it was there")
     }
 
     /// Puts a commit into the queue. Its ticket says when it is durable; many may be in flight.
     pub fn submit(&self, request: Request) -> Result<Ticket, CommitError> {
+        self.shared().may_commit()?;
+        self.submit_sealed(request.seal()?)
+    }
+
+    fn submit_sealed(&self, sealed: Sealed) -> Result<Ticket, CommitError> {
         let shared = self.shared();
-        let place = shared.enqueue(request, false)?;
+        shared.may_commit()?;
+        let place = shared.queue.push(sealed, false)?;
         // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
         if shared.settings.threads == Threads::Spawned && !shared.leader.is_locked() {
@@ -344,13 +321,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// Encodes a request and lets it wait for a leader.
-    fn enqueue(&self, request: Request, can_lead: bool) -> Result<Place, CommitError> {
-        self.may_commit()?;
-        let sealed: Sealed = request.seal()?;
-        self.queue.push(sealed, can_lead)
-    }
-
     fn may_commit(&self) -> Result<(), CommitError> {
         if self.fork.is_child() {
             return Err(CommitError::Forked);
@@ -441,7 +411,7 @@ impl Shared {
     /// Shows a durable commit, and all before it, to readers.
     pub(crate) fn publish(&self, last: Receipt) {
         self.published_at.store(last.at.0, Ordering::Release);
-        self.published_seq.store(last.seq.0, Ordering::SeqCst);
+        self.state.publish(last.seq);
         let watchers = *self.watch_gate.lock();
         if watchers > 0 {
             self.watch_bell.notify_all();
@@ -449,7 +419,7 @@ impl Shared {
     }
 
     pub(crate) fn published(&self) -> Seq {
-        Seq(self.published_seq.load(Ordering::SeqCst))
+        self.state.published()
     }
 
     pub(crate) fn published_at(&self) -> Timestamp {

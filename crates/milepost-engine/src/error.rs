@@ -8,7 +8,8 @@ use std::{
 use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
-    Corruption, LimitError, Precondition, Scope, ScopeError, Seq, Timestamp, Writer, body::BodyError,
+    Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    body::BodyError,
 };
 use thiserror::Error;
 
@@ -59,7 +60,7 @@ pub enum OpenError {
         why: String,
     },
     /// A log without its MANIFEST.
-    #[error("the store at {dir} has lost its MANIFEST but still has its log; put the MANIFEST of this store back from a backup", dir = .dir.display())]
+    #[error("the store at {dir} has lost its MANIFEST but still has its log; restore a backup, or copy what is whole into a new store with `milepost salvage`", dir = .dir.display())]
     ManifestMissing {
         /// The directory.
         dir: PathBuf,
@@ -104,7 +105,9 @@ pub enum OpenError {
         free: Room,
     },
     /// Damage.
-    #[error("the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage")]
+    #[error(
+        "the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store"
+    )]
     Corrupt(#[from] Corruption),
     /// A setting out of its range.
     #[error(transparent)]
@@ -181,6 +184,13 @@ pub enum Refusal {
         /// Why not.
         why: NoFork,
     },
+    /// What was to be erased is held.
+    Held {
+        /// Below which prefix nothing is removed.
+        prefix: ScopePrefix,
+        /// By which hold.
+        name: String,
+    },
     /// The wall clock is further ahead of the last commit than is plausible.
     ClockJump {
         /// The stamp of the last commit.
@@ -190,6 +200,13 @@ pub enum Refusal {
     },
     /// No sequence number or timestamp is left.
     Exhausted,
+    /// A commit that was made before and does not follow the last one here.
+    NotNext {
+        /// Where it stood.
+        place: Receipt,
+        /// The last commit here.
+        last: Receipt,
+    },
 }
 
 /// Why a scope can't begin as another one.
@@ -267,14 +284,48 @@ impl fmt::Display for Refusal {
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
                 key.escape_debug()
             ),
+            Refusal::Held { prefix, name } => {
+                let (name, place) = (name.escape_debug(), place_text(prefix));
+                write!(f, "nothing {place} is erased while the hold {name} is there; release it first")
+            }
             Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
             Refusal::ClockJump { last, wall } => write!(
                 f,
                 "the wall clock ({wall}) is more than ten years ahead of the last commit ({last}); set the clock right"
             ),
             Refusal::Exhausted => f.write_str("no sequence number is left in this store"),
+            Refusal::NotNext { place, last } if Some(place.seq) != last.seq.next() => {
+                write!(f, "commit {} does not follow commit {}, the last one here", place.seq, last.seq)
+            }
+            Refusal::NotNext { place, last } => write!(
+                f,
+                "commit {} is stamped {}, which is not after commit {}, stamped {}",
+                place.seq, place.at, last.seq, last.at
+            ),
         }
     }
+}
+
+/// Where a prefix is.
+pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
+    if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
+}
+
+/// A time in UTC, to the second.
+fn time_text(at: Timestamp) -> String {
+    let seconds = at.0.div_euclid(1_000_000);
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days since the first of March of the year 0, in eras of 400 years: a leap day then ends a year.
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let march_month = (5 * day + 2) / 153;
+    let day = day - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -385,6 +436,18 @@ pub enum ReadError {
         name: String,
         /// The newest of those that are there, at most a few.
         others: Vec<String>,
+    },
+    /// A past that is not kept any more.
+    #[error("the past of scope {} is kept from commit {horizon} on ({}), and {asked} is before it; ask for a later moment, or for a checkpoint", .scope.escape_debug(), time_text(*.at))]
+    BeforeHorizon {
+        /// Whose past.
+        scope: String,
+        /// The commit asked for.
+        asked: Seq,
+        /// The first commit as of which it can be read.
+        horizon: Seq,
+        /// Its time.
+        at: Timestamp,
     },
     /// The handle was opened in the parent of this process.
     #[error("this handle was opened before a fork; open the store in the child")]
@@ -507,6 +570,9 @@ fn way_out(damage: &Corruption) -> &'static str {
     if damage.file.extension().is_some_and(|end| end == "run") {
         "`milepost index rebuild` makes the index anew from the log"
     } else {
-        "`milepost verify` lists the damage"
+        "`milepost verify` lists the damage, `milepost salvage` copies what is whole"
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,15 +4,24 @@
 //! the value there was before and the one there is after.
 
 mod gather;
+mod told;
 
-use std::{ops::Range, sync::Arc, vec};
+use std::{ops::Range, vec};
 
 use milepost_types::{
-    CheckpointName, Key, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    CheckpointName, HoldName, Key, Note, Policy, Scope, ScopePrefix, Seq, Timestamp, Writer,
     body::{BodyError, ForkAt, fork_at, meta_of, note_at},
 };
 
-use crate::{ReadError, Value, engine::Shared, state::Version, value::read_part};
+use milepost_io::Held;
+
+use crate::{
+    ReadError, Value,
+    engine::Shared,
+    retention::{Needs, Pin},
+    state::Version,
+    value::read_part,
+};
 use gather::{Found, Gather};
 
 /// Which changes to show. The default is all of them, oldest first.
@@ -56,17 +65,32 @@ pub enum ChangeKind {
     Release,
     /// The scope began as another one.
     Fork,
+    /// It was said what of the past is kept.
+    Retain,
+    /// What was said of it was taken back.
+    Unretain,
+    /// Nothing is removed from then on.
+    Hold,
+    /// A hold was released.
+    Unhold,
+    /// All that there ever was is gone.
+    Erase,
 }
 
 impl ChangeKind {
     /// All kinds.
-    pub const ALL: [ChangeKind; 6] = [
+    pub const ALL: [ChangeKind; 11] = [
         ChangeKind::Set,
         ChangeKind::Delete,
         ChangeKind::Clear,
         ChangeKind::Checkpoint,
         ChangeKind::Release,
         ChangeKind::Fork,
+        ChangeKind::Retain,
+        ChangeKind::Unretain,
+        ChangeKind::Hold,
+        ChangeKind::Unhold,
+        ChangeKind::Erase,
     ];
 
     /// The word for it, on every screen and in every export.
@@ -79,6 +103,11 @@ impl ChangeKind {
             ChangeKind::Checkpoint => "checkpoint",
             ChangeKind::Release => "release",
             ChangeKind::Fork => "fork",
+            ChangeKind::Retain => "retain",
+            ChangeKind::Unretain => "unretain",
+            ChangeKind::Hold => "hold",
+            ChangeKind::Unhold => "unhold",
+            ChangeKind::Erase => "erase",
         }
     }
 }
@@ -102,9 +131,30 @@ pub enum Subject {
         /// After which commit.
         point: Seq,
     },
+    /// What of the past is kept.
+    Policy {
+        /// `None` if the policy was taken away.
+        policy: Option<Policy>,
+    },
+    /// That nothing is removed.
+    Hold {
+        /// The name of the hold.
+        name: HoldName,
+        /// What a person should know of it.
+        note: Option<Note>,
+    },
+    /// That all there ever was is gone.
+    Erased {
+        /// Of this key; of all of them if there is none.
+        key: Option<Key>,
+        /// Whether the scopes below are meant as well.
+        with_below: bool,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
 }
 
-/// One change of one key, or of what the scope is called and where it comes from.
+/// One change of one key, of what the scope is called and where it comes from, or of what is kept of it.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The commit.
@@ -113,8 +163,8 @@ pub struct Change {
     pub at: Timestamp,
     /// Who, if the commit says so.
     pub writer: Option<Writer>,
-    /// Whose state.
-    pub scope: Scope,
+    /// Whose state: a scope, or the prefix that a policy, a hold or an erasure is about.
+    pub scope: ScopePrefix,
     /// What of it.
     pub subject: Subject,
     /// What happened.
@@ -131,7 +181,8 @@ impl Change {
     pub fn key(&self) -> Option<&Key> {
         match &self.subject {
             Subject::Key(key) => Some(key),
-            Subject::Checkpoint { .. } | Subject::Fork { .. } => None,
+            Subject::Erased { key, .. } => key.as_ref(),
+            Subject::Checkpoint { .. } | Subject::Fork { .. } | Subject::Policy { .. } | Subject::Hold { .. } => None,
         }
     }
 }
@@ -143,18 +194,20 @@ const AHEAD: usize = 16;
 /// The changes that a query asks for, one after the other.
 #[derive(Debug)]
 pub struct History {
-    shared: Arc<Shared>,
+    /// Keeps what it is going to show, and holds the store.
+    pin: Pin,
     found: vec::IntoIter<Found>,
     writer: Option<String>,
     attempt: Option<u32>,
     /// The value that was read last: what one change sets is what the next one finds.
     last: Option<(Version, Value)>,
     /// The scope of the last change.
-    scope: Option<Scope>,
+    scope: Option<ScopePrefix>,
 }
 
 impl History {
-    pub(crate) fn new(shared: Arc<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
+    pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
+        let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
         let last = shared.published();
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
@@ -172,6 +225,7 @@ impl History {
             kind: query.kind,
             range: (from, until),
             found: Vec::new(),
+            erased: None,
         };
         gather.prefix(&query.prefix)?;
         let mut found = gather.found;
@@ -181,14 +235,14 @@ impl History {
             found.reverse();
         }
         let found = found.into_iter();
-        let history = History { shared, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
+        let history = History { pin, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
         history.glance(0..AHEAD);
         Ok(history)
     }
 
     /// Has the values fetched that some of the next changes set.
     fn glance(&self, next: Range<usize>) {
-        let segments = self.shared.reader.segments();
+        let segments = self.pin.shared.reader.segments();
         let ahead = self.found.as_slice().get(next.start..).unwrap_or_default();
         for version in ahead.iter().take(next.len()).filter_map(|found| found.new) {
             segments.glance(Seq(version.seq), version.record);
@@ -202,16 +256,16 @@ impl History {
         {
             return Ok(value.clone());
         }
-        let value = self.shared.value_ever(&self.shared.reader.segments(), version)?;
+        let value = self.pin.shared.value_ever(&self.pin.shared.reader.segments(), version)?;
         self.last = Some((version, value.clone()));
         Ok(value)
     }
 
-    fn scope(&mut self, name: &str) -> Scope {
+    fn scope(&mut self, name: &str) -> ScopePrefix {
         if let Some(scope) = self.scope.as_ref().filter(|scope| scope.as_str() == name) {
             return scope.clone();
         }
-        let scope = Scope::from_stored(name).expect("checked when it was inserted");
+        let scope = ScopePrefix::parse(name).expect("checked when it was inserted");
         self.scope = Some(scope.clone());
         scope
     }
@@ -241,31 +295,34 @@ impl History {
 
     /// When a commit was made, and by whom.
     fn signed(&self, seq: Seq) -> Result<(Timestamp, Option<Writer>), ReadError> {
-        let segments = self.shared.reader.segments();
-        let found = self.shared.found(&segments, seq)?;
-        let meta = read_part(&found, 0, meta_of)?.map_err(|error| self.shared.unreadable(seq, &error))?;
+        let segments = self.pin.shared.reader.segments();
+        let found = self.pin.shared.found(&segments, seq)?;
+        let meta = read_part(&found, 0, meta_of)?.map_err(|error| self.pin.shared.unreadable(seq, &error))?;
         Ok((found.at(), meta.writer))
     }
 
     fn subject(&self, found: &Found) -> Result<Subject, ReadError> {
         let seq = Seq(found.place.0);
-        let unreadable = |error: BodyError| self.shared.unreadable(seq, &error);
+        let unreadable = |error: BodyError| self.pin.shared.unreadable(seq, &error);
         let name = || CheckpointName::parse(&found.name).expect("checked when it was inserted");
         Ok(match found.kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => {
                 Subject::Key(Key::parse(&found.name).expect("checked when it was inserted"))
             }
             ChangeKind::Checkpoint => {
-                let frame = self.shared.frame(seq)?;
+                let frame = self.pin.shared.frame(seq)?;
                 let note = note_at(frame.body(), found.place.1).map_err(unreadable)?;
                 let note = note.map(|note| Note::parse(note).expect("checked when it was read"));
                 Subject::Checkpoint { name: name(), note }
             }
             ChangeKind::Release => Subject::Checkpoint { name: name(), note: None },
             ChangeKind::Fork => {
-                let frame = self.shared.frame(seq)?;
+                let frame = self.pin.shared.frame(seq)?;
                 let ForkAt { origin, point } = fork_at(frame.body(), found.place.1).map_err(unreadable)?;
                 Subject::Fork { origin: Scope::from_stored(origin).expect("checked when it was read"), point }
+            }
+            ChangeKind::Retain | ChangeKind::Unretain | ChangeKind::Hold | ChangeKind::Unhold | ChangeKind::Erase => {
+                told::subject(&self.pin.shared, found)?
             }
         })
     }

@@ -11,11 +11,14 @@ use std::{io::ErrorKind, path::Path};
 use milepost_index::{RunFacts, RunId};
 use milepost_io::{Disk, Latch, NotReplaced};
 use milepost_log::{CleanMark, DroppedFacts, KnownSegment, SealedFacts, SegmentId};
-use milepost_types::{Corruption, Seq, Timestamp};
+use milepost_types::{Corruption, ScopePrefix, Seq, Timestamp};
 
-use crate::OpenError;
-pub(crate) use format::{CleanRow, Manifest};
-use format::{DroppedRow, FORMAT_VERSION, Fault, RunRow, SealedRow, SegmentRow, SegmentState};
+use crate::{
+    OpenError,
+    retention::{Horizon, Horizons},
+};
+pub(crate) use format::{CleanRow, Manifest, SegmentRow, SegmentState};
+use format::{DroppedRow, FORMAT_VERSION, Fault, HorizonRow, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.
@@ -126,6 +129,15 @@ pub(crate) fn known_runs(manifest: &Manifest) -> Vec<RunFacts> {
         crc: row.crc,
     };
     manifest.runs.iter().map(facts).collect()
+}
+
+/// Horizons, as the manifest keeps them. A prefix that is none would be that of a place where nothing is.
+pub(crate) fn known_horizons(manifest: &Manifest) -> Horizons {
+    let known = |row: &HorizonRow| {
+        let prefix = ScopePrefix::parse(&row.prefix).ok()?;
+        Some(Horizon { prefix, seq: Seq(row.seq), at: Timestamp(row.at) })
+    };
+    Horizons::new(manifest.horizons.iter().filter_map(known).collect())
 }
 
 /// Where the log ended at a clean close, as the manifest keeps it.

@@ -11,6 +11,7 @@
 mod arena;
 mod insert;
 mod keys;
+mod own;
 mod scopes;
 mod slots;
 
@@ -18,7 +19,7 @@ use std::{
     hint::black_box,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -32,25 +33,12 @@ use milepost_types::{
 pub(crate) use insert::Inserter;
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version, kind_in_run};
+pub(crate) use own::{
+    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, POLICY, RESERVED, checkpoints_of, erased_keys_of,
+    erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
+};
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
-
-/// Below it is what the engine keeps for itself.
-pub(crate) const RESERVED: &str = "$";
-/// Where the engine keeps idempotency keys: key → the commit that used it first.
-pub(crate) const IDEMPOTENCY: &str = "$/idempotency";
-/// Where the engine keeps fences: scope → the commits that claimed it.
-pub(crate) const FENCE: &str = "$/fence";
-
-/// Where the engine keeps forks: the scope that began → the event.
-pub(crate) const FORK: &str = "$/fork";
-/// Where the engine keeps checkpoints, each scope's under its own name.
-pub(crate) const CHECKPOINT: &str = "$/checkpoint";
-
-/// Where the engine keeps the checkpoints of a scope: name → the events that gave it and let it go.
-pub(crate) fn checkpoints_of(scope: &str) -> String {
-    format!("{CHECKPOINT}/{scope}")
-}
 
 /// The versions of every key.
 #[derive(Debug)]
@@ -61,6 +49,9 @@ pub(crate) struct Memtable {
     seed: u64,
     /// Whether a fork was ever inserted. Set by the inserting thread, before the fork.
     has_forks: AtomicBool,
+    /// The last commit that erased anything, be it one that failed; 0 for none. Set by the inserting thread, before the
+    /// erasure.
+    last_erasure: AtomicU64,
 }
 
 /// A key by its names and their hashes.
@@ -111,7 +102,13 @@ pub(crate) struct Sizes {
 
 impl Memtable {
     pub(crate) fn new(seed: u64) -> Memtable {
-        Memtable { keys: Keys::new(), scopes: Scopes::new(), seed, has_forks: AtomicBool::new(false) }
+        Memtable {
+            keys: Keys::new(),
+            scopes: Scopes::new(),
+            seed,
+            has_forks: AtomicBool::new(false),
+            last_erasure: AtomicU64::new(0),
+        }
     }
 
     /// An empty one in the place of another: the next are about as many keys, and find a table of that size.
@@ -150,6 +147,28 @@ impl Memtable {
                 }
                 EventRef::Fork { scope, .. } => {
                     self.cut(FORK, scope, last);
+                    continue;
+                }
+                EventRef::Retain { prefix, .. } | EventRef::Unretain { prefix } => {
+                    self.cut(POLICY, prefix_key(prefix), last);
+                    continue;
+                }
+                EventRef::Hold { prefix, name, .. } | EventRef::Unhold { prefix, name } => {
+                    self.cut(&holds_of(prefix), name, last);
+                    continue;
+                }
+                EventRef::Erase { scope, key, .. } => {
+                    self.cut(&erased_keys_of(scope), key, last);
+                    self.cut(scope, key, last);
+                    scope
+                }
+                EventRef::EraseScope { scope, .. } => {
+                    self.cut(ERASED, scope, last);
+                    scope
+                }
+                EventRef::ErasePrefix { prefix, .. } => {
+                    self.cut(ERASED_BELOW, prefix_key(prefix), last);
+                    self.scope(&format!("{prefix}/")).into_iter().for_each(|state| state.forget(last));
                     continue;
                 }
             };
@@ -201,6 +220,13 @@ impl Memtable {
     pub(crate) fn has_forks(&self) -> bool {
         // Pairs with the store in `Inserter::insert`: who may see the fork sees the flag.
         self.has_forks.load(Ordering::Acquire)
+    }
+
+    /// The last commit that may have erased anything: 0 for none.
+    #[inline]
+    pub(crate) fn last_erasure(&self) -> u64 {
+        // Pairs with the store in `Inserter::insert`: who may see the erasure sees that there is one.
+        self.last_erasure.load(Ordering::Acquire)
     }
 
     /// Every version of a key, oldest first.

@@ -15,13 +15,14 @@ use std::{
 };
 
 use milepost_index::{RunFacts, ScopeHash};
-use milepost_io::{DirLock, Disk, Latch, OpenMode};
+use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode};
 use milepost_log::{FoundLog, Log, LogSettings, StoreId, Tail};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
     Create, Holder, OpenError, Parts, Settings,
     engine::Found,
+    filling,
     index::{self, Indexer, Runs},
     manifest::{self, Keeper, Manifest},
     settings::Index,
@@ -49,13 +50,26 @@ pub(crate) fn for_writing(
 ) -> Result<Found, OpenError> {
     check_settings(settings)?;
     let disk = &parts.disk;
-    if !is_dir(&**disk, dir)? {
+    if entries(&**disk, dir)?.is_none() {
         if settings.create == Create::Never {
             return Err(OpenError::Missing { dir: dir.to_owned() });
         }
         disk.create_dir(dir).map_err(|error| OpenError::no_room_or_io(&**disk, dir, 4096, "create", dir, error))?;
     }
     let dir_lock = lock(&**disk, dir)?;
+    filling::refuse_unfinished(dir, &entries(&**disk, dir)?.unwrap_or_default())?;
+    for_writing_locked(parts, dir, settings, dir_lock, progress)
+}
+
+/// The same in a directory that is there and locked already.
+pub(crate) fn for_writing_locked(
+    parts: &Parts,
+    dir: &Path,
+    settings: &Settings,
+    dir_lock: Box<dyn DirLock>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Found, OpenError> {
+    let disk = &parts.disk;
     let latch = Latch::default();
     let manifest = match manifest::read(&**disk, dir)? {
         Some(manifest) => manifest,
@@ -75,16 +89,24 @@ pub(crate) fn for_writing(
     let kept: Vec<RunFacts> = runs.runs.iter().map(|run| run.facts()).collect();
     let mut indexer = Indexer::new(Arc::clone(disk), dir, store.0, index::next_id(&**disk, dir, &listed)?);
     let state = State::new(ScopeHash::seed(&store.0), runs.runs);
-    let raised = |segments| Manifest { store: store.0, epoch, segments, runs: manifest::run_rows(&kept), clean: None };
+    let raised = |segments| Manifest {
+        store: store.0,
+        epoch,
+        segments,
+        runs: manifest::run_rows(&kept),
+        clean: None,
+        horizons: manifest.horizons.clone(),
+    };
     let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
     let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
-    let segments = if found.is_some() { manifest.segments } else { Vec::new() };
+    let segments = if found.is_some() { manifest.segments.clone() } else { Vec::new() };
     manifest::write(&**disk, dir, &raised(segments), &latch)?;
     let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);
     let log = ready_log(found, parts, dir, settings, (store, epoch), &latch)?;
     // Now every commit that was replayed is durable, so the runs made of them may count.
     let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
     let rows = manifest::rows(&log.writer.segments());
+    let horizons = manifest::known_horizons(&manifest);
     let manifest = Manifest { runs: manifest::run_rows(&runs), ..raised(rows) };
     manifest::write(&**disk, dir, &manifest, &latch)?;
     index::clean(&**disk, dir, &runs);
@@ -106,6 +128,7 @@ pub(crate) fn for_writing(
         follower: None,
         dir_lock: Some(dir_lock),
         torn_bytes,
+        horizons,
     })
 }
 
@@ -139,9 +162,8 @@ fn ready_log(
 /// Opens without writing anything, beside a writer or without one.
 pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError> {
     let disk = &parts.disk;
-    if !is_dir(&**disk, dir)? {
-        return Err(OpenError::Missing { dir: dir.to_owned() });
-    }
+    let Some(found) = entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
+    filling::refuse_unfinished(dir, &found)?;
     let readers = share_log(&**disk, dir)?;
     let mut looks = 0;
     loop {
@@ -178,6 +200,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     follower: Some(follower),
                     dir_lock: readers,
                     torn_bytes: 0,
+                    horizons: manifest::known_horizons(&manifest),
                 });
             }
         }
@@ -230,7 +253,8 @@ fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Resul
     }
     let mut store = [0; 16];
     parts.entropy.fill(&mut store);
-    let manifest = Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None };
+    let manifest =
+        Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None, horizons: Vec::new() };
     // The directory's own name must last as long as what is in it.
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let synced = parts.disk.sync_dir(parent);
@@ -260,10 +284,11 @@ pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, Open
     Ok(OpenError::Missing { dir: dir.to_owned() })
 }
 
-pub(crate) fn is_dir(disk: &dyn Disk, dir: &Path) -> Result<bool, OpenError> {
+/// The names in a directory; `None` if it is not there.
+pub(crate) fn entries(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<DirEntry>>, OpenError> {
     match disk.list(dir) {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(entries) => Ok(Some(entries)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
             Err(OpenError::NotAStore { dir: dir.to_owned(), why: "it is a file".to_owned() })
         }
@@ -282,12 +307,12 @@ fn check_settings(settings: &Settings) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn exhausted_epoch(dir: &Path) -> OpenError {
+pub(crate) fn exhausted_epoch(dir: &Path) -> OpenError {
     let what = "the store was opened for writing 2^32 times; export it into a new store".to_owned();
     OpenError::Corrupt(Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what })
 }
 
-fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, OpenError> {
+pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, OpenError> {
     for _ in 0..LOCK_TRIES_MAX {
         if let Some(lock) = disk.lock_dir(dir).map_err(|error| OpenError::io("lock", dir, error))? {
             return Ok(lock);

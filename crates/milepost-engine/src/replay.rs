@@ -2,33 +2,41 @@
 //!
 //! Invariant: no commit that is there is left out, shown twice, or shown before it is durable.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, time::Duration};
 
+use milepost_io::Held;
 use milepost_types::{Commit, Receipt, Seq, body::Body};
 
-use crate::{ReadError, engine::Shared};
+use crate::{
+    ReadError,
+    engine::Shared,
+    retention::{Needs, Pin},
+};
 
 /// How long a reader beside a writer in another process waits before it looks at the log again.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// Commits that a watch goes on for before it lets go of those that it has shown.
+const PINNED_MAX: u64 = 256;
+
 /// Every commit from some position to the last one there was when it was asked for.
 #[derive(Debug)]
 pub struct Replay {
-    shared: Arc<Shared>,
+    pin: Pin,
     next: Seq,
     last: Seq,
 }
 
 impl Replay {
-    pub(crate) fn new(shared: Arc<Shared>, from: Seq, last: Seq) -> Replay {
-        Replay { shared, next: from.max(Seq::FIRST), last }
+    pub(crate) fn new(shared: Held<Shared>, from: Seq, last: Seq) -> Replay {
+        Replay { pin: Pin::new(shared, Needs::From(from)), next: from.max(Seq::FIRST), last }
     }
 
     /// The next commit; `None` after the last.
     #[expect(clippy::should_implement_trait, reason = "the same shape as Watch, which can wait for more")]
     pub fn next(&mut self) -> Result<Option<Commit>, ReadError> {
-        self.shared.may_read()?;
-        let Some(commit) = self.shared.next_commit(self.next, self.last)? else {
+        self.pin.shared.may_read()?;
+        let Some(commit) = self.pin.shared.next_commit(self.next, self.last)? else {
             self.next = Seq(self.last.0 + 1).max(self.next);
             return Ok(None);
         };
@@ -38,17 +46,17 @@ impl Replay {
 
     /// Walks what is left without making owned copies: the fast way.
     pub fn for_each(self, visit: &mut dyn FnMut(Receipt, &Body<'_>) -> ControlFlow<()>) -> Result<(), ReadError> {
-        self.shared.may_read()?;
+        self.pin.shared.may_read()?;
         if self.next > self.last {
             return Ok(());
         }
         let mut fault = None;
-        self.shared.reader.for_each_frame(self.next, self.last, &mut |frame| {
+        self.pin.shared.reader.for_each_frame(self.next, self.last, &mut |frame| {
             let receipt = Receipt { seq: frame.seq, at: frame.at };
             match Body::parse(frame.body) {
                 Ok(body) => visit(receipt, &body),
                 Err(error) => {
-                    fault = Some(self.shared.unreadable(frame.seq, &error));
+                    fault = Some(self.pin.shared.unreadable(frame.seq, &error));
                     ControlFlow::Break(())
                 }
             }
@@ -86,43 +94,57 @@ impl IntoIterator for Replay {
 /// Every commit from some position on, and those to come.
 #[derive(Debug)]
 pub struct Watch {
-    shared: Arc<Shared>,
+    /// Keeps what comes next, or a little more.
+    pin: Pin,
+    /// From where on it does.
+    moved: Seq,
     next: Seq,
 }
 
 impl Watch {
-    pub(crate) fn new(shared: Arc<Shared>, from: Seq) -> Watch {
-        Watch { shared, next: from.max(Seq::FIRST) }
+    pub(crate) fn new(shared: Held<Shared>, from: Seq) -> Watch {
+        Watch { pin: Pin::new(shared, Needs::From(from)), next: from.max(Seq::FIRST), moved: from }
     }
 
     /// The next commit, if it is there already.
     pub fn try_next(&mut self) -> Result<Option<Commit>, ReadError> {
-        if self.next > self.shared.published() {
-            self.shared.refresh()?;
+        if self.next > self.pin.shared.published() {
+            self.pin.shared.refresh()?;
         }
-        let last = self.shared.published();
-        let Some(commit) = self.shared.next_commit(self.next, last)? else {
+        let last = self.pin.shared.published();
+        let Some(commit) = self.pin.shared.next_commit(self.next, last)? else {
             self.next = Seq(last.0 + 1).max(self.next);
+            self.move_pin();
             return Ok(None);
         };
         self.next = Seq(commit.seq.0 + 1);
+        if self.next.0 - self.moved.0 >= PINNED_MAX {
+            self.move_pin();
+        }
         Ok(Some(commit))
+    }
+
+    fn move_pin(&mut self) {
+        if self.moved < self.next {
+            self.pin.move_to(Needs::From(self.next));
+            self.moved = self.next;
+        }
     }
 
     /// The next commit, waited for at most for `timeout`.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Commit>, ReadError> {
-        let live = !self.shared.is_read_only();
+        let live = !self.pin.shared.is_read_only();
         let mut left = timeout;
         loop {
             if let Some(commit) = self.try_next()? {
                 return Ok(Some(commit));
             }
-            if left.is_zero() || self.shared.is_closed() {
+            if left.is_zero() || self.pin.shared.is_closed() {
                 return Ok(None);
             }
             // Commits of this process ring a bell; those of another are looked for.
             let wait = if live { left } else { left.min(LOOK_EVERY) };
-            self.shared.wait_for(self.next, wait);
+            self.pin.shared.wait_for(self.next, wait);
             left = left.saturating_sub(wait);
         }
     }

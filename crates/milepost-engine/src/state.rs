@@ -8,21 +8,29 @@
 
 mod changes;
 mod each;
+mod erased;
 mod keys;
 mod look;
 mod scopes;
 mod source;
 mod tiers;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use arc_swap::{ArcSwap, Guard};
 use milepost_index::Run;
 use milepost_types::Seq;
 
 use crate::memtable::Memtable;
-pub(crate) use crate::memtable::{CHECKPOINT, FENCE, FORK, IDEMPOTENCY, Inserter, Kind, Mark, Version, checkpoints_of};
+pub(crate) use crate::memtable::{
+    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, Inserter, Kind, Mark, POLICY, Version,
+    checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
+};
 pub(crate) use changes::{Changes, Wanted};
+pub(crate) use erased::ErasedOf;
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};
@@ -37,13 +45,28 @@ pub(crate) struct State {
     seed: u64,
     /// Replaced as a whole: by whoever has the turn to fold, who freezes, and by whoever makes runs.
     tiers: ArcSwap<Tiers>,
+    /// The last commit that reads may see.
+    published: Arc<AtomicU64>,
 }
 
 impl State {
     /// Runs in the order of the commits that they cover, from the first commit on without a gap. What comes after them
     /// is folded into memory.
     pub(crate) fn new(seed: u64, runs: Vec<Arc<Run>>) -> State {
-        State { seed, tiers: ArcSwap::from_pointee(Tiers::new(seed, runs)) }
+        let published = Arc::new(AtomicU64::new(0));
+        let tiers = ArcSwap::from_pointee(Tiers::new(seed, runs, Arc::clone(&published)));
+        State { seed, tiers, published }
+    }
+
+    /// Shows a commit that was folded, and all before it, to readers.
+    pub(crate) fn publish(&self, last: Seq) {
+        self.published.store(last.0, Ordering::SeqCst);
+    }
+
+    /// The last commit that reads may see.
+    #[inline]
+    pub(crate) fn published(&self) -> Seq {
+        Seq(self.published.load(Ordering::SeqCst))
     }
 
     /// The tiers, for a question or two.
@@ -70,6 +93,8 @@ impl State {
                 frozen: Some(Arc::new(frozen)),
                 runs: tiers.runs.clone(),
                 runs_have_forks: tiers.runs_have_forks,
+                runs_last_erasure: tiers.runs_last_erasure,
+                published: Arc::clone(&self.published),
                 seed: self.seed,
             }
         });
@@ -105,7 +130,7 @@ impl State {
     /// Puts other tiers in the place of all, of the same commits: runs through some commit, and what comes after it in
     /// memory. Only whoever has the turn to fold calls it.
     pub(crate) fn replace(&self, runs: Vec<Arc<Run>>, active: Memtable) {
-        let mut tiers = Tiers::new(self.seed, runs);
+        let mut tiers = Tiers::new(self.seed, runs, Arc::clone(&self.published));
         tiers.active = Arc::new(active);
         self.tiers.store(Arc::new(tiers));
     }

@@ -13,7 +13,7 @@ use milepost_io::Disk;
 use milepost_log::Tail;
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, error::Unreadable, manifest, open};
+use crate::{Holder, OpenError, error::Unreadable, filling, manifest, open, salvage};
 use index::IndexCheck;
 
 /// What state a store is in.
@@ -67,9 +67,8 @@ const LOOKS_MAX: usize = 3;
 
 /// Reads every byte of a store, calling `progress` with the bytes read and the bytes in all.
 pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
-    if !open::is_dir(&**disk, dir)? {
-        return Err(OpenError::Missing { dir: dir.to_owned() });
-    }
+    let Some(found) = open::entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
+    filling::refuse_unfinished(dir, &found)?;
     let held = if open::is_held(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
     let _readers = open::share_log(&**disk, dir)?;
     let mut looks = 0;
@@ -163,7 +162,11 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
                 report.verdict = Verdict::TornTail { file, offset, bytes };
             }
         }
-        Err(OpenError::Corrupt(corruption)) => bodies.push(corruption),
+        Err(OpenError::Corrupt(corruption)) => {
+            let others = salvage::damage(&**disk, dir, &manifest)?;
+            bodies.extend(others.into_iter().filter(|other| !is_same_place(other, &corruption)));
+            bodies.insert(0, corruption);
+        }
         Err(error) => return Err(error),
     }
     index.finish(report.last);
@@ -173,6 +176,10 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     }
     progress(total, total);
     Ok(report)
+}
+
+fn is_same_place(one: &Corruption, other: &Corruption) -> bool {
+    (&one.file, one.offset) == (&other.file, other.offset)
 }
 
 /// Walks a body to its end, and looks it up in the runs.

@@ -4,25 +4,36 @@
 
 use std::{ops::ControlFlow, sync::Arc, vec};
 
-use milepost_io::Held;
 use milepost_log::{Found, FoundFrame, Segments};
-use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_reserved};
+use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_hidden};
 
 use crate::{
     ReadError, Value,
     engine::{NO_FRAME, Shared},
     lineage::Line,
+    retention::{Horizon, Horizons, Pin},
     state::{Kind, Tiers, Version},
 };
 
 /// The state at one moment.
 #[derive(Clone, Debug)]
 pub struct View {
-    pub(crate) shared: Held<Shared>,
+    /// Keeps what it can see, and holds the store.
+    pub(crate) pin: Pin,
     pub(crate) seq: Seq,
     /// `None` for the time of the commit at `seq`: looked up when it is asked for, since a point read needs it only for
     /// a value that expires.
     pub(crate) at: Option<Timestamp>,
+    /// Before which it can't see a scope; `None` if no horizon is behind it.
+    pub(crate) before: Option<Arc<Before>>,
+}
+
+/// From where on the scopes could be read when a view was opened, which stays so while it is open.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) horizons: Arc<Horizons>,
+    /// The scope whose checkpoint it is.
+    pub(crate) pinned: Option<Scope>,
 }
 
 /// A key and its value.
@@ -46,17 +57,27 @@ impl View {
         match self.at {
             Some(at) => Ok(at),
             None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
-            None => self.shared.stamp(self.seq),
+            None => self.pin.shared.stamp(self.seq),
+        }
+    }
+
+    /// Whether the past of a scope is there, as of this moment.
+    #[inline]
+    pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
+        self.pin.shared.may_read()?;
+        match &self.before {
+            None => Ok(()),
+            Some(before) => before.check(scope, self.seq),
         }
     }
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
-        self.shared.may_read()?;
-        let segments = self.shared.reader.segments();
+        self.may_see(scope)?;
+        let segments = self.pin.shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        match self.shared.lineage(&self.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
-            Some(version) => self.shared.value(&segments, version, || self.at()),
+        match self.pin.shared.lineage(&self.pin.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
+            Some(version) => self.pin.shared.value(&segments, version, || self.at()),
             None => Ok(None),
         }
     }
@@ -64,9 +85,9 @@ impl View {
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
     /// once cost less than one after the other, and no value is read.
     pub fn versions(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Seq>>, ReadError> {
-        self.shared.may_read()?;
-        let tiers = self.shared.state.load();
-        let lineage = self.shared.lineage(&tiers);
+        self.may_see(scope)?;
+        let tiers = self.pin.shared.state.load();
+        let lineage = self.pin.shared.lineage(&tiers);
         let mut found = Vec::new();
         if lineage.tiers.has_forks() {
             for key in keys {
@@ -79,7 +100,7 @@ impl View {
             Kind::Set => Ok(Some(Seq(version.seq))),
             Kind::Delete | Kind::Claim => Ok(None),
             Kind::Expiring => {
-                let value = self.shared.value(&self.shared.reader.segments(), version, || self.at())?;
+                let value = self.pin.shared.value(&self.pin.shared.reader.segments(), version, || self.at())?;
                 Ok(value.map(|value| value.seq()))
             }
         };
@@ -105,7 +126,7 @@ impl View {
             walk: None,
             scope: scope.to_owned(),
             key_prefix: key_prefix.to_owned(),
-            from: Some(from).filter(|_| !is_reserved(scope)),
+            from: Some(from).filter(|_| !is_hidden(scope)),
             ready: Vec::new().into_iter(),
             piece: PIECE_FIRST,
         }
@@ -113,11 +134,11 @@ impl View {
 
     /// The scopes at and below a prefix that hold a key, in order.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
-        self.shared.may_read()?;
-        let tiers = self.shared.state.pin();
+        self.pin.shared.may_read()?;
+        let tiers = self.pin.shared.state.pin();
         let mut scopes = Vec::new();
-        self.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
-            let first = if is_reserved(name) { None } else { self.scan(name, "").next() };
+        self.pin.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
+            let first = if is_hidden(name) { None } else { self.scan(name, "").next() };
             if first.transpose()?.is_some() {
                 scopes.push(Scope::from_stored(name).expect("checked when it was inserted"));
             }
@@ -128,7 +149,20 @@ impl View {
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
     pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
-        self.shared.lineage(&self.shared.state.load()).scope_version(scope, self.seq)
+        self.may_see(scope)?;
+        self.pin.shared.lineage(&self.pin.shared.state.load()).scope_version(scope, self.seq)
+    }
+}
+
+impl Before {
+    #[cold]
+    fn check(&self, scope: &str, asked: Seq) -> Result<(), ReadError> {
+        let Some(row) = self.horizons.row_of(scope).filter(|row| asked < row.seq) else { return Ok(()) };
+        if self.pinned.as_ref().is_some_and(|pinned| pinned.as_str() == scope) {
+            return Ok(());
+        }
+        let Horizon { seq: horizon, at, .. } = *row;
+        Err(ReadError::BeforeHorizon { scope: scope.to_owned(), asked, horizon, at })
     }
 }
 
@@ -201,8 +235,9 @@ impl Scan {
     fn fill(&mut self) -> Result<(), ReadError> {
         let Some(from) = self.from.take() else { return Ok(()) };
         if self.walk.is_none() {
-            let tiers = self.view.shared.state.pin();
-            let line = self.view.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
+            self.view.may_see(&self.scope)?;
+            let tiers = self.view.pin.shared.state.pin();
+            let line = self.view.pin.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
             self.walk = Some((tiers, line));
         }
         let Some((tiers, line)) = &self.walk else { return Ok(()) };
@@ -229,7 +264,7 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                let shared = &self.view.shared;
+                let shared = &self.view.pin.shared;
                 match shared.value(&shared.reader.segments(), version, || self.view.at()) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),

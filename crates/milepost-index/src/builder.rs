@@ -23,7 +23,7 @@ use crate::{
     BuildError, Mark, RunFacts, RunId, ScopeHash, ScopeSeqs, Version,
     format::{
         NAME_BYTES_MAX,
-        block::{BLOCK_KEYS, BlockEncoder, Older},
+        block::{BlockEncoder, Older},
         front,
         header::{RUN_HEADER_BYTES, RunHeader},
         list::{ListEncoder, Order},
@@ -118,7 +118,7 @@ impl RunBuilder {
             header,
             out,
             parts,
-            block: BlockEncoder::new(),
+            block: BlockEncoder::default(),
             older: ListEncoder::new(Order::NewestFirst),
             changes: ListEncoder::new(Order::OldestFirst),
             scope: None,
@@ -241,12 +241,7 @@ impl RunBuilder {
         let key_bytes = key.as_bytes();
         assert!((1..=NAME_BYTES_MAX).contains(&key.len()), "a key of {} bytes", key.len());
         assert!(key_bytes > &*self.key, "keys ascend");
-        let record = self.scope.as_mut().expect("a scope was begun");
-        if record.keys.is_multiple_of(BLOCK_KEYS as u64) {
-            record.blocks += 1;
-            self.end_block()?;
-            self.block.begin(self.meta.scopes, self.plan.first_seq);
-        }
+        assert!(self.scope.is_some(), "a scope was begun");
         self.key.clear();
         self.key.extend_from_slice(key_bytes);
         self.hashes.push(self.scope_hash.key(key).0);
@@ -300,35 +295,38 @@ impl RunBuilder {
             Some(Older { count, at: self.older.finish(&mut part.buffer, end) })
         };
         part.settle(&mut self.files)?;
+        if self.block.is_full() {
+            self.cut_block()?;
+        }
         self.block.push(&self.key, newest, older);
         self.scope.as_mut().expect("a key has a scope").keys += 1;
         self.meta.keys += 1;
         Ok(())
     }
 
-    /// Writes the block that was begun, if one was.
-    fn end_block(&mut self) -> Result<(), BuildError> {
-        if self.block.keys() == 0 {
-            return Ok(());
-        }
+    /// Writes a block of the first keys that wait.
+    fn cut_block(&mut self) -> Result<(), BuildError> {
         let section = &mut self.meta.sections.blocks;
         let at = u32::try_from(section.bytes).expect("checked when the block before was written");
         self.parts.offsets.buffer.extend_from_slice(&at.to_le_bytes());
         self.parts.offsets.settle(&mut self.files)?;
-        section.bytes += self.block.bytes().len() as u64;
+        let (keys, bytes) = self.block.cut(self.meta.scopes);
+        section.bytes += bytes.len() as u64;
         check_room("blocks", section.bytes)?;
         // Told now, not when all keys are there.
         check_room("slots", self.meta.key_shape().bytes())?;
-        self.out.put(self.block.bytes(), &self.files)?;
-        self.block_keys.push(self.block.keys() as u8);
-        self.block.begin(0, 0);
+        self.out.put(bytes, &self.files)?;
+        self.block_keys.push(keys as u8);
+        self.scope.as_mut().expect("a key has a scope").blocks += 1;
         self.meta.blocks += 1;
         Ok(())
     }
 
     fn end_scope(&mut self) -> Result<(), BuildError> {
         self.end_key()?;
-        self.end_block()?;
+        while !self.block.is_empty() {
+            self.cut_block()?;
+        }
         let Some(mut record) = self.scope.take() else {
             return Ok(());
         };

@@ -3,7 +3,7 @@
 //! ```text
 //! run    0    header, 64 bytes                               (format/header.rs)
 //!        64   sections, each at an offset divisible by 64, zeros between them
-//!               key blocks       keys with the newest version of each   (format/block.rs)
+//!               key blocks       keys with the newest version of each   (format/block.rs, columns.rs)
 //!               block offsets    u32 each: where a block begins in its section; one more, where the last one ends
 //!               older versions   lists, newest first                    (format/list.rs)
 //!               changes          a list for each scope, oldest first    (format/list.rs)
@@ -11,7 +11,7 @@
 //!               scopes           56 bytes each                          (format/scope.rs)
 //!               scope names      shared prefixes left out               (format/front.rs)
 //!               name restarts    u32 each: where every 4th name begins in its section; one more, where the last ends
-//!               key slots        from a hash to a key                   (format/slots.rs)
+//!               key slots        from a hash to a block of keys         (format/slots.rs)
 //!               scope slots      from a hash to a scope                 (format/slots.rs)
 //!             page checksums: u32 each, over every 4096 bytes of all that stands before; the last page may be shorter
 //!             meta, a rkyv archive; trailer, 24 bytes        (format/meta.rs)
@@ -22,7 +22,9 @@
 //! Invariant: whatever the bytes are, reading them ends with a value or an error, and takes no more memory than they
 //! have.
 
+pub mod bits;
 pub mod block;
+pub mod columns;
 pub mod front;
 pub mod header;
 pub mod list;

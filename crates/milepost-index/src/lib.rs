@@ -26,6 +26,6 @@ pub use error::{BuildError, OpenRunError};
 pub use hash::{KeyHash, ScopeHash};
 pub use merge::{Merge, Stepped};
 pub use names::{Listing, RunId, list};
-pub use run::{Changes, KeyCursor, Run, RunFacts, ScopeCursor, ScopeView, Versions};
+pub use run::{Changes, Finger, KeyCursor, Near, Run, RunFacts, ScopeCursor, ScopeView, Versions};
 pub use source::{RunSource, Source};
 pub use version::{Mark, ScopeSeqs, Version};

@@ -6,6 +6,7 @@
 mod ahead;
 mod changes;
 mod find;
+mod finger;
 mod keys;
 mod lists;
 mod open;
@@ -28,6 +29,7 @@ use crate::{
 };
 
 pub use changes::Changes;
+pub use finger::{Finger, Near};
 pub use keys::KeyCursor;
 pub use lists::Versions;
 pub use scopes::{ScopeCursor, ScopeView};

@@ -102,7 +102,7 @@ impl Open {
     pub(crate) fn begun(header: SegmentHeader, begun: Begun, last_at: Timestamp) -> Open {
         let Begun { file, path, file_bytes } = begun;
         Open {
-            heap: HeapWriter::new(header.id, path, header.first_seq),
+            heap: HeapWriter::new(&header, path),
             chain: Chain::begin(&header, last_at),
             end: SEGMENT_HEADER_BYTES as u64,
             file_bytes,
@@ -210,7 +210,10 @@ impl LogWriter {
         if self.open.unsynced_first == self.open.chain.next_seq {
             return Ok(());
         }
-        if let Err(error) = self.open.file.sync() {
+        // Left out on purpose in a build that must be found out: docs/reliability.md.
+        if !cfg!(milepost_without = "ack_sync")
+            && let Err(error) = self.open.file.sync()
+        {
             return Err(self.fail("sync", &error));
         }
         self.open.unsynced_first = self.open.chain.next_seq;

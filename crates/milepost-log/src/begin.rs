@@ -90,7 +90,10 @@ pub(crate) fn begin_segment(
         }
         return Err(stopped(latch, &path, "rename", &error));
     }
-    disk.sync_dir(log_dir).map_err(|error| stopped(latch, log_dir, "sync", &error))?;
+    // Left out on purpose in a build that must be found out: docs/reliability.md.
+    if !cfg!(milepost_without = "dir_sync") {
+        disk.sync_dir(log_dir).map_err(|error| stopped(latch, log_dir, "sync", &error))?;
+    }
     Ok(Begun { file, path, file_bytes })
 }
 

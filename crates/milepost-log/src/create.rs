@@ -20,6 +20,27 @@ use crate::{
 /// What a file system that grants whole blocks needs for a directory.
 const DIRECTORY_BYTES: u64 = 4096;
 
+/// Puts an empty segment behind sealed ones that were copied into a store's directory, durably: the log goes on in it.
+pub fn begin_behind(
+    disk: &dyn Disk,
+    dir: &Path,
+    store: StoreId,
+    (id, first_seq): (SegmentId, Seq),
+    epoch: u32,
+    entropy: &dyn Entropy,
+) -> Result<(), LogError> {
+    let header = first_written(id, store, first_seq, epoch, Salts::new(entropy).next());
+    let begun = begin_segment(disk, &names::log_dir(dir), &Latch::default(), &header, None);
+    begun.map(drop).map_err(not_begun)
+}
+
+fn not_begun(error: AppendError) -> LogError {
+    match error {
+        AppendError::DiskFull { need, free } => LogError::DiskFull { need, free },
+        AppendError::Write(failure) | AppendError::Stopped(failure) => LogError::Stopped(failure),
+    }
+}
+
 /// Creates an empty log in a store's directory: its directories and its first segment, durable.
 ///
 /// An empty segment left there by a creation that was interrupted is replaced; anything else in it is an error.
@@ -49,10 +70,7 @@ pub fn create(
     }
     let mut salts = Salts::new(entropy);
     let header = first_written(SegmentId::FIRST, store, Seq::FIRST, epoch, salts.next());
-    let begun = begin_segment(&*disk, &log_dir, &latch, &header, None).map_err(|error| match error {
-        AppendError::DiskFull { need, free } => LogError::DiskFull { need, free },
-        AppendError::Write(failure) | AppendError::Stopped(failure) => LogError::Stopped(failure),
-    })?;
+    let begun = begin_segment(&*disk, &log_dir, &latch, &header, None).map_err(not_begun)?;
     let open = Open::begun(header, begun, Timestamp::MIN);
     let parts = Parts { disk, log_dir, store, epoch, latch, settings, salts, retired: Vec::new(), generation: 0 };
     Ok(Log::assemble(parts, Vec::new(), open))

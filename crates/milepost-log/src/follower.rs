@@ -84,7 +84,7 @@ impl Follower {
                 return Err(self.corrupt(format!("the next segment begins with seq {}", header.first_seq)));
             }
             self.unsealed.push(self.open.header);
-            let heap = HeapWriter::new(next, path, header.first_seq);
+            let heap = HeapWriter::new(&header, path);
             let chain = Chain::begin(&header, self.open.chain.last_at);
             self.reader.change(|parts| parts.push(Part::Heap(Arc::clone(heap.heap()))));
             self.open = FoundOpen { header, file, heap, chain, end: SEGMENT_HEADER_BYTES as u64 };

@@ -30,7 +30,7 @@ pub const fn align_up(offset: usize) -> usize {
 /// What the checksums of a segment's frames begin with: made from the segment's salt, so that a frame of another
 /// segment, or of an earlier life of the same file, does not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seed(u32);
+pub struct Seed(pub(crate) u32);
 
 impl Seed {
     /// The seed of a segment with this salt.

@@ -80,6 +80,12 @@ pub struct KnownSegment {
 }
 
 impl KnownSegment {
+    /// One that frames are to be appended to.
+    #[must_use]
+    pub fn open(id: SegmentId, first_seq: Seq) -> KnownSegment {
+        KnownSegment { id, generation: 0, first_seq, sealed: None, dropped: None }
+    }
+
     /// Which file it is.
     #[must_use]
     pub fn name(&self) -> SegmentName {

@@ -26,11 +26,13 @@ mod reader;
 mod recover;
 mod recycle;
 mod rewrite;
+mod salvage;
 mod seal;
 mod segment;
+mod stretch;
 
 pub use append::{Log, LogWriter};
-pub use create::create;
+pub use create::{begin_behind, create};
 pub use error::{AppendError, LogError};
 pub use follower::Follower;
 pub use format::frame::FRAME_HEADER_BYTES;
@@ -42,3 +44,5 @@ pub use reader::{Found, FoundFrame, LogReader, SegmentKind, SegmentStats, Segmen
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
 pub use recycle::{Dropped, Recycled, Recycler};
 pub use rewrite::{Form, Judge, Rewrite, RewriteError, Rewriter, Rewritten, Rewrote, Verdict};
+pub use salvage::{Bounds, Reached, Remnant, Wreck, wrecks};
+pub use stretch::{Provenance, SealedFile, Stretch};

@@ -36,8 +36,9 @@ use milepost_types::{Seq, Timestamp};
 
 pub use find::{find, find_from};
 pub(crate) use find::{read_header, read_to_end};
+pub(crate) use kept::walk_kept;
 pub(crate) use listing::list;
-pub(crate) use scan::later_batch;
+pub(crate) use scan::{Expected, Position, Stop, later_batch, walk};
 
 use crate::{
     Follower, FrameView, KnownSegment, LogReader, StoreId,

@@ -17,13 +17,18 @@ use crate::{
 };
 
 /// The kinds of change that a query may ask for alone.
-const KINDS: [model::ChangeKind; 6] = [
+const KINDS: [model::ChangeKind; 11] = [
     model::ChangeKind::Set,
     model::ChangeKind::Delete,
     model::ChangeKind::Clear,
     model::ChangeKind::Checkpoint,
     model::ChangeKind::Release,
     model::ChangeKind::Fork,
+    model::ChangeKind::Retain,
+    model::ChangeKind::Unretain,
+    model::ChangeKind::Hold,
+    model::ChangeKind::Unhold,
+    model::ChangeKind::Erase,
 ];
 
 /// The engine said one thing and the model another.
@@ -205,6 +210,14 @@ fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
                 model::Subject::Checkpoint(name.as_str().to_owned(), note)
             }
             Subject::Fork { origin, point } => model::Subject::Fork(origin.as_str().to_owned(), *point),
+            Subject::Policy { policy } => model::Subject::Policy(*policy),
+            Subject::Hold { name, note } => {
+                let note = note.as_ref().map(|note| note.as_str().to_owned());
+                model::Subject::Hold(name.as_str().to_owned(), note)
+            }
+            Subject::Erased { key, with_below, bytes } => {
+                model::Subject::Erased(key.as_ref().map(|key| key.as_str().to_owned()), *with_below, *bytes)
+            }
         },
         kind: match change.kind {
             ChangeKind::Set => model::ChangeKind::Set,
@@ -213,6 +226,11 @@ fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
             ChangeKind::Checkpoint => model::ChangeKind::Checkpoint,
             ChangeKind::Release => model::ChangeKind::Release,
             ChangeKind::Fork => model::ChangeKind::Fork,
+            ChangeKind::Retain => model::ChangeKind::Retain,
+            ChangeKind::Unretain => model::ChangeKind::Unretain,
+            ChangeKind::Hold => model::ChangeKind::Hold,
+            ChangeKind::Unhold => model::ChangeKind::Unhold,
+            ChangeKind::Erase => model::ChangeKind::Erase,
             other => return disagree(format!("a kind of change that the model does not know: {other:?}")),
         },
         old: plain(&change.old),
@@ -228,6 +246,11 @@ fn kind_asked(kind: model::ChangeKind) -> ChangeKind {
         model::ChangeKind::Checkpoint => ChangeKind::Checkpoint,
         model::ChangeKind::Release => ChangeKind::Release,
         model::ChangeKind::Fork => ChangeKind::Fork,
+        model::ChangeKind::Retain => ChangeKind::Retain,
+        model::ChangeKind::Unretain => ChangeKind::Unretain,
+        model::ChangeKind::Hold => ChangeKind::Hold,
+        model::ChangeKind::Unhold => ChangeKind::Unhold,
+        model::ChangeKind::Erase => ChangeKind::Erase,
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Kind {
     Checkpoint,
     /// A fork of the state so far, to another scope each time.
     Fork,
+    /// A key, or at the first place a scope, is erased.
+    Erase,
     /// Back to the first commit.
     Restore,
     /// Three commits in one batch.
@@ -55,7 +57,7 @@ pub enum Kind {
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 17] = [
+pub const KINDS: [Kind; 18] = [
     Kind::Set,
     Kind::Many,
     Kind::Delete,
@@ -67,6 +69,7 @@ pub const KINDS: [Kind; 17] = [
     Kind::Fenced,
     Kind::Checkpoint,
     Kind::Fork,
+    Kind::Erase,
     Kind::Restore,
     Kind::Flight,
     Kind::Reopen,
@@ -137,6 +140,11 @@ impl Kind {
                 let fork = Event::Fork { scope: begins.clone(), origin: scope(), point: Seq(1) };
                 Step::Commit(plain(vec![fork, set(begins.as_str(), "k1", value(7), None)]))
             }
+            Kind::Erase if place == 0 => Step::Commit(plain(vec![Event::EraseScope { scope: scope(), bytes: 7 }])),
+            Kind::Erase => {
+                let (scope, key) = (scope(), Key::parse("k").expect("a key"));
+                Step::Commit(plain(vec![Event::Erase { scope, key, bytes: 7 }]))
+            }
             Kind::Restore => Step::Restore(scope(), At::Seq(Seq(1))),
             Kind::Flight => {
                 let one = |key: &str, bytes| plain(vec![set("a/b", key, value(bytes), None)]);
@@ -159,10 +167,11 @@ pub enum Before {
     Busy,
 }
 
-fn world(before: Before) -> Result<World, Disagreement> {
+/// A small world that nothing but the power fails in.
+pub(crate) fn world(before: Before, seed: u64) -> Result<World, Disagreement> {
     let taste =
         Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 0 };
-    let mut world = World::new(1, taste)?;
+    let mut world = World::new(seed, taste)?;
     let (commits, bytes) = match before {
         Before::OneCommit => (1, 20),
         Before::Busy => (3, 3_500),
@@ -222,7 +231,7 @@ fn each_cut(
     let mut states = 0;
     for cut in 0.. {
         let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
-        let mut world = world(before).map_err(at)?;
+        let mut world = world(before, 1).map_err(at)?;
         for (place, kind) in kinds.iter().enumerate() {
             if place + 1 == kinds.len() {
                 world.power_off_after(cut);

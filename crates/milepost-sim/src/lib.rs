@@ -14,5 +14,6 @@ pub mod machine;
 pub mod model;
 pub mod recover;
 pub mod rounds;
+pub mod small;
 pub mod workload;
 pub mod world;

@@ -1,7 +1,10 @@
-//! The simulator as a program: `milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]`.
+//! The simulator as a program: `milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]`, and
+//! `milepost-sim reliability [--seed N] [--states N] [--rounds N] [--length N] [--stride N]`.
 //!
-//! Prints what it looked at; on a failure the seed and the command that shows it again, and exits with 1. Only this
-//! file looks at the time, to know when to stop.
+//! Prints what it looked at; on a failure the seed and the command that shows it again, and exits with 1. Only the
+//! program looks at the time, to know when to stop and to say how long it took.
+
+mod reliability;
 
 use std::{
     io,
@@ -20,7 +23,10 @@ use milepost_sim::{
     rounds::{self, Failed, Tally},
 };
 
-const USAGE: &str = "usage: milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]";
+use reliability::Amount;
+
+const USAGE: &str = "usage: milepost-sim [--seed N] [--rounds N] [--seconds S] [--exhaustive LENGTH]
+       milepost-sim reliability [--seed N] [--states N] [--rounds N] [--length N] [--stride N]";
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +35,41 @@ struct Args {
     rounds: Option<u64>,
     seconds: Option<u64>,
     exhaustive: Option<u32>,
+}
+
+/// What `reliability` was asked for; what is not given is what CI runs.
+fn amount(mut given: impl Iterator<Item = String>) -> Result<Amount, String> {
+    let mut amount = Amount { seed: 1, states: 1_000_000, rounds: 400, length: 3, stride: 29 };
+    while let Some(name) = given.next() {
+        let value = given.next().ok_or_else(|| format!("{name} needs a number\n{USAGE}"))?;
+        let number: u64 = value.parse().map_err(|_| format!("{name} {value:?} is no number\n{USAGE}"))?;
+        match name.as_str() {
+            "--seed" => amount.seed = number,
+            "--states" => amount.states = number,
+            "--rounds" => amount.rounds = number,
+            "--length" => amount.length = u32::try_from(number.min(4)).expect("at most 4"),
+            "--stride" => amount.stride = number,
+            _ => return Err(format!("unknown option {name}\n{USAGE}")),
+        }
+    }
+    Ok(amount)
+}
+
+fn report_reliability(out: &mut dyn io::Write, given: impl Iterator<Item = String>) -> io::Result<ExitCode> {
+    let amount = match amount(given) {
+        Ok(amount) => amount,
+        Err(usage) => {
+            writeln!(out, "{usage}")?;
+            return Ok(ExitCode::from(2));
+        }
+    };
+    match reliability::run(out, amount) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(wrong) => {
+            writeln!(out, "FAILED {wrong}\nrun again with the same arguments: {amount:?}")?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
 }
 
 fn args() -> Result<Args, String> {
@@ -120,6 +161,10 @@ fn cores() -> usize {
 }
 
 fn report(out: &mut dyn io::Write) -> io::Result<ExitCode> {
+    let mut given = std::env::args().skip(1);
+    if given.next().as_deref() == Some("reliability") {
+        return report_reliability(out, given);
+    }
     let args = match args() {
         Ok(args) => args,
         Err(usage) => {

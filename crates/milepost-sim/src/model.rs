@@ -54,6 +54,8 @@ pub type Differing<'a> = (&'a str, Option<Version<'a>>, Option<Version<'a>>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     kept: Vec<Arc<Kept>>,
+    /// Erasures: which event of which commit.
+    erasures: Vec<(Seq, usize)>,
 }
 
 impl Model {
@@ -95,14 +97,36 @@ impl Model {
     pub fn commit_next(&mut self, ask: &Ask, wall: Timestamp) -> Outcome {
         let outcome = self.judge(ask, wall);
         if let Outcome::Appended(commit) = &outcome {
-            self.kept.push(Arc::new(Kept { commit: commit.clone(), ask: ask.clone() }));
+            self.keep(Arc::new(Kept { commit: commit.clone(), ask: ask.clone() }));
         }
         outcome
     }
 
     /// Takes up a commit whose outcome was unknown and that was found to be there.
     pub fn keep(&mut self, kept: Arc<Kept>) {
+        let is_erasure =
+            |event: &Event| matches!(event, Event::Erase { .. } | Event::EraseScope { .. } | Event::ErasePrefix { .. });
+        let events = kept.commit.events.iter().enumerate();
+        self.erasures.extend(events.filter(|(_, event)| is_erasure(event)).map(|(at, _)| (kept.commit.seq, at)));
         self.kept.push(kept);
+    }
+
+    /// Whether anything was ever erased.
+    #[must_use]
+    pub fn has_erasures(&self) -> bool {
+        !self.erasures.is_empty()
+    }
+
+    /// Whether what an event of a commit did to a key was erased since.
+    pub(crate) fn is_erased(&self, scope: &str, key: &str, place: (Seq, usize)) -> bool {
+        self.erasures.iter().filter(|erasure| **erasure > place).any(|(seq, at)| {
+            match &self.commit(*seq).expect("a commit of the model").events[*at] {
+                Event::Erase { scope: of, key: erased, .. } => of.as_str() == scope && erased.as_str() == key,
+                Event::EraseScope { scope: of, .. } => of.as_str() == scope,
+                Event::ErasePrefix { prefix, .. } => prefix.holds(scope),
+                _ => unreachable!("only erasures are listed"),
+            }
+        })
     }
 
     /// The moment that a read means, when the wall clock says `wall`; `None` if it is not there yet.

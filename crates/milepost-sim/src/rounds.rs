@@ -3,6 +3,7 @@
 //! Invariant: a round depends on its seed alone, never on the rounds before it, on the thread or on the time.
 
 use std::{
+    any::Any,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
 };
@@ -95,10 +96,12 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
     }));
     match played {
         Ok(played) => played.map_err(|Disagreement(what)| failed(what)),
-        Err(panic) => {
-            let said = panic.downcast_ref::<String>().map(String::as_str);
-            let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("of unknown kind");
-            Err(failed(format!("panic: {said}")))
-        }
+        Err(panic) => Err(failed(format!("panic: {}", said(&*panic)))),
     }
+}
+
+/// What a panic said.
+pub(crate) fn said(panic: &(dyn Any + Send)) -> &str {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("of unknown kind")
 }

@@ -55,6 +55,8 @@ pub struct World {
     /// What was under way when the engine stopped, in order.
     doubt: Vec<Arc<Kept>>,
     held: Vec<(View, Moment)>,
+    /// Views of handles that were closed since.
+    outlived: Vec<(View, Moment)>,
     watches: Vec<(Watch, Seq)>,
     /// Read-only openings beside the writer, as of other processes.
     readers: Vec<Engine>,
@@ -101,6 +103,7 @@ impl World {
             model: Model::default(),
             doubt: Vec::new(),
             held: Vec::new(),
+            outlived: Vec::new(),
             watches: Vec::new(),
             readers: Vec::new(),
             wall: BEGINNING,
@@ -306,7 +309,9 @@ impl World {
         if self.engine().failure().is_some() {
             self.coverage.hit("read/after a failure");
         }
-        for (view, moment) in &self.held {
+        // A view of a handle that was closed does not hear of what the next one erases.
+        let outlived = self.outlived.iter().filter(|_| !self.model.has_erasures());
+        for (view, moment) in self.held.iter().chain(outlived) {
             check::view(view, &self.model, *moment)?;
             self.coverage.hit("read/view held open");
         }
@@ -390,6 +395,7 @@ impl World {
     /// What must not outlive the machine that it was opened on.
     fn let_go(&mut self) {
         self.held.clear();
+        self.outlived.clear();
         self.watches.clear();
         self.readers.clear();
     }
@@ -397,6 +403,9 @@ impl World {
     /// Opens on the disk as it is; with faults in the way it may fail, without it must not.
     fn open_again(&mut self) -> Agreed {
         self.engine = None;
+        self.outlived.append(&mut self.held);
+        let too_many = self.outlived.len().saturating_sub(HELD_VIEWS_MOST);
+        self.outlived.drain(..too_many);
         let first = self.machine.open();
         let engine = match first {
             Ok(engine) => engine,

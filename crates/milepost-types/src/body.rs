@@ -21,6 +21,15 @@
 //!                      [0x10: varint length, the note in UTF-8]
 //!   0x06 release       varint shared, varint rest, the rest of the name
 //!   0x07 fork          varint length, the origin in UTF-8, varint point
+//!   0x08 retain        varint length, the prefix in UTF-8; a varint each:
+//!                      [0x10: keep for, in us] [0x20: keep last] [0x40: expire ended, in us] [0x80: cold after, in us]
+//!   0x09 unretain      varint length, the prefix in UTF-8
+//!   0x0a hold          varint length, the prefix in UTF-8, varint length, the name in UTF-8
+//!                      [0x10: varint length, the note in UTF-8]
+//!   0x0b unhold        varint length, the prefix in UTF-8, varint length, the name in UTF-8
+//!   0x0c erase         varint shared, varint rest, the rest of the key, varint bytes  (shared with the key before)
+//!   0x0d erase scope   varint bytes
+//!   0x0e erase prefix  varint length, the prefix in UTF-8, varint bytes
 //! table     u32 each: where the 2^stride-th, 2·2^stride-th … event begins; the first begins the table
 //! u32       where the table begins
 //! ```
@@ -41,8 +50,11 @@ mod encode;
 mod thin;
 mod varint;
 
+mod retention;
+
 pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, meta_of, note_at, place_of, set_at, set_in};
 pub use encode::BodyEncoder;
+pub use retention::{erased_at, hold_at, policy_at};
 pub use thin::Thinned;
 
 use thiserror::Error;
@@ -67,10 +79,23 @@ pub(crate) const CLEAR_PREFIX: u8 = 0x04;
 pub(crate) const CHECKPOINT: u8 = 0x05;
 pub(crate) const RELEASE: u8 = 0x06;
 pub(crate) const FORK: u8 = 0x07;
+pub(crate) const RETAIN: u8 = 0x08;
+pub(crate) const UNRETAIN: u8 = 0x09;
+pub(crate) const HOLD: u8 = 0x0a;
+pub(crate) const UNHOLD: u8 = 0x0b;
+pub(crate) const ERASE: u8 = 0x0c;
+pub(crate) const ERASE_SCOPE: u8 = 0x0d;
+pub(crate) const ERASE_PREFIX: u8 = 0x0e;
+/// The highest kind that is known.
+pub(crate) const KIND_MAX: u8 = ERASE_PREFIX;
 pub(crate) const KIND: u8 = 0x0f;
 pub(crate) const WITH_CONTENT_TYPE: u8 = 0x10;
 pub(crate) const WITH_EXPIRY: u8 = 0x20;
 pub(crate) const WITH_NOTE: u8 = 0x10;
+pub(crate) const KEEP_FOR: u8 = 0x10;
+pub(crate) const KEEP_LAST: u8 = 0x20;
+pub(crate) const EXPIRE_ENDED: u8 = 0x40;
+pub(crate) const COLD_AFTER: u8 = 0x80;
 
 /// Content types that take one byte, from 128 on. New ones go to the end.
 pub(crate) const WELL_KNOWN: [&str; 5] =

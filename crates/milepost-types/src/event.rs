@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::{
-    Scope, ScopePrefix, Seq, Timestamp,
+    HoldName, Policy, Scope, ScopePrefix, Seq, Timestamp,
     limits::{self, LimitError},
     scope::{ScopeError, escape, utf8},
 };
@@ -36,7 +36,7 @@ pub(crate) fn check_key(text: &str) -> Result<(), ScopeError> {
     check_text("key", text, limits::KEY_BYTES_MAX)
 }
 
-fn check_text(what: &'static str, text: &str, bytes_max: usize) -> Result<(), ScopeError> {
+pub(crate) fn check_text(what: &'static str, text: &str, bytes_max: usize) -> Result<(), ScopeError> {
     limits::check(what, "bytes", text.len(), 1, bytes_max)?;
     if text.contains('\0') {
         return Err(ScopeError::Nul { what, text: text.to_owned() });
@@ -220,6 +220,57 @@ pub enum Event {
         /// After which commit.
         point: Seq,
     },
+    /// What of the past is kept below a prefix. Takes the place of what was said of the prefix before.
+    Retain {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+        /// What is kept.
+        policy: Policy,
+    },
+    /// A prefix has no policy of its own any more.
+    Unretain {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+    },
+    /// Nothing below a prefix is removed until the hold of this name is released.
+    Hold {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+        /// The name.
+        name: HoldName,
+        /// What a person should know of it.
+        note: Option<Note>,
+    },
+    /// A hold is released.
+    Unhold {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+        /// The name.
+        name: HoldName,
+    },
+    /// All that a key ever was is gone.
+    Erase {
+        /// Whose state.
+        scope: Scope,
+        /// Which key.
+        key: Key,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
+    /// All that a scope ever held is gone.
+    EraseScope {
+        /// Which scope.
+        scope: Scope,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
+    /// All that a scope and those below it ever held is gone.
+    ErasePrefix {
+        /// Where in the tree of scopes.
+        prefix: ScopePrefix,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
 }
 
 /// One mutation, borrowed from an encoded body.
@@ -280,6 +331,57 @@ pub enum EventRef<'a> {
         /// After which commit.
         point: Seq,
     },
+    /// What of the past is kept below a prefix.
+    Retain {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+        /// What is kept.
+        policy: Policy,
+    },
+    /// A prefix has no policy of its own any more.
+    Unretain {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+    },
+    /// Nothing below a prefix is removed until the hold of this name is released.
+    Hold {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+        /// The name.
+        name: &'a str,
+        /// What a person should know of it.
+        note: Option<&'a str>,
+    },
+    /// A hold is released.
+    Unhold {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+        /// The name.
+        name: &'a str,
+    },
+    /// All that a key ever was is gone.
+    Erase {
+        /// Whose state.
+        scope: &'a str,
+        /// Which key.
+        key: &'a str,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
+    /// All that a scope ever held is gone.
+    EraseScope {
+        /// Which scope.
+        scope: &'a str,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
+    /// All that a scope and those below it ever held is gone.
+    ErasePrefix {
+        /// Where in the tree of scopes, empty for the root.
+        prefix: &'a str,
+        /// Bytes of the values that there were.
+        bytes: u64,
+    },
 }
 
 impl EventRef<'_> {
@@ -308,6 +410,23 @@ impl EventRef<'_> {
             }
             EventRef::Fork { scope, origin, point } => {
                 Event::Fork { scope: Scope::from_stored(scope)?, origin: Scope::from_stored(origin)?, point }
+            }
+            EventRef::Retain { prefix, policy } => Event::Retain { prefix: ScopePrefix::parse(prefix)?, policy },
+            EventRef::Unretain { prefix } => Event::Unretain { prefix: ScopePrefix::parse(prefix)? },
+            EventRef::Hold { prefix, name, note } => Event::Hold {
+                prefix: ScopePrefix::parse(prefix)?,
+                name: HoldName::parse(name)?,
+                note: note.map(Note::parse).transpose()?,
+            },
+            EventRef::Unhold { prefix, name } => {
+                Event::Unhold { prefix: ScopePrefix::parse(prefix)?, name: HoldName::parse(name)? }
+            }
+            EventRef::Erase { scope, key, bytes } => {
+                Event::Erase { scope: Scope::from_stored(scope)?, key: Key::parse(key)?, bytes }
+            }
+            EventRef::EraseScope { scope, bytes } => Event::EraseScope { scope: Scope::from_stored(scope)?, bytes },
+            EventRef::ErasePrefix { prefix, bytes } => {
+                Event::ErasePrefix { prefix: ScopePrefix::parse(prefix)?, bytes }
             }
         })
     }

@@ -11,6 +11,7 @@ mod corruption;
 mod event;
 pub mod limits;
 mod point;
+mod policy;
 pub mod scope;
 mod seq;
 
@@ -19,5 +20,6 @@ pub use corruption::Corruption;
 pub use event::{CheckpointName, ContentType, Event, EventRef, Key, Note};
 pub use limits::LimitError;
 pub use point::At;
+pub use policy::{HoldName, Policy};
 pub use scope::{Scope, ScopeError, ScopePrefix};
 pub use seq::{Seq, Timestamp};

@@ -21,6 +21,12 @@ pub const CONTENT_TYPE_BYTES_MAX: usize = 127;
 pub const CHECKPOINT_NAME_BYTES_MAX: usize = KEY_BYTES_MAX;
 /// Bytes of a checkpoint's note, at least 1.
 pub const NOTE_BYTES_MAX: usize = 4096;
+/// Bytes of a hold's name, at least 1: it becomes a key of what the store keeps for itself.
+pub const HOLD_NAME_BYTES_MAX: usize = KEY_BYTES_MAX;
+/// The longest time of a policy: ten thousand years, in microseconds.
+pub const POLICY_TIME_MAX_US: u64 = 10_000 * 366 * 24 * 3600 * 1_000_000;
+/// Most versions of each key that a policy keeps by their number.
+pub const KEEP_LAST_MAX: u64 = 1 << 32;
 /// Bytes of a watermark.
 pub const WATERMARK_BYTES_MAX: usize = 4096;
 /// Forks between a scope and what it reads at last.

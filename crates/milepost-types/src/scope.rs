@@ -229,6 +229,15 @@ pub fn is_reserved(text: &str) -> bool {
     text == "$" || text.starts_with("$/")
 }
 
+/// The reserved scopes that hold keys with values, as other scopes do: the places of backups, and what a salvage lost.
+pub const KEPT: [&str; 2] = ["$/backup", "$/lost"];
+
+/// Whether a scope's text is the reserved root or below it, and it holds no keys with values.
+#[must_use]
+pub fn is_hidden(text: &str) -> bool {
+    is_reserved(text) && !KEPT.contains(&text)
+}
+
 /// Writes a name so that it can't move the cursor, colour the screen or change its direction.
 pub(crate) fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for c in text.chars() {

@@ -3,7 +3,7 @@
 //! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
-use milepost_engine::{CommitError, NoFork, OpenError, ReadError, Refusal};
+use milepost_engine::{CommitError, FillError, NoFork, OpenError, ReadError, Refusal, backup::BackupError};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
@@ -58,6 +58,12 @@ pub enum ErrorKind {
     NotYet,
     /// What was asked for was removed, by a policy or an erasure: read a later moment.
     Removed,
+    /// A read of a past that is not kept any more: ask for a later moment, or for a checkpoint.
+    BeforeHorizon,
+    /// What was to be erased is held: release the hold first, if that may be.
+    Held,
+    /// The store is an older copy than what its backups hold: restore a backup, or give up what they hold more.
+    RolledBack,
     /// There is no checkpoint of this name: the message names those that are there.
     NoCheckpoint,
     /// The store is damaged; the message names the place: see `milepost verify`, restore a backup.
@@ -111,6 +117,10 @@ enum Inner {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
+    Fill(#[from] FillError),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
     Name(#[from] ScopeError),
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -141,6 +151,8 @@ impl Error {
             Inner::Open(error) => open_kind(error),
             Inner::Commit(error) => commit_kind(error),
             Inner::Read(error) => read_kind(error),
+            Inner::Fill(error) => fill_kind(error),
+            Inner::Backup(error) => backup_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
@@ -182,7 +194,19 @@ macro_rules! from {
     )*};
 }
 
-from!(OpenError, CommitError, ReadError, ScopeError, LimitError, JsonError, BodyError, TaskError, ProgressError);
+from!(
+    FillError,
+    BackupError,
+    OpenError,
+    CommitError,
+    ReadError,
+    ScopeError,
+    LimitError,
+    JsonError,
+    BodyError,
+    TaskError,
+    ProgressError
+);
 #[cfg(feature = "typed")]
 from!(crate::typed::TypedError);
 
@@ -222,6 +246,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
 fn refusal_kind(refusal: &Refusal) -> ErrorKind {
     match refusal {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Held { .. } => ErrorKind::Held,
         Refusal::Fork { why, .. } => match why {
             NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
             NoFork::PointAhead { .. } => ErrorKind::NotYet,
@@ -230,6 +255,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Fenced { .. } => ErrorKind::Fenced,
         Refusal::ClockJump { .. } => ErrorKind::Clock,
         Refusal::Exhausted => ErrorKind::Stopped,
+        Refusal::NotNext { .. } => ErrorKind::Invalid,
     }
 }
 
@@ -240,8 +266,35 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::Removed { .. } => ErrorKind::Removed,
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
+        ReadError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
+    }
+}
+
+fn fill_kind(error: &FillError) -> ErrorKind {
+    match error {
+        FillError::NotEmpty { .. } => ErrorKind::NotAStore,
+        FillError::Open(error) => open_kind(error),
+        FillError::Refused { source: error, .. } | FillError::Close(error) => commit_kind(error),
+    }
+}
+
+fn backup_kind(error: &BackupError) -> ErrorKind {
+    match error {
+        BackupError::NotBackups { .. } | BackupError::OtherStore { .. } => ErrorKind::NotAStore,
+        BackupError::InStore { .. } => ErrorKind::Invalid,
+        BackupError::InUse { .. } => ErrorKind::InUse,
+        BackupError::RolledBack { .. } => ErrorKind::RolledBack,
+        BackupError::NoBackup { .. } => ErrorKind::Missing,
+        BackupError::OutsideSeq { .. } | BackupError::OutsideTime { .. } => ErrorKind::NotYet,
+        BackupError::Corrupt(_) => ErrorKind::Corrupt,
+        BackupError::NewerFormat { .. } => ErrorKind::NewerFormat,
+        BackupError::NoEpoch { .. } => ErrorKind::Stopped,
+        BackupError::DiskFull { .. } => ErrorKind::DiskFull,
+        BackupError::Io { .. } => ErrorKind::Io,
+        BackupError::Read(error) => read_kind(error),
+        BackupError::Fill(error) => fill_kind(error),
     }
 }
 

@@ -11,3 +11,7 @@ pub struct Job;
 /// Run once, replay the result ever after.
 #[doc = include_str!("../../../docs/guide/step.md")]
 pub struct Step;
+
+/// What of the past is kept.
+#[doc = include_str!("../../../docs/guide/retention.md")]
+pub struct Retention;

@@ -10,11 +10,23 @@
 //!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
 //!          {"event":"release","scope":"a/b","name":"after-40000"}
 //!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
+//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1}
+//!          {"event":"unretain","prefix":"a"}
+//!          {"event":"hold","prefix":"a","name":"case 17","note":"text"}
+//!          {"event":"unhold","prefix":"a","name":"case 17"}
+//!          {"event":"erase","scope":"a/b","key":"k","bytes":9}
+//!          {"event":"erase_scope","scope":"a/b","bytes":9}
+//!          {"event":"erase_prefix","prefix":"a","bytes":9}
 //! entry    {"scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":"..","seq":7,"at":".."}
 //! change   {"seq":7,"at":"..","writer":"..","attempt":3,"change":"set","scope":"a/b","key":"k","old":"..","new":".."}
 //!          {"seq":7,"at":"..","change":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
 //!          {"seq":7,"at":"..","change":"fork","scope":"a/b","origin":"a/c","point":6}
+//!          {"seq":7,"at":"..","change":"retain","prefix":"a","keep_last":3}
+//!          {"seq":7,"at":"..","change":"hold","prefix":"a","name":"case 17","note":"text"}
+//!          {"seq":7,"at":"..","change":"erase","scope":"a/b","key":"k","bytes":9}
 //! difference  {"difference":"changed","key":"k","old":"..","new":".."}
+//! policy      {"prefix":"a","keep_last":3,"seq":7,"at":"..","writer":"..","attempt":3}
+//! hold        {"prefix":"a","name":"case 17","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! ```
 //!
@@ -38,8 +50,11 @@ mod write;
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
+pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};
-pub use write::{time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry};
+pub use write::{
+    time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,
+};
 
 use crate::CommitBuilder;
 

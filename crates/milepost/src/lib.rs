@@ -34,16 +34,20 @@
 //!
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 
+pub mod backup;
 mod commit;
 mod diff;
 mod error;
 #[cfg(doctest)]
 mod guide;
 mod history;
+mod import;
 pub mod json;
 mod options;
 mod replay;
 mod restore;
+mod retention;
+mod salvage;
 mod store;
 pub mod task;
 #[cfg(feature = "typed")]
@@ -55,23 +59,26 @@ pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
+pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Holder, Index, NoFork, Refusal, Report,
-    Stats, Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder, Horizon,
+    Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report, Salvaged, Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, Key, LimitError, Meta, Note,
-    Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, HoldName, Key, LimitError, Meta, Note,
+    Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };
 pub use options::Options;
 pub use replay::{Replay, Watch};
 pub use restore::Restore;
+pub use retention::{Erasure, Retention};
 #[cfg(feature = "typed")]
 #[doc(hidden)]
 pub use rkyv;
+pub use salvage::salvage;
 pub use store::Store;
 pub use task::Task;
 #[cfg(feature = "typed")]

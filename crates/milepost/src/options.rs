@@ -4,7 +4,7 @@
 
 use std::{fmt, path::Path};
 
-use milepost_engine::{Create, Engine, Index, Parts, Settings, Threads};
+use milepost_engine::{Create, Engine, Index, Parts, Settings, Threads, backup};
 
 use crate::{Result, Store};
 
@@ -125,6 +125,9 @@ impl Options {
             Some(mut progress) => Engine::open_with_progress(Parts::real(), dir, settings, &mut *progress)?,
             None => Engine::open(Parts::real(), dir, settings)?,
         };
+        if let Err(error) = backup::take_notes(&engine) {
+            tracing::warn!(dir = %dir.display(), %error, "notes of backups are left for the next opening");
+        }
         Ok(Store::local(engine))
     }
 }

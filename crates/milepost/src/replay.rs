@@ -200,13 +200,22 @@ fn narrowed(mut commit: Commit, prefix: Option<&ScopePrefix>) -> Option<Commit> 
 
 fn touches(event: &Event, prefix: &ScopePrefix) -> bool {
     match event {
-        Event::Set { scope, .. } | Event::Delete { scope, .. } | Event::Clear { scope } => scope.is_within(prefix),
-        // Clearing a part of the prefix touches it, and so does clearing something around it.
-        Event::ClearPrefix { prefix: cleared } => {
-            cleared.is_root() || prefix.holds(cleared.as_str()) || cleared.holds(prefix.as_str())
-        }
-        Event::Checkpoint { scope, .. } | Event::Release { scope, .. } | Event::Fork { scope, .. } => {
-            scope.is_within(prefix)
+        Event::Set { scope, .. }
+        | Event::Delete { scope, .. }
+        | Event::Clear { scope }
+        | Event::Checkpoint { scope, .. }
+        | Event::Release { scope, .. }
+        | Event::Fork { scope, .. }
+        | Event::Erase { scope, .. }
+        | Event::EraseScope { scope, .. } => scope.is_within(prefix),
+        // What is said of a part of the prefix touches it, and so does what is said of something around it.
+        Event::ClearPrefix { prefix: meant }
+        | Event::Retain { prefix: meant, .. }
+        | Event::Unretain { prefix: meant }
+        | Event::Hold { prefix: meant, .. }
+        | Event::Unhold { prefix: meant, .. }
+        | Event::ErasePrefix { prefix: meant, .. } => {
+            meant.is_root() || prefix.holds(meant.as_str()) || meant.holds(prefix.as_str())
         }
     }
 }

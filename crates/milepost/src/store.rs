@@ -9,8 +9,8 @@ use milepost_engine::{Engine, Parts};
 use milepost_types::{At, Commit, Receipt, Scope, Seq, Writer, limits};
 
 use crate::{
-    Checkpoint, CommitBuilder, Diff, Failure, HistoryBuilder, Options, Replay, Restore, Result, Stats, Task, Value,
-    View, Watch,
+    Checkpoint, CommitBuilder, Diff, Erasure, Failure, HistoryBuilder, Options, Replay, Restore, Result, Retention,
+    Stats, Task, Value, View, Watch,
     task::{
         Progress, ProgressOptions,
         progress::{places, shared::Origin},
@@ -386,6 +386,64 @@ impl Store {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine().stats()
+    }
+
+    /// What of the past is kept: policies, holds, and what they come to.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// assert!(store.retention().policies()?.is_empty(), "everything is kept");
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention::new(self.engine().clone())
+    }
+
+    /// Erases all that a key ever was, durably on return: no moment of the past shows it from then on. The history says
+    /// that it was erased, when, by whom and how many bytes there were.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("user/17")?);
+    /// store.set(&scope, "mail", b"ann@example.org")?;
+    /// store.erase(&scope, "mail")?;
+    /// assert!(store.get(&scope, "mail")?.is_none());
+    /// assert!(store.history(&scope).iter().all(|change| change.is_ok_and(|change| change.new.is_none())));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn erase(&self, scope: &Scope, key: &str) -> Result<Erasure> {
+        self.retention().erase(scope, key)
+    }
+
+    /// Erases all that a scope ever held, durably on return. Scopes below it keep theirs.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("user/17")?);
+    /// store.set(&scope, "mail", b"ann@example.org")?;
+    /// assert_eq!(store.erase_scope(&scope)?.values, 1);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn erase_scope(&self, scope: &Scope) -> Result<Erasure> {
+        self.retention().erase_scope(scope)
+    }
+
+    /// Erases all that a scope and those below it ever held, durably on return.
+    ///
+    /// ```
+    /// # use milepost::{Scope, ScopePrefix, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// store.set(&Scope::parse("user/17/orders")?, "first", b"a lamp")?;
+    /// assert_eq!(store.erase_prefix(&ScopePrefix::parse("user/17")?)?.bytes, 6);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn erase_prefix(&self, prefix: &milepost_types::ScopePrefix) -> Result<Erasure> {
+        self.retention().erase_prefix(prefix)
     }
 
     /// Which of many items are done: the job of this name of a scope. Nothing is written before an item is marked.

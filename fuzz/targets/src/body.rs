@@ -2,7 +2,10 @@
 
 use milepost_types::{
     Event, EventRef, Meta,
-    body::{Body, BodyEncoder, BodyError, ForkAt, Positioned, SetAt, Thinned, fork_at, note_at, place_of, set_at},
+    body::{
+        Body, BodyEncoder, BodyError, ForkAt, Positioned, SetAt, Thinned, erased_at, fork_at, hold_at, note_at,
+        place_of, policy_at, set_at,
+    },
 };
 
 /// Any bytes as a body, and any place in it as a set.
@@ -73,7 +76,14 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
             EventRef::Delete { .. }
             | EventRef::Clear { .. }
             | EventRef::ClearPrefix { .. }
-            | EventRef::Release { .. } => {}
+            | EventRef::Release { .. }
+            | EventRef::Unretain { .. }
+            | EventRef::Unhold { .. } => {}
+            EventRef::Retain { policy, .. } => assert_eq!(policy_at(bytes, found.offset), Ok(policy)),
+            EventRef::Hold { note, .. } => assert_eq!(hold_at(bytes, found.offset), Ok(note)),
+            EventRef::Erase { bytes: gone, .. }
+            | EventRef::EraseScope { bytes: gone, .. }
+            | EventRef::ErasePrefix { bytes: gone, .. } => assert_eq!(erased_at(bytes, found.offset), Ok(gone)),
         }
         match found.event.to_event() {
             Ok(event) => events.push(event),

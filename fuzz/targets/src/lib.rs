@@ -10,10 +10,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a target says that something is wrong")]
 
+pub mod backup;
 pub mod body;
 pub mod canary;
 pub mod footer;
 pub mod frame;
+pub mod import;
 pub mod json_line;
 pub mod manifest;
 pub mod names;
@@ -29,9 +31,11 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its folder in the corpus. The canary is not among them: it must fail.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("backup", backup::check),
     ("body", body::check),
     ("footer", footer::check),
     ("frame", frame::check),
+    ("import", import::check),
     ("json_line", json_line::check),
     ("manifest", manifest::check),
     ("names", names::check),

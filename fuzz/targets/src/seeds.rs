@@ -16,7 +16,8 @@ use milepost_log::{
     },
 };
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq, Timestamp,
+    Writer,
     body::{Body, Thinned},
 };
 
@@ -42,9 +43,11 @@ pub fn all() -> Vec<SeedFile> {
     let mut add = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
         files.extend(seeds.into_iter().map(|(name, bytes)| SeedFile { target, name, bytes }));
     };
+    add("backup", backups());
     add("body", bodies());
     add("footer", footers());
     add("frame", frames());
+    add("import", imports());
     add("json_line", json_lines());
     add("manifest", manifests());
     add("names", names());
@@ -87,6 +90,20 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         Event::Checkpoint { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap(), note: None },
         Event::Release { scope: scope("task/etl/1"), name: CheckpointName::parse("c").unwrap() },
         Event::Fork { scope: scope("task/etl/2"), origin: scope("task/etl/1"), point: Seq(300) },
+        Event::Retain {
+            prefix: ScopePrefix::parse("task").unwrap(),
+            policy: Policy { keep_for_us: Some(86_400_000_000), keep_last: Some(3), ..Policy::default() },
+        },
+        Event::Unretain { prefix: ScopePrefix::root() },
+        Event::Hold {
+            prefix: ScopePrefix::parse("asset").unwrap(),
+            name: HoldName::parse("case 17").unwrap(),
+            note: Some(Note::parse("asked for by the court").unwrap()),
+        },
+        Event::Unhold { prefix: ScopePrefix::parse("asset").unwrap(), name: HoldName::parse("case 17").unwrap() },
+        Event::Erase { scope: scope("user/17"), key: Key::parse("mail").unwrap(), bytes: 15 },
+        Event::EraseScope { scope: scope("user/17"), bytes: 300 },
+        Event::ErasePrefix { prefix: ScopePrefix::parse("user").unwrap(), bytes: 70_000 },
     ];
     let marks: Vec<Event> = (0..40)
         .map(|file| set("job/checksum", &format!("/usr/share/doc/package/file-{file:02}"), b"1", None, None))
@@ -253,6 +270,44 @@ fn json_lines() -> Vec<(&'static str, Vec<u8>)> {
         line("deep", &"[".repeat(300)),
         line("time", "2026-11-24T03:12:00.123456789Z"),
     ]
+}
+
+fn imports() -> Vec<(&'static str, Vec<u8>)> {
+    let commit = |seq: u64, events: &str| {
+        format!("{{\"seq\":{seq},\"at\":\"2026-11-24T03:12:0{seq}Z\",\"writer\":\"w\",\"events\":[{events}]}}\n")
+    };
+    let set = |scope: &str| format!(r#"{{"event":"set","scope":"{scope}","key":"k","value":"1"}}"#);
+    let fork = |scope: &str, origin: &str, point: u64| {
+        format!(r#"{{"event":"fork","scope":"{scope}","origin":"{origin}","point":{point}}}"#)
+    };
+    let several = [
+        set("a"),
+        r#"{"event":"checkpoint","scope":"a","name":"c","note":"n"}"#.to_owned(),
+        fork("b", "a", 2),
+        r#"{"event":"delete","scope":"b","key":"k"},{"event":"clear_prefix","prefix":"a"}"#.to_owned(),
+        set("$/backup"),
+    ];
+    let lines = |events: &[String]| -> Vec<u8> {
+        (1..).zip(events).flat_map(|(seq, events)| commit(seq, events).into_bytes()).collect()
+    };
+    let in_a_circle = [set("a"), fork("b", "a", 1), fork("a", "b", 2), fork("b", "a", 3)];
+    vec![
+        ("several", lines(&several)),
+        ("forks-in-a-circle", lines(&in_a_circle)),
+        ("itself", lines(&[fork("a", "a", 0)])),
+        ("ahead", lines(&[fork("a", "b", 9)])),
+        ("gap", [commit(1, &set("a")), commit(3, &set("a"))].concat().into_bytes()),
+        ("no-events", commit(1, "").into_bytes()),
+    ]
+}
+
+fn backups() -> Vec<(&'static str, Vec<u8>)> {
+    let genuine = crate::backup::genuine();
+    let mut newer = genuine.clone();
+    newer[8] = 2;
+    let crc = crc32fast::hash(&newer[..20]);
+    newer[20..24].copy_from_slice(&crc.to_le_bytes());
+    vec![("cut", genuine[..40].to_vec()), ("newer", newer), ("genuine", genuine)]
 }
 
 fn manifests() -> Vec<(&'static str, Vec<u8>)> {

@@ -8,7 +8,8 @@ use milepost_sim::{
     world::{Taste, World},
 };
 use milepost_types::{
-    At, CheckpointName, Event, Fence, Key, Meta, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+    At, CheckpointName, Event, Fence, Key, Meta, Policy, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    limits,
 };
 
 /// More steps than this say nothing new, and take long.
@@ -143,7 +144,7 @@ impl Choices<'_> {
 
     fn event(&mut self, last: u64) -> Event {
         let scope = self.scope();
-        match self.below(11) {
+        match self.below(14) {
             0..=4 => {
                 let (key, size) = (self.key(), self.byte());
                 let value = vec![size; usize::from(size) * [0, 1, 1, 16][usize::from(size) % 4]];
@@ -158,6 +159,12 @@ impl Choices<'_> {
             7 => Event::Checkpoint { scope, name: self.name(), note: None },
             8 => Event::Release { scope, name: self.name() },
             9 => Event::Fork { scope, origin: self.scope(), point: self.seq(last) },
+            10 => Event::Erase { scope, key: self.key(), bytes: 7 },
+            11 => Event::EraseScope { scope, bytes: 7 },
+            12 => {
+                let keep_last = Some(u64::from(self.byte()));
+                Event::Retain { prefix: ScopePrefix::from(&scope), policy: Policy { keep_last, ..Policy::default() } }
+            }
             _ => Event::ClearPrefix { prefix: ScopePrefix::from(&scope) },
         }
     }

@@ -17,6 +17,24 @@ pub(super) fn in_backticks(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// A test or another function named as `path.rs::name` is in that file.
+pub(super) fn of_functions(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    each_line(tree, |page, number, line| {
+        for quoted in line.split('`').skip(1).step_by(2) {
+            let Some((path, name)) = quoted.split_once("::") else { continue };
+            if !path.ends_with(".rs") || !is_repository_path(tree, path) {
+                continue;
+            }
+            let text = tree.files().find(|(file, _)| *file == path).map_or("", |(_, text)| text);
+            if !text.contains(&format!("fn {name}(")) {
+                findings.push(Finding::new(page, number, format!("`{path}` has no function {name}")));
+            }
+        }
+    });
+    findings
+}
+
 /// A link to a file leads to one.
 pub(super) fn of_links(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

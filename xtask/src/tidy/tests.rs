@@ -276,6 +276,16 @@ fn a_path_in_backticks_that_leads_nowhere_is_found() {
 }
 
 #[test]
+fn a_function_that_is_not_in_its_file_is_found() {
+    check(
+        paths::of_functions,
+        &[("docs/a.md", "`a/tests/it.rs::gone`\n"), ("a/tests/it.rs", "fn gone_by() {}")],
+        "docs/a.md:1: `a/tests/it.rs` has no function gone",
+        &[("docs/a.md", "`a/tests/it.rs::here` `other::here`\n"), ("a/tests/it.rs", "fn here() {}")],
+    );
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_found() {
     check(
         paths::of_links,

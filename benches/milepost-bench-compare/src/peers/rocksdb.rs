@@ -3,11 +3,11 @@
 //! Settings: a write synced for every commit, a block cache that holds the data, index and filters in it and pinned,
 //! ten bits of filter a key, dynamic level sizes, LZ4; the two tables are column families.
 
-use std::{io, path::Path};
+use std::{io, path::Path, thread, time::Duration};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, DB, DBCompressionType, DBRawIterator, IteratorMode, Options, ReadOptions,
-    WaitForCompactOptions, WriteBatch, WriteOptions,
+    WriteBatch, WriteOptions, properties,
 };
 
 use super::{
@@ -29,7 +29,7 @@ struct Rocks {
 
 pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
     let mut blocks = BlockBasedOptions::default();
-    blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES));
+    blocks.set_block_cache(&Cache::new_lru_cache(CACHE_BYTES).map_err(io::Error::other)?);
     blocks.set_bloom_filter(FILTER_BITS, false);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
@@ -48,6 +48,19 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
 impl Rocks {
     fn family(&self, name: &str) -> io::Result<&ColumnFamily> {
         self.database.cf_handle(name).ok_or_else(|| io::Error::other(format!("no column family {name}")))
+    }
+
+    /// Flushes and compactions that run or wait.
+    fn work_left(&self, name: &str) -> io::Result<u64> {
+        let names = [
+            properties::MEM_TABLE_FLUSH_PENDING,
+            properties::NUM_RUNNING_FLUSHES,
+            properties::COMPACTION_PENDING,
+            properties::NUM_RUNNING_COMPACTIONS,
+        ];
+        let family = self.family(name)?;
+        let count = |property| self.database.property_int_value_cf(family, property).map_err(io::Error::other);
+        names.into_iter().map(|property| count(property).map(Option::unwrap_or_default)).sum()
     }
 
     fn walk(&self, end: Option<Vec<u8>>) -> io::Result<DBRawIterator<'_>> {
@@ -92,9 +105,13 @@ impl Peer for Rocks {
     }
 
     fn settle(&self) -> io::Result<()> {
-        let mut options = WaitForCompactOptions::default();
-        options.set_flush(true);
-        self.database.wait_for_compact(&options).map_err(io::Error::other)
+        for name in [VERSIONS, ORDER] {
+            self.database.flush_cf(self.family(name)?).map_err(io::Error::other)?;
+        }
+        while [VERSIONS, ORDER].into_iter().map(|name| self.work_left(name)).sum::<io::Result<u64>>()? > 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> io::Result<()> {

@@ -30,6 +30,8 @@ fn verdicts() {
         (Aim { ratio_at_most: Some(0.89), ..none }, false),
         (Aim { p99_us_at_most: Some(20.0), ..none }, true),
         (Aim { p99_us_at_most: Some(19.0), ..none }, false),
+        (Aim { p50_ratio_at_most: Some(1.0), ..none }, true),
+        (Aim { p50_ratio_at_most: Some(0.9), ..none }, false),
         (Aim { p99_ratio_at_most: Some(2.0), ..none }, true),
         (Aim { p99_ratio_at_most: Some(1.9), ..none }, false),
         (Aim { ratio_at_least: Some(0.5), p99_ratio_at_most: Some(1.9), ..none }, false),

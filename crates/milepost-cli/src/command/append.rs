@@ -6,17 +6,17 @@
 //! waited for and told: nothing becomes durable unsaid.
 
 mod interrupt;
-mod lines;
 
 use std::{io, process::ExitCode};
 
 use milepost::{ErrorKind, Store, Ticket, Writer, json};
 
-use self::{
-    interrupt::{Input, Interrupt},
-    lines::{Line, Lines},
+use self::interrupt::{Input, Interrupt};
+use super::{
+    Context, default_writer,
+    lines::{self, Line, Lines},
+    receipt,
 };
-use super::{Context, default_writer, receipt};
 use crate::{
     args::Format,
     error::{CliError, say},
@@ -37,7 +37,7 @@ const UNDER_WAY_BYTES_MAX: usize = 64 << 20;
 #[command(after_long_help = "\
 Examples:
   echo '{\"events\":[{\"event\":\"set\",\"scope\":\"a/b\",\"key\":\"k\",\"value\":\"1\"}]}' | milepost append
-  milepost export | milepost append --store copy
+  milepost replay -o jsonl --from 100 | milepost append --store copy
 
 A commit has \"events\", a list of
   {\"event\":\"set\",\"scope\":..,\"key\":..,\"value\":..}
@@ -53,7 +53,8 @@ and may have \"writer\", \"attempt\", \"idempotency_key\", \"fences\": [{\"scope
   {\"condition\":\"key_at\",\"scope\":..,\"key\":..,\"seq\":..}
   {\"condition\":\"scope_at\",\"scope\":..,\"seq\":..}
   {\"condition\":\"value_below\",\"scope\":..,\"key\":..,\"bound\":..}
-\"seq\" and \"at\" of an exported line are accepted and not kept: this store gives its own.")]
+\"seq\" and \"at\" of an exported line are accepted and not kept: this store gives its own. For the same history, with the \
+same seqs and times, see `milepost import`.")]
 pub(crate) struct AppendArgs {
     /// Go on after a line that is refused; say which, and exit with the code of the first at the end.
     #[arg(long)]
@@ -137,7 +138,11 @@ impl Append<'_> {
             match line {
                 None => return Ok(Ended::Input),
                 Some(Line::TooLong { number }) => {
-                    self.refuse(CliError::LongLine { line: number, max: lines::LINE_BYTES_MAX })?;
+                    self.refuse(CliError::LongLine {
+                        line: number,
+                        input: "standard input".to_owned(),
+                        max: lines::LINE_BYTES_MAX,
+                    })?;
                 }
                 Some(Line::Whole { number, bytes }) => self.take(number, bytes)?,
             }

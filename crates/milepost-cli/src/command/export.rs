@@ -1,56 +1,126 @@
-//! `milepost export`: the log, or the state of a moment, as canonical JSON lines.
+//! `milepost export`: the log, or the state of a moment, as canonical JSON lines or as Parquet.
+
+#[cfg(feature = "parquet")]
+mod parquet;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::Seq;
+use clap::ValueEnum;
+use milepost::{Replay, ScopePrefix, Seq, View};
 
 use super::{Context, prefix, scope_of, view};
 use crate::{args::Format, error::CliError, output::Out};
 
 /// Write all commits as canonical JSON lines, or with --at the state of a moment. The same log gives the same bytes.
+///
+/// As Parquet there is a row for each event, with the seq, the time and the writer of its commit; of the state of a
+/// moment, a row for each key. A commit that only claims scopes is a row without an event.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   milepost export > commits.jsonl
   milepost export --at 'yesterday 03:12' task/etl > state.jsonl
-  milepost export | milepost append --store copy")]
+  milepost export | milepost import - --store copy
+  milepost export --format parquet > events.parquet")]
 pub(crate) struct ExportArgs {
     /// Only this scope and those below it.
     prefix: Option<OsString>,
     /// The state as of this moment instead of the commits.
     #[arg(long, value_name = "MOMENT")]
     at: Option<String>,
+    /// In which format.
+    #[arg(long, value_enum, default_value_t = FileFormat::Jsonl)]
+    format: FileFormat,
+}
+
+/// What is exported to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FileFormat {
+    /// Canonical JSON lines: what import takes.
+    Jsonl,
+    /// For other tools to read; only where the program was built with it.
+    Parquet,
+}
+
+/// What is exported.
+enum What {
+    Commits(Replay),
+    State(View, ScopePrefix),
 }
 
 pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     if context.format == Format::Csv {
         return Err(CliError::Argument {
             what: "--output",
-            why: "export writes JSON lines only; for CSV, use scan, log or replay".into(),
+            why: "export writes JSON lines or Parquet; for CSV, use scan, log or replay".into(),
         });
+    }
+    if args.format == FileFormat::Parquet {
+        can_write_parquet(out)?;
     }
     let within = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
-    let mut line = Vec::new();
-    if args.at.is_some() {
+    let what = if args.at.is_some() {
         let view = view(&store, args.at.as_deref(), scope_of(within.as_ref()).as_ref())?;
-        for scope in view.scopes(&within.unwrap_or_default())? {
-            for entry in view.scan(&scope, "") {
+        What::State(view, within.unwrap_or_default())
+    } else {
+        let replay = store.replay(Seq::FIRST);
+        What::Commits(match within {
+            Some(within) => replay.within(within),
+            None => replay,
+        })
+    };
+    match args.format {
+        FileFormat::Jsonl => lines(what, out)?,
+        FileFormat::Parquet => write_parquet(what)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn lines(what: What, out: &mut Out) -> Result<(), CliError> {
+    let mut line = Vec::new();
+    match what {
+        What::Commits(replay) => {
+            for commit in replay {
                 line.clear();
-                milepost::json::write_entry(&mut line, &scope, &entry?);
+                milepost::json::write_commit(&mut line, &commit?);
                 out.json(&line)?;
             }
         }
-        return Ok(ExitCode::SUCCESS);
+        What::State(view, within) => {
+            for scope in view.scopes(&within)? {
+                for entry in view.scan(&scope, "") {
+                    line.clear();
+                    milepost::json::write_entry(&mut line, &scope, &entry?);
+                    out.json(&line)?;
+                }
+            }
+        }
     }
-    let mut replay = store.replay(Seq::FIRST);
-    if let Some(within) = within {
-        replay = replay.within(within);
+    Ok(())
+}
+
+/// Refuses before anything is read.
+fn can_write_parquet(out: &Out) -> Result<(), CliError> {
+    let refused = |why: &str| Err(CliError::Argument { what: "--format", why: why.to_owned() });
+    if !cfg!(feature = "parquet") {
+        return refused("this program was built without Parquet; build it with `--features parquet`");
     }
-    for commit in replay {
-        line.clear();
-        milepost::json::write_commit(&mut line, &commit?);
-        out.json(&line)?;
+    if out.is_terminal() {
+        return refused("Parquet is not for a terminal; send it to a file, as in > events.parquet");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+#[cfg(feature = "parquet")]
+fn write_parquet(what: What) -> Result<(), CliError> {
+    match what {
+        What::Commits(replay) => parquet::commits(replay),
+        What::State(view, within) => parquet::state(&view, &within),
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn write_parquet(_what: What) -> Result<(), CliError> {
+    unreachable!("refused before anything was read")
 }

@@ -3,9 +3,9 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::ValueEnum;
-use milepost::{Change, ChangeKind, Subject};
+use milepost::{Change, ChangeKind, Key, Subject};
 
-use super::{Context, at, diff::from_to, key, prefix, scope_of};
+use super::{Context, at, diff::from_to, key, prefix, retain::policy_text, scope_of};
 use crate::{
     error::CliError,
     escape,
@@ -64,6 +64,16 @@ enum Kind {
     Release,
     /// A scope began as another one.
     Fork,
+    /// It was said what of the past is kept.
+    Retain,
+    /// What was said of it was taken back.
+    Unretain,
+    /// A hold was set: nothing is removed.
+    Hold,
+    /// A hold was released.
+    Unhold,
+    /// All that there ever was went.
+    Erase,
 }
 
 impl From<Kind> for ChangeKind {
@@ -75,6 +85,11 @@ impl From<Kind> for ChangeKind {
             Kind::Checkpoint => ChangeKind::Checkpoint,
             Kind::Release => ChangeKind::Release,
             Kind::Fork => ChangeKind::Fork,
+            Kind::Retain => ChangeKind::Retain,
+            Kind::Unretain => ChangeKind::Unretain,
+            Kind::Hold => ChangeKind::Hold,
+            Kind::Unhold => ChangeKind::Unhold,
+            Kind::Erase => ChangeKind::Erase,
         }
     }
 }
@@ -133,6 +148,17 @@ impl Row for ChangeRow {
                 (name.to_string(), format!("{}{}", change.kind.name(), note.unwrap_or_default()))
             }
             Subject::Fork { origin, point } => (String::new(), format!("fork of {origin} at {point}")),
+            Subject::Policy { policy: Some(policy) } => (String::new(), format!("retain: {}", policy_text(policy))),
+            Subject::Policy { policy: None } => (String::new(), change.kind.name().to_owned()),
+            Subject::Hold { name, note } => {
+                let note = note.as_ref().map(|note| format!(": {}", escape::one_line(note.as_str())));
+                (name.to_string(), format!("{}{}", change.kind.name(), note.unwrap_or_default()))
+            }
+            Subject::Erased { key, with_below, bytes } => {
+                let below = if *with_below { " and all below" } else { "" };
+                let key = key.as_ref().map(ToString::to_string).unwrap_or_default();
+                (key, format!("erased{below}, {bytes} bytes of values"))
+            }
         };
         vec![self.head().table(screen, [change.scope.to_string(), name, text])]
     }
@@ -147,6 +173,11 @@ impl Row for ChangeRow {
                 (name.as_str(), note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default())
             }
             Subject::Fork { origin, point } => ("", format!("{}@{point}", origin.as_str())),
+            Subject::Policy { policy } => ("", policy.as_ref().map(policy_text).unwrap_or_default()),
+            Subject::Hold { name, note } => {
+                (name.as_str(), note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default())
+            }
+            Subject::Erased { key, bytes, .. } => (key.as_ref().map_or("", Key::as_str), bytes.to_string()),
         };
         let (kind, scope) = (change.kind.name(), change.scope.as_str());
         vec![self.head().csv([kind.into(), scope.into(), name.into(), old, old_base64, new, new_base64])]

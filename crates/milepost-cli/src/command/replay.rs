@@ -4,7 +4,7 @@ use std::{borrow::Cow, ffi::OsString, process::ExitCode};
 
 use milepost::{Commit, Event, Seq};
 
-use super::{Context, prefix, scope_of, seq_from};
+use super::{Context, prefix, retain::policy_text, scope_of, seq_from};
 use crate::{
     error::CliError,
     escape,
@@ -70,6 +70,18 @@ impl CommitRow {
                 let from = format!("{}@{point}", origin.as_str());
                 ("fork", scope.as_str(), "", Some(Cow::from(from.into_bytes())))
             }
+            Event::Retain { prefix, policy } => {
+                ("retain", prefix.as_str(), "", Some(Cow::from(policy_text(policy).into_bytes())))
+            }
+            Event::Unretain { prefix } => ("unretain", prefix.as_str(), "", None),
+            Event::Hold { prefix, name, note } => {
+                let note = note.as_ref().map(|note| Cow::from(note.as_str().as_bytes()));
+                ("hold", prefix.as_str(), name.as_str(), note)
+            }
+            Event::Unhold { prefix, name } => ("unhold", prefix.as_str(), name.as_str(), None),
+            Event::Erase { scope, key, .. } => ("erase", scope.as_str(), key.as_str(), None),
+            Event::EraseScope { scope, .. } => ("erase_scope", scope.as_str(), "", None),
+            Event::ErasePrefix { prefix, .. } => ("erase_prefix", prefix.as_str(), "", None),
         });
         // Without events, it is what is left of a commit that only claimed something.
         events.chain(self.0.events.is_empty().then_some(("claim", "", "", None)))

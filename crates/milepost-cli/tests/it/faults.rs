@@ -12,7 +12,7 @@ use milepost::{Scope, Store};
 use super::world::{Ran, World, clean, finish, line, lines, skipped};
 
 /// Whether strace is there and may trace. If not, says so.
-fn can_trace(test: &str) -> bool {
+pub(crate) fn can_trace(test: &str) -> bool {
     let traced =
         Command::new("strace").args(["-f", "-o", "/dev/null", "-e", "inject=getppid:error=EIO", "true"]).output();
     let can = traced.is_ok_and(|output| output.status.success());
@@ -34,12 +34,12 @@ fn traced(world: &World, calls: &str, inject: &str, args: &[&str]) -> Command {
     command
 }
 
-fn run(world: &World, calls: &str, inject: &str, args: &[&str], input: &[u8]) -> Ran {
+pub(crate) fn run(world: &World, calls: &str, inject: &str, args: &[&str], input: &[u8]) -> Ran {
     finish(traced(world, calls, inject, args).spawn().unwrap(), input)
 }
 
 /// The lines of the last trace.
-fn trace(world: &World) -> Vec<String> {
+pub(crate) fn trace(world: &World) -> Vec<String> {
     fs::read_to_string(world.dir().join("trace")).unwrap().lines().map(str::to_owned).collect()
 }
 
@@ -156,7 +156,7 @@ fn fail_one(prepared: u64, calls: &str, inject: &str, fault: &str) {
 
 /// The calls of a trace that the program makes on its store, each with its number among the calls of its name and
 /// thread, which is what `when` counts. Those of the loader before it are left out.
-fn own_calls(trace: &[String]) -> Vec<(String, usize)> {
+pub(crate) fn own_calls(trace: &[String]) -> Vec<(String, usize)> {
     let mut counts = std::collections::HashMap::<(String, String), usize>::new();
     let mut calls = Vec::new();
     let mut own = false;

@@ -15,12 +15,21 @@ mod index;
 mod guide;
 // What it refuses, how, and with which exit code.
 mod bad_input;
+// Backups, restores and imports.
+mod backup;
+// Exports for other tools.
+#[cfg(feature = "parquet")]
+mod parquet;
 // Lines in, receipts out.
 mod append;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
+// What of the past is kept, and what is erased.
+mod retention;
 // System calls that fail.
 mod faults;
+// Every command with a call that fails.
+mod canonical;
 // A disk without room.
 mod full_disk;
 // The task patterns: watermark, step, job.

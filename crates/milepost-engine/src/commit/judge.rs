@@ -4,6 +4,7 @@
 //! Invariant: the judge sees every commit before this one, those of the same batch included, and changes nothing.
 
 mod overlay;
+mod told;
 
 use std::ops::ControlFlow;
 
@@ -233,6 +234,13 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
                 overlay.fork(scope, origin, point);
                 true
             }
+            EventRef::Retain { .. }
+            | EventRef::Unretain { .. }
+            | EventRef::Hold { .. }
+            | EventRef::Unhold { .. }
+            | EventRef::Erase { .. }
+            | EventRef::EraseScope { .. }
+            | EventRef::ErasePrefix { .. } => self.told(event, overlay)?,
         })
     }
 
@@ -251,21 +259,46 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         Ok(live)
     }
 
+    /// Whether the forks of a commit that was made before can be followed: each to an earlier commit, and not too far.
+    pub(crate) fn recorded_forks(&self, commit: &Sealed) -> Result<(), CommitError> {
+        let body = Body::parse(&commit.body).map_err(|error| self.own_fault(&error))?;
+        let mut events = body.events();
+        while let Some(found) = events.next().map_err(|error| self.own_fault(&error))? {
+            if let EventRef::Fork { scope, origin, point } = found.event
+                && let Some(why) = self.no_path(scope, origin, point)?
+            {
+                return Err(refused(Refusal::Fork { scope: Scope::from_stored(scope)?, why }));
+            }
+        }
+        Ok(())
+    }
+
+    fn no_path(&self, scope: &str, origin: &str, point: Seq) -> Result<Option<NoFork>, CommitError> {
+        Ok(if scope == origin {
+            Some(NoFork::Itself)
+        } else if point > self.last {
+            Some(NoFork::PointAhead { point, last: self.last })
+        } else if self.lineage().depth(origin, point)? >= limits::FORK_DEPTH_MAX {
+            Some(NoFork::TooDeep { origin: Scope::from_stored(origin)? })
+        } else {
+            None
+        })
+    }
+
     /// Whether a scope can begin as another one was.
     fn fork(&self, scope: &str, origin: &str, point: Seq, overlay: &Overlay) -> Result<(), CommitError> {
         let lineage = self.lineage();
-        let why = if scope == origin {
-            NoFork::Itself
-        } else if point > self.last {
-            NoFork::PointAhead { point, last: self.last }
+        let no_path = self.no_path(scope, origin, point)?;
+        let why = if let Some(why @ (NoFork::Itself | NoFork::PointAhead { .. })) = no_path {
+            why
         } else if let Some(fork) = lineage.fork(scope, Seq::MAX)? {
             NoFork::IsFork { since: Seq(fork.place.seq) }
         } else if overlay.is_fork(scope) {
             NoFork::IsFork { since: self.last.next().unwrap_or(Seq::MAX) }
         } else if overlay.any_live(scope, None) || self.holds_any_beside(scope, overlay)? {
             NoFork::HasState { version: lineage.scope_version(scope, Seq::MAX)? }
-        } else if lineage.depth(origin, point)? >= limits::FORK_DEPTH_MAX {
-            NoFork::TooDeep { origin: Scope::from_stored(origin)? }
+        } else if let Some(why) = no_path {
+            why
         } else {
             return Ok(());
         };

@@ -174,6 +174,9 @@ impl Leader {
 
 impl Batch<'_> {
     fn plan(&mut self, commit: Sealed, wall: Timestamp) -> Result<Planned, CommitError> {
+        if let Some(place) = commit.recorded {
+            return self.plan_recorded(commit, place);
+        }
         let shared = self.shared;
         let needs_judging = commit.needs_judging();
         if needs_judging {
@@ -186,7 +189,9 @@ impl Batch<'_> {
         let place = self.next_place(wall)?;
         let commit = if needs_judging {
             let tiers = shared.state.load();
-            let judge = Judge { tiers: &tiers, bodies: &*self, last: self.last.seq, now: place.at };
+            let all_told = tiers.with_unpublished_erasures();
+            let tiers = all_told.as_ref().unwrap_or(&tiers);
+            let judge = Judge { tiers, bodies: &*self, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -194,9 +199,31 @@ impl Batch<'_> {
         } else {
             commit
         };
+        Ok(self.append(commit, place))
+    }
+
+    /// A commit that was made before takes the place it had. It must be the next one; of what it says only the forks
+    /// are looked at, since readers rely on them.
+    fn plan_recorded(&mut self, commit: Sealed, place: Receipt) -> Result<Planned, CommitError> {
+        let last = self.last;
+        if Some(place.seq) != last.seq.next().filter(|seq| *seq < Seq::MAX) || place.at <= last.at {
+            return Err(CommitError::Refused(Box::new(Refusal::NotNext { place, last })));
+        }
+        if commit.forks {
+            self.fold()?;
+            let tiers = self.shared.state.load();
+            let all_told = tiers.with_unpublished_erasures();
+            let tiers = all_told.as_ref().unwrap_or(&tiers);
+            let judge = Judge { tiers, bodies: &*self, last: last.seq, now: place.at };
+            judge.recorded_forks(&commit)?;
+        }
+        Ok(self.append(commit, place))
+    }
+
+    fn append(&mut self, commit: Sealed, place: Receipt) -> Planned {
         self.frames.push(FrameBytes { body: commit.body, body_crc: commit.body_crc, seq: place.seq, at: place.at });
         self.last = place;
-        Ok(Planned::Receipt(place))
+        Planned::Receipt(place)
     }
 
     /// The next position and its stamp.

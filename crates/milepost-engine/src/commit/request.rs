@@ -2,8 +2,11 @@
 
 use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
-    ContentType, Event, Fence, Meta, Note, Precondition, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
-    limits, scope::is_reserved,
+    ContentType, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix,
+    Seq, Timestamp, Writer,
+    body::{Body, BodyError},
+    limits,
+    scope::is_reserved,
 };
 
 use super::encoder::Encoder;
@@ -18,7 +21,10 @@ pub struct Request {
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
+    /// Or erases: whether it may be refused for its events.
     forks: bool,
+    /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
+    is_recorded: bool,
 }
 
 /// A request encoded for the queue.
@@ -28,10 +34,13 @@ pub(crate) struct Sealed {
     pub(crate) body_crc: u32,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
-    /// Whether it deletes, clears or releases, so that the leader has to look for what is absent already.
+    /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
-    /// Whether it forks, so that the leader has to look whether it can.
+    /// Whether it forks or erases, so that the leader has to look whether it can.
     pub(crate) forks: bool,
+    /// The place that it has already: it was made before. What it says is kept as it is: no precondition is judged, and
+    /// nothing is left out.
+    pub(crate) recorded: Option<Receipt>,
 }
 
 impl Request {
@@ -42,7 +51,13 @@ impl Request {
             preconditions: Vec::new(),
             takes_away: false,
             forks: false,
+            is_recorded: false,
         }
+    }
+
+    /// A commit that was made before, to be committed at the place it had.
+    pub(crate) fn recorded() -> Request {
+        Request { is_recorded: true, ..Request::new(limits::VALUE_BYTES_CEILING) }
     }
 
     /// Says who writes.
@@ -61,7 +76,7 @@ impl Request {
     /// Claims a scope: commits that claim it with a lower token, or with an equal one under another writer's name, are
     /// refused from then on.
     pub fn fence(mut self, scope: &Scope, token: u64) -> Result<Request, CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         let number = usize::try_from(token).unwrap_or(usize::MAX);
         limits::check("fencing token", "as its number", number, 0, limits::FENCING_TOKEN_MAX as usize)?;
         limits::check("commit", "fences", self.meta.fences.len() + 1, 0, limits::FENCES_MAX)?;
@@ -131,27 +146,33 @@ impl Request {
         content_type: Option<&ContentType>,
         expires_at: Option<Timestamp>,
     ) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         Ok(self.encoder.set(scope, key, value, content_type, expires_at)?)
+    }
+
+    /// Adds a set below `$`, in place: of what the store keeps for itself.
+    pub(crate) fn add_kept(&mut self, scope: &Scope, key: &str, value: &[u8]) -> Result<(), CommitError> {
+        debug_assert!(is_reserved(scope.as_str()));
+        Ok(self.encoder.set(scope, key, value, Some(&ContentType::TEXT), None)?)
     }
 
     /// Adds a delete, in place.
     pub fn add_delete(&mut self, scope: &Scope, key: &str) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.delete(scope, key)?)
     }
 
     /// Adds the clearing of a scope, in place.
     pub fn add_clear(&mut self, scope: &Scope) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.clear(scope)?)
     }
 
     /// Adds the clearing of a scope and all below it, in place.
     pub fn add_clear_prefix(&mut self, prefix: &ScopePrefix) -> Result<(), CommitError> {
-        not_reserved(prefix.as_str())?;
+        self.not_reserved(prefix.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.clear_prefix(prefix)?)
     }
@@ -168,28 +189,82 @@ impl Request {
             Event::Checkpoint { scope, name, note } => self.add_checkpoint(scope, name.as_str(), note.as_ref()),
             Event::Release { scope, name } => self.add_release(scope, name.as_str()),
             Event::Fork { scope, origin, point } => self.add_fork(scope, origin, *point),
+            Event::Retain { prefix, policy } => self.add_retain(prefix, policy),
+            Event::Unretain { prefix } => self.add_unretain(prefix),
+            Event::Hold { prefix, name, note } => self.add_hold(prefix, name.as_str(), note.as_ref()),
+            Event::Unhold { prefix, name } => self.add_unhold(prefix, name.as_str()),
+            Event::Erase { scope, key, bytes } => self.add_erase(scope, key.as_str(), *bytes),
+            Event::EraseScope { scope, bytes } => self.add_erase_scope(scope, *bytes),
+            Event::ErasePrefix { prefix, bytes } => self.add_erase_prefix(prefix, *bytes),
         }
     }
 
     /// Gives the state of a scope after this commit a name, in place. A name given again moves on.
     pub fn add_checkpoint(&mut self, scope: &Scope, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         Ok(self.encoder.checkpoint(scope, name, note)?)
     }
 
     /// Lets the name of a checkpoint go, in place; one that is not there gives no event.
     pub fn add_release(&mut self, scope: &Scope, name: &str) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
+        self.not_reserved(scope.as_str())?;
         self.takes_away = true;
         Ok(self.encoder.release(scope, name)?)
     }
 
     /// Lets a scope begin as another one was after some commit, in place.
     pub fn add_fork(&mut self, scope: &Scope, origin: &Scope, point: Seq) -> Result<(), CommitError> {
-        not_reserved(scope.as_str())?;
-        not_reserved(origin.as_str())?;
+        self.not_reserved(scope.as_str())?;
+        self.not_reserved(origin.as_str())?;
         self.forks = true;
         Ok(self.encoder.fork(scope, origin, point)?)
+    }
+
+    /// Says what of the past is kept below a prefix, in place.
+    pub fn add_retain(&mut self, prefix: &ScopePrefix, policy: &Policy) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        Ok(self.encoder.retain(prefix, policy)?)
+    }
+
+    /// Takes the policy of a prefix away, in place; one that has none gives no event.
+    pub fn add_unretain(&mut self, prefix: &ScopePrefix) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.unretain(prefix)?)
+    }
+
+    /// Has nothing below a prefix removed until the hold of this name is released, in place.
+    pub fn add_hold(&mut self, prefix: &ScopePrefix, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        Ok(self.encoder.hold(prefix, name, note)?)
+    }
+
+    /// Releases a hold, in place; one that is not there gives no event.
+    pub fn add_unhold(&mut self, prefix: &ScopePrefix, name: &str) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        self.takes_away = true;
+        Ok(self.encoder.unhold(prefix, name)?)
+    }
+
+    /// Erases all that a key ever was, in place. `bytes` is what the history will say of its values.
+    pub fn add_erase(&mut self, scope: &Scope, key: &str, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(scope.as_str())?;
+        (self.takes_away, self.forks) = (true, true);
+        Ok(self.encoder.erase(scope, key, bytes)?)
+    }
+
+    /// Erases all that a scope ever held, in place.
+    pub fn add_erase_scope(&mut self, scope: &Scope, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(scope.as_str())?;
+        (self.takes_away, self.forks) = (true, true);
+        Ok(self.encoder.erase_scope(scope, bytes)?)
+    }
+
+    /// Erases all that a scope and those below it ever held, in place.
+    pub fn add_erase_prefix(&mut self, prefix: &ScopePrefix, bytes: u64) -> Result<(), CommitError> {
+        self.not_reserved(prefix.as_str())?;
+        (self.takes_away, self.forks) = (true, true);
+        Ok(self.encoder.erase_prefix(prefix, bytes)?)
     }
 
     /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
@@ -226,18 +301,35 @@ impl Request {
             meta: self.meta,
             takes_away: self.takes_away,
             forks: self.forks,
+            recorded: None,
         })
+    }
+
+    /// What the store keeps for itself is not for writers: a clear of `$` would take every fence away.
+    fn not_reserved(&self, scope: &str) -> Result<(), ScopeError> {
+        if !self.is_recorded && is_reserved(scope) {
+            return Err(ScopeError::Reserved { text: scope.to_owned() });
+        }
+        Ok(())
     }
 }
 
 impl Sealed {
+    /// A body that was committed before, at this place.
+    pub(crate) fn recorded(place: Receipt, body: Vec<u8>) -> Result<Sealed, BodyError> {
+        let parsed = Body::parse(&body)?;
+        let meta = parsed.meta()?;
+        let (mut forks, mut events) = (false, parsed.events());
+        while let Some(found) = events.next()? {
+            forks |= matches!(found.event, EventRef::Fork { .. });
+        }
+        let body_crc = crc32fast::hash(&body);
+        let (preconditions, takes_away, recorded) = (Vec::new(), false, Some(place));
+        Ok(Sealed { body, body_crc, preconditions, meta, takes_away, forks, recorded })
+    }
+
     /// Bytes that it takes in a segment.
     pub(crate) fn frame_bytes(&self) -> usize {
         frame_bytes(self.body.len())
     }
-}
-
-/// What the store keeps for itself is not for writers: a clear of `$` would take every fence away.
-fn not_reserved(scope: &str) -> Result<(), ScopeError> {
-    if is_reserved(scope) { Err(ScopeError::Reserved { text: scope.to_owned() }) } else { Ok(()) }
 }

@@ -46,6 +46,10 @@ fn is_told_by_versions(lineage: &Lineage<'_, Shared>, scope: &str, old: &View, n
     if is_reserved(scope) {
         return Ok(false);
     }
+    // What changed behind a point before the horizon may be gone.
+    if old.before.is_some() || new.before.is_some() {
+        return Ok(false);
+    }
     let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
     let is_cleared = lineage.tiers.last_clear(scope, last)?.is_some_and(|clear| clear.seq > before.0);
     if is_cleared || lineage.fork(scope, last)?.is_some_and(|fork| fork.place.seq > before.0) {
@@ -102,16 +106,24 @@ fn read_all(body: &[u8], scope: &str, keys: &mut Vec<Key>) -> Result<(), BodyErr
     Ok(())
 }
 
-/// The key of this scope that an event sets or deletes.
+/// The key of this scope that an event sets, deletes or erases.
 fn key_of(event: &EventRef<'_>, scope: &str) -> Option<Key> {
     match event {
-        EventRef::Set { scope: of, key, .. } | EventRef::Delete { scope: of, key } => {
+        EventRef::Set { scope: of, key, .. }
+        | EventRef::Delete { scope: of, key }
+        | EventRef::Erase { scope: of, key, .. } => {
             (*of == scope).then(|| Key::parse(key).expect("checked when it was inserted"))
         }
         EventRef::Clear { .. }
         | EventRef::ClearPrefix { .. }
         | EventRef::Checkpoint { .. }
         | EventRef::Release { .. }
-        | EventRef::Fork { .. } => None,
+        | EventRef::Fork { .. }
+        | EventRef::Retain { .. }
+        | EventRef::Unretain { .. }
+        | EventRef::Hold { .. }
+        | EventRef::Unhold { .. }
+        | EventRef::EraseScope { .. }
+        | EventRef::ErasePrefix { .. } => None,
     }
 }

@@ -140,8 +140,8 @@ impl World {
     }
 
     fn same(&mut self, scope: &str, old: &View, new: &View) {
-        let tiers = old.shared.state.pin();
-        let lineage = old.shared.lineage(&tiers);
+        let tiers = old.pin.shared.state.pin();
+        let lineage = old.pin.shared.lineage(&tiers);
         let walked = lines(walk::gather(&lineage, (scope, old), (scope, new)).unwrap(), old, new);
         let found: Vec<_> = old.diff(scope, new, scope).unwrap().map(Result::unwrap).collect();
         assert_eq!(found.iter().map(line).collect::<Vec<_>>(), walked, "{scope} at {} and {}", old.seq, new.seq);

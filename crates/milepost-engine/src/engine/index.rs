@@ -49,7 +49,7 @@ impl Indexing {
 
 impl Shared {
     /// MANIFEST of a store that is open for writing.
-    pub(super) fn keeper(&self) -> &Keeper {
+    pub(crate) fn keeper(&self) -> &Keeper {
         self.keeper.as_ref().expect("whoever leads or makes runs has the store open for writing")
     }
 

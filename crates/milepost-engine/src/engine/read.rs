@@ -14,7 +14,9 @@ use crate::{
     error::Unreadable,
     lineage::{Bodies, Lineage},
     manifest, open,
+    retention::{Needs, Pin},
     state::{Tiers, Version},
+    view::Before,
 };
 
 /// What is said where the log lacks a commit.
@@ -36,15 +38,40 @@ impl Engine {
     pub fn view(&self, at: At) -> Result<View, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
+        if at == At::Latest {
+            return Ok(self.latest());
+        }
         let last = shared.published();
+        let mut pinned = None;
         let (seq, at) = match at {
             At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
             At::Seq(seq) => (seq, None),
             At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
-            At::Checkpoint { scope, name } => (shared.checkpoint(&scope, &name, last)?, None),
+            At::Checkpoint { scope, name } => {
+                let seq = shared.checkpoint(&scope, &name, last)?;
+                pinned = Some(scope);
+                (seq, None)
+            }
         };
-        Ok(View { shared: self.hold(), seq, at })
+        // The pin first: whoever moves the horizons looks at the pins afterwards.
+        let pin = Pin::new(self.hold(), Needs::Point(seq));
+        let horizons = shared.retention.horizons();
+        let before = (seq < horizons.last()).then(|| Arc::new(Before { horizons, pinned }));
+        Ok(View { pin, seq, at, before })
+    }
+
+    /// The state now.
+    fn latest(&self) -> View {
+        let shared = self.shared();
+        loop {
+            let seq = shared.published();
+            let pin = Pin::new(self.hold(), Needs::Point(seq));
+            // If a horizon has moved past it meanwhile, there are newer commits to be seen.
+            if seq >= shared.retention.last_horizon() {
+                return View { pin, seq, at: Some(shared.now()), before: None };
+            }
+        }
     }
 
     /// The newest value of a key.
@@ -63,19 +90,19 @@ impl Engine {
     /// Who changed what, when, from what to what.
     pub fn history(&self, query: HistoryQuery) -> Result<History, ReadError> {
         self.shared().may_read()?;
-        History::new(Arc::clone(self.shared()), query)
+        History::new(self.hold(), query)
     }
 
     /// Every durable commit from `from` on, in order, up to the last one there is now.
     #[must_use]
     pub fn replay(&self, from: Seq) -> Replay {
-        Replay::new(Arc::clone(self.shared()), from, self.shared().published())
+        Replay::new(self.hold(), from, self.shared().published())
     }
 
     /// Every durable commit from `from` on, in order, those to come included.
     #[must_use]
     pub fn watch(&self, from: Seq) -> Watch {
-        Watch::new(Arc::clone(self.shared()), from)
+        Watch::new(self.hold(), from)
     }
 
     /// The commit at a position, as far as it was kept; `None` if there is none yet, or none any more.
@@ -86,7 +113,7 @@ impl Engine {
             return Ok(None);
         }
         match shared.reader.frame(seq).map_err(ReadError::Corrupt)? {
-            Found::Frame(frame) => shared.commit(&frame).map(Some),
+            Found::Frame(frame) => shared.commit(&frame),
             Found::Removed => Ok(None),
             Found::Ahead => Err(ReadError::Corrupt(shared.corruption(seq, NO_FRAME))),
         }
@@ -147,14 +174,21 @@ impl Shared {
 
     /// The first commit from one `Seq` to another that is there.
     pub(crate) fn next_commit(&self, from: Seq, last: Seq) -> Result<Option<Commit>, ReadError> {
-        let next = self.reader.frames(from, last).next();
-        next.transpose().map_err(ReadError::Corrupt)?.map(|frame| self.commit(&frame)).transpose()
+        for frame in self.reader.frames(from, last) {
+            if let Some(commit) = self.commit(&frame.map_err(ReadError::Corrupt)?)? {
+                return Ok(Some(commit));
+            }
+        }
+        Ok(None)
     }
 
-    /// A commit as its owner would see it.
-    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Commit, ReadError> {
+    /// A commit as its owner would see it; `None` of one of which nothing is left.
+    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Option<Commit>, ReadError> {
         let fault = |error: BodyError| self.unreadable(frame.seq(), &error);
         let body = Body::parse(frame.body()).map_err(fault)?;
+        if body.says_nothing() {
+            return Ok(None);
+        }
         let meta = body.meta().map_err(fault)?;
         let mut owned = Vec::with_capacity(body.event_count() as usize);
         let mut events = body.events();
@@ -162,7 +196,7 @@ impl Shared {
             let event = found.event.to_event();
             owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
-        Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
+        Ok(Some(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned }))
     }
 
     /// A body that can't be read, with its place.

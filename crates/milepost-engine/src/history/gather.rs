@@ -5,7 +5,10 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use milepost_types::{Corruption, Key, ScopePrefix, Seq, scope::is_reserved};
+use milepost_types::{
+    Corruption, Key, ScopePrefix, Seq,
+    scope::{is_hidden, is_reserved},
+};
 
 use super::ChangeKind;
 use crate::{
@@ -21,7 +24,7 @@ pub(super) struct Found {
     /// Commit, and place of the event in it.
     pub(super) place: (u64, u32),
     pub(super) scope: Arc<str>,
-    /// The key or the checkpoint's name; empty for a fork.
+    /// The key, or the name of the checkpoint or hold; else empty, or what [`super::told`] makes of it.
     pub(super) name: Arc<str>,
     pub(super) kind: ChangeKind,
     pub(super) old: Option<Version>,
@@ -38,6 +41,8 @@ pub(super) struct Gather<'a> {
     /// The first commit and the last.
     pub(super) range: (u64, u64),
     pub(super) found: Vec<Found>,
+    /// Of the key that is walked over: changes through here were erased.
+    pub(super) erased: Option<Mark>,
 }
 
 /// What happens to all keys of a scope at once.
@@ -53,7 +58,7 @@ impl Gather<'_> {
     pub(super) fn prefix(&mut self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let mut scopes: Vec<Arc<str>> = Vec::new();
         self.lineage.each_scope(prefix, &mut |scope| {
-            scopes.extend((!is_reserved(scope)).then(|| Arc::from(scope)));
+            scopes.extend((!is_hidden(scope)).then(|| Arc::from(scope)));
             Ok(ControlFlow::Continue(()))
         })?;
         for scope in scopes {
@@ -61,6 +66,9 @@ impl Gather<'_> {
         }
         if self.key.is_none() && !is_reserved(prefix.as_str()) {
             self.checkpoints(prefix)?;
+        }
+        if !is_reserved(prefix.as_str()) {
+            self.told(prefix)?;
         }
         Ok(())
     }
@@ -80,14 +88,17 @@ impl Gather<'_> {
         }
         if let Some(key) = self.key {
             let inherited = self.inherited(fork.as_ref(), key.as_str())?;
+            self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key.as_str()))?;
             let versions = tiers.versions(scope, key.as_str())?;
             self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
             return Ok(());
         }
+        let erased = tiers.erased_of(scope)?;
         let orders = tiers.key_orders(scope);
         let mut keys = tiers.keys(scope, &orders, "")?;
         while let Some(key) = keys.read_next()? {
             let key: Arc<str> = Arc::from(key);
+            self.erased = erased.as_ref().map_or(Ok(None), |erased| erased.mark(&key))?;
             if keys.newest(self.last)?.is_none() {
                 continue;
             }
@@ -109,6 +120,7 @@ impl Gather<'_> {
         let mut keys = line.keys(tiers, "")?;
         while let Some(key) = keys.read_next()? {
             if tiers.newest(scope, key, self.last)?.is_none() {
+                self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;
                 let key = Arc::from(key);
                 self.changes(scope, &key, &[], turns, keys.seen()?);
             }
@@ -194,7 +206,7 @@ impl Gather<'_> {
         Ok(())
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         place: (u64, u32),
         scope: &Arc<str>,
@@ -205,9 +217,20 @@ impl Gather<'_> {
     ) {
         let is_of_key = match kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => true,
-            ChangeKind::Checkpoint | ChangeKind::Release | ChangeKind::Fork => false,
+            ChangeKind::Checkpoint
+            | ChangeKind::Release
+            | ChangeKind::Fork
+            | ChangeKind::Retain
+            | ChangeKind::Unretain
+            | ChangeKind::Hold
+            | ChangeKind::Unhold
+            | ChangeKind::Erase => false,
         };
         let (from, until) = self.range;
+        let is_erased = self.erased.is_some_and(|mark| place <= (mark.seq, mark.record));
+        if is_of_key && is_erased {
+            return;
+        }
         let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);
         if is_wanted && (!is_of_key || old.is_some() || new.is_some()) {
             self.found.push(Found { place, scope: Arc::clone(scope), name: Arc::clone(name), kind, old, new });

@@ -35,6 +35,8 @@ pub(crate) struct Manifest {
     pub(crate) runs: Vec<RunRow>,
     /// Set by a clean close, taken away by the next opening for writing.
     pub(crate) clean: Option<CleanRow>,
+    /// From where on the past of a place can be read. What is before may be gone, so no row ever moves back or goes.
+    pub(crate) horizons: Vec<HorizonRow>,
 }
 
 /// One segment.
@@ -91,10 +93,20 @@ pub(crate) struct CleanRow {
     pub(crate) last_seq: u64,
 }
 
+/// From where on the past of a place can be read.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct HorizonRow {
+    /// Where in the tree of scopes, empty for the root.
+    pub(crate) prefix: String,
+    pub(crate) seq: u64,
+    /// The time of that commit, or of the moment that it stands for.
+    pub(crate) at: i64,
+}
+
 // The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
 const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
 const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
-const _: () = assert!(size_of::<ArchivedManifest>() == 72 && size_of::<ArchivedSegmentRow>() == 56);
+const _: () = assert!(size_of::<ArchivedManifest>() == 80 && size_of::<ArchivedSegmentRow>() == 56);
 
 /// Bytes that are no manifest of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,10 @@ use milepost_types::{
     body::{Body, BodyError},
 };
 
-use super::{FENCE, FORK, IDEMPOTENCY, Kind, Mark, Memtable, ScopeState, Version, checkpoints_of, scopes::ScopeIndex};
+use super::{
+    ERASED, ERASED_BELOW, FENCE, FORK, IDEMPOTENCY, Kind, Mark, Memtable, POLICY, ScopeState, Version, checkpoints_of,
+    erased_keys_of, holds_of, prefix_key, scopes::ScopeIndex,
+};
 
 /// Keys of a group: their slots and lines fit into the first cache many times over.
 const GROUP: usize = 32;
@@ -45,6 +48,13 @@ struct Put {
     hash: u64,
     name: Range<usize>,
     version: Version,
+}
+
+impl Memtable {
+    fn erases(&self, seq: Seq) {
+        // Pairs with the load in `Memtable::last_erasure`.
+        self.last_erasure.fetch_max(seq.0, Ordering::Release);
+    }
 }
 
 impl<M: Deref<Target = Memtable>> Inserter<M> {
@@ -102,6 +112,13 @@ impl<M: Deref<Target = Memtable>> Inserter<M> {
                     let state = scope_of(memtable, &mut None, FORK);
                     group.put(memtable, state, scope, Version { seq: seq.0, record, kind: Kind::Claim });
                 }
+                EventRef::Retain { .. }
+                | EventRef::Unretain { .. }
+                | EventRef::Hold { .. }
+                | EventRef::Unhold { .. }
+                | EventRef::Erase { .. }
+                | EventRef::EraseScope { .. }
+                | EventRef::ErasePrefix { .. } => group.told(memtable, seq, record, &found.event),
             }
         }
         if body.has_claims() {
@@ -119,6 +136,43 @@ impl<M: Deref<Target = Memtable>> Inserter<M> {
 }
 
 impl Group {
+    /// Folds what retention is told. An erasure takes the present away as well: a read of the newest state asks nothing
+    /// else.
+    fn told(&mut self, memtable: &Memtable, seq: Seq, record: u32, event: &EventRef<'_>) {
+        let version = |kind| Version { seq: seq.0, record, kind };
+        let (scope, key, kind) = match *event {
+            EventRef::Retain { prefix, .. } => (POLICY.into(), prefix_key(prefix), Kind::Claim),
+            EventRef::Unretain { prefix } => (POLICY.into(), prefix_key(prefix), Kind::Delete),
+            EventRef::Hold { prefix, name, .. } => (holds_of(prefix), name, Kind::Claim),
+            EventRef::Unhold { prefix, name } => (holds_of(prefix), name, Kind::Delete),
+            EventRef::Erase { scope, key, .. } => {
+                memtable.erases(seq);
+                self.put(memtable, scope_of(memtable, &mut None, scope), key, version(Kind::Delete));
+                (erased_keys_of(scope).into(), key, Kind::Claim)
+            }
+            EventRef::EraseScope { scope, .. } => {
+                memtable.erases(seq);
+                let state = scope_of(memtable, &mut None, scope);
+                state.touch(seq);
+                state.clear(Mark { seq: seq.0, record });
+                (ERASED.into(), scope, Kind::Claim)
+            }
+            EventRef::ErasePrefix { prefix, .. } => {
+                memtable.erases(seq);
+                scope_of(memtable, &mut None, &format!("{prefix}/")).clear(Mark { seq: seq.0, record });
+                (ERASED_BELOW.into(), prefix_key(prefix), Kind::Claim)
+            }
+            EventRef::Set { .. }
+            | EventRef::Delete { .. }
+            | EventRef::Clear { .. }
+            | EventRef::ClearPrefix { .. }
+            | EventRef::Checkpoint { .. }
+            | EventRef::Release { .. }
+            | EventRef::Fork { .. } => return,
+        };
+        self.put(memtable, scope_of(memtable, &mut None, &scope), key, version(kind));
+    }
+
     fn put(&mut self, memtable: &Memtable, state: &ScopeState, key: &str, version: Version) {
         state.touch(Seq(version.seq));
         let begin = self.names.len();

@@ -3,18 +3,31 @@
 //! A look-up is a chain of cache misses, but those of two keys do not wait for each other: so what the look-ups of a
 //! group read is touched first, step by step for all of them, and the processor waits for all at once.
 //!
+//! Many keys are often those of a directory or two: then a run is asked with a [`Finger`], which needs no hash.
+//!
 //! Invariant: each key is answered as [`Tiers::find`] answers it.
 
 use std::hint::black_box;
 
-use milepost_index::Run;
+use milepost_index::{Finger, Near, Run};
 use milepost_types::{Corruption, Seq};
 
-use super::{Tiers, Version};
+use super::{Tiers, Version, look};
 use crate::memtable::Name;
 
 /// Keys of a group: what they touch fits into the first cache of the processor.
 const GROUP: usize = 64;
+/// With fewer keys, none are taken to be near each other.
+const NEAR_MIN: usize = 128;
+
+/// How a run is asked.
+enum Way<'a> {
+    /// Not at all: it has no version of the scope that a read meets.
+    Not,
+    /// From one key to the next.
+    Near(Box<Finger<'a>>),
+    ByHash,
+}
 
 impl Tiers {
     /// The versions that a read of these keys as of `seq` meets, appended to `found` in their order.
@@ -26,16 +39,40 @@ impl Tiers {
         found: &mut Vec<Option<Version>>,
     ) -> Result<(), Corruption> {
         found.reserve(keys.len());
+        if seq.0 < self.last_erasure() {
+            for key in keys {
+                found.push(self.find(scope, key, seq)?);
+            }
+            return Ok(());
+        }
+        let ways = self.runs.iter().map(|run| self.way(run, scope, keys.len(), seq));
+        let mut ways = ways.collect::<Result<Vec<Way<'_>>, _>>()?;
+        let scope_hash = Name::new(self.seed, scope, "").scope_hash;
         for group in keys.chunks(GROUP) {
             let mut names = Vec::with_capacity(GROUP);
-            let scope_hash = Name::new(self.seed, scope, "").scope_hash;
             names.extend(group.iter().map(|key| Name { scope, key, scope_hash, key_hash: scope_hash.key(key) }));
             self.memtables().for_each(|memtable| memtable.touch_each(&names));
-            self.runs.iter().filter(|run| run.facts().first_seq <= seq.0).for_each(|run| touch_slots(run, &names));
+            for (run, way) in self.runs.iter().zip(&ways) {
+                if matches!(way, Way::ByHash) {
+                    touch_slots(run, &names);
+                }
+            }
             let open = self.in_memory(&names, seq, found);
-            self.in_runs(&names, &open, seq, found)?;
+            self.in_runs(&names, &mut ways, &open, seq, found)?;
         }
         Ok(())
+    }
+
+    fn way<'a>(&self, run: &'a Run, scope: &str, keys: usize, seq: Seq) -> Result<Way<'a>, Corruption> {
+        if run.facts().first_seq > seq.0 {
+            return Ok(Way::Not);
+        }
+        // What was cleared is found out by name.
+        if keys < NEAR_MIN || run.has_clears() {
+            return Ok(Way::ByHash);
+        }
+        let view = look::scope(run, self.seed, scope)?.filter(|view| view.keys() > 0);
+        Ok(view.map_or(Way::Not, |view| Way::Near(Box::new(run.finger(view)))))
     }
 
     /// Answers what memory decides; the places, in the group and in `found`, of those that it does not.
@@ -55,19 +92,24 @@ impl Tiers {
     fn in_runs(
         &self,
         names: &[Name<'_>],
+        ways: &mut [Way<'_>],
         open: &[(usize, usize)],
         seq: Seq,
         found: &mut [Option<Version>],
     ) -> Result<(), Corruption> {
         let mut open = open.to_vec();
-        for run in &self.runs {
+        for (run, way) in self.runs.iter().zip(ways) {
             if open.is_empty() {
                 break;
             }
-            touch_blocks(run, open.iter().map(|(index, _)| &names[*index]));
+            match way {
+                Way::Not => continue,
+                Way::ByHash => touch_blocks(run, open.iter().map(|(index, _)| &names[*index])),
+                Way::Near(_) => {}
+            }
             let mut rest = Vec::with_capacity(open.len());
             for (index, place) in open {
-                match self.find_in_run(run, &names[index], seq)? {
+                match self.ask(run, way, &names[index], seq)? {
                     Some(version) => found[place] = version,
                     None => rest.push((index, place)),
                 }
@@ -75,6 +117,24 @@ impl Tiers {
             open = rest;
         }
         Ok(())
+    }
+
+    /// What a run decides about a key; `None` if that is for older ones to say.
+    #[inline]
+    fn ask(
+        &self,
+        run: &Run,
+        way: &mut Way<'_>,
+        name: &Name<'_>,
+        seq: Seq,
+    ) -> Result<Option<Option<Version>>, Corruption> {
+        if let Way::Near(finger) = way {
+            match finger.find(name.key, seq.0)? {
+                Near::Known(found) => return look::met(run, found),
+                Near::Far => *way = Way::ByHash,
+            }
+        }
+        self.find_in_run(run, name, seq)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use milepost_index::{Run, Versions};
 use milepost_types::{Corruption, Seq};
 
-use super::{Kind, Mark, Tiers, Version, look};
+use super::{Kind, Mark, Tiers, Version, erased::ErasedOf, look};
 use crate::memtable::{Memtable, SortedKey};
 
 /// The orders of a scope's keys in memory, as they were when they were asked for.
@@ -31,6 +31,8 @@ pub(crate) struct KeyCursor<'t> {
     standings: Vec<Standing<'t>>,
     /// The key that was read last.
     key: String,
+    /// What of the scope was erased; `None` if nothing was.
+    erased: Option<ErasedOf<'t>>,
 }
 
 /// Where the walk stands in one tier.
@@ -79,7 +81,7 @@ impl<'t> KeyCursor<'t> {
                 standings.push(Standing { place: Place::Run(Box::new(place)), is_at_key: false });
             }
         }
-        Ok(KeyCursor { standings, key: String::new() })
+        Ok(KeyCursor { standings, key: String::new(), erased: tiers.erased_of(scope)? })
     }
 
     /// Goes to the next key; `None` behind the last.
@@ -120,11 +122,29 @@ impl<'t> KeyCursor<'t> {
         let version = self.newest(seq)?;
         let is_gone =
             |version: &Version| version.kind == Kind::Delete || clear.is_some_and(|mark| mark.stands_after(version));
-        Ok(version.filter(|version| !is_gone(version)))
+        let seen = version.filter(|version| !is_gone(version));
+        match (&self.erased, seen) {
+            (Some(erased), Some(version)) => {
+                let mark = erased.mark(&self.key)?;
+                Ok(seen.filter(|_| !mark.is_some_and(|mark| mark.stands_after(&version))))
+            }
+            (Some(_) | None, seen) => Ok(seen),
+        }
     }
 
-    /// Every version of the key, oldest first.
+    /// Every version of the key that was not erased since, oldest first.
     pub(crate) fn versions(&self) -> Result<Vec<Version>, Corruption> {
+        let mut versions = self.versions_ever()?;
+        if let Some(erased) = &self.erased
+            && let Some(mark) = erased.mark(&self.key)?
+        {
+            versions.retain(|version| !mark.stands_after(version));
+        }
+        Ok(versions)
+    }
+
+    /// Every version of the key, erased or not, oldest first.
+    pub(crate) fn versions_ever(&self) -> Result<Vec<Version>, Corruption> {
         let mut versions = Vec::new();
         for standing in self.standings.iter().rev().filter(|standing| standing.is_at_key) {
             match &standing.place {

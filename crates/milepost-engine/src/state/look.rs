@@ -8,7 +8,7 @@ use milepost_index::{Run, ScopeHash, ScopeView, Versions};
 use milepost_types::{Corruption, Scope, Seq, limits, scope::is_reserved};
 
 use super::{Kind, Mark, Version};
-use crate::memtable::{CHECKPOINT, Met, Name, RESERVED, prefix_names};
+use crate::memtable::{CHECKPOINT, ERASED, HOLD, Met, Name, RESERVED, prefix_names};
 
 /// A version as a run has it.
 pub(super) fn version(run: &Run, version: milepost_index::Version) -> Result<Version, Corruption> {
@@ -64,6 +64,13 @@ pub(super) fn look(
     })
 }
 
+/// What a version decides that was found in a run without clears; `None` if older runs do.
+#[inline]
+pub(super) fn met(run: &Run, found: Option<milepost_index::Version>) -> Result<Option<Option<Version>>, Corruption> {
+    let found = found.map(|found| version(run, found)).transpose()?;
+    Ok(found.map(|found| (found.kind != Kind::Delete).then_some(found)))
+}
+
 /// A key that a walk met must be one that a writer can write. Checksums do not show it of a run that was crafted.
 pub(super) fn check_key(run: &Run, key: &str) -> Result<(), Corruption> {
     if key.len() <= limits::KEY_BYTES_MAX && !key.contains('\0') {
@@ -72,10 +79,10 @@ pub(super) fn check_key(run: &Run, key: &str) -> Result<(), Corruption> {
     Err(run.disagrees(Seq(run.facts().first_seq), format!("{key:?} is no key that a writer can write")))
 }
 
-/// The same of a scope, of a prefix that was cleared, or of where a scope's checkpoints are kept.
+/// The same of a scope, of a prefix that was cleared, or of where what is said of a scope is kept under its name.
 pub(super) fn check_scope(run: &Run, name: &str) -> Result<(), Corruption> {
     let path = name.strip_suffix('/').unwrap_or(name);
-    let kept = path.strip_prefix(CHECKPOINT).and_then(|rest| rest.strip_prefix('/'));
+    let kept = [CHECKPOINT, HOLD, ERASED].into_iter().find_map(|root| path.strip_prefix(root)?.strip_prefix('/'));
     let path = kept.unwrap_or(path);
     if name == "/" || Scope::from_stored(path).is_ok() {
         return Ok(());
@@ -97,6 +104,12 @@ pub(super) fn reserved(run: &Run) -> Result<(u64, u64, u64), Corruption> {
         versions += view.changes();
     }
     Ok((scopes, keys, versions))
+}
+
+/// Whether it may hold an erasure. The names of all that were erased begin alike.
+pub(super) fn has_erasures(run: &Run) -> Result<bool, Corruption> {
+    let mut cursor = run.scopes_from(ERASED)?;
+    Ok(cursor.read_next()?.is_some_and(|(name, _)| name.starts_with(ERASED)))
 }
 
 /// Appends versions, oldest first.

@@ -9,7 +9,7 @@
 //! Invariant: each covers a range of commits, the ranges adjoin, and the first begins with the first commit. So a
 //! version of a newer tier, and a clear, stands after all versions of an older one.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use milepost_index::Run;
 use milepost_types::{
@@ -27,7 +27,7 @@ use super::{
 use crate::memtable::{Memtable, Met, Name, kind_in_run};
 
 /// What versions are kept in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tiers {
     pub(super) active: Arc<Memtable>,
     /// The first commit that the active memtable covers, if it covers any.
@@ -37,6 +37,10 @@ pub(crate) struct Tiers {
     pub(super) runs: Vec<Arc<Run>>,
     /// Whether a run may hold a fork.
     pub(super) runs_have_forks: bool,
+    /// No run holds an erasure by a commit behind it: 0 if none holds any.
+    pub(super) runs_last_erasure: u64,
+    /// The last commit that reads may see. What is above it may be undone yet.
+    pub(super) published: Arc<AtomicU64>,
     pub(super) seed: u64,
 }
 
@@ -62,22 +66,25 @@ pub(crate) struct TierSizes {
 }
 
 impl Tiers {
-    pub(super) fn new(seed: u64, mut runs: Vec<Arc<Run>>) -> Tiers {
+    pub(super) fn new(seed: u64, mut runs: Vec<Arc<Run>>, published: Arc<AtomicU64>) -> Tiers {
         let mut next = 1;
         for run in &runs {
             assert_eq!(run.facts().first_seq, next, "runs adjoin, from the first commit on");
             next = run.facts().last_seq + 1;
         }
         runs.reverse();
-        let (active, runs_have_forks) = (Arc::new(Memtable::new(seed)), any_forks(&runs, seed));
-        Tiers { active, active_first: Seq(next), frozen: None, runs, runs_have_forks, seed }
+        let (runs_have_forks, runs_last_erasure) = (any_forks(&runs, seed), last_erasure(&runs));
+        let active = Arc::new(Memtable::new(seed));
+        let active_first = Seq(next);
+        Tiers { active, active_first, frozen: None, runs, runs_have_forks, runs_last_erasure, published, seed }
     }
 
     /// The same with another frozen memtable and other runs.
     pub(super) fn with(&self, frozen: Option<Arc<Frozen>>, runs: Vec<Arc<Run>>) -> Tiers {
         let (active, active_first) = (Arc::clone(&self.active), self.active_first);
-        let runs_have_forks = any_forks(&runs, self.seed);
-        Tiers { active, active_first, frozen, runs, runs_have_forks, seed: self.seed }
+        let (runs_have_forks, runs_last_erasure) = (any_forks(&runs, self.seed), last_erasure(&runs));
+        let published = Arc::clone(&self.published);
+        Tiers { active, active_first, frozen, runs, runs_have_forks, runs_last_erasure, published, seed: self.seed }
     }
 
     /// Those in memory, newest first.
@@ -103,13 +110,23 @@ impl Tiers {
         glance: impl Fn(Version),
     ) -> Result<Option<Version>, Corruption> {
         let name = Name::new(self.seed, scope, key);
-        if seq < self.active_first {
-            return self.find_below(&name, seq, &glance);
+        let found = self.find_ever(&name, seq, glance)?;
+        if seq.0 >= self.last_erasure() {
+            return Ok(found);
         }
-        match self.active.look(&name, seq, &glance) {
+        self.unless_erased(scope, key, found)
+    }
+
+    /// The same, erased or not.
+    #[inline]
+    fn find_ever(&self, name: &Name<'_>, seq: Seq, glance: impl Fn(Version)) -> Result<Option<Version>, Corruption> {
+        if seq < self.active_first {
+            return self.find_below(name, seq, &glance);
+        }
+        match self.active.look(name, seq, &glance) {
             Met::Version(version) => Ok(Some(version)),
             Met::Gone => Ok(None),
-            Met::Nothing => self.find_below(&name, seq, &glance),
+            Met::Nothing => self.find_below(name, seq, &glance),
         }
     }
 
@@ -182,7 +199,7 @@ impl Tiers {
         Ok(self.versions(scope, key)?.first().map(|version| Seq(version.seq)))
     }
 
-    /// Every version of a key, oldest first.
+    /// Every version of a key that was not erased since, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Result<Vec<Version>, Corruption> {
         let name = Name::new(self.seed, scope, key);
         let mut versions = Vec::new();
@@ -193,6 +210,7 @@ impl Tiers {
         }
         let mut in_memory: Vec<Vec<Version>> = self.memtables().map(|memtable| memtable.versions(scope, key)).collect();
         versions.extend(in_memory.drain(..).rev().flatten());
+        self.drop_erased(scope, key, &mut versions)?;
         Ok(versions)
     }
 
@@ -363,6 +381,13 @@ impl Tiers {
         }
         sizes
     }
+}
+
+/// The last commit that may have erased anything, by what the runs say: their last commit, if they hold an erasure. One
+/// that can't be asked may.
+fn last_erasure(runs: &[Arc<Run>]) -> u64 {
+    let may_hold = |run: &&Arc<Run>| !matches!(look::has_erasures(run), Ok(false));
+    runs.iter().filter(may_hold).map(|run| run.facts().last_seq).max().unwrap_or(0)
 }
 
 /// What was met, if it decides.

@@ -11,7 +11,10 @@ use milepost_types::{Corruption, EventRef, Seq, body::Body};
 
 use crate::{
     index::INDEX,
-    memtable::{FENCE, FORK, IDEMPOTENCY, Kind, checkpoints_of, kind_in_run},
+    memtable::{
+        ERASED, ERASED_BELOW, FENCE, FORK, IDEMPOTENCY, Kind, POLICY, checkpoints_of, erased_keys_of, holds_of,
+        kind_in_run, prefix_key,
+    },
 };
 
 /// Runs, and how much of the log was found in them.
@@ -138,6 +141,13 @@ impl Checked {
                     self.version(seed, (&checkpoints_of(scope), name), (seq, record), Kind::Delete)?;
                 }
                 EventRef::Fork { scope, .. } => self.version(seed, (FORK, scope), (seq, record), Kind::Claim)?,
+                EventRef::Retain { .. }
+                | EventRef::Unretain { .. }
+                | EventRef::Hold { .. }
+                | EventRef::Unhold { .. }
+                | EventRef::Erase { .. }
+                | EventRef::EraseScope { .. }
+                | EventRef::ErasePrefix { .. } => self.told(seed, (seq, record), &found.event)?,
             }
         }
         let meta = body.meta()?;
@@ -150,6 +160,35 @@ impl Checked {
             self.version(seed, (FENCE, scope), (seq, 0), Kind::Claim)?;
         }
         Ok(())
+    }
+
+    /// What retention was told.
+    fn told(&mut self, seed: u64, at: (Seq, u32), event: &EventRef<'_>) -> Result<(), Corruption> {
+        match *event {
+            EventRef::Retain { prefix, .. } => self.version(seed, (POLICY, prefix_key(prefix)), at, Kind::Claim),
+            EventRef::Unretain { prefix } => self.version(seed, (POLICY, prefix_key(prefix)), at, Kind::Delete),
+            EventRef::Hold { prefix, name, .. } => self.version(seed, (&holds_of(prefix), name), at, Kind::Claim),
+            EventRef::Unhold { prefix, name } => self.version(seed, (&holds_of(prefix), name), at, Kind::Delete),
+            EventRef::Erase { scope, key, .. } => {
+                self.version(seed, (scope, key), at, Kind::Delete)?;
+                self.version(seed, (&erased_keys_of(scope), key), at, Kind::Claim)
+            }
+            EventRef::EraseScope { scope, .. } => {
+                self.clear(seed, scope, at.0)?;
+                self.version(seed, (ERASED, scope), at, Kind::Claim)
+            }
+            EventRef::ErasePrefix { prefix, .. } => {
+                self.clear(seed, &format!("{prefix}/"), at.0)?;
+                self.version(seed, (ERASED_BELOW, prefix_key(prefix)), at, Kind::Claim)
+            }
+            EventRef::Set { .. }
+            | EventRef::Delete { .. }
+            | EventRef::Clear { .. }
+            | EventRef::ClearPrefix { .. }
+            | EventRef::Checkpoint { .. }
+            | EventRef::Release { .. }
+            | EventRef::Fork { .. } => Ok(()),
+        }
     }
 
     /// A version is there if it is the last of its commit, or hidden by a later one of it.

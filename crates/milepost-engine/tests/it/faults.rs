@@ -49,6 +49,33 @@ fn a_failed_sync_stops_commits_and_not_reads() {
     assert_eq!(set(&store, b"2").unwrap(), Seq(2));
 }
 
+/// An erasure whose sync failed hid the values that the store still had: it was folded, and no read asked whether it was
+/// durable. Found by the simulator.
+#[test]
+fn an_erasure_that_is_not_durable_hides_nothing() {
+    let place = || milepost_types::ScopePrefix::parse("s").unwrap();
+    for nth in 0..3 {
+        let disk = SimDisk::new(1);
+        let store = open(Arc::new(disk.clone()), Threads::Stepped);
+        set(&store, b"1").unwrap();
+        disk.inject(fault(Op::Sync, FaultKind::SyncFailsAndDropsPages));
+        let mut request = store.request();
+        match nth {
+            0 => request.add_erase(&scope("s"), "k", 1).unwrap(),
+            1 => request.add_erase_scope(&scope("s"), 1).unwrap(),
+            _ => request.add_erase_prefix(&place(), 1).unwrap(),
+        }
+        assert!(matches!(store.commit(request), Err(CommitError::OutcomeUnknown(_))));
+        assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+        let view = store.view(milepost_types::At::Seq(Seq(1))).unwrap();
+        assert_eq!(view.scopes(&place()).unwrap(), [scope("s")]);
+        assert_eq!(view.scan("s", "").count(), 1);
+        drop((view, store));
+        let store = open(Arc::new(disk.crash(Crash::LoseUnsynced, 1)), Threads::Stepped);
+        assert_eq!(store.get("s", "k").unwrap().unwrap().to_vec(), b"1");
+    }
+}
+
 /// FAULTS C1: nothing appended, reads go on, and when there is room the same `Seq` is given to the next commit.
 #[test]
 fn a_full_disk_refuses_and_takes_commits_again() {

@@ -74,6 +74,7 @@ fn history(store: &Checked, query: HistoryQuery) -> Vec<String> {
                 format!("{seq} {kind} {name} {}", note.as_ref().map_or("-", |note| note.as_str()))
             }
             Subject::Fork { origin, point } => format!("{seq} {kind} {origin}@{point}"),
+            Subject::Policy { .. } | Subject::Hold { .. } | Subject::Erased { .. } => format!("{seq} {kind}"),
         }
     };
     store.history(query).unwrap().map(|change| line(change.unwrap())).collect()

@@ -38,12 +38,12 @@ fn a_commit_of_a_newer_version_is_no_damage_and_nothing_is_written() {
         store.commit(store.request().clear(&scope("s")).unwrap()).unwrap();
         store.commit(store.request().set(&scope("s"), "k", b"v").unwrap()).unwrap();
     }
-    let (segment, bytes) = patch(dir.path(), b"\x01\x00\x01k\x01", 0, 0x0e);
+    let (segment, bytes) = patch(dir.path(), b"\x01\x00\x01k\x01", 0, 0x0f);
 
     let says = |error: OpenError| match error {
         OpenError::NewerCommit(commit) => {
             assert_eq!((commit.seq, &commit.file), (Seq(1), &segment));
-            assert!(commit.to_string().contains("0x0e"), "{commit}");
+            assert!(commit.to_string().contains("0x0f"), "{commit}");
             assert!(commit.to_string().ends_with("upgrade to read it"), "{commit}");
         }
         other => panic!("{other}"),

@@ -8,7 +8,6 @@ use super::{RunBuilder, spill::Spill};
 use crate::{
     BuildError, RunFacts,
     format::{
-        block::BLOCK_KEYS,
         meta::{self, Section},
         slots::Shape,
     },
@@ -99,8 +98,7 @@ impl RunBuilder {
     fn put_key_slots(&mut self) -> Result<(), BuildError> {
         let hashes = mem::take(&mut self.hashes);
         let blocks = self.block_keys.iter().zip(0_u64..);
-        let numbers =
-            blocks.flat_map(|(keys, block)| (0..u64::from(*keys)).map(move |n| block * BLOCK_KEYS as u64 + n));
+        let numbers = blocks.flat_map(|(keys, block)| std::iter::repeat_n(block, usize::from(*keys)));
         let table = filled(self.meta.key_shape(), hashes.into_iter().zip(numbers));
         self.meta.sections.key_slots = self.put_section(&table)?;
         Ok(())

@@ -18,7 +18,9 @@ pub const RESTART_NAMES: usize = 4;
 /// How many bytes two names share at their beginnings.
 #[must_use]
 pub fn shared(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let same = words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count() * 8;
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// Appends a scope's name that follows `before`, or one that is spelled out.

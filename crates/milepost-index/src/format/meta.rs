@@ -102,7 +102,7 @@ impl Meta {
     /// How the slots of keys are laid out.
     #[must_use]
     pub fn key_shape(&self) -> Shape {
-        Shape::of(self.keys, u64::from(self.blocks) * BLOCK_KEYS as u64)
+        Shape::of(self.keys, u64::from(self.blocks))
     }
 
     /// How the slots of scopes are laid out.

@@ -86,7 +86,8 @@ impl ScopeRecord {
             kinds: u32_at(bytes, 52),
         };
         let end = record.first_block.checked_add(record.blocks);
-        let fits = record.keys.div_ceil(BLOCK_KEYS as u64) == u64::from(record.blocks);
+        let own = u64::from(record.blocks);
+        let fits = own <= record.keys && record.keys <= own * BLOCK_KEYS as u64;
         let is_empty = [record.changes == 0, record.kinds == 0].map(|nothing| nothing == (record.keys == 0));
         let is_sound = is_empty == [true; 2] && record.changes <= u64::from(u32::MAX) && record.kinds <= KINDS;
         if end.is_none_or(|end| end > blocks) || !fits || !is_sound {

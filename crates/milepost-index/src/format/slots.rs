@@ -1,36 +1,35 @@
-//! Slots: from a hash to the number of a key or of a scope.
+//! Slots: from a hash to the number of a block, or of a scope.
 //!
 //! ```text
-//! slots   lines of 64 bytes: 16 slots of 4 bytes, or 8 slots of 8 bytes; four fifths of all are taken
-//! slot    0        empty; those behind it in the line are empty too
-//!         low bits the number + 1; as many as the highest number + 1 needs
-//!         others   the lowest bits of the hash
+//! slots   lines of 64 bytes; of the slots in them four fifths are taken
+//! line    tags      1 byte for each slot: 0 empty, and those behind it are empty too; else the lowest byte of the
+//!                   hash, or 1 where that is 0
+//!         numbers   one for each slot, side by side, of as many bits as the highest one needs; zeros up to the end
 //! ```
 //!
-//! Slots have 4 bytes where that leaves at least 6 bits of the hash. The highest bits of a hash choose its line: the
-//! line at `hash * lines / 2^64`. What finds no room goes to the next line, after the last to the first. So a search
-//! ends at a line with an empty slot; nearly always at the first line: one line of the processor's cache tells that a
-//! key is not there.
+//! The highest bits of a hash choose its line: the line at `hash * lines / 2^64`. What finds no room goes to the next
+//! line, after the last to the first. So a search ends at a line with an empty slot; nearly always at the first line:
+//! one line of the processor's cache tells that a key is not there.
 //!
-//! The number of a key is that of its block times 16 and its place in it, that of a scope its place in order. How many
-//! lines there are, and of what slots, follows from how many names and numbers there are.
+//! The number of a key is that of its block, the number of a scope its place in order. How many lines there are, and
+//! how many slots in each, follows from how many names and numbers there are.
 //!
 //! Invariant: at least one slot is empty, so every search ends.
 
-use super::SECTION_ALIGN_BYTES;
+use super::{SECTION_ALIGN_BYTES, bits};
 
 /// Bytes of a line.
 pub const LINE_BYTES: usize = SECTION_ALIGN_BYTES;
-/// With fewer bits of the hash in a slot of 4 bytes, slots have 8.
-const TAG_BITS_MIN: u32 = 6;
+/// Bits of a tag.
+const TAG_BITS: u32 = 8;
 
 /// How slots are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Whether slots have 8 bytes.
-    is_wide: bool,
-    /// Bits of a slot that hold the number.
+    /// Bits of a number.
     number_bits: u32,
+    /// Slots of a line.
+    slots: u32,
     /// How many lines.
     lines: u64,
 }
@@ -38,8 +37,8 @@ pub struct Shape {
 /// What a line says of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hits {
-    /// A bit for each slot whose bits of the hash are right.
-    pub slots: u32,
+    /// A bit for each slot whose tag is right.
+    pub slots: u64,
     /// Whether the search ends here.
     pub ends: bool,
 }
@@ -48,12 +47,12 @@ impl Shape {
     /// The layout for `count` names with numbers below `numbers`.
     #[must_use]
     pub fn of(count: u64, numbers: u64) -> Shape {
-        let number_bits = u64::BITS - numbers.leading_zeros();
-        let is_wide = number_bits + TAG_BITS_MIN > 32;
-        let per_line = if is_wide { 8 } else { 16 };
-        // Four fifths: with three quarters slots take 5.3 bytes a key instead of 5, and no search is faster.
+        let number_bits = bits::needed(numbers.saturating_sub(1));
+        let slots = LINE_BYTES as u32 * 8 / (TAG_BITS + number_bits);
+        let per_line = u64::from(slots);
+        // Four fifths: fuller, too many searches touch a second line.
         let lines = if count == 0 { 0 } else { (count * 5).div_ceil(4 * per_line).max((count + 1).div_ceil(per_line)) };
-        Shape { is_wide, number_bits, lines }
+        Shape { number_bits, slots, lines }
     }
 
     /// How many lines there are.
@@ -86,69 +85,64 @@ impl Shape {
     #[inline]
     #[must_use]
     pub fn look(&self, line: &[u8; LINE_BYTES], hash: u64) -> Hits {
-        if self.is_wide { self.look_wide(line, hash) } else { self.look_narrow(line, hash) }
-    }
-
-    #[inline]
-    fn look_narrow(&self, line: &[u8; LINE_BYTES], hash: u64) -> Hits {
-        let wanted = (hash as u32).wrapping_shl(self.number_bits);
-        let number_mask = (1_u32 << self.number_bits) - 1;
-        let (mut slots, mut empty) = (0, 0);
-        for (index, bytes) in line.as_chunks::<4>().0.iter().enumerate() {
-            let slot = u32::from_le_bytes(*bytes);
-            slots |= u32::from(slot & !number_mask == wanted) << index;
-            empty |= u32::from(slot == 0) << index;
+        let wanted = u64::from(tag(hash)) * BYTES_OF_ONE;
+        let mut slots = 0;
+        for (word, at) in line.as_chunks::<8>().0.iter().zip((0..self.slots).step_by(8)) {
+            slots |= zero_bytes(u64::from_le_bytes(*word) ^ wanted) << at;
         }
-        Hits { slots: slots & !empty, ends: empty != 0 }
+        // Numbers stand behind the tags.
+        slots &= u64::MAX >> (u64::BITS - self.slots);
+        Hits { slots, ends: line[self.slots as usize - 1] == 0 }
     }
 
-    fn look_wide(&self, line: &[u8; LINE_BYTES], hash: u64) -> Hits {
-        let wanted = hash.wrapping_shl(self.number_bits);
-        let number_mask = (1_u64 << self.number_bits) - 1;
-        let (mut slots, mut empty) = (0, 0);
-        for (index, bytes) in line.as_chunks::<8>().0.iter().enumerate() {
-            let slot = u64::from_le_bytes(*bytes);
-            slots |= u32::from(slot & !number_mask == wanted) << index;
-            empty |= u32::from(slot == 0) << index;
-        }
-        Hits { slots: slots & !empty, ends: empty != 0 }
-    }
-
-    /// The number in a slot that is not empty; `None` if it holds none.
+    /// The number in a slot that is not empty.
     #[inline]
     #[must_use]
-    pub fn number(&self, line: &[u8; LINE_BYTES], slot: u32) -> Option<u64> {
-        let number_mask = (1_u64 << self.number_bits) - 1;
-        let word = if self.is_wide {
-            super::u64_at(line, slot as usize * 8)
-        } else {
-            u64::from(super::u32_at(line, slot as usize * 4))
-        };
-        (word & number_mask).checked_sub(1)
+    pub fn number(&self, line: &[u8; LINE_BYTES], slot: u32) -> u64 {
+        bits::get(line, (self.slots * TAG_BITS + slot * self.number_bits) as usize, self.number_bits)
     }
 
     /// How many slots of a line are taken.
     #[must_use]
     pub fn taken(&self, line: &[u8; LINE_BYTES]) -> u64 {
-        let width = if self.is_wide { 8 } else { 4 };
-        line.chunks_exact(width).filter(|slot| slot.iter().any(|byte| *byte != 0)).count() as u64
+        line[..self.slots as usize].iter().filter(|tag| **tag != 0).count() as u64
     }
 
     /// Puts a number into the first empty slot from the home of its hash on. `table` has all lines.
     pub fn insert(&self, table: &mut [u8], hash: u64, number: u64) {
-        let width = if self.is_wide { 8 } else { 4 };
-        let slot = hash.wrapping_shl(self.number_bits) | (number + 1);
-        let mut line = self.home(hash);
+        let mut home = self.home(hash);
         for _ in 0..self.lines {
-            let at = line as usize * LINE_BYTES;
-            let slots = table[at..at + LINE_BYTES].chunks_exact_mut(width);
-            if let Some(empty) = slots.into_iter().find(|slot| slot.iter().all(|byte| *byte == 0)) {
-                // The hash is cut to the slot: its highest bits have chosen the line.
-                empty.copy_from_slice(&slot.to_le_bytes()[..width]);
+            let at = home as usize * LINE_BYTES;
+            let line = &mut table[at..at + LINE_BYTES];
+            if let Some(slot) = (0..self.slots as usize).find(|slot| line[*slot] == 0) {
+                line[slot] = tag(hash);
+                bits::set(
+                    line,
+                    (self.slots * TAG_BITS) as usize + slot * self.number_bits as usize,
+                    number,
+                    self.number_bits,
+                );
                 return;
             }
-            line = self.after(line);
+            home = self.after(home);
         }
         unreachable!("there are more slots than names");
     }
+}
+
+#[inline]
+fn tag(hash: u64) -> u8 {
+    (hash as u8).max(1)
+}
+
+const BYTES_OF_ONE: u64 = u64::from_le_bytes([1; 8]);
+
+/// A bit for each byte of a word that is zero, the first byte's the lowest.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    // The high bit of each byte that is zero: no byte carries into the next.
+    let zeros = !(((word & LOW) + LOW) | word | LOW);
+    // Those bits side by side, in the highest byte.
+    (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }

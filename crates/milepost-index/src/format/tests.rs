@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 
 use super::{
-    block::{self, BlockEncoder, Entries, Older},
-    front::{Agreement, Spelled, shared},
+    bits,
+    block::{BLOCK_KEYS, Block, BlockEncoder, Entry, Older},
+    front::{Agreement, shared},
     header::RunHeader,
+    list::{Group, ListEncoder, Order},
     slots::{LINE_BYTES, Shape},
     step::{self, Place, STEP_BYTES_MAX},
     varint::{self, Fields},
@@ -57,21 +59,104 @@ proptest! {
         }
     }
 
+    #[test]
+    fn bits_come_back(numbers in proptest::collection::vec((any::<u64>(), 0..=64_u32), 1..40)) {
+        let cut = |(number, bits): (u64, u32)| if bits == 0 { 0 } else { number >> (64 - bits) };
+        let (mut put, mut set) = (Vec::new(), vec![0; 40 * 8]);
+        let mut writer = bits::BitWriter::new(&mut put);
+        let mut at = 0;
+        for one in &numbers {
+            writer.put(cut(*one), one.1);
+            bits::set(&mut set, at, cut(*one), one.1);
+            at += one.1 as usize;
+        }
+        writer.finish();
+        prop_assert_eq!(put.len(), at.div_ceil(8));
+        prop_assert_eq!(&put, &set[..put.len()]);
+        at = 0;
+        for one in &numbers {
+            prop_assert_eq!(bits::get(&put, at, one.1), cut(*one));
+            at += one.1 as usize;
+        }
+    }
+
+    /// Names of one length or of several, of digits, of letters, of any bytes; versions near each other or not.
+    #[test]
+    fn blocks_come_back(
+        names in prop_oneof![
+            proptest::collection::btree_set("[ab]{1,6}", 1..65),
+            proptest::collection::btree_set("[0-9a-f]{8}-[0-9]{2}", 1..65),
+            proptest::collection::btree_set("dir/[0-9a-f]{32}[a-z]{3}\\.txt", 1..65),
+            proptest::collection::btree_set("[a-z]{2}/\\PC{1,9}", 1..65),
+        ],
+        versions in proptest::collection::vec((any::<u64>(), any::<u32>(), 0..16_u8, any::<u32>(), any::<u32>()), 64),
+        near in 0..4_u32,
+    ) {
+        let mut encoder = BlockEncoder::default();
+        let keys: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+        let entry = |(seq, record, kind, count, at): (u64, u32, u8, u32, u32)| Entry {
+            newest: Version { seq: seq >> (16 * near), record: record >> (8 * near), kind: if near > 1 { 3 } else { kind } },
+            older: (count % 3 == 1).then_some(Older { count: u64::from(count), at }),
+        };
+        let entries: Vec<Entry> = versions.iter().copied().map(entry).collect();
+        keys.iter().zip(&entries).for_each(|(key, entry)| encoder.push(key, entry.newest, entry.older));
+        prop_assert_eq!(encoder.is_full(), keys.len() == BLOCK_KEYS);
+        let mut done = 0;
+        while !encoder.is_empty() {
+            let (count, bytes) = encoder.cut(300);
+            let block = Block::read(bytes).unwrap();
+            prop_assert_eq!(block.scope(), 300);
+            let (mut text, mut read, mut first) = (Vec::new(), Vec::new(), Vec::new());
+            block.read_all(&mut text, &mut read).unwrap();
+            block.put_first_key(&mut first).unwrap();
+            prop_assert_eq!(read.len(), count);
+            prop_assert_eq!(&first, keys[done]);
+            let mut begin = 0;
+            for (index, (end, entry)) in read.iter().enumerate() {
+                prop_assert_eq!(&text[begin..*end], keys[done + index]);
+                prop_assert_eq!(entry, &entries[done + index]);
+                begin = *end;
+            }
+            for (index, key) in keys.iter().enumerate() {
+                let here = (done..done + count).contains(&index);
+                prop_assert_eq!(block.find(key).unwrap(), here.then_some(entries[index]));
+            }
+            for cut in 0..bytes.len() {
+                prop_assert!(Block::read(&bytes[..cut]).is_err());
+            }
+            done += count;
+        }
+        prop_assert_eq!(done, keys.len());
+    }
+
     /// Whatever the bytes are, a block is read to an end or an error.
     #[test]
-    fn no_bytes_are_too_wrong_for_a_block(bytes in proptest::collection::vec(any::<u8>(), 0..200), place in 0..16_usize) {
-        let _ = block::find(&bytes, 1, place, b"key");
-        if let Ok(mut entries) = Entries::new(&bytes, 1) {
-            let mut spelled = Spelled::default();
-            while let Ok(Some(entry)) = entries.read_entry() {
-                let _ = spelled.next(entry.shared, entry.rest);
+    fn no_bytes_are_too_wrong_for_a_block(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        names in proptest::collection::btree_set("[0-9a-f]{8}-[0-9]{2}", 1..65),
+        flips in proptest::collection::vec((any::<usize>(), 0..8_u32), 1..4),
+    ) {
+        let mut encoder = BlockEncoder::default();
+        let version = Version { seq: 70, record: 300, kind: 0 };
+        names.iter().for_each(|name| encoder.push(name.as_bytes(), version, None));
+        let mut wrong = encoder.cut(3).1.to_vec();
+        for (at, bit) in flips {
+            let at = at % wrong.len();
+            wrong[at] ^= 1 << bit;
+        }
+        for bytes in [bytes, wrong] {
+            if let Ok(block) = Block::read(&bytes) {
+                let _ = block.find(b"key");
+                let _ = block.find(names.first().unwrap().as_bytes());
+                let _ = block.put_first_key(&mut Vec::new());
+                let _ = block.read_all(&mut Vec::new(), &mut Vec::new());
             }
         }
     }
 
     #[test]
     fn slots_lead_to_every_number(count in 1..600_u64, sparse in 0..3_u32, seed: u64) {
-        let spread = [1, 16, 1 << 30][sparse as usize];
+        let spread = [1, 16, 1 << 22][sparse as usize];
         let shape = Shape::of(count, count * spread);
         let mut table = vec![0; shape.bytes() as usize];
         let hash = |nth: u64| (seed ^ nth).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -92,9 +177,7 @@ fn candidates(shape: Shape, lines: &[&[u8; LINE_BYTES]], hash: u64) -> Vec<u64> 
     loop {
         let hits = shape.look(lines[line as usize], hash);
         found.extend(
-            (0..16)
-                .filter(|slot| hits.slots >> slot & 1 == 1)
-                .map(|slot| shape.number(lines[line as usize], slot).unwrap()),
+            (0..64).filter(|slot| hits.slots >> slot & 1 == 1).map(|slot| shape.number(lines[line as usize], slot)),
         );
         if hits.ends {
             return found;
@@ -118,43 +201,93 @@ fn slots_go_round() {
 }
 
 #[test]
-fn slots_are_wide_where_numbers_are_long() {
-    for (numbers, line_of_100) in [(100, 8), (1 << 26, 16)] {
+fn a_line_has_as_many_slots_as_numbers_leave() {
+    for (numbers, line_of_100) in [(1, 2), (100, 4), (1 << 16, 6), (1 << 26, 9), (1 << 32, 11)] {
         assert_eq!(Shape::of(100, numbers).lines(), line_of_100, "{numbers}");
     }
     assert_eq!(Shape::of(0, 0).lines(), 0);
     assert_eq!(Shape::of(1, 1).lines(), 1);
-    assert_eq!(Shape::of(u64::from(u32::MAX) * 16, 1 << 36).lines(), (u64::from(u32::MAX) * 16 * 5).div_ceil(32));
+    assert_eq!(Shape::of(64, 1).lines(), 2, "one slot is empty");
 }
 
 #[test]
-fn a_block_drawn_byte_by_byte() {
-    let mut block = BlockEncoder::new();
-    block.begin(300, 1000);
-    block.push(b"cursor", Version { seq: 1001, record: 0, kind: 0 }, None);
-    block.push(b"cursor/next", Version { seq: 1003, record: 12, kind: 2 }, Some(Older { count: 5, at: 200 }));
-    block.push(b"x", Version { seq: 1002, record: 70_000, kind: 1 }, Some(Older { count: 1, at: 207 }));
+fn a_block_of_columns_drawn_byte_by_byte() {
+    let mut block = BlockEncoder::default();
+    let older = Some(Older { count: 5, at: 200 });
+    for (key, seq, record, older) in [
+        ("a-07f.x", 1001, 0, None),
+        ("a-0e1.y", 1003, 12, older),
+        ("a-fa9.x", 1002, 12, Some(Older { count: 1, at: 207 })),
+    ] {
+        block.push(key.as_bytes(), Version { seq, record, kind: 2 }, older);
+    }
     let expected: Vec<u8> = [
-        &[0xac, 0x02][..], // scope 300
-        &[5 << 1],
-        b"cursor",
-        &[1 << 4], // nothing left out, 6 bytes; one Seq more, same record
-        &[1 | 4 << 1],
-        b"/next",
-        &[2 | 3 << 4 | 1 << 6, 4, 11], // 5 bytes, older ones; Seq 2 more, record 12 more
-        &[5, 0xc8, 0x01],              // 5 of them, at 200
-        &[1 | 7 << 5, 4],
-        b"x",
-        &[1 | 2 << 4 | 3 << 6], // 11 bytes left out; one Seq less
-        &[0xc8, 0xc5, 0x08],    // record 69 988 more, zigzag
-        &[1, 7],
+        &[0xac, 0x02][..],   // scope 300
+        &[2, 0x2f],          // 3 keys of kind 2, in columns; older versions, several Seqs and records
+        &[0xe9, 0x07, 2],    // Seq 1001 or above, 2 bits
+        &[0, 4],             // record 0 or above, 4 bits
+        &[3, 0xc8, 0x01, 3], // up to 5 older versions; lists at 200 or behind, 3 bits
+        &[7],                // keys of 7 bytes
+        &[1, b'a', b'-'],    // two that are the same
+        &[1 << 6 | 2],       // three digits
+        &[0, b'.'],          // one that is the same
+        &[1 << 7, b'x'],     // one of one bit
+        // Rows of 13 bits: three digits and the last byte.
+        &[0b0000_0111, 0b1111_0000, 0b0111_0000, 0b1111_1110, 0b1010_0100],
+        // Rows of 12 bits: Seq, record, how many, where.
+        &[0x00, 0x0b, 0x28, 0x70, 0xf0],
     ]
     .concat();
-    assert_eq!(block.bytes(), expected);
-    let found = block::find(&expected, 1000, 1, b"cursor/next").unwrap().unwrap();
-    assert_eq!(found, (300, Version { seq: 1003, record: 12, kind: 2 }, Some(Older { count: 5, at: 200 })));
-    assert_eq!(block::find(&expected, 1000, 2, b"cursor/next"), Ok(None));
-    assert!(block::find(&expected, 1000, 3, b"x").is_err());
+    assert_eq!(block.cut(300), (3, &*expected));
+    let entry = Block::read(&expected).unwrap().find(b"a-0e1.y").unwrap();
+    assert_eq!(entry, Some(Entry { newest: Version { seq: 1003, record: 12, kind: 2 }, older }));
+}
+
+/// One commit of many events takes a few bits an event, and stands beside commits of one.
+#[test]
+fn a_stretch_of_changes_drawn_byte_by_byte() {
+    let version = |(seq, record): (u64, u32)| Version { seq, record, kind: 1 };
+    let mut encoder = ListEncoder::new(Order::OldestFirst);
+    let records = [(7, 20), (8, 20), (8, 41), (8, 60), (8, 82), (8, 101), (9, 20)];
+    encoder.begin(40, Place { seq: 7, record: 0 });
+    let mut bytes = Vec::new();
+    records.iter().for_each(|one| encoder.push(&mut bytes, 40, version(*one)));
+    assert_eq!(encoder.finish(&mut bytes, 40), 40);
+    let expected = [
+        &[1 | 1 << 6, 19][..],           // the same Seq, record 20 more
+        &[1 | 1 << 4],                   // one Seq more, the same record
+        &[1, 4, 19, 2, 0b1000_1100][..], // four more of that commit: 19 bytes from each to the next, and 2, 0, 3, 0
+        &[1 | 1 << 4 | 2 << 6, 20],      // one Seq more, record 20
+    ]
+    .concat();
+    assert_eq!(bytes, expected);
+    let mut group = Group::new(&bytes, Place { seq: 7, record: 0 }, 7);
+    for one in records {
+        assert_eq!(group.read_version(), Ok(Some(version(one))));
+    }
+    assert_eq!(group.read_version(), Ok(None));
+}
+
+/// Names of no one length share what they begin with.
+#[test]
+fn a_block_of_spelled_keys_drawn_byte_by_byte() {
+    let mut block = BlockEncoder::default();
+    for key in ["cursor", "cursor/next", "x"] {
+        block.push(key.as_bytes(), Version { seq: 7, record: 9, kind: 0 }, None);
+    }
+    let expected: Vec<u8> = [
+        &[0][..],
+        &[2, 0, 7, 9], // 3 keys of one Seq, record and kind
+        &[15],         // bytes of all keys
+        &[5],
+        b"cursor",
+        &[4],
+        b"/next",
+        &[11 << 4],
+        b"x",
+    ]
+    .concat();
+    assert_eq!(block.cut(0), (3, &*expected));
 }
 
 #[test]

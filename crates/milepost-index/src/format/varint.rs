@@ -61,6 +61,13 @@ impl<'a> Fields<'a> {
         Ok(byte)
     }
 
+    /// The next byte, if there is one; it is read again.
+    #[inline(always)]
+    #[must_use]
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
     /// So many bytes.
     #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {

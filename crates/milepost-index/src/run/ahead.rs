@@ -3,7 +3,7 @@
 //! Invariant: nothing here answers a question. What is damaged is told by the look-up itself.
 
 use super::{Run, find::block_of};
-use crate::{KeyHash, format::block::BLOCK_KEYS};
+use crate::KeyHash;
 
 /// Bytes of a line of the processor's cache.
 const CACHE_LINE_BYTES: usize = 64;
@@ -29,7 +29,7 @@ impl Run {
         if hits.slots == 0 {
             return None;
         }
-        block_of(self.key_shape.number(line, hits.slots.trailing_zeros())?, self.meta.blocks)
+        block_of(self.key_shape.number(line, hits.slots.trailing_zeros()), self.meta.blocks)
     }
 
     /// Touches where it is said where a block begins.
@@ -47,5 +47,3 @@ impl Run {
         bytes.iter().step_by(CACHE_LINE_BYTES).take(LINES_MAX).fold(0, |all, byte| all ^ byte)
     }
 }
-
-const _: () = assert!(BLOCK_KEYS * 32 <= CACHE_LINE_BYTES * LINES_MAX);

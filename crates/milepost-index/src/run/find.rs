@@ -8,17 +8,17 @@ use super::{Run, ScopeView, Versions};
 use crate::{
     KeyHash, ScopeHash, Version,
     format::{
-        block::{self, BLOCK_KEYS, Older},
+        block::{Block, Entry},
         meta::Section,
         slots::{LINE_BYTES, Shape},
     },
     pages::Damage,
 };
 
-/// The block of a key's number.
+/// The block of this number.
 #[inline]
 pub(super) fn block_of(number: u64, blocks: u32) -> Option<u32> {
-    u32::try_from(number / BLOCK_KEYS as u64).ok().filter(|block| *block < blocks)
+    u32::try_from(number).ok().filter(|block| *block < blocks)
 }
 
 impl Run {
@@ -47,8 +47,8 @@ impl Run {
         };
         match self.entry(hash, scope, key, glance) {
             Ok(None) => Ok(None),
-            Ok(Some((newest, _))) if newest.seq <= seq => Ok(Some(newest)),
-            Ok(Some((newest, older))) => Versions::new(self, newest, older).as_of(seq),
+            Ok(Some(entry)) if entry.newest.seq <= seq => Ok(Some(entry.newest)),
+            Ok(Some(entry)) => Versions::new(self, entry).as_of(seq),
             Err(damage) => Err(self.corrupt(damage)),
         }
     }
@@ -75,7 +75,7 @@ impl Run {
     /// The versions of a key. `hash` is that of the key in this scope.
     pub fn versions(&self, hash: KeyHash, scope: &str, key: &str) -> Result<Option<Versions<'_>>, Corruption> {
         let found = self.entry(hash, scope, key, |_| {}).map_err(|damage| self.corrupt(damage))?;
-        Ok(found.map(|(newest, older)| Versions::new(self, newest, older)))
+        Ok(found.map(|entry| Versions::new(self, entry)))
     }
 
     /// A scope. `hash` is that of its name.
@@ -90,27 +90,20 @@ impl Run {
     }
 
     #[inline]
-    fn entry(
-        &self,
-        hash: KeyHash,
-        scope: &str,
-        key: &str,
-        glance: impl Fn(Version),
-    ) -> Result<Option<(Version, Option<Older>)>, Damage> {
+    fn entry(&self, hash: KeyHash, scope: &str, key: &str, glance: impl Fn(Version)) -> Result<Option<Entry>, Damage> {
         let section = self.meta.sections.key_slots;
         self.search(section, self.key_shape, hash.0, |number| {
             let block = block_of(number, self.meta.blocks)
                 .ok_or(Damage { at: section.at, what: "a slot leads to no block" })?;
             let (bytes, at) = self.block(block)?;
-            let place = (number % BLOCK_KEYS as u64) as usize;
-            let found = block::find(bytes, self.facts.first_seq, place, key.as_bytes()).map_err(Damage::at(at))?;
-            let Some((ordinal, newest, older)) = found else { return Ok(None) };
-            glance(newest);
-            if !self.scope_is(ordinal, scope)? {
+            let block = Block::read(bytes).map_err(Damage::at(at))?;
+            let Some(entry) = block.find(key.as_bytes()).map_err(Damage::at(at))? else { return Ok(None) };
+            glance(entry.newest);
+            if !self.scope_is(block.scope(), scope)? {
                 return Ok(None);
             }
-            self.check_seq(newest.seq, at)?;
-            Ok(Some((newest, older)))
+            self.check_seq(entry.newest.seq, at)?;
+            Ok(Some(entry))
         })
     }
 
@@ -131,7 +124,6 @@ impl Run {
             while slots != 0 {
                 let number = shape.number(bytes, slots.trailing_zeros());
                 slots &= slots - 1;
-                let number = number.ok_or(Damage { at: section.at, what: "a slot without a number" })?;
                 if let Some(found) = is_it(number)? {
                     return Ok(Some(found));
                 }

@@ -6,11 +6,7 @@ use milepost_types::Corruption;
 
 use super::{Run, ScopeView, Versions};
 use crate::{
-    Version,
-    format::{
-        block::{Entries, Entry, Older},
-        front::Spelled,
-    },
+    format::block::{Block, Entry},
     pages::Damage,
 };
 
@@ -19,26 +15,26 @@ impl Run {
     pub fn keys_from(&self, scope: &ScopeView, key: &str) -> Result<KeyCursor<'_>, Corruption> {
         let mut place = KeyPlace::new(scope);
         place.seek(self, key.as_bytes()).map_err(|damage| self.corrupt(damage))?;
-        Ok(KeyCursor { run: self, place, entries: None })
+        Ok(KeyCursor { run: self, place })
     }
 }
 
-/// A walk over the keys of a scope, in the form that one that owns its run can keep.
+/// A walk over the keys of a scope, in the form that one that owns its run can keep. It reads a block at a time.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyPlace {
     scope: u32,
     /// The next block to be read, and the end of the scope's.
     next_block: u32,
     end_block: u32,
-    key: Spelled,
-    /// Where the block stands in the file, for errors.
+    /// Where the block that was read stands in the file, for errors.
     block_at: u64,
-    newest: Version,
-    older: Option<Older>,
-    /// Keys of the block that were read.
-    read: usize,
-    /// Whether a search has read the next key already.
-    is_ahead: bool,
+    /// Its keys, one behind the other, and where each ends.
+    keys: String,
+    entries: Vec<(usize, Entry)>,
+    /// Keys of the block that were passed.
+    passed: usize,
+    /// Room for the last key of the block before.
+    before: Vec<u8>,
 }
 
 impl KeyPlace {
@@ -49,22 +45,24 @@ impl KeyPlace {
             next_block: record.first_block,
             // The record was checked: its blocks are among those of the run.
             end_block: record.first_block + record.blocks,
-            key: Spelled::default(),
             block_at: 0,
-            newest: Version { seq: 0, record: 0, kind: 0 },
-            older: None,
-            read: 0,
-            is_ahead: false,
+            keys: String::new(),
+            entries: Vec::new(),
+            passed: 0,
+            before: Vec::new(),
         }
     }
 
     /// Goes to the first key that is not less than `key`.
-    fn seek(&mut self, run: &Run, key: &[u8]) -> Result<(), Damage> {
+    pub(crate) fn seek(&mut self, run: &Run, key: &[u8]) -> Result<(), Damage> {
         let (mut low, mut high) = (self.next_block, self.end_block);
+        let mut first = Vec::new();
         while low < high {
             let middle = u32::midpoint(low, high);
-            let (_, first) = self.first_of(run, middle)?;
-            if first.rest <= key {
+            let (block, at) = self.block(run, middle)?;
+            first.clear();
+            block.put_first_key(&mut first).map_err(Damage::at(at))?;
+            if *first <= *key {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -72,119 +70,102 @@ impl KeyPlace {
         }
         // Its place, if it is there, is in the block before the first that begins above it.
         self.next_block = self.next_block.max(low.saturating_sub(1));
-        let mut entries = None;
-        while self.advance(run, &mut entries)? {
-            if self.key.bytes() >= key {
-                self.is_ahead = true;
+        while self.advance(run)? {
+            if self.key()?.as_bytes() >= key {
+                self.passed -= 1;
                 break;
             }
         }
         Ok(())
     }
 
-    fn first_of<'a>(&self, run: &'a Run, block: u32) -> Result<(Entries<'a>, Entry<'a>), Damage> {
+    fn block<'a>(&self, run: &'a Run, block: u32) -> Result<(Block<'a>, u64), Damage> {
         let (bytes, at) = run.block(block)?;
-        let mut entries = Entries::new(bytes, run.facts.first_seq).map_err(Damage::at(at))?;
-        let first = entries.read_entry().map_err(Damage::at(at))?;
-        match first {
-            Some(first) if entries.scope() == self.scope => Ok((entries, first)),
-            Some(_) => Err(Damage { at, what: "a block is of another scope" }),
-            None => Err(Damage { at, what: "a block without a key" }),
+        let block = Block::read(bytes).map_err(Damage::at(at))?;
+        if block.scope() == self.scope {
+            Ok((block, at))
+        } else {
+            Err(Damage { at, what: "a block is of another scope" })
         }
     }
 
-    /// Goes to the next key; whether there is one. `entries` is where the walk stands in its block: without, it is
-    /// found again.
-    fn advance<'a>(&mut self, run: &'a Run, entries: &mut Option<Entries<'a>>) -> Result<bool, Damage> {
-        if std::mem::take(&mut self.is_ahead) {
-            return Ok(true);
-        }
-        if entries.is_none() && self.read > 0 {
-            *entries = Some(self.found_again(run)?);
-        }
-        if let Some(open) = entries
-            && let Some(entry) = open.read_entry().map_err(Damage::at(self.block_at))?
-        {
-            self.key.next(entry.shared, entry.rest).map_err(Damage::at(self.block_at))?;
-            return self.take(run, &entry).map(|()| true);
-        }
-        (*entries, self.read) = (None, 0);
-        if self.next_block == self.end_block {
+    /// Goes to the next key; whether there is one.
+    fn advance(&mut self, run: &Run) -> Result<bool, Damage> {
+        if self.passed == self.entries.len() && !self.read_block(run)? {
             return Ok(false);
         }
-        let (open, first) = self.first_of(run, self.next_block)?;
-        self.block_at = run.block(self.next_block)?.1;
-        self.next_block += 1;
-        if first.rest <= self.key.bytes() {
-            return Err(Damage { at: self.block_at, what: "keys are not in order" });
-        }
-        self.key.clear();
-        self.key.next(first.shared, first.rest).map_err(Damage::at(self.block_at))?;
-        self.take(run, &first)?;
-        *entries = Some(open);
+        self.passed += 1;
+        run.check_seq(self.entry().newest.seq, self.block_at)?;
         Ok(true)
     }
 
-    fn take(&mut self, run: &Run, entry: &Entry<'_>) -> Result<(), Damage> {
-        run.check_seq(entry.newest.seq, self.block_at)?;
-        (self.newest, self.older) = (entry.newest, entry.older);
-        self.read += 1;
-        Ok(())
-    }
-
-    /// The block behind the keys that were read.
-    fn found_again<'a>(&self, run: &'a Run) -> Result<Entries<'a>, Damage> {
-        let (mut entries, _) = self.first_of(run, self.next_block - 1)?;
-        for _ in 1..self.read {
-            entries.read_entry().map_err(Damage::at(self.block_at))?;
+    /// Reads the next block; whether there is one.
+    fn read_block(&mut self, run: &Run) -> Result<bool, Damage> {
+        if self.next_block == self.end_block {
+            return Ok(false);
         }
-        Ok(entries)
+        self.before.clear();
+        if self.passed > 0 {
+            self.before.extend_from_slice(&self.keys.as_bytes()[self.begin(self.passed - 1)..]);
+        }
+        let (block, at) = self.block(run, self.next_block)?;
+        (self.block_at, self.passed) = (at, 0);
+        let mut keys = std::mem::take(&mut self.keys).into_bytes();
+        let read = block.read_all(&mut keys, &mut self.entries);
+        // Nothing of a block that can't be read is kept.
+        let text = read.and_then(|()| String::from_utf8(keys).map_err(|_| NOT_TEXT));
+        if text.is_err() {
+            self.entries.clear();
+        }
+        self.keys = text.map_err(Damage::at(at))?;
+        self.next_block += 1;
+        let first = &self.keys.as_bytes()[..self.entries[0].0];
+        if first <= &*self.before {
+            return Err(Damage { at, what: "keys are not in order" });
+        }
+        Ok(true)
     }
 
-    /// The next key and its versions, for a walk that does not keep where it stands in its block.
+    fn begin(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |before| self.entries[before].0)
+    }
+
+    /// The versions of the key that was passed last.
+    fn entry(&self) -> Entry {
+        self.entries[self.passed - 1].1
+    }
+
+    /// The key that was passed last.
+    fn key(&self) -> Result<&str, Damage> {
+        let at = self.passed - 1;
+        self.keys.get(self.begin(at)..self.entries[at].0).ok_or(NOT_TEXT).map_err(Damage::at(self.block_at))
+    }
+
+    /// The next key and its versions.
     pub(crate) fn read_key<'a>(&mut self, run: &'a Run) -> Result<Option<(&str, Versions<'a>)>, Corruption> {
-        self.read_next(run, &mut None).map_err(|damage| run.corrupt(damage))
+        self.read_next(run).map_err(|damage| run.corrupt(damage))
     }
 
-    fn read_next<'a>(
-        &mut self,
-        run: &'a Run,
-        entries: &mut Option<Entries<'a>>,
-    ) -> Result<Option<(&str, Versions<'a>)>, Damage> {
-        if !self.advance(run, entries)? {
+    fn read_next<'a>(&mut self, run: &'a Run) -> Result<Option<(&str, Versions<'a>)>, Damage> {
+        if !self.advance(run)? {
             return Ok(None);
         }
-        let versions = Versions::new(run, self.newest, self.older);
-        let key = self.key.text().map_err(Damage::at(self.block_at))?;
-        Ok(Some((key, versions)))
+        Ok(Some((self.key()?, Versions::new(run, self.entry()))))
     }
 }
+
+const NOT_TEXT: crate::format::Malformed = crate::format::Malformed("a name is not UTF-8");
 
 /// Keys in order.
 #[derive(Clone, Debug)]
 pub struct KeyCursor<'a> {
     run: &'a Run,
     place: KeyPlace,
-    entries: Option<Entries<'a>>,
 }
 
 impl<'a> KeyCursor<'a> {
     /// The next key and its versions; `None` behind the last.
     pub fn read_next(&mut self) -> Result<Option<(&str, Versions<'a>)>, Corruption> {
-        let run = self.run;
-        self.place.read_next(run, &mut self.entries).map_err(|damage| run.corrupt(damage))
-    }
-}
-
-impl Run {
-    /// How many keys a block has.
-    pub(super) fn keys_of_block(&self, block: u32) -> Result<u64, Damage> {
-        let (bytes, at) = self.block(block)?;
-        let mut entries = Entries::new(bytes, self.facts.first_seq).map_err(Damage::at(at))?;
-        let mut keys = 0;
-        while entries.read_entry().map_err(Damage::at(at))?.is_some() {
-            keys += 1;
-        }
-        Ok(keys)
+        self.place.read_key(self.run)
     }
 }

@@ -8,7 +8,7 @@ use super::Run;
 use crate::{
     Version,
     format::{
-        block::Older,
+        block::{Entry, Older},
         list::{Group, INDEX_BYTES, Order, index_entry},
         meta::Section,
         step::Place,
@@ -188,7 +188,7 @@ pub struct Versions<'a> {
 }
 
 impl<'a> Versions<'a> {
-    pub(super) fn new(run: &'a Run, newest: Version, older: Option<Older>) -> Versions<'a> {
+    pub(super) fn new(run: &'a Run, Entry { newest, older }: Entry) -> Versions<'a> {
         Versions { run, newest, older, next: Some(newest), place: None, group: None }
     }
 

@@ -7,7 +7,7 @@ use milepost_types::Corruption;
 use super::{Run, ScopeView};
 use crate::{
     ScopeHash, Version,
-    format::{block::BLOCK_KEYS, meta::Section, scope::CLEAR_BYTES, slots::Shape},
+    format::{meta::Section, scope::CLEAR_BYTES, slots::Shape},
     pages::Damage,
 };
 
@@ -97,15 +97,6 @@ impl Run {
         }
         if keys != view.record.keys {
             return Err(self.wrong(self.meta.sections.scopes, "a scope holds more or fewer keys than it says"));
-        }
-        // With the number of blocks, which follows from that of keys, it says that all but the last block are full.
-        for block in view.record.first_block..view.record.first_block + view.record.blocks {
-            let is_last = block + 1 == view.record.first_block + view.record.blocks;
-            let full = BLOCK_KEYS as u64;
-            let expected = if is_last { keys - (u64::from(view.record.blocks) - 1) * full } else { full };
-            if self.keys_of_block(block).map_err(|damage| self.corrupt(damage))? != expected {
-                return Err(self.wrong(self.meta.sections.blocks, "a block is not full"));
-            }
         }
         counted.keys += keys;
         counted.blocks += view.record.blocks;

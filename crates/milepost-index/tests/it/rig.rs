@@ -7,8 +7,8 @@ use std::{
 };
 
 use milepost_index::{
-    BuildError, Mark, Merge, OpenRunError, Run, RunBuilder, RunFacts, RunId, RunPlan, ScopeHash, ScopeSeqs, Source,
-    Stepped, Version,
+    BuildError, Mark, Merge, Near, OpenRunError, Run, RunBuilder, RunFacts, RunId, RunPlan, ScopeHash, ScopeSeqs,
+    Source, Stepped, Version,
 };
 use milepost_io::{SimDisk, SimRng};
 use milepost_types::Corruption;
@@ -311,6 +311,7 @@ fn check_scope(
         let next = scope.keys.range(absent.to_owned()..).next().map(|(key, _)| key.clone());
         assert_eq!(run.keys_from(view, absent)?.read_next()?.map(|(key, _)| key.to_owned()), next);
     }
+    check_finger(model, run, scope, view)?;
     let mut changes: Vec<Version> = scope.keys.values().flatten().copied().collect();
     changes.sort_unstable();
     changes.dedup();
@@ -323,6 +324,39 @@ fn check_scope(
     for seq in moments.into_iter().chain(near(&changes)) {
         let expected = changes.iter().map(|change| change.seq).filter(|change| *change <= seq).max();
         assert_eq!(run.last_change(view, seq)?, expected, "at {seq}");
+    }
+    Ok(())
+}
+
+/// A finger that goes up, down and to and fro, past keys that there are and keys that there are not.
+fn check_finger(
+    model: &Model,
+    run: &Run,
+    scope: &ModelScope,
+    view: &milepost_index::ScopeView,
+) -> Result<(), Corruption> {
+    let mut asked: Vec<String> = scope.keys.keys().cloned().collect();
+    asked.extend(scope.keys.keys().step_by(3).map(|key| format!("{key}\0")));
+    asked.extend(["", "\0", "/data/in/file-00000008x", "q", "\u{10ffff}"].map(str::to_owned));
+    let mut turned = asked.clone();
+    turned.reverse();
+    let mut far = asked.clone();
+    far.sort_unstable_by_key(|key| {
+        key.bytes().fold(7_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
+    });
+    asked.sort_unstable();
+    for seq in moments(model) {
+        for keys in [&asked, &turned, &far] {
+            let mut finger = run.finger(*view);
+            for key in keys {
+                match finger.find(key, seq)? {
+                    Near::Known(found) => {
+                        assert_eq!(found, scope.keys.get(key).and_then(|versions| as_of(versions, seq)), "{key:?}");
+                    }
+                    Near::Far => break,
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -438,7 +438,7 @@ impl Segment {
     }
 
     fn heap(&self) -> HeapWriter {
-        HeapWriter::new(self.header.id, self.path.clone(), self.header.first_seq)
+        HeapWriter::new(&self.header, self.path.clone())
     }
 }
 

@@ -16,10 +16,10 @@ use crate::format::{
 };
 
 /// Called for each frame: with its index in the segment, and where it stands.
-pub(super) type VisitKept<'a> = dyn FnMut(&Frame<'_>, usize, usize) -> ControlFlow<()> + 'a;
+pub(crate) type VisitKept<'a> = dyn FnMut(&Frame<'_>, usize, usize) -> ControlFlow<()> + 'a;
 
 /// Walks the frames of a segment from its beginning. `file` is the whole file.
-pub(super) fn walk_kept(
+pub(crate) fn walk_kept(
     file: &[u8],
     header: &SegmentHeader,
     footer: &FooterView,

@@ -15,10 +15,10 @@ use milepost_io::{Grower, Grown, Held, Spread};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
-    FrameView, SegmentId, SegmentName,
+    FrameView, SegmentName,
     format::{
         frame::{FRAME_HEADER_BYTES, frame_bytes},
-        header::SEGMENT_HEADER_BYTES,
+        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         times::BLOCK_FRAMES,
         u32_at,
     },
@@ -47,9 +47,8 @@ pub(crate) type InRoom = (Timestamp, u32, u32);
 
 /// Frames in memory.
 pub(crate) struct Heap {
-    id: SegmentId,
+    header: SegmentHeader,
     path: PathBuf,
-    first_seq: Seq,
     frames: boxcar::Vec<HeapFrame>,
     /// Timestamp of the first frame of each block; pushed after that frame.
     block_firsts: boxcar::Vec<Timestamp>,
@@ -66,11 +65,10 @@ pub(crate) struct HeapWriter {
 }
 
 impl HeapWriter {
-    pub(crate) fn new(id: SegmentId, path: PathBuf, first_seq: Seq) -> HeapWriter {
+    pub(crate) fn new(header: &SegmentHeader, path: PathBuf) -> HeapWriter {
         let heap = Heap {
-            id,
+            header: *header,
             path,
-            first_seq,
             frames: boxcar::Vec::new(),
             block_firsts: boxcar::Vec::new(),
             chunks: boxcar::Vec::new(),
@@ -130,8 +128,12 @@ impl Deref for HeapWriter {
 }
 
 impl Heap {
+    pub(crate) fn header(&self) -> &SegmentHeader {
+        &self.header
+    }
+
     pub(crate) fn name(&self) -> SegmentName {
-        names::first_written(self.id)
+        names::first_written(self.header.id)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -139,7 +141,7 @@ impl Heap {
     }
 
     pub(crate) fn first_seq(&self) -> Seq {
-        self.first_seq
+        self.header.first_seq
     }
 
     pub(crate) fn frames(&self) -> usize {
@@ -164,14 +166,14 @@ impl Heap {
 
     /// The memory that a frame lies in, to keep, and where in it the body begins.
     pub(crate) fn hold(&self, seq: Seq) -> (Held<Grown>, u32) {
-        let frame = self.get((seq.0 - self.first_seq.0) as usize).expect("a frame that was seen stays");
+        let frame = self.get((seq.0 - self.header.first_seq.0) as usize).expect("a frame that was seen stays");
         (self.chunks[frame.chunk as usize].hold(), frame.place + FRAME_HEADER_BYTES as u32)
     }
 
     #[inline]
     pub(crate) fn view(&self, index: usize) -> Option<FrameView<'_>> {
         let frame = self.frames.get(index)?;
-        let (seq, bytes) = (Seq(self.first_seq.0 + index as u64), self.bytes(frame));
+        let (seq, bytes) = (Seq(self.header.first_seq.0 + index as u64), self.bytes(frame));
         Some(FrameView {
             seq,
             at: frame.at,
@@ -230,7 +232,7 @@ fn partition_point(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> us
 
 impl fmt::Debug for Heap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Heap(segment {}, {} frames from seq {})", self.id, self.frames(), self.first_seq)
+        write!(f, "Heap(segment {}, {} frames from seq {})", self.header.id, self.frames(), self.header.first_seq)
     }
 }
 

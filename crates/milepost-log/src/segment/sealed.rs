@@ -113,6 +113,13 @@ impl Sealed {
         &self.map
     }
 
+    /// Bytes of the file that can be read now.
+    pub(crate) fn readable(&self, range: Range<usize>) -> Result<&[u8], Corruption> {
+        let readable = self.map.check_readable(range.clone());
+        readable.map_err(|fault| self.corruption(fault.at as u64, self.first_seq, fault.to_string()))?;
+        Ok(&self.map[range])
+    }
+
     pub(crate) fn first_seq(&self) -> Seq {
         self.first_seq
     }

@@ -36,6 +36,8 @@ pub enum Refused {
     Conflict(Seq),
     /// A scope that can't begin as another one.
     Fork(Scope, NoFork),
+    /// Something to be erased is held: which of several holds it is does not matter.
+    Held,
     /// The wall clock can't be right.
     ClockJump,
     /// No position or stamp is left.
@@ -157,13 +159,29 @@ fn effective(model: &Model, state: &State<'_>, ask: &Ask, next: Receipt) -> Resu
                 }
                 true
             }
+            Event::Retain { .. } | Event::Hold { .. } => true,
+            Event::Unretain { prefix } => state.has_policy(prefix.as_str()),
+            Event::Unhold { prefix, name } => state.has_hold(prefix.as_str(), name.as_str()),
+            Event::Erase { scope, .. } | Event::EraseScope { scope, .. } => {
+                held(state.hold_on(&scope.into(), false))?;
+                true
+            }
+            Event::ErasePrefix { prefix, .. } => {
+                held(state.hold_on(prefix, true))?;
+                true
+            }
         };
         if changes {
-            state.apply_event(model, event, next.seq, next.at);
+            state.apply_event(model, event, (next.seq, kept.len()), next.at);
             kept.push(event.clone());
         }
     }
     Ok(kept)
+}
+
+/// Refuses what a hold keeps.
+fn held(hold: Option<(&str, &str)>) -> Result<(), Refused> {
+    hold.map_or(Ok(()), |_| Err(Refused::Held))
 }
 
 /// Why a scope can't begin as another one, if it can't: after the commits before this one, and what this one did.

@@ -2,9 +2,11 @@
 //!
 //! Invariant: a version stays in the map after it has expired; every question filters by the time it is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use milepost_types::{Commit, ContentType, Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
+use milepost_types::{
+    Commit, ContentType, Event, Key, Policy, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer,
+};
 
 use super::Model;
 
@@ -49,6 +51,16 @@ pub enum ChangeKind {
     Release,
     /// The scope began as another one.
     Fork,
+    /// It was said what is kept.
+    Retain,
+    /// That was taken back.
+    Unretain,
+    /// Everything is kept.
+    Hold,
+    /// A hold was released.
+    Unhold,
+    /// Everything is gone.
+    Erase,
 }
 
 /// What a change is about.
@@ -60,6 +72,12 @@ pub enum Subject {
     Checkpoint(String, Option<String>),
     /// The scope: what it began as, and after which commit.
     Fork(String, Seq),
+    /// What is kept.
+    Policy(Option<Policy>),
+    /// A hold, and its note.
+    Hold(String, Option<String>),
+    /// What was erased: the key, if one; whether with all below; how many bytes.
+    Erased(Option<String>, bool, u64),
 }
 
 /// One change of one key, with the value before and after.
@@ -111,7 +129,14 @@ pub struct Query {
 impl Query {
     pub(super) fn wants(&self, change: &Change) -> bool {
         self.prefix.holds(&change.scope)
-            && self.key.as_ref().is_none_or(|key| change.subject == Subject::Key(key.clone()))
+            && self.key.as_ref().is_none_or(|key| match &change.subject {
+                Subject::Key(of) | Subject::Erased(Some(of), ..) => of == key,
+                Subject::Checkpoint(..)
+                | Subject::Fork(..)
+                | Subject::Policy(..)
+                | Subject::Hold(..)
+                | Subject::Erased(None, ..) => false,
+            })
             && self.kind.is_none_or(|kind| change.kind == kind)
             && self.since.is_none_or(|since| change.seq >= since)
             && self.until.is_none_or(|until| change.seq <= until)
@@ -131,6 +156,9 @@ pub struct State<'a> {
     checkpoints: BTreeMap<(&'a str, &'a str), Seq>,
     /// Every scope that ever began as another one: since which commit, as which one, after which commit.
     forks: BTreeMap<&'a str, (Seq, &'a str, Seq)>,
+    policies: BTreeMap<&'a str, Policy>,
+    /// Prefix and name.
+    holds: BTreeSet<(&'a str, &'a str)>,
 }
 
 impl<'a> State<'a> {
@@ -183,30 +211,38 @@ impl<'a> State<'a> {
 
     /// Applies the events of a commit of the model.
     pub fn apply(&mut self, model: &'a Model, commit: &'a Commit) {
-        for event in &commit.events {
-            self.apply_event(model, event, commit.seq, commit.at);
+        for (index, event) in commit.events.iter().enumerate() {
+            self.apply_event(model, event, (commit.seq, index), commit.at);
         }
     }
 
-    pub(super) fn apply_event(&mut self, model: &'a Model, event: &'a Event, seq: Seq, at: Timestamp) {
+    pub(super) fn apply_event(&mut self, model: &'a Model, event: &'a Event, place: (Seq, usize), at: Timestamp) {
+        let seq = place.0;
         match event {
+            Event::Set { scope, key, .. } if model.is_erased(scope.as_str(), key.as_str(), place) => {
+                // As if it had been deleted: nothing is there, and the scope was touched.
+                if let Some(keys) = self.scopes.get_mut(scope.as_str()) {
+                    keys.remove(key.as_str());
+                }
+                self.touched.insert(scope.as_str(), seq);
+            }
             Event::Set { scope, key, value, content_type, expires_at } => {
                 let content_type = content_type.as_ref().map(ContentType::as_str);
                 let version = Version { seq, at, value, content_type, expires_at: *expires_at };
                 self.scopes.entry(scope.as_str()).or_default().insert(key.as_str(), version);
                 self.touched.insert(scope.as_str(), seq);
             }
-            Event::Delete { scope, key } => {
+            Event::Delete { scope, key } | Event::Erase { scope, key, .. } => {
                 if let Some(keys) = self.scopes.get_mut(scope.as_str()) {
                     keys.remove(key.as_str());
                 }
                 self.touched.insert(scope.as_str(), seq);
             }
-            Event::Clear { scope } => {
+            Event::Clear { scope } | Event::EraseScope { scope, .. } => {
                 self.scopes.remove(scope.as_str());
                 self.touched.insert(scope.as_str(), seq);
             }
-            Event::ClearPrefix { prefix } => {
+            Event::ClearPrefix { prefix } | Event::ErasePrefix { prefix, .. } => {
                 // It touches every scope there ever was at its place, whether or not a key was left in it.
                 self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
                 self.scopes.retain(|scope, _| !prefix.holds(scope));
@@ -224,33 +260,61 @@ impl<'a> State<'a> {
                 self.touched.insert(scope.as_str(), seq);
                 self.forks.insert(scope.as_str(), (seq, origin.as_str(), *point));
             }
+            Event::Retain { prefix, policy } => {
+                self.policies.insert(prefix.as_str(), *policy);
+            }
+            Event::Unretain { prefix } => {
+                self.policies.remove(prefix.as_str());
+            }
+            Event::Hold { prefix, name, .. } => {
+                self.holds.insert((prefix.as_str(), name.as_str()));
+            }
+            Event::Unhold { prefix, name } => {
+                self.holds.remove(&(prefix.as_str(), name.as_str()));
+            }
         }
     }
 
     /// Applies a commit of the model and says what it changed, in the order of its events, key by key.
     pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<Change> {
         let mut changes = Vec::new();
-        for event in &commit.events {
+        for (index, event) in commit.events.iter().enumerate() {
             let touched = self.touched_by(event, commit.at);
             let value = |scope: &str, subject: &Subject| match subject {
                 Subject::Key(key) => {
                     self.get(scope, key, commit.at).map(|version| (version.seq, version.value.to_vec()))
                 }
-                Subject::Checkpoint(..) | Subject::Fork(..) => None,
+                Subject::Checkpoint(..)
+                | Subject::Fork(..)
+                | Subject::Policy(..)
+                | Subject::Hold(..)
+                | Subject::Erased(..) => None,
             };
             let olds: Vec<_> = touched.iter().map(|(scope, subject, _)| value(scope, subject)).collect();
-            self.apply_event(model, event, commit.seq, commit.at);
+            self.apply_event(model, event, (commit.seq, index), commit.at);
             for ((scope, subject, kind), old) in touched.into_iter().zip(olds) {
                 let new = match event {
-                    Event::Set { value, .. } => Some((commit.seq, value.clone())),
+                    Event::Set { scope, key, value, .. } => {
+                        let is_erased = model.is_erased(scope.as_str(), key.as_str(), (commit.seq, index));
+                        (!is_erased).then(|| (commit.seq, value.clone()))
+                    }
                     Event::Delete { .. }
                     | Event::Clear { .. }
                     | Event::ClearPrefix { .. }
                     | Event::Checkpoint { .. }
                     | Event::Release { .. }
-                    | Event::Fork { .. } => None,
+                    | Event::Fork { .. }
+                    | Event::Retain { .. }
+                    | Event::Unretain { .. }
+                    | Event::Hold { .. }
+                    | Event::Unhold { .. }
+                    | Event::Erase { .. }
+                    | Event::EraseScope { .. }
+                    | Event::ErasePrefix { .. } => None,
                 };
-                if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
+                if let Subject::Key(key) = &subject
+                    && ((old.is_none() && new.is_none()) || model.is_erased(&scope, key, (commit.seq, index)))
+                {
                     continue;
                 }
                 let writer = commit.meta.writer.clone();
@@ -288,7 +352,70 @@ impl<'a> State<'a> {
                 let subject = Subject::Fork(origin.as_str().to_owned(), *point);
                 vec![(scope.as_str().to_owned(), subject, ChangeKind::Fork)]
             }
+            Event::Retain { .. }
+            | Event::Unretain { .. }
+            | Event::Hold { .. }
+            | Event::Unhold { .. }
+            | Event::Erase { .. }
+            | Event::EraseScope { .. }
+            | Event::ErasePrefix { .. } => self.told(event),
         }
+    }
+
+    /// What an event tells retention, if it does.
+    fn told(&self, event: &Event) -> Vec<(String, Subject, ChangeKind)> {
+        let (place, subject, kind) = match event {
+            Event::Retain { prefix, policy } => (prefix.as_str(), Subject::Policy(Some(*policy)), ChangeKind::Retain),
+            Event::Unretain { prefix } if !self.policies.contains_key(prefix.as_str()) => return Vec::new(),
+            Event::Unretain { prefix } => (prefix.as_str(), Subject::Policy(None), ChangeKind::Unretain),
+            Event::Hold { prefix, name, note } => {
+                let note = note.as_ref().map(|note| note.as_str().to_owned());
+                (prefix.as_str(), Subject::Hold(name.as_str().to_owned(), note), ChangeKind::Hold)
+            }
+            Event::Unhold { prefix, name } if !self.holds.contains(&(prefix.as_str(), name.as_str())) => {
+                return Vec::new();
+            }
+            Event::Unhold { prefix, name } => {
+                (prefix.as_str(), Subject::Hold(name.as_str().to_owned(), None), ChangeKind::Unhold)
+            }
+            Event::Erase { scope, key, bytes } => {
+                (scope.as_str(), Subject::Erased(Some(key.as_str().to_owned()), false, *bytes), ChangeKind::Erase)
+            }
+            Event::EraseScope { scope, bytes } => {
+                (scope.as_str(), Subject::Erased(None, false, *bytes), ChangeKind::Erase)
+            }
+            Event::ErasePrefix { prefix, bytes } => {
+                (prefix.as_str(), Subject::Erased(None, true, *bytes), ChangeKind::Erase)
+            }
+            Event::Set { .. }
+            | Event::Delete { .. }
+            | Event::Clear { .. }
+            | Event::ClearPrefix { .. }
+            | Event::Checkpoint { .. }
+            | Event::Release { .. }
+            | Event::Fork { .. } => return Vec::new(),
+        };
+        vec![(place.to_owned(), subject, kind)]
+    }
+
+    /// A hold on a scope or a prefix, at it or above; with all below it, there as well.
+    pub(super) fn hold_on(&self, place: &ScopePrefix, with_below: bool) -> Option<(&'a str, &'a str)> {
+        let is_met = |held: &str| {
+            held.is_empty()
+                || ScopePrefix::parse(held).is_ok_and(|held| held.holds(place.as_str()))
+                || (with_below && place.holds(held))
+        };
+        self.holds.iter().copied().find(|(held, _)| is_met(held))
+    }
+
+    /// Whether there is a policy of a prefix.
+    pub(super) fn has_policy(&self, prefix: &str) -> bool {
+        self.policies.contains_key(prefix)
+    }
+
+    /// Whether there is a hold of this name on a prefix.
+    pub(super) fn has_hold(&self, prefix: &str, name: &str) -> bool {
+        self.holds.contains(&(prefix, name))
     }
 
     fn cleared(&self, scope: &str, now: Timestamp) -> Vec<(String, Subject, ChangeKind)> {

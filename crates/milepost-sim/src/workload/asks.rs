@@ -1,8 +1,8 @@
 //! Requests drawn from a seed: few scopes and few keys, so that everything meets everything.
 
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, Meta, Note, Precondition, Scope, ScopePrefix, Seq, Timestamp,
-    Writer,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Precondition, Scope, ScopePrefix,
+    Seq, Timestamp, Writer,
 };
 
 use crate::{
@@ -124,6 +124,7 @@ impl Asks {
                 Event::Checkpoint { scope, name: self.name(), note }
             }
             6 => Event::Release { scope, name: self.name() },
+            7 if self.dice.once_in(3) => self.told(scope, key),
             7 => self.fork(model, scope),
             _ => {
                 self.serial += 1;
@@ -131,6 +132,36 @@ impl Asks {
                 Event::Set { scope, key, value: self.drawn_value(), content_type: None, expires_at: None }
             }
         }
+    }
+
+    /// What retention is told.
+    fn told(&mut self, scope: Scope, key: Key) -> Event {
+        let bytes = self.dice.below(1000);
+        match self.dice.below(9) {
+            0 => Event::Retain { prefix: self.prefix(), policy: self.policy() },
+            1 => Event::Unretain { prefix: self.prefix() },
+            2 => {
+                let note = self.dice.once_in(2).then(|| Note::parse("by whom").expect("a short note"));
+                Event::Hold { prefix: self.prefix(), name: self.hold(), note }
+            }
+            3 | 4 => Event::Unhold { prefix: self.prefix(), name: self.hold() },
+            5 => Event::EraseScope { scope, bytes },
+            6 => Event::ErasePrefix { prefix: self.prefix(), bytes },
+            _ => Event::Erase { scope, key, bytes },
+        }
+    }
+
+    fn policy(&mut self) -> Policy {
+        let times = [0, 1, 20_000, 5_000_000];
+        Policy {
+            keep_for_us: self.dice.once_in(2).then(|| *self.dice.pick(&times)),
+            keep_last: self.dice.once_in(2).then(|| self.dice.below(4)),
+            ..Policy::default()
+        }
+    }
+
+    fn hold(&mut self) -> HoldName {
+        HoldName::parse(self.dice.word(&NAMES)).expect("a name of the table")
     }
 
     /// A fork, mostly of a scope that can begin, from a point that is there.

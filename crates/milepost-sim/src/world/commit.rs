@@ -207,6 +207,11 @@ fn rare_name(event: &Event) -> Option<&'static str> {
         Event::Checkpoint { .. } => Some("commit/checkpoint"),
         Event::Release { .. } => Some("commit/release"),
         Event::Fork { .. } => Some("commit/fork"),
+        Event::Retain { .. } => Some("commit/retain"),
+        Event::Unretain { .. } => Some("commit/unretain"),
+        Event::Hold { .. } => Some("commit/hold"),
+        Event::Unhold { .. } => Some("commit/unhold"),
+        Event::Erase { .. } | Event::EraseScope { .. } | Event::ErasePrefix { .. } => Some("commit/erase"),
         Event::Set { .. } | Event::Delete { .. } | Event::Clear { .. } | Event::ClearPrefix { .. } => None,
     }
 }
@@ -216,6 +221,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::Precondition { .. } => "error/refused: precondition",
         Refusal::Fenced { .. } => "error/refused: fenced",
         Refusal::IdempotencyConflict { .. } => "error/refused: idempotency conflict",
+        Refusal::Held { .. } => "error/refused: held",
         Refusal::Fork { why, .. } => match why {
             NoFork::Itself => "error/refused: fork of itself",
             NoFork::PointAhead { .. } => "error/refused: fork ahead",
@@ -225,6 +231,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         },
         Refusal::ClockJump { .. } => "error/refused: clock jump",
         Refusal::Exhausted => "error/refused: exhausted",
+        Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
     }
 }
 
@@ -237,6 +244,7 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
             Refused::Fenced(scope.clone(), *token, *highest, holder.clone())
         }
         Refusal::IdempotencyConflict { first, .. } => Refused::Conflict(*first),
+        Refusal::Held { .. } => Refused::Held,
         Refusal::Fork { scope, why } => {
             let why = match why {
                 NoFork::Itself => model::NoFork::Itself,
@@ -249,5 +257,6 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
         }
         Refusal::ClockJump { .. } => Refused::ClockJump,
         Refusal::Exhausted => Refused::Exhausted,
+        Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
     }
 }

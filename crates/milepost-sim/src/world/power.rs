@@ -16,6 +16,8 @@ use crate::{
 };
 
 const CRASHES_DEEP: usize = 4;
+/// An opening of a small store is cut off before so many operations, or not at all.
+const RECOVERY_CUTS: u64 = 25;
 
 /// One of the ways in which a disk can come out of a power loss.
 fn drawn_crash(dice: &mut Dice, coverage: &mut Coverage) -> Crash {
@@ -91,6 +93,32 @@ impl World {
                 .map_err(|Disagreement(what)| Disagreement(format!("after {crash:?}: {what}")))?;
             self.states += 1;
         }
+        Ok(())
+    }
+
+    /// Takes the power away, and again somewhere in each of so many recoveries; looks at what the last one makes of it.
+    pub fn look_through(&mut self, crash: Crash, recoveries_cut: u32) -> Agreed {
+        self.machine.disk.power_off();
+        self.engine = None;
+        let mut machine = self.machine.with_disk(self.machine.disk.crash(crash, self.dice.bits()));
+        for _ in 0..recoveries_cut {
+            machine.disk.power_off_after(self.dice.below(RECOVERY_CUTS));
+            let opened = machine.open();
+            match &opened {
+                Err(error) if !machine.disk.is_off() => return disagree(format!("opening after {crash:?}: {error}")),
+                Err(_) => self.coverage.hit("crash/during recovery"),
+                Ok(_) => self.coverage.hit("crash/after recovery"),
+            }
+            machine.disk.power_off();
+            drop(opened);
+            let next = drawn_crash(&mut self.dice, &mut self.coverage);
+            machine = self.machine.with_disk(machine.disk.crash(next, self.dice.bits()));
+        }
+        let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+        recover::whole(&machine, known, &mut self.dice, &mut self.coverage).map_err(|Disagreement(what)| {
+            Disagreement(format!("after {crash:?}, with {recoveries_cut} recoveries cut off: {what}"))
+        })?;
+        self.states += 1;
         Ok(())
     }
 

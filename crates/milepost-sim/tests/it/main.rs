@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail by a panic")]
 
+/// Backups and restores that are cut off, run out of room, and are damaged.
+mod backups;
 /// Clocks that jump, stand still or run backwards, and the ends of their range.
 mod clocks;
 /// Flipped bits, cut files, missing and foreign files.
@@ -12,6 +14,8 @@ mod errors;
 mod faults;
 /// What the simulator once found, with its story.
 mod regressions;
+/// Damaged stores, and what is whole of them.
+mod salvages;
 /// Seeds: random rounds, the same seed twice, and what must be met at least once.
 mod seeds;
 /// Every short sequence, cut off everywhere.

@@ -1,9 +1,10 @@
 //! [`Body`]: a body whose frame was checked, read in place. [`Events`] walks it.
 
 use super::{
-    BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, DIGEST_BYTES, FLAGS, FORK, HAS_ATTEMPT, HAS_FENCES,
-    HAS_IDEMPOTENCY_KEY, HAS_WRITER, KIND, ORIGIN_BYTES, RELEASE, SCOPE, SET, STRIDE_MAX, THINNED, WELL_KNOWN,
-    WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE, varint,
+    BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, DIGEST_BYTES, ERASE, ERASE_PREFIX, ERASE_SCOPE,
+    FLAGS, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, HOLD, KIND, KIND_MAX, ORIGIN_BYTES, RELEASE,
+    RETAIN, SCOPE, SET, STRIDE_MAX, THINNED, UNHOLD, UNRETAIN, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE,
+    varint,
 };
 use crate::{EventRef, Fence, Meta, Scope, Seq, Timestamp, Writer, limits, scope::check_path};
 
@@ -232,15 +233,7 @@ impl Events<'_> {
                 Ok(EventRef::Delete { scope, key })
             }
             CLEAR if tag == CLEAR => Ok(EventRef::Clear { scope: self.scope()? }),
-            CLEAR_PREFIX if tag == CLEAR_PREFIX => {
-                let length = self.cursor.length(limits::SCOPE_BYTES_MAX)?;
-                let prefix = self.cursor.take(length)?;
-                let prefix = match prefix {
-                    [] => "",
-                    prefix => self.cursor.checked_path(prefix)?,
-                };
-                Ok(EventRef::ClearPrefix { prefix })
-            }
+            CLEAR_PREFIX if tag == CLEAR_PREFIX => Ok(EventRef::ClearPrefix { prefix: self.cursor.prefix()? }),
             CHECKPOINT if tag & !(KIND | WITH_NOTE) == 0 => {
                 self.cursor.name(&mut self.key, limits::CHECKPOINT_NAME_BYTES_MAX)?;
                 let note = self.cursor.note(tag)?;
@@ -255,6 +248,31 @@ impl Events<'_> {
             FORK if tag == FORK => {
                 let ForkAt { origin, point } = self.cursor.fork_fields()?;
                 Ok(EventRef::Fork { scope: self.scope()?, origin, point })
+            }
+            RETAIN => {
+                let (prefix, policy) = self.cursor.policy_fields(tag)?;
+                Ok(EventRef::Retain { prefix, policy })
+            }
+            UNRETAIN if tag == UNRETAIN => Ok(EventRef::Unretain { prefix: self.cursor.prefix()? }),
+            HOLD if tag & !(KIND | WITH_NOTE) == 0 => {
+                let (prefix, name, note) = self.cursor.hold_fields(tag)?;
+                Ok(EventRef::Hold { prefix, name, note })
+            }
+            UNHOLD if tag == UNHOLD => {
+                let (prefix, name, _) = self.cursor.hold_fields(tag)?;
+                Ok(EventRef::Unhold { prefix, name })
+            }
+            ERASE if tag == ERASE => {
+                self.cursor.name(&mut self.key, limits::KEY_BYTES_MAX)?;
+                let bytes = self.cursor.varint()?;
+                Ok(EventRef::Erase { scope: self.scope()?, key: self.cursor.checked_key(&self.key)?, bytes })
+            }
+            ERASE_SCOPE if tag == ERASE_SCOPE => {
+                let bytes = self.cursor.varint()?;
+                Ok(EventRef::EraseScope { scope: self.scope()?, bytes })
+            }
+            ERASE_PREFIX if tag == ERASE_PREFIX => {
+                Ok(EventRef::ErasePrefix { prefix: self.cursor.prefix()?, bytes: self.cursor.varint()? })
             }
             _ => Err(BodyError { offset: self.cursor.pos - 1, what: BodyFault::Unknown(tag) }),
         }
@@ -327,16 +345,16 @@ pub fn fork_at(body: &[u8], offset: u32) -> Result<ForkAt<'_>, BodyError> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    pos: usize,
-    end: usize,
+pub(super) struct Cursor<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) pos: usize,
+    pub(super) end: usize,
 }
 
 impl<'a> Cursor<'a> {
     /// Behind the tag of the record that first began at `offset` and must be of this kind, with no other flags than
     /// these.
-    fn at(bytes: &'a [u8], offset: u32, kind: u8, flags: u8) -> Result<(Cursor<'a>, u8), BodyError> {
+    pub(super) fn at(bytes: &'a [u8], offset: u32, kind: u8, flags: u8) -> Result<(Cursor<'a>, u8), BodyError> {
         let removed = || BodyError { offset: offset as usize, what: BodyFault::Removed };
         let place = place_of(bytes, offset)?.ok_or_else(removed)?;
         let mut cursor = Cursor { bytes, pos: place as usize, end: bytes.len() };
@@ -352,12 +370,12 @@ impl<'a> Cursor<'a> {
         if tag & !flags == kind {
             return Ok(tag);
         }
-        let known = tag & KIND != kind && tag & KIND <= FORK;
+        let known = tag & KIND != kind && tag & KIND <= KIND_MAX;
         Err(BodyError { offset, what: if known { BodyFault::Address } else { BodyFault::Unknown(tag) } })
     }
 
     #[cold]
-    fn fault(&self, what: BodyFault) -> BodyError {
+    pub(super) fn fault(&self, what: BodyFault) -> BodyError {
         BodyError { offset: self.pos, what }
     }
 
@@ -367,7 +385,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn take(&mut self, count: usize) -> Result<&'a [u8], BodyError> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], BodyError> {
         match self.bytes.get(self.pos..self.end).and_then(|rest| rest.get(..count)) {
             Some(taken) => {
                 self.pos += count;
@@ -378,7 +396,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn varint(&mut self) -> Result<u64, BodyError> {
+    pub(super) fn varint(&mut self) -> Result<u64, BodyError> {
         let rest = self.bytes.get(self.pos..self.end).unwrap_or_default();
         match varint::get(rest) {
             Ok((value, taken)) => {
@@ -390,14 +408,14 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn length(&mut self, max: usize) -> Result<usize, BodyError> {
+    pub(super) fn length(&mut self, max: usize) -> Result<usize, BodyError> {
         match usize::try_from(self.varint()?) {
             Ok(length) if length <= max => Ok(length),
             _ => Err(self.fault(BodyFault::Length)),
         }
     }
 
-    fn text(&mut self, max: usize) -> Result<&'a str, BodyError> {
+    pub(super) fn text(&mut self, max: usize) -> Result<&'a str, BodyError> {
         let length = self.length(max)?;
         let bytes = self.take(length)?;
         match std::str::from_utf8(bytes) {
@@ -421,7 +439,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn skip_name(&mut self) -> Result<(), BodyError> {
+    pub(super) fn skip_name(&mut self) -> Result<(), BodyError> {
         self.length(limits::KEY_BYTES_MAX)?;
         let rest = self.length(limits::KEY_BYTES_MAX)?;
         self.take(rest)?;
@@ -456,7 +474,7 @@ impl<'a> Cursor<'a> {
         Ok(meta)
     }
 
-    fn note(&mut self, tag: u8) -> Result<Option<&'a str>, BodyError> {
+    pub(super) fn note(&mut self, tag: u8) -> Result<Option<&'a str>, BodyError> {
         if tag & WITH_NOTE == 0 {
             return Ok(None);
         }
@@ -480,7 +498,7 @@ impl<'a> Cursor<'a> {
 
     /// A key, a checkpoint's name or a note that a writer could have written.
     #[inline]
-    fn checked_key<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
+    pub(super) fn checked_key<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
         if name.contains(&0) {
             return Err(self.fault(BodyFault::Name));
         }
@@ -488,7 +506,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A scope that a writer, or the store itself, could have written.
-    fn checked_path<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
+    pub(super) fn checked_path<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
         let text = self.checked(name)?;
         check_path(text).map_err(|_| self.fault(BodyFault::Name))?;
         Ok(text)

@@ -25,7 +25,7 @@ const _: () = assert!(OF_KEPT > limits::VALUE_BYTES_CEILING);
 #[derive(Debug)]
 pub struct BodyEncoder {
     /// Encoded records, without meta and table.
-    records: Vec<u8>,
+    pub(super) records: Vec<u8>,
     /// Where each event begins in `records`.
     starts: Vec<u32>,
     scope: String,
@@ -214,6 +214,13 @@ impl BodyEncoder {
             Event::Checkpoint { scope, name, note } => self.checkpoint(scope, name.as_str(), note.as_ref()),
             Event::Release { scope, name } => self.release(scope, name.as_str()),
             Event::Fork { scope, origin, point } => self.fork(scope, origin, *point),
+            Event::Retain { prefix, policy } => self.retain(prefix, policy),
+            Event::Unretain { prefix } => self.unretain(prefix),
+            Event::Hold { prefix, name, note } => self.hold(prefix, name.as_str(), note.as_ref()),
+            Event::Unhold { prefix, name } => self.unhold(prefix, name.as_str()),
+            Event::Erase { scope, key, bytes } => self.erase(scope, key.as_str(), *bytes),
+            Event::EraseScope { scope, bytes } => self.erase_scope(scope, *bytes),
+            Event::ErasePrefix { prefix, bytes } => self.erase_prefix(prefix, *bytes),
         }
     }
 
@@ -229,6 +236,13 @@ impl BodyEncoder {
             EventRef::Checkpoint { scope, name, note } => self.checkpoint_raw(scope, name, note),
             EventRef::Release { scope, name } => self.release_raw(scope, name),
             EventRef::Fork { scope, origin, point } => self.fork_raw(scope, origin, point),
+            EventRef::Retain { prefix, policy } => self.retain_raw(prefix, &policy),
+            EventRef::Unretain { prefix } => self.unretain_raw(prefix),
+            EventRef::Hold { prefix, name, note } => self.hold_raw(prefix, name, note),
+            EventRef::Unhold { prefix, name } => self.unhold_raw(prefix, name),
+            EventRef::Erase { scope, key, bytes } => self.erase_raw(scope, key, bytes),
+            EventRef::EraseScope { scope, bytes } => self.erase_scope_raw(scope, bytes),
+            EventRef::ErasePrefix { prefix, bytes } => self.erase_prefix_raw(prefix, bytes),
         }
     }
 
@@ -274,15 +288,21 @@ impl BodyEncoder {
         Ok(bytes)
     }
 
+    /// A body of no event that nobody sent.
+    #[must_use]
+    pub fn nothing() -> Vec<u8> {
+        BodyEncoder::new(0).body(&Meta::default()).expect("nothing is within every limit")
+    }
+
     /// Checks that one more event of about `bytes` fits, before anything is added.
-    fn room(&self, bytes: usize) -> Result<(), LimitError> {
+    pub(super) fn room(&self, bytes: usize) -> Result<(), LimitError> {
         limits::check("commit", "events", self.starts.len() + 1, 1, limits::COMMIT_EVENTS_MAX)?;
         let is_of_kept = self.value_bytes_max == OF_KEPT;
         let bytes_max = if is_of_kept { limits::THINNED_BYTES_MAX } else { limits::COMMIT_BYTES_MAX };
         limits::check("commit", "bytes", self.records.len() + bytes, 0, bytes_max)
     }
 
-    fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {
+    pub(super) fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {
         self.room(bytes)?;
         if self.scope == scope {
             return Ok(());
@@ -295,12 +315,12 @@ impl BodyEncoder {
         Ok(())
     }
 
-    fn start(&mut self, tag: u8) {
+    pub(super) fn start(&mut self, tag: u8) {
         self.starts.push(self.records.len() as u32);
         self.records.push(tag);
     }
 
-    fn keyed(&mut self, tag: u8, key: &str) {
+    pub(super) fn keyed(&mut self, tag: u8, key: &str) {
         self.start(tag);
         let shared = shared_bytes(&self.key, key.as_bytes());
         put_rest(&mut self.records, shared, key.as_bytes());
@@ -343,7 +363,7 @@ fn put_meta(out: &mut Vec<u8>, meta: &Meta, stride: u8, events: usize) -> Result
     Ok(())
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     varint::put(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }

@@ -2,8 +2,8 @@ use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
 use crate::{
-    CheckpointName, ContentType, Event, EventRef, Fence, Key, LimitError, Meta, Note, Scope, ScopePrefix, Seq,
-    Timestamp, Writer, limits,
+    CheckpointName, ContentType, Event, EventRef, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Scope,
+    ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 
 fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
@@ -32,16 +32,30 @@ fn decode(bytes: &[u8]) -> Result<(Meta, Vec<Event>), BodyError> {
 /// What is read at an event's address is what the walk saw, and nothing where the event is of another kind.
 fn found_at_its_address(bytes: &[u8], found: &Positioned<'_>) {
     let (mut set, mut note, mut fork) = (None, None, None);
+    let (mut said, mut held, mut erased) = (None, None, None);
     match found.event {
         EventRef::Set { value, content_type, expires_at, .. } => set = Some(SetAt { value, content_type, expires_at }),
         EventRef::Checkpoint { note: text, .. } => note = Some(text),
         EventRef::Fork { origin, point, .. } => fork = Some(ForkAt { origin, point }),
-        EventRef::Delete { .. } | EventRef::Clear { .. } | EventRef::ClearPrefix { .. } | EventRef::Release { .. } => {}
+        EventRef::Retain { policy, .. } => said = Some(policy),
+        EventRef::Hold { note: text, .. } => held = Some(text),
+        EventRef::Erase { bytes, .. } | EventRef::EraseScope { bytes, .. } | EventRef::ErasePrefix { bytes, .. } => {
+            erased = Some(bytes);
+        }
+        EventRef::Delete { .. }
+        | EventRef::Clear { .. }
+        | EventRef::ClearPrefix { .. }
+        | EventRef::Release { .. }
+        | EventRef::Unretain { .. }
+        | EventRef::Unhold { .. } => {}
     }
     let wrong = BodyError { offset: found.offset as usize, what: BodyFault::Address };
     assert_eq!(set_at(bytes, found.offset), set.ok_or(wrong.clone()));
     assert_eq!(note_at(bytes, found.offset), note.ok_or(wrong.clone()));
-    assert_eq!(fork_at(bytes, found.offset), fork.ok_or(wrong));
+    assert_eq!(fork_at(bytes, found.offset), fork.ok_or(wrong.clone()));
+    assert_eq!(policy_at(bytes, found.offset), said.ok_or(wrong.clone()));
+    assert_eq!(hold_at(bytes, found.offset), held.ok_or(wrong.clone()));
+    assert_eq!(erased_at(bytes, found.offset), erased.ok_or(wrong));
 }
 
 fn scopes() -> impl Strategy<Value = Scope> {
@@ -54,6 +68,39 @@ fn keys() -> impl Strategy<Value = Key> {
 
 fn names() -> impl Strategy<Value = CheckpointName> {
     "(after )?[a-zé/\u{1b}]{1,12}".prop_map(|text| CheckpointName::parse(&text).unwrap())
+}
+
+fn prefixes() -> impl Strategy<Value = ScopePrefix> {
+    option::of(scopes()).prop_map(|scope| scope.map_or(ScopePrefix::root(), |scope| (&scope).into()))
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let time = || option::of(0..=limits::POLICY_TIME_MAX_US);
+    (time(), option::of(0..=limits::KEEP_LAST_MAX), time(), time()).prop_map(
+        |(keep_for_us, keep_last, expire_ended_us, cold_after_us)| Policy {
+            keep_for_us,
+            keep_last,
+            expire_ended_us,
+            cold_after_us,
+        },
+    )
+}
+
+fn retention_events() -> impl Strategy<Value = Event> {
+    let holds = || "(case )?[a-zé/\u{1b}]{1,12}".prop_map(|text| HoldName::parse(&text).unwrap());
+    prop_oneof![
+        (prefixes(), policies()).prop_map(|(prefix, policy)| Event::Retain { prefix, policy }),
+        prefixes().prop_map(|prefix| Event::Unretain { prefix }),
+        (prefixes(), holds(), option::of("\\PC{1,40}")).prop_map(|(prefix, name, note)| Event::Hold {
+            prefix,
+            name,
+            note: note.map(|note| Note::parse(&note).unwrap()),
+        }),
+        (prefixes(), holds()).prop_map(|(prefix, name)| Event::Unhold { prefix, name }),
+        (scopes(), keys(), any::<u64>()).prop_map(|(scope, key, bytes)| Event::Erase { scope, key, bytes }),
+        (scopes(), any::<u64>()).prop_map(|(scope, bytes)| Event::EraseScope { scope, bytes }),
+        (prefixes(), any::<u64>()).prop_map(|(prefix, bytes)| Event::ErasePrefix { prefix, bytes }),
+    ]
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -78,6 +125,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => (scopes(), names()).prop_map(|(scope, name)| Event::Release { scope, name }),
         1 => (scopes(), scopes(), any::<u64>())
             .prop_map(|(scope, origin, point)| Event::Fork { scope, origin, point: Seq(point) }),
+        3 => retention_events(),
     ]
 }
 
@@ -306,6 +354,13 @@ fn names_that_no_writer_can_write_are_refused() {
             },
             Event::Release { scope: Scope::parse("sss/t").unwrap(), name: CheckpointName::parse("lll").unwrap() },
             Event::Fork { scope: Scope::parse("sss/t").unwrap(), origin: Scope::parse("ooo").unwrap(), point: Seq(7) },
+            Event::Hold {
+                prefix: ScopePrefix::parse("hhh").unwrap(),
+                name: HoldName::parse("jjj").unwrap(),
+                note: Some(Note::parse("iii").unwrap()),
+            },
+            Event::Retain { prefix: ScopePrefix::parse("rrr").unwrap(), policy: Policy::default() },
+            Event::Erase { scope: Scope::parse("sss/t").unwrap(), key: Key::parse("eee").unwrap(), bytes: 1 },
         ],
     );
     assert!(decode(&bytes).is_ok());
@@ -320,6 +375,11 @@ fn names_that_no_writer_can_write_are_refused() {
         ("nnn", "n\0n"),
         ("mmm", "m\0m"),
         ("lll", "l\0l"),
+        ("hhh", "h//"),
+        ("jjj", "j\0j"),
+        ("iii", "i\0i"),
+        ("rrr", "r\0r"),
+        ("eee", "e\0e"),
         ("ooo", "o\0o"),
         ("ooo", "o//"),
     ] {
@@ -346,7 +406,7 @@ fn what_a_newer_version_wrote_is_told_from_damage() {
     let name = CheckpointName::parse("n").unwrap();
     let bytes = encode(&Meta::default(), &[Event::Checkpoint { scope, name, note: None }]);
     let at = Body::parse(&bytes).unwrap().events().next().unwrap().unwrap().offset as usize;
-    for tag in [0x08, 0x0f, 0x25, 0x45, 0x85, 0x11 | 0x40, 0x16, 0x17] {
+    for tag in [0x0f, 0x19, 0x1b, 0x2a, 0x1c, 0x25, 0x45, 0x85, 0x11 | 0x40, 0x16, 0x17] {
         let mut newer = bytes.clone();
         newer[at] = tag;
         let error = decode(&newer).unwrap_err();

@@ -49,6 +49,24 @@ impl Body<'_> {
         self.with_records(&BodyEncoder::of_kept(), &[])
     }
 
+    /// Whether nothing is left of it: no event, and nothing that it claimed.
+    #[must_use]
+    pub fn says_nothing(&self) -> bool {
+        self.event_count() == 0 && !self.has_claims()
+    }
+
+    /// The same events as a body of their own, for another log: they get new addresses there. Of one with an
+    /// idempotency key, only a request that holds no more than these is the same then.
+    pub fn plain(&self) -> Result<Vec<u8>, BodyError> {
+        let mut kept = BodyEncoder::of_kept();
+        let mut events = self.events();
+        while let Some(found) = events.next()? {
+            let offset = found.offset as usize;
+            kept.copy(&found.event).map_err(|_| BodyError { offset, what: BodyFault::Length })?;
+        }
+        kept.finish(&self.meta()?).map_err(|_| BodyError { offset: 0, what: BodyFault::Length })
+    }
+
     /// Whether another body holds the same events: a repeated request, told from another one under the same key. Which
     /// writer and attempt sent it does not count.
     ///

@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, Key, LimitError, Meta, Note, Precondition, Scope, ScopeError,
-    ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Receipt,
+    Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -15,6 +15,10 @@ use serde::{
 };
 
 use serde_json::value::RawValue;
+
+mod kind;
+
+use kind::EventKind;
 
 use super::{CommitLine, JsonError, TimeOrMicros};
 use crate::CommitBuilder;
@@ -45,18 +49,6 @@ struct FenceIn<'a> {
     token: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum EventKind {
-    Set,
-    Delete,
-    Clear,
-    ClearPrefix,
-    Checkpoint,
-    Release,
-    Fork,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EventIn<'a> {
@@ -81,6 +73,11 @@ struct EventIn<'a> {
     #[serde(borrow)]
     origin: Option<Cow<'a, str>>,
     point: Option<u64>,
+    keep_for_us: Option<u64>,
+    keep_last: Option<u64>,
+    expire_ended_us: Option<u64>,
+    cold_after_us: Option<u64>,
+    bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -121,9 +118,9 @@ struct RequireIn<'a> {
 pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
     let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
     let events = head.events;
-    let (meta, require) = head.check()?;
+    let (meta, require) = head.check(Names::OfWriters)?;
     let mut read = Vec::new();
-    each_event(line, events, &mut |event| read.push(event))?;
+    each_event(line, events, Names::OfWriters, &mut |event| read.push(event))?;
     Ok(CommitLine { meta, require, events: read })
 }
 
@@ -143,16 +140,62 @@ pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
 pub fn add_commit(line: &[u8], commit: CommitBuilder) -> Result<CommitBuilder, JsonError> {
     let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
     let events = head.events;
-    let (meta, require) = head.check()?;
+    let (meta, require) = head.check(Names::OfWriters)?;
     let mut commit = Some(CommitLine { meta, require, events: Vec::new() }.add_to(commit));
-    each_event(line, events, &mut |event| commit = commit.take().map(|commit| commit.event(&event)))?;
+    let mut take = |event| commit = commit.take().map(|commit| commit.event(&event));
+    each_event(line, events, Names::OfWriters, &mut take)?;
     Ok(commit.expect("it is put back after every event"))
+}
+
+/// A part of a line that `export` wrote.
+pub(crate) enum Recorded {
+    /// Where the commit stood, and what it carried beside its events. Comes first.
+    Begin(Receipt, Meta),
+    /// One of its events.
+    Event(Event),
+}
+
+/// Reads a line that `export` wrote and gives it away part by part. The names that the store keeps for itself are
+/// allowed.
+pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<(), JsonError> {
+    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let missing = |field: &str| JsonError::Field {
+        place: field.to_owned(),
+        what: format!("it is missing; import takes what export wrote, append takes lines without {field}"),
+    };
+    let seq = Seq(head.seq.ok_or_else(|| missing("seq"))?);
+    let (at, events) = (head.at.as_ref().ok_or_else(|| missing("at"))?.parse()?, head.events);
+    let (meta, require) = head.check(Names::OfTheStore)?;
+    if !require.is_empty() {
+        let what = "a commit that was made has none; append takes lines with conditions".to_owned();
+        return Err(JsonError::Field { place: "require".to_owned(), what });
+    }
+    take(Recorded::Begin(Receipt { seq, at }, meta));
+    each_event(line, events, Names::OfTheStore, &mut |event| take(Recorded::Event(event)))
+}
+
+/// Which scopes a line may name.
+#[derive(Clone, Copy)]
+enum Names {
+    /// Those that writers may use.
+    OfWriters,
+    /// Those that the store keeps for itself as well.
+    OfTheStore,
+}
+
+impl Names {
+    fn scope(self, text: &str) -> Result<Scope, ScopeError> {
+        match self {
+            Names::OfWriters => Scope::parse(text),
+            Names::OfTheStore => Scope::from_stored(text),
+        }
+    }
 }
 
 impl CommitIn<'_> {
     /// All but the events.
-    fn check(self) -> Result<(Meta, Vec<Precondition>), JsonError> {
-        if let Some(at) = self.at {
+    fn check(self, names: Names) -> Result<(Meta, Vec<Precondition>), JsonError> {
+        if let Some(at) = &self.at {
             at.parse()?;
         }
         if self.seq == Some(0) {
@@ -172,17 +215,17 @@ impl CommitIn<'_> {
             limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         }
         let fences =
-            each("fence", self.fences, |fence| Ok(Fence { scope: Scope::parse(&fence.scope)?, token: fence.token }))?;
+            each("fence", self.fences, |fence| Ok(Fence { scope: names.scope(&fence.scope)?, token: fence.token }))?;
         let require = each("require", self.require, RequireIn::precondition)?;
         Ok((Meta { writer, idempotency_key: self.idempotency_key, fences }, require))
     }
 }
 
 /// Reads the list of events, which stands in `line`, and gives each to `take`.
-fn each_event(line: &[u8], events: &RawValue, take: &mut dyn FnMut(Event)) -> Result<(), JsonError> {
+fn each_event(line: &[u8], events: &RawValue, names: Names, take: &mut dyn FnMut(Event)) -> Result<(), JsonError> {
     let mut fault = None;
     let mut json = serde_json::Deserializer::from_str(events.get());
-    let read = json.deserialize_seq(EventsVisitor { take, fault: &mut fault });
+    let read = json.deserialize_seq(EventsVisitor { take, names, fault: &mut fault });
     match (read, fault) {
         (Ok(()), _) => Ok(()),
         (Err(_), Some(fault)) => Err(fault),
@@ -196,6 +239,7 @@ fn each_event(line: &[u8], events: &RawValue, take: &mut dyn FnMut(Event)) -> Re
 /// Gives the events of a list away one by one: a list of them would take several times the bytes of the line.
 struct EventsVisitor<'s> {
     take: &'s mut dyn FnMut(Event),
+    names: Names,
     /// What is wrong with an event, where it is more than its JSON.
     fault: &'s mut Option<JsonError>,
 }
@@ -213,7 +257,7 @@ impl<'de> Visitor<'de> for EventsVisitor<'_> {
             if index == limits::COMMIT_EVENTS_MAX {
                 return Err(de::Error::invalid_length(index + 1, &self));
             }
-            match event.event() {
+            match event.event(self.names) {
                 Ok(event) => (self.take)(event),
                 Err(fault) => {
                     *self.fault = Some(fault.at("event", index));
@@ -238,38 +282,10 @@ pub fn parse_time(text: &str) -> Result<Timestamp, JsonError> {
     Ok(Timestamp(time.as_microsecond()))
 }
 
-impl EventKind {
-    /// What an error calls it.
-    fn thing(self) -> &'static str {
-        match self {
-            EventKind::Set => "a set",
-            EventKind::Delete => "a delete",
-            EventKind::Clear => "a clear",
-            EventKind::ClearPrefix => "a clear_prefix",
-            EventKind::Checkpoint => "a checkpoint",
-            EventKind::Release => "a release",
-            EventKind::Fork => "a fork",
-        }
-    }
-
-    /// The fields that an event of this kind may have, beside `event`.
-    fn fields(self) -> &'static [&'static str] {
-        match self {
-            EventKind::Set => &["scope", "key", "value", "value_base64", "content_type", "expires_at"],
-            EventKind::Delete => &["scope", "key"],
-            EventKind::Clear => &["scope"],
-            EventKind::ClearPrefix => &["prefix"],
-            EventKind::Checkpoint => &["scope", "name", "note"],
-            EventKind::Release => &["scope", "name"],
-            EventKind::Fork => &["scope", "origin", "point"],
-        }
-    }
-}
-
 impl EventIn<'_> {
-    fn event(self) -> Result<Event, Fault> {
-        let fields = Fields { thing: self.event.thing() };
-        let given = [
+    /// Which fields there are.
+    fn given(&self) -> [(&'static str, bool); 16] {
+        [
             ("scope", self.scope.is_some()),
             ("prefix", self.prefix.is_some()),
             ("key", self.key.is_some()),
@@ -281,12 +297,24 @@ impl EventIn<'_> {
             ("note", self.note.is_some()),
             ("origin", self.origin.is_some()),
             ("point", self.point.is_some()),
-        ];
+            ("keep_for_us", self.keep_for_us.is_some()),
+            ("keep_last", self.keep_last.is_some()),
+            ("expire_ended_us", self.expire_ended_us.is_some()),
+            ("cold_after_us", self.cold_after_us.is_some()),
+            ("bytes", self.bytes.is_some()),
+        ]
+    }
+
+    fn event(self, names: Names) -> Result<Event, Fault> {
+        let fields = Fields { thing: self.event.thing() };
         let allowed = self.event.fields();
-        for (name, _) in given.iter().filter(|(_, is_given)| *is_given) {
+        for (name, _) in self.given().iter().filter(|(_, is_given)| *is_given) {
             fields.allow(name, allowed.contains(name))?;
         }
-        let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(Scope::parse(&fields.need("scope", given)?)?);
+        let scope = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(names.scope(&fields.need("scope", given)?)?);
+        let prefix = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(ScopePrefix::parse(&fields.need("prefix", given)?)?);
+        let hold = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(HoldName::parse(&fields.need("name", given)?)?);
+        let bytes = self.bytes.unwrap_or(0);
         let name = |given: Option<Cow<'_, str>>| Ok::<_, Fault>(CheckpointName::parse(&fields.need("name", given)?)?);
         Ok(match self.event {
             EventKind::Set => Event::Set {
@@ -294,15 +322,13 @@ impl EventIn<'_> {
                 key: Key::parse(&fields.need("key", self.key)?)?,
                 value: fields.bytes("value", "value_base64", self.value, self.value_base64)?,
                 content_type: self.content_type.map(|text| ContentType::parse(&text)).transpose()?,
-                expires_at: self.expires_at.map(TimeOrMicros::parse).transpose()?,
+                expires_at: self.expires_at.as_ref().map(TimeOrMicros::parse).transpose()?,
             },
             EventKind::Delete => {
                 Event::Delete { scope: scope(self.scope)?, key: Key::parse(&fields.need("key", self.key)?)? }
             }
             EventKind::Clear => Event::Clear { scope: scope(self.scope)? },
-            EventKind::ClearPrefix => {
-                Event::ClearPrefix { prefix: ScopePrefix::parse(&fields.need("prefix", self.prefix)?)? }
-            }
+            EventKind::ClearPrefix => Event::ClearPrefix { prefix: prefix(self.prefix)? },
             EventKind::Checkpoint => Event::Checkpoint {
                 scope: scope(self.scope)?,
                 name: name(self.name)?,
@@ -311,9 +337,31 @@ impl EventIn<'_> {
             EventKind::Release => Event::Release { scope: scope(self.scope)?, name: name(self.name)? },
             EventKind::Fork => Event::Fork {
                 scope: scope(self.scope)?,
-                origin: Scope::parse(&fields.need("origin", self.origin)?)?,
+                origin: names.scope(&fields.need("origin", self.origin)?)?,
                 point: Seq(fields.need("point", self.point)?),
             },
+            EventKind::Retain => Event::Retain {
+                prefix: prefix(self.prefix)?,
+                policy: Policy {
+                    keep_for_us: self.keep_for_us,
+                    keep_last: self.keep_last,
+                    expire_ended_us: self.expire_ended_us,
+                    cold_after_us: self.cold_after_us,
+                },
+            },
+            EventKind::Unretain => Event::Unretain { prefix: prefix(self.prefix)? },
+            EventKind::Hold => Event::Hold {
+                prefix: prefix(self.prefix)?,
+                name: hold(self.name)?,
+                note: self.note.map(|text| Note::parse(&text)).transpose()?,
+            },
+            EventKind::Unhold => Event::Unhold { prefix: prefix(self.prefix)?, name: hold(self.name)? },
+            EventKind::Erase => {
+                let (scope, key) = (scope(self.scope)?, Key::parse(&fields.need("key", self.key)?)?);
+                Event::Erase { scope, key, bytes }
+            }
+            EventKind::EraseScope => Event::EraseScope { scope: scope(self.scope)?, bytes },
+            EventKind::ErasePrefix => Event::ErasePrefix { prefix: prefix(self.prefix)?, bytes },
         })
     }
 }
@@ -350,10 +398,10 @@ impl RequireIn<'_> {
 }
 
 impl TimeOrMicros {
-    fn parse(self) -> Result<Timestamp, JsonError> {
+    fn parse(&self) -> Result<Timestamp, JsonError> {
         match self {
-            TimeOrMicros::Text(text) => parse_time(&text),
-            TimeOrMicros::Micros(micros) => Ok(Timestamp(micros)),
+            TimeOrMicros::Text(text) => parse_time(text),
+            TimeOrMicros::Micros(micros) => Ok(Timestamp(*micros)),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use milepost_types::{
-    CheckpointName, Commit, ContentType, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer,
-    limits,
+    CheckpointName, Commit, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq,
+    Timestamp, Writer, limits,
 };
 use proptest::prelude::*;
 
@@ -25,6 +25,14 @@ fn key(text: &str) -> Key {
 
 fn name(text: &str) -> CheckpointName {
     CheckpointName::parse(text).unwrap()
+}
+
+fn prefix(text: &str) -> ScopePrefix {
+    ScopePrefix::parse(text).unwrap()
+}
+
+fn hold(text: &str) -> HoldName {
+    HoldName::parse(text).unwrap()
 }
 
 fn full() -> Commit {
@@ -58,13 +66,21 @@ fn full() -> Commit {
             Event::Checkpoint { scope: scope("a"), name: name("n"), note: None },
             Event::Release { scope: scope("a"), name: name("n") },
             Event::Fork { scope: scope("c"), origin: scope("a/b"), point: Seq(u64::MAX) },
+            Event::Retain { prefix: ScopePrefix::root(), policy: Policy { keep_last: Some(3), ..Policy::default() } },
+            Event::Retain { prefix: prefix("a"), policy: Policy::default() },
+            Event::Unretain { prefix: prefix("a") },
+            Event::Hold { prefix: prefix("a"), name: hold("case\n17"), note: Some(Note::parse("why").unwrap()) },
+            Event::Unhold { prefix: prefix("a"), name: hold("case") },
+            Event::Erase { scope: scope("a"), key: Key::parse("k").unwrap(), bytes: 9 },
+            Event::EraseScope { scope: scope("a"), bytes: u64::MAX },
+            Event::ErasePrefix { prefix: prefix("a"), bytes: 0 },
         ],
     }
 }
 
 #[test]
 fn the_format_is_pinned() {
-    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"after\n","note":"why"},{"event":"checkpoint","scope":"a","name":"n"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"c","origin":"a/b","point":18446744073709551615}]}"#]]
+    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"after\n","note":"why"},{"event":"checkpoint","scope":"a","name":"n"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"c","origin":"a/b","point":18446744073709551615},{"event":"retain","prefix":"","keep_last":3},{"event":"retain","prefix":"a"},{"event":"unretain","prefix":"a"},{"event":"hold","prefix":"a","name":"case\n17","note":"why"},{"event":"unhold","prefix":"a","name":"case"},{"event":"erase","scope":"a","key":"k","bytes":9},{"event":"erase_scope","scope":"a","bytes":18446744073709551615},{"event":"erase_prefix","prefix":"a","bytes":0}]}"#]]
     .assert_eq(&line(&full()));
 }
 

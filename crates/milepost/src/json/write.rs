@@ -2,8 +2,8 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::fmt::temporal::DateTimePrinter;
-use milepost_engine::{Change, Checkpoint, Difference, Entry, Subject};
-use milepost_types::{Commit, ContentType, Event, Key, Note, Scope, Timestamp, Writer};
+use milepost_engine::{Change, Checkpoint, Difference, Entry, HoldSet, PolicySet, Subject};
+use milepost_types::{Commit, ContentType, Event, HoldName, Key, Note, Policy, Scope, Seq, Timestamp, Writer};
 use serde::{Serialize, Serializer};
 
 use super::TimeOrMicros;
@@ -47,11 +47,28 @@ struct EventOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     point: Option<u64>,
     #[serde(flatten)]
+    policy: Option<PolicyOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
+    #[serde(flatten)]
     value: Option<ValueOut<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<TimeOrMicros>,
+}
+
+/// What a policy keeps.
+#[derive(Serialize)]
+struct PolicyOut {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_for_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep_last: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expire_ended_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cold_after_us: Option<u64>,
 }
 
 /// Bytes as text or in base64.
@@ -86,7 +103,10 @@ struct ChangeOut<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
     change: &'static str,
-    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +117,10 @@ struct ChangeOut<'a> {
     origin: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     point: Option<u64>,
+    #[serde(flatten)]
+    policy: Option<PolicyOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<u64>,
     #[serde(flatten)]
     old: Option<OldOut<'a>>,
     #[serde(flatten)]
@@ -125,6 +149,31 @@ struct CheckpointOut<'a> {
     writer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
+}
+
+/// What was said of a prefix.
+#[derive(Serialize)]
+struct SaidOut<'a> {
+    prefix: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a str>,
+    #[serde(flatten)]
+    policy: Option<PolicyOut>,
+    seq: u64,
+    at: TimeOrMicros,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    writer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+}
+
+impl<'a> SaidOut<'a> {
+    fn of(prefix: &'a str, (seq, at, writer): (Seq, Timestamp, Option<&'a Writer>)) -> SaidOut<'a> {
+        let (name, attempt) = (writer.map(Writer::name), writer.and_then(Writer::attempt_number));
+        SaidOut { prefix, name: None, note: None, policy: None, seq: seq.0, at: at.into(), writer: name, attempt }
+    }
 }
 
 #[derive(Serialize)]
@@ -213,13 +262,20 @@ pub fn write_entry(out: &mut Vec<u8>, scope: &Scope, entry: &Entry) {
 /// ```
 pub fn write_change(out: &mut Vec<u8>, change: &Change) {
     let (mut name, mut note, mut origin, mut point) = (None, None, None, None);
+    let (mut is_of_prefix, mut policy, mut bytes) = (false, None, None);
     match &change.subject {
         Subject::Key(_) => {}
         Subject::Checkpoint { name: of, note: said } => {
             (name, note) = (Some(of.as_str()), said.as_ref().map(Note::as_str));
         }
         Subject::Fork { origin: from, point: at } => (origin, point) = (Some(from.as_str()), Some(at.0)),
+        Subject::Policy { policy: said } => (is_of_prefix, policy) = (true, said.as_ref().map(policy_out)),
+        Subject::Hold { name: of, note: said } => {
+            (is_of_prefix, name, note) = (true, Some(HoldName::as_str(of)), said.as_ref().map(Note::as_str));
+        }
+        Subject::Erased { key: _, with_below, bytes: gone } => (is_of_prefix, bytes) = (*with_below, Some(*gone)),
     }
+    let place = change.scope.as_str();
     let writer = change.writer.as_ref();
     put(
         out,
@@ -229,12 +285,15 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) {
             writer: writer.map(Writer::name),
             attempt: writer.and_then(Writer::attempt_number),
             change: change.kind.name(),
-            scope: change.scope.as_str(),
+            scope: (!is_of_prefix).then_some(place),
+            prefix: is_of_prefix.then_some(place),
             key: change.key().map(Key::as_str),
             name,
             note,
             origin,
             point,
+            policy,
+            bytes,
             old: change.old.as_deref().map(old_out),
             new: change.new.as_deref().map(new_out),
         },
@@ -291,6 +350,41 @@ pub fn write_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
             attempt: writer.and_then(Writer::attempt_number),
         },
     );
+}
+
+/// Writes a policy with who said so, without a line end.
+///
+/// ```
+/// use milepost::{Policy, ScopePrefix, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// store.retention().set(&ScopePrefix::parse("a")?, Policy::default().keep_last(3))?;
+/// let mut line = Vec::new();
+/// json::write_policy(&mut line, &store.retention().policies()?[0]);
+/// assert!(line.starts_with(br#"{"prefix":"a","keep_last":3,"seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_policy(out: &mut Vec<u8>, set: &PolicySet) {
+    let said = (set.seq, set.at, set.writer.as_ref());
+    put(out, &SaidOut { policy: Some(policy_out(&set.policy)), ..SaidOut::of(set.prefix.as_str(), said) });
+}
+
+/// Writes a hold with who set it, without a line end.
+///
+/// ```
+/// use milepost::{HoldName, ScopePrefix, Store, json};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = Store::open(dir.path())?;
+/// store.retention().hold(&ScopePrefix::parse("a")?, &HoldName::parse("case 17")?, None)?;
+/// let mut line = Vec::new();
+/// json::write_hold(&mut line, &store.retention().holds()?[0]);
+/// assert!(line.starts_with(br#"{"prefix":"a","name":"case 17","seq":1,"at":""#));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+pub fn write_hold(out: &mut Vec<u8>, hold: &HoldSet) {
+    let said = (hold.seq, hold.at, hold.writer.as_ref());
+    let (name, note) = (Some(hold.name.as_str()), hold.note.as_ref().map(Note::as_str));
+    put(out, &SaidOut { name, note, ..SaidOut::of(hold.prefix.as_str(), said) });
 }
 
 fn old_out(bytes: &[u8]) -> OldOut<'_> {
@@ -354,7 +448,70 @@ fn event(event: &Event) -> EventOut<'_> {
             point: Some(point.0),
             ..EventOut::default()
         },
+        Event::Retain { .. }
+        | Event::Unretain { .. }
+        | Event::Hold { .. }
+        | Event::Unhold { .. }
+        | Event::Erase { .. }
+        | Event::EraseScope { .. }
+        | Event::ErasePrefix { .. } => told(event),
     }
+}
+
+/// What retention is told.
+fn told(event: &Event) -> EventOut<'_> {
+    match event {
+        Event::Retain { prefix, policy } => EventOut {
+            event: "retain",
+            prefix: Some(prefix.as_str()),
+            policy: Some(policy_out(policy)),
+            ..EventOut::default()
+        },
+        Event::Unretain { prefix } => {
+            EventOut { event: "unretain", prefix: Some(prefix.as_str()), ..EventOut::default() }
+        }
+        Event::Hold { prefix, name, note } => EventOut {
+            event: "hold",
+            prefix: Some(prefix.as_str()),
+            name: Some(name.as_str()),
+            note: note.as_ref().map(Note::as_str),
+            ..EventOut::default()
+        },
+        Event::Unhold { prefix, name } => EventOut {
+            event: "unhold",
+            prefix: Some(prefix.as_str()),
+            name: Some(name.as_str()),
+            ..EventOut::default()
+        },
+        Event::Erase { scope, key, bytes } => EventOut {
+            event: "erase",
+            scope: Some(scope.as_str()),
+            key: Some(key.as_str()),
+            bytes: Some(*bytes),
+            ..EventOut::default()
+        },
+        Event::EraseScope { scope, bytes } => {
+            EventOut { event: "erase_scope", scope: Some(scope.as_str()), bytes: Some(*bytes), ..EventOut::default() }
+        }
+        Event::ErasePrefix { prefix, bytes } => EventOut {
+            event: "erase_prefix",
+            prefix: Some(prefix.as_str()),
+            bytes: Some(*bytes),
+            ..EventOut::default()
+        },
+        Event::Set { .. }
+        | Event::Delete { .. }
+        | Event::Clear { .. }
+        | Event::ClearPrefix { .. }
+        | Event::Checkpoint { .. }
+        | Event::Release { .. }
+        | Event::Fork { .. } => unreachable!("told by `event`"),
+    }
+}
+
+fn policy_out(policy: &Policy) -> PolicyOut {
+    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us } = *policy;
+    PolicyOut { keep_for_us, keep_last, expire_ended_us, cold_after_us }
 }
 
 fn value_out(bytes: &[u8]) -> ValueOut<'_> {

@@ -283,7 +283,7 @@ impl<T: Mark> Iterator for Moves<T> {
                 Err(error) => return Some(Err(error)),
             };
             // The history of a scope has the changes of those below it, too.
-            if change.scope == self.scope {
+            if change.scope.as_str() == self.scope.as_str() {
                 return Some(self.moved(&change));
             }
         }

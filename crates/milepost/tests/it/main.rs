@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests act on the files of a store from outside")]
 
+mod backup; // one moment, whatever is committed meanwhile
 mod claims; // idempotency keys, fencing tokens, preconditions: judged in order, also after a restart
 mod damage; // nothing wrong is ever returned
 mod durable; // acknowledged means durable, in order, without a gap
@@ -15,6 +16,7 @@ mod order; // threads and tickets
 mod progress; // which of many items are done, after SIGKILL too
 mod reads; // a read that follows an acknowledgement sees it
 mod replay; // the same log, the same answers
+mod retention; // what is said of the past, and what is erased
 mod task; // the task patterns
 mod views; // a past moment never changes
 mod watch; // each commit once, in order

@@ -58,6 +58,18 @@ impl Overlay {
         self.forks.keys().map(String::as_str).filter(|scope| prefix.holds(scope))
     }
 
+    /// The scopes at and below a reserved one of which the commit said anything.
+    pub(super) fn scopes_at(&self, root: &str) -> impl Iterator<Item = &str> {
+        let is_at =
+            move |scope: &&str| scope.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.scopes.keys().map(String::as_str).filter(is_at)
+    }
+
+    /// A key of the scope that the commit left live.
+    pub(super) fn live_in(&self, scope: &str) -> Option<&str> {
+        self.scopes.get(scope)?.iter().find(|(_, live)| **live).map(|(key, _)| key.as_str())
+    }
+
     pub(super) fn was_cleared(&self, scope: &str) -> bool {
         self.cleared.iter().any(|(name, prefix)| matches(scope, name, prefix.as_ref()))
     }

@@ -21,6 +21,7 @@ fn sample() -> Manifest {
         ],
         runs: vec![RunRow { id: 5, first_seq: 1, last_seq: 8, bytes: 777, crc: 0xfeed_f00d }],
         clean: Some(CleanRow { segment: 2, end: 640, last_seq: 12 }),
+        horizons: vec![HorizonRow { prefix: "task/etl".to_owned(), seq: 5, at: -7 }],
     }
 }
 

@@ -84,7 +84,7 @@ impl Task {
         }
         for change in self.store.history(&self.scope).key(key).newest_first().iter() {
             let change = change?;
-            if change.scope == self.scope && change.old.is_none() {
+            if change.scope.as_str() == self.scope.as_str() && change.old.is_none() {
                 return Ok(Some(change.seq));
             }
         }

@@ -1,15 +1,15 @@
-//! Lines of standard input, each with its number, and none longer than a commit can be.
+//! Lines of an input, each with its number, and none longer than a commit can be.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use milepost::limits;
 
 /// A line may be longer than the commit's encoding: JSON takes up to six bytes for one, base64 four for three.
-pub(super) const LINE_BYTES_MAX: usize = 2 * limits::COMMIT_BYTES_MAX;
+pub(crate) const LINE_BYTES_MAX: usize = 2 * limits::COMMIT_BYTES_MAX;
 
 /// A line of the input.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// Without its line end.
     Whole { number: u64, bytes: &'a [u8] },
     /// Read past, and not kept.
@@ -17,7 +17,7 @@ pub(super) enum Line<'a> {
 }
 
 /// The lines of an input.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     input: BufReader<R>,
     line: Vec<u8>,
     number: u64,
@@ -25,18 +25,18 @@ pub(super) struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    pub(super) fn of(input: R) -> Lines<R> {
+    pub(crate) fn of(input: R) -> Lines<R> {
         let input = BufReader::with_capacity(256 << 10, input);
         Lines { input, line: Vec::new(), number: 0, bytes_max: LINE_BYTES_MAX }
     }
 
     /// Whether a whole line is here already, so that the next one comes without a wait.
-    pub(super) fn has_more_buffered(&self) -> bool {
+    pub(crate) fn has_more_buffered(&self) -> bool {
         self.input.buffer().contains(&b'\n')
     }
 
     /// The next line. The last one needs no line end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.line.clear();
         // A long line is not kept, but it may have left much room behind.
         self.line.shrink_to(1 << 20);

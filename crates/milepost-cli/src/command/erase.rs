@@ -1,0 +1,64 @@
+//! `milepost erase`: a key, a scope or all below a prefix goes from every moment of the past.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use super::{
+    Context, key, receipt,
+    retain::{place, place_text, writer},
+    scope,
+};
+use crate::{
+    error::{CliError, say},
+    output::Out,
+};
+
+/// Erase all that a key, a scope or a prefix ever held, durably, and print the commit's seq.
+///
+/// No moment of the past shows it from then on. Its bytes stay in the files for now: this version does not rewrite
+/// them. The history says that it was erased, when, by whom and how many bytes there were. What a hold keeps is not
+/// erased: release the hold first. Forks that were made before read nothing of it either; what was copied by a
+/// restore or a commit of its own is another value.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost erase user/17 mail                    (one key)
+  milepost erase user/17                         (all keys of the scope)
+  milepost erase user/17 --with-below            (and of all scopes below it)
+  milepost log --kind erase                      (what was erased, when, by whom)")]
+pub(crate) struct EraseArgs {
+    /// Whose state.
+    scope: OsString,
+    /// Only this key.
+    #[arg(conflicts_with = "with_below")]
+    key: Option<OsString>,
+    /// All scopes below it as well.
+    #[arg(long)]
+    with_below: bool,
+    /// Who erases (default: user@host of this process).
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+}
+
+pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let by = writer(args.writer.as_deref())?;
+    let key = args.key.as_deref().map(key).transpose()?;
+    let prefix = place(&args.scope)?;
+    let of = if args.with_below { None } else { Some(scope(&args.scope)?) };
+    let store = context.open()?;
+    let eraser = store.retention().by(by);
+    let erased = match (&of, &key) {
+        (Some(scope), Some(key)) => eraser.erase(scope, key.as_str()),
+        (Some(scope), None) => eraser.erase_scope(scope),
+        (None, _) => eraser.erase_prefix(&prefix),
+    }?;
+    let place = place_text(&prefix);
+    say(&format!(
+        "{} values of {} bytes of {place} are erased from every moment; their bytes stay in the files",
+        erased.values, erased.bytes
+    ));
+    for backup in &erased.not_covered {
+        say(&format!("backups in {} were made before, and hold them still", backup.display()));
+    }
+    receipt::tell_and_close(out, context, &store, erased.receipt)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,113 @@
+//! `milepost retain explain`: what goes of a place, when, and why.
+
+use std::ffi::OsString;
+
+use milepost::{Explanation, Horizon};
+
+use super::{
+    Context,
+    retain::{place, place_text, policy_text},
+};
+use crate::{
+    error::CliError,
+    escape,
+    output::Out,
+    render::{Object, Row, Rows, Screen},
+    time::{screen_text, utc_text},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost retain explain task/etl/load
+  milepost retain explain / -o jsonl")]
+pub(super) struct ExplainArgs {
+    /// A scope, or where scopes begin; / for every scope.
+    prefix: OsString,
+}
+
+pub(super) fn run(args: &ExplainArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let place = place(&args.prefix)?;
+    let store = context.open_read_only()?;
+    let told = store.retention().explain(place)?;
+    let mut rows = Rows::new(out, context.format)?;
+    rows.push(&ExplainRow(told))?;
+    rows.flush()
+}
+
+/// What is said of a place, one thing a row; one JSON object.
+struct ExplainRow(Explanation);
+
+impl ExplainRow {
+    fn policy(&self) -> String {
+        match &self.0.policy {
+            Some(set) => format!("{} (said of {})", policy_text(&set.policy), place_text(&set.prefix)),
+            None => "none speaks of it: everything is kept".to_owned(),
+        }
+    }
+
+    fn rows(&self, time: impl Fn(milepost::Timestamp) -> String) -> Vec<Vec<String>> {
+        let told = &self.0;
+        let horizon = |row: &Option<Horizon>| match row {
+            Some(row) => format!("commit {} ({})", row.seq, time(row.at)),
+            None => "the first commit".to_owned(),
+        };
+        let mut rows = vec![["policy", &*self.policy()].map(str::to_owned)];
+        if let Some(hold) = &told.hold {
+            let note = hold.note.as_ref().map(|note| format!(": {}", note.as_str())).unwrap_or_default();
+            let place = place_text(&hold.prefix);
+            rows.push(["hold".to_owned(), format!("{} (on {place}){note}", hold.name.as_str())]);
+        }
+        rows.push(["can be read from".to_owned(), horizon(&told.horizon)]);
+        rows.push(["after a compaction from".to_owned(), horizon(&told.next_horizon)]);
+        rows.push(["older points that stay".to_owned(), told.points.to_string()]);
+        rows.push(["scopes".to_owned(), told.scopes.to_string()]);
+        rows.push(["versions".to_owned(), told.versions.to_string()]);
+        rows.push(["go with a compaction".to_owned(), told.goes_now.to_string()]);
+        let next = told.next_goes_at.map_or_else(|| "no time decides it".to_owned(), time);
+        rows.push(["the next one goes at".to_owned(), next]);
+        rows.into_iter().map(Vec::from).collect()
+    }
+}
+
+impl Row for ExplainRow {
+    const TABLE: &'static [&'static str] = &["NAME", "VALUE"];
+    const CSV: &'static [&'static str] = &["name", "value"];
+
+    fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
+        let rows = self.rows(|at| screen_text(at, screen));
+        rows.into_iter().map(|row| row.iter().map(|cell| escape::one_line(cell)).collect()).collect()
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        self.rows(utc_text)
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        let told = &self.0;
+        let mut object = Object::begin(line);
+        object.put("prefix", told.place.as_str());
+        if let Some(set) = &told.policy {
+            object.put("policy_prefix", set.prefix.as_str());
+            object.put("policy", policy_text(&set.policy));
+            object.put("policy_seq", set.seq.0);
+        }
+        if let Some(hold) = &told.hold {
+            object.put("hold_prefix", hold.prefix.as_str());
+            object.put("hold", hold.name.as_str());
+            object.put("hold_seq", hold.seq.0);
+        }
+        for (name, row) in [("horizon", &told.horizon), ("next_horizon", &told.next_horizon)] {
+            object.put(name, row.as_ref().map_or(0, |row| row.seq.0));
+        }
+        object.put("points", told.points);
+        object.put("scopes", told.scopes);
+        object.put("versions", told.versions);
+        object.put("goes_now", told.goes_now);
+        if let Some(at) = told.next_goes_at {
+            object.put("next_goes_at", utc_text(at));
+        }
+        object.end();
+        Ok(())
+    }
+}

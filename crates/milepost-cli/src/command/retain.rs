@@ -1,0 +1,283 @@
+//! `milepost retain`: what of the past is kept: policies, holds, and what they come to.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    process::ExitCode,
+    time::Duration,
+};
+
+use milepost::{HoldName, HoldSet, Note, Policy, PolicySet, Retention, ScopePrefix, Writer};
+
+use super::{Context, argument, default_writer, explain, prefix, receipt};
+use crate::{
+    error::{CliError, say},
+    escape,
+    output::Out,
+    render::{Head, Row, Rows, Screen},
+    time,
+};
+
+/// Say what of the past is kept, and see what would go.
+///
+/// This version keeps what is said, tells what it comes to and refuses to erase what is held. It does not remove
+/// anything from files yet.
+///
+/// Without a policy everything is kept. Of the policies whose prefix holds a scope the longest speaks; a version stays
+/// if any of its rules wants it, and so do checkpoints, what forks read through to, and what is being read. A hold
+/// keeps everything at and below its prefix until it is released, whatever a policy says.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost retain set task --keep 30d
+  milepost retain set asset/orders --last 100
+  milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
+  milepost retain set audit --everything         (whatever is said above it)
+  milepost retain explain task/etl/load          (what goes, when, and why)
+  milepost retain hold task 'case 17' --note 'asked for by the court'
+  milepost retain list
+  milepost log --kind retain                     (who said what, when)")]
+pub(crate) struct RetainArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Say what is kept at and below a prefix, durably. What was said of it before is replaced as a whole.
+    Set(SetArgs),
+    /// Take the policy of a prefix away, durably: what is said above it speaks again.
+    Unset(PlaceArgs),
+    /// List policies and holds, with who said so and when.
+    List,
+    /// Keep everything at and below a prefix until the hold of this name is released, durably.
+    Hold(HoldArgs),
+    /// Release a hold, durably. Its history stays.
+    Release(ReleaseArgs),
+    /// Show what is kept of a scope or a prefix, what goes, when, and why. Nothing is changed.
+    Explain(explain::ExplainArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct SetArgs {
+    /// A scope, or where scopes begin; / for every scope.
+    prefix: OsString,
+    /// Keep every moment of so long: 12h, 30d, 1y.
+    #[arg(long, value_name = "TIME")]
+    keep: Option<String>,
+    /// Keep so many newest versions of each key, deletes among them.
+    #[arg(long, value_name = "N")]
+    last: Option<u64>,
+    /// Keep everything, whatever is said above.
+    #[arg(long, conflicts_with_all = ["keep", "last"])]
+    everything: bool,
+    /// Who says so (default: user@host of this process).
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct PlaceArgs {
+    /// A scope, or where scopes begin; / for every scope.
+    prefix: OsString,
+    /// Who says so (default: user@host of this process).
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct HoldArgs {
+    /// A scope, or where scopes begin; / for every scope.
+    prefix: OsString,
+    /// The name to release it by.
+    name: OsString,
+    /// What a person should know of it.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// Who says so (default: user@host of this process).
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReleaseArgs {
+    /// The prefix that it was set on.
+    prefix: OsString,
+    /// Its name.
+    name: OsString,
+    /// Who says so (default: user@host of this process).
+    #[arg(long, value_name = "NAME")]
+    writer: Option<String>,
+}
+
+pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    match args.command {
+        Command::Set(args) => set(&args, context, out),
+        Command::Unset(args) => unset(&args, context, out),
+        Command::List => list(context, out),
+        Command::Hold(args) => hold(&args, context, out),
+        Command::Release(args) => release(&args, context, out),
+        Command::Explain(args) => explain::run(&args, context, out),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let prefix = place(&args.prefix)?;
+    if args.keep.is_none() && args.last.is_none() && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N or --everything";
+        return Err(CliError::Argument { what: "retain set", why: why.into() });
+    }
+    let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
+    let mut policy = Policy::default();
+    if let Some(keep) = time("--keep", &args.keep)? {
+        policy = policy.keep_for(keep);
+    }
+    if let Some(last) = args.last {
+        policy = policy.keep_last(last);
+    }
+    let writer = writer(args.writer.as_deref())?;
+    let store = context.open()?;
+    let receipt = store.retention().by(writer).set(&prefix, policy)?;
+    receipt::tell_and_close(out, context, &store, receipt)
+}
+
+fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let prefix = place(&args.prefix)?;
+    let nothing = format!("{} has no policy of its own: nothing was appended", place_text(&prefix));
+    tell(context, out, args.writer.as_deref(), &nothing, |retention| retention.unset(&prefix))
+}
+
+fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
+    let note = args.note.as_deref().map(Note::parse).transpose().map_err(argument("--note"))?;
+    tell(context, out, args.writer.as_deref(), "", |retention| retention.hold(&prefix, &name, note.as_ref()))
+}
+
+fn release(args: &ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
+    let nothing = format!("{} has no hold {name}: nothing was appended", place_text(&prefix));
+    tell(context, out, args.writer.as_deref(), &nothing, |retention| retention.release(&prefix, &name))
+}
+
+/// Tells retention something, and says so if it had no effect.
+fn tell(
+    context: &Context,
+    out: &mut Out,
+    by: Option<&str>,
+    nothing: &str,
+    what: impl FnOnce(&Retention) -> milepost::Result<milepost::Receipt>,
+) -> Result<(), CliError> {
+    let writer = writer(by)?;
+    let store = context.open()?;
+    let before = store.last().seq;
+    let receipt = what(&store.retention().by(writer))?;
+    if receipt.seq <= before {
+        say(nothing);
+    }
+    receipt::tell_and_close(out, context, &store, receipt)
+}
+
+fn list(context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let store = context.open_read_only()?;
+    let retention = store.retention();
+    let mut rows = Rows::new(out, context.format)?;
+    for set in retention.policies()? {
+        rows.push(&SaidRow::Policy(set))?;
+    }
+    for hold in retention.holds()? {
+        rows.push(&SaidRow::Hold(hold))?;
+    }
+    rows.end(|| "there is no policy, so everything is kept; `milepost retain set` makes one".to_owned())
+}
+
+pub(super) fn writer(given: Option<&str>) -> Result<Writer, CliError> {
+    given.map_or_else(default_writer, |name| Writer::new(name).map_err(argument("--writer")))
+}
+
+/// A prefix as it is given: `/` is the root.
+pub(super) fn place(given: &OsStr) -> Result<ScopePrefix, CliError> {
+    if given == "/" {
+        return Ok(ScopePrefix::root());
+    }
+    Ok(prefix(Some(given))?.unwrap_or_default())
+}
+
+/// A prefix as it can be given.
+pub(super) fn place_text(prefix: &ScopePrefix) -> String {
+    if prefix.is_root() { "/".to_owned() } else { prefix.to_string() }
+}
+
+fn name(given: &OsStr) -> Result<HoldName, CliError> {
+    HoldName::from_bytes(given.as_bytes()).map_err(argument("NAME"))
+}
+
+fn long(what: &'static str, text: &str) -> Result<Duration, CliError> {
+    time::long_duration(text).map_err(|error| CliError::Time { what, error })
+}
+
+/// A policy in words.
+pub(super) fn policy_text(policy: &Policy) -> String {
+    let time = |micros: u64| time::duration_text(Duration::from_micros(micros));
+    let mut rules = Vec::new();
+    match (policy.keep_for_us, policy.keep_last) {
+        (None, None) => rules.push("keep everything".to_owned()),
+        (Some(keep), None) => rules.push(format!("keep {}", time(keep))),
+        (None, Some(last)) => rules.push(format!("keep the last {last}")),
+        (Some(keep), Some(last)) => rules.push(format!("keep {} and the last {last}", time(keep))),
+    }
+    rules.extend(policy.expire_ended_us.map(|after| format!("expire {} after the end", time(after))));
+    rules.extend(policy.cold_after_us.map(|age| format!("cold after {}", time(age))));
+    rules.join(", ")
+}
+
+/// What was said of a prefix.
+enum SaidRow {
+    Policy(PolicySet),
+    Hold(HoldSet),
+}
+
+impl SaidRow {
+    fn head(&self) -> Head<'_> {
+        match self {
+            SaidRow::Policy(set) => Head { seq: set.seq, at: set.at, writer: set.writer.as_ref() },
+            SaidRow::Hold(hold) => Head { seq: hold.seq, at: hold.at, writer: hold.writer.as_ref() },
+        }
+    }
+
+    /// Prefix, what it is, the name, what it says.
+    fn cells(&self) -> [String; 4] {
+        match self {
+            SaidRow::Policy(set) => {
+                let place = if set.prefix.is_root() { "/" } else { set.prefix.as_str() };
+                [place.to_owned(), "policy".into(), String::new(), policy_text(&set.policy)]
+            }
+            SaidRow::Hold(hold) => {
+                let place = if hold.prefix.is_root() { "/" } else { hold.prefix.as_str() };
+                let note = hold.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default();
+                [place.to_owned(), "hold".into(), hold.name.as_str().to_owned(), note]
+            }
+        }
+    }
+}
+
+impl Row for SaidRow {
+    const TABLE: &'static [&'static str] = &Head::table_columns::<7>(&["PREFIX", "WHAT", "NAME", "SAYS"]);
+    const CSV: &'static [&'static str] = &Head::csv_columns::<8>(&["prefix", "what", "name", "says"]);
+
+    fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
+        vec![self.head().table(screen, self.cells().map(|cell| escape::one_line(&cell)))]
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        vec![self.head().csv(self.cells())]
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        match self {
+            SaidRow::Policy(set) => milepost::json::write_policy(line, set),
+            SaidRow::Hold(hold) => milepost::json::write_hold(line, hold),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Policies, holds and erasures, as transcripts. `! ` marks standard error.
+
+use expect_test::expect;
+
+use super::world::World;
+
+#[test]
+fn retention_is_said_listed_explained_and_taken_back() {
+    let world = World::new();
+    let transcript = world.transcript(&[
+        "retain list",
+        "set task/etl k 1 --writer w",
+        "set task/etl k 2 --writer w",
+        "retain list",
+        "retain set task --keep 30d --last 1 --writer w",
+        "retain set / --last 3 --writer w",
+        "retain set audit --everything --writer w",
+        "retain set task",
+        "retain set task --keep soon",
+        "retain set task --last 1 --everything",
+        "retain hold task 'case 17' --note why --writer w",
+        "retain list",
+        "retain list -o jsonl",
+        "retain list -o csv",
+        "retain explain task/etl",
+        "retain release task 'case 17' --writer w",
+        "retain release task 'case 17' --writer w",
+        "retain unset task --writer w",
+        "retain unset task --writer w",
+        "retain explain task/etl -o jsonl",
+        "erase task/etl k --writer w",
+        "erase task --with-below --writer w",
+        "erase task k --with-below",
+        "get task/etl k --at 1",
+        "log --writer w",
+        "log --kind erase -o jsonl",
+        "replay --from 3 -o csv",
+    ]);
+    expect![[r#"
+        $ milepost retain list
+        ! milepost: there is no store: no .milepost in <dir> or a directory above it; name one with --store DIR or MILEPOST_STORE, or make one by a first `milepost set SCOPE KEY VALUE`
+        exit 2
+        $ milepost set task/etl k 1 --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set task/etl k 2 --writer w
+        2
+        $ milepost retain list
+        $ milepost retain set task --keep 30d --last 1 --writer w
+        3
+        $ milepost retain set / --last 3 --writer w
+        4
+        $ milepost retain set audit --everything --writer w
+        5
+        $ milepost retain set task
+        ! milepost: retain set: say what is kept: --keep TIME, --last N or --everything
+        exit 2
+        $ milepost retain set task --keep soon
+        ! milepost: --keep: "soon" is no duration; write, for instance, 90s, 15m or "2h 30m"
+        exit 2
+        $ milepost retain set task --last 1 --everything
+        ! error: the argument '--last <N>' cannot be used with '--everything'
+        ! 
+        ! Usage: milepost retain set --last <N> <PREFIX>
+        ! 
+        ! For more information, try '--help'.
+        exit 2
+        $ milepost retain hold task 'case 17' --note why --writer w
+        6
+        $ milepost retain list
+        SEQ  TIME                              WRITER  PREFIX  WHAT    NAME     SAYS
+        4    9999-99-99 99:99:99.999999+00:00  w       /       policy           keep the last 3
+        5    9999-99-99 99:99:99.999999+00:00  w       audit   policy           keep everything
+        3    9999-99-99 99:99:99.999999+00:00  w       task    policy           keep 30d and the last 1
+        6    9999-99-99 99:99:99.999999+00:00  w       task    hold    case 17  why
+        $ milepost retain list -o jsonl
+        {"prefix":"","keep_last":3,"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        {"prefix":"audit","seq":5,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        {"prefix":"task","keep_for_us":2592000000000,"keep_last":1,"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        {"prefix":"task","name":"case 17","note":"why","seq":6,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        $ milepost retain list -o csv
+        seq,at,writer,attempt,prefix,what,name,says
+        4,9999-99-99T99:99:99.999999Z,w,,/,policy,,keep the last 3
+        5,9999-99-99T99:99:99.999999Z,w,,audit,policy,,keep everything
+        3,9999-99-99T99:99:99.999999Z,w,,task,policy,,keep 30d and the last 1
+        6,9999-99-99T99:99:99.999999Z,w,,task,hold,case 17,why
+        $ milepost retain explain task/etl
+        NAME                     VALUE
+        policy                   keep 30d and the last 1 (said of task)
+        hold                     case 17 (on task): why
+        can be read from         the first commit
+        after a compaction from  the first commit
+        older points that stay   0
+        scopes                   1
+        versions                 2
+        go with a compaction     0
+        the next one goes at     no time decides it
+        $ milepost retain release task 'case 17' --writer w
+        7
+        $ milepost retain release task 'case 17' --writer w
+        7
+        ! milepost: task has no hold case 17: nothing was appended
+        $ milepost retain unset task --writer w
+        8
+        $ milepost retain unset task --writer w
+        8
+        ! milepost: task has no policy of its own: nothing was appended
+        $ milepost retain explain task/etl -o jsonl
+        {"prefix":"task/etl","policy_prefix":"","policy":"keep the last 3","policy_seq":4,"horizon":0,"next_horizon":8,"points":0,"scopes":1,"versions":2,"goes_now":0}
+        $ milepost erase task/etl k --writer w
+        9
+        ! milepost: 2 values of 2 bytes of task/etl are erased from every moment; their bytes stay in the files
+        $ milepost erase task --with-below --writer w
+        10
+        ! milepost: 0 values of 0 bytes of task are erased from every moment; their bytes stay in the files
+        $ milepost erase task k --with-below
+        ! error: the argument '[KEY]' cannot be used with '--with-below'
+        ! 
+        ! Usage: milepost erase <SCOPE> <KEY>
+        ! 
+        ! For more information, try '--help'.
+        exit 2
+        $ milepost get task/etl k --at 1
+        ! milepost: key k of scope task/etl has no value as of seq 1
+        exit 1
+        $ milepost log --writer w
+        SEQ  TIME                              WRITER  SCOPE     KEY      CHANGE
+        10   9999-99-99 99:99:99.999999+00:00  w       task               erased and all below, 0 bytes of values
+        9    9999-99-99 99:99:99.999999+00:00  w       task/etl  k        erased, 2 bytes of values
+        8    9999-99-99 99:99:99.999999+00:00  w       task               unretain
+        7    9999-99-99 99:99:99.999999+00:00  w       task      case 17  unhold
+        6    9999-99-99 99:99:99.999999+00:00  w       task      case 17  hold: why
+        5    9999-99-99 99:99:99.999999+00:00  w       audit              retain: keep everything
+        4    9999-99-99 99:99:99.999999+00:00  w                          retain: keep the last 3
+        3    9999-99-99 99:99:99.999999+00:00  w       task               retain: keep 30d and the last 1
+        $ milepost log --kind erase -o jsonl
+        {"seq":10,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"erase","prefix":"task","bytes":0}
+        {"seq":9,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"erase","scope":"task/etl","key":"k","bytes":2}
+        $ milepost replay --from 3 -o csv
+        seq,at,writer,attempt,event,scope,key,value,value_base64
+        3,9999-99-99T99:99:99.999999Z,w,,retain,task,,keep 30d and the last 1,
+        4,9999-99-99T99:99:99.999999Z,w,,retain,,,keep the last 3,
+        5,9999-99-99T99:99:99.999999Z,w,,retain,audit,,keep everything,
+        6,9999-99-99T99:99:99.999999Z,w,,hold,task,case 17,why,
+        7,9999-99-99T99:99:99.999999Z,w,,unhold,task,case 17,,
+        8,9999-99-99T99:99:99.999999Z,w,,unretain,task,,,
+        9,9999-99-99T99:99:99.999999Z,w,,erase,task/etl,k,,
+        10,9999-99-99T99:99:99.999999Z,w,,erase_prefix,task,,,
+    "#]].assert_eq(&transcript);
+}

@@ -1,0 +1,77 @@
+use super::*;
+
+fn manifest() -> BackupManifest {
+    let row = |first: u64, last: u64, segment, is_whole| PieceRow {
+        first_seq: first,
+        last_seq: last,
+        last_at: last as i64 * 10,
+        bytes: 4096,
+        hash: [last as u8; 32],
+        segment,
+        salt: 77,
+        last_crc: 5,
+        is_whole,
+    };
+    BackupManifest {
+        store: [7; 16],
+        number: 3,
+        epoch: 9,
+        made_at: 1_700_000_000_000_000,
+        last_seq: 30,
+        last_at: 300,
+        new_bytes: 4096,
+        pieces: vec![row(1, 10, 1, true), row(11, 20, 2, false), row(21, 30, 2, false)],
+    }
+}
+
+#[test]
+fn what_is_encoded_is_decoded() {
+    assert_eq!(decode(&encode(&manifest()), 3), Ok(manifest()));
+    let empty = BackupManifest { pieces: Vec::new(), last_seq: 0, ..manifest() };
+    assert_eq!(decode(&encode(&empty), 3), Ok(empty));
+    let store = StoreId([9; 16]);
+    assert_eq!(decode_store(&encode_store(store)), Ok(store));
+}
+
+#[test]
+fn every_cut_and_every_flipped_bit_is_named() {
+    for (bytes, is_store) in [(encode(&manifest()), false), (encode_store(StoreId([9; 16])), true)] {
+        let fails = |bytes: &[u8]| if is_store { decode_store(bytes).is_err() } else { decode(bytes, 3).is_err() };
+        for length in 0..bytes.len() {
+            assert!(fails(&bytes[..length]), "cut at {length}");
+        }
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(fails(&flipped), "bit {bit}");
+        }
+    }
+}
+
+/// Whoever can make the checksums right must still not be able to name what no backup lists.
+#[test]
+fn pieces_that_do_not_follow_each_other_are_refused() {
+    type Change = fn(&mut BackupManifest);
+    let broken: [(&str, Change); 10] = [
+        ("another number", |m| m.number = 4),
+        ("a gap", |m| m.pieces[1].first_seq = 12),
+        ("an overlap", |m| m.pieces[1].first_seq = 10),
+        ("seq 0", |m| m.pieces[0].first_seq = 0),
+        ("backwards", |m| m.pieces[2].last_seq = 20),
+        ("time goes back", |m| m.pieces[1].last_at = 100),
+        ("whole behind a part", |m| m.pieces[2].is_whole = true),
+        ("one number for two segments", |m| (m.pieces[1].is_whole, m.pieces[1].segment) = (true, 1)),
+        ("no segment", |m| m.pieces[0].segment = 0),
+        ("another end", |m| m.last_seq = 31),
+    ];
+    for (what, change) in broken {
+        let mut manifest = manifest();
+        change(&mut manifest);
+        assert!(matches!(decode(&encode(&manifest), 3), Err(Fault::Corrupt { .. })), "{what}");
+    }
+    let mut newer = encode(&manifest());
+    newer[8] = 2;
+    let crc = crc32fast::hash(&newer[..20]);
+    newer[20..24].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(decode(&newer, 3), Err(Fault::NewerFormat { found: 2 }));
+}

@@ -1,0 +1,278 @@
+//! [`Filling`]: a store that is being made of commits that were made before, by a restore, an import or a salvage.
+//!
+//! Invariant: from before its first file until its last commit is durable the directory holds UNFINISHED, and nobody
+//! opens or verifies it. So what a crash leaves is never taken for the whole: the same is begun again in the same
+//! directory, and begins from nothing. A directory that holds anything else is refused and left as it is.
+
+mod clear;
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, write_all_at};
+use milepost_log::{KnownSegment, StoreId};
+use milepost_types::{
+    Receipt, Seq, Timestamp,
+    body::{Body, BodyEncoder},
+};
+use thiserror::Error;
+
+use crate::{
+    CommitError, Engine, OpenError, Parts, Refusal, Request, Settings, Ticket,
+    commit::unreachable_body,
+    manifest::{self, Manifest},
+    open,
+};
+
+/// The file that says that a store is not whole yet, and what is making it.
+pub(crate) const UNFINISHED: &str = "UNFINISHED";
+
+/// Commits on their way to the disk at a time.
+const UNDER_WAY_MAX: usize = 4096;
+/// Bytes of them, unless a single one has more.
+const UNDER_WAY_BYTES_MAX: usize = 16 << 20;
+
+/// What makes a store of commits that were made before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A backup is restored.
+    Restore,
+    /// An export is imported.
+    Import,
+    /// A damaged store is salvaged.
+    Salvage,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Purpose::Restore => "restore",
+            Purpose::Import => "import",
+            Purpose::Salvage => "salvage",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a store could not be filled. What was begun can be begun again.
+#[derive(Debug, Error)]
+pub enum FillError {
+    /// The directory holds something.
+    #[error("{dir} is not empty, it holds {found:?}; name an empty directory, or one that is not there yet", dir = .dir.display())]
+    NotEmpty {
+        /// The directory.
+        dir: PathBuf,
+        /// One of the names in it.
+        found: String,
+    },
+    /// The store could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A commit could not be taken over.
+    #[error("commit {seq}: {source}")]
+    Refused {
+        /// Which.
+        seq: Seq,
+        /// Why not.
+        source: CommitError,
+    },
+    /// The store could not be closed.
+    #[error(transparent)]
+    Close(CommitError),
+}
+
+/// Refuses a directory, given by the names in it, in which a store is being made.
+pub(crate) fn refuse_unfinished(dir: &Path, entries: &[DirEntry]) -> Result<(), OpenError> {
+    if entries.iter().all(|entry| entry.name != UNFINISHED) {
+        return Ok(());
+    }
+    let why = "what was to be made of a backup, an import or a salvage there is not finished; run that again, with the \
+               same directory";
+    Err(OpenError::NotAStore { dir: dir.to_owned(), why: why.to_owned() })
+}
+
+/// A directory that is cleared, marked and locked.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) parts: Parts,
+    pub(crate) dir: PathBuf,
+    lock: Box<dyn DirLock>,
+}
+
+impl Ground {
+    /// Takes a directory that is empty, not there, or holds what an earlier attempt left.
+    pub(crate) fn take(parts: Parts, dir: &Path, purpose: Purpose) -> Result<Ground, FillError> {
+        let disk = Arc::clone(&parts.disk);
+        if open::entries(&*disk, dir)?.is_none() {
+            disk.create_dir(dir).map_err(|error| OpenError::no_room_or_io(&*disk, dir, 4096, "create", dir, error))?;
+        }
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            disk.sync_dir(parent).map_err(|error| OpenError::io("sync", parent, error))?;
+        }
+        let lock = open::lock(&*disk, dir)?;
+        let found = open::entries(&*disk, dir)?.unwrap_or_default();
+        let is_marked = found.iter().any(|entry| entry.name == UNFINISHED);
+        let stranger = found.iter().find(|entry| !is_marked || !clear::is_ours(entry));
+        if let Some(stranger) = stranger {
+            return Err(FillError::NotEmpty { dir: dir.to_owned(), found: stranger.name.clone() });
+        }
+        if is_marked {
+            clear::all(&*disk, dir).map_err(|error| OpenError::io("clear", dir, error))?;
+        } else {
+            mark(&*disk, dir, purpose)?;
+        }
+        Ok(Ground { parts, dir: dir.to_owned(), lock })
+    }
+
+    /// Opens the store in it: a new one with this identity, or one whose first segments were put there.
+    pub(crate) fn open(
+        self,
+        (store, epoch): (StoreId, u32),
+        segments: &[KnownSegment],
+        settings: Settings,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Filling, FillError> {
+        let Ground { parts, dir, lock } = self;
+        let segments = manifest::rows(segments);
+        let manifest =
+            Manifest { store: store.0, epoch, segments, runs: Vec::new(), clean: None, horizons: Vec::new() };
+        manifest::write(&*parts.disk, &dir, &manifest, &Latch::default())?;
+        let found = open::for_writing_locked(&parts, &dir, &settings, lock, progress)?;
+        let disk = Arc::clone(&parts.disk);
+        let engine = Engine::of(found, parts, settings);
+        let last = engine.last();
+        Ok(Filling { engine, disk, dir, last, under_way: VecDeque::new(), under_way_bytes: 0 })
+    }
+}
+
+/// A body that was thinned, as a body of what it holds: addresses begin anew in a log that is filled.
+fn as_first_written(seq: Seq, body: Vec<u8>) -> Result<Vec<u8>, FillError> {
+    let plain = Body::parse(&body).and_then(|parsed| parsed.is_thinned().then(|| parsed.plain()).transpose());
+    let plain = plain
+        .map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })?;
+    Ok(plain.unwrap_or(body))
+}
+
+fn mark(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> Result<(), OpenError> {
+    let path = dir.join(UNFINISHED);
+    let written = || {
+        let file = disk.open(&path, OpenMode::CreateNew)?;
+        write_all_at(&*file, format!("{purpose}\n").as_bytes(), 0).map_err(|short| short.error)?;
+        file.sync()?;
+        disk.sync_dir(dir)
+    };
+    written().map_err(|error| {
+        // Without it the directory is as it was found.
+        let _ = disk.remove(&path);
+        OpenError::no_room_or_io(disk, dir, 4096, "write", &path, error)
+    })
+}
+
+/// A store that is being filled.
+#[derive(Debug)]
+#[must_use = "a store that is not finished can't be opened"]
+pub struct Filling {
+    engine: Engine,
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    /// The last commit that was taken.
+    last: Receipt,
+    /// In order, with the bytes of each.
+    under_way: VecDeque<(Seq, usize, Ticket)>,
+    under_way_bytes: usize,
+}
+
+impl Filling {
+    /// Begins a new store, with an identity of its own.
+    pub fn begin(parts: Parts, dir: &Path, purpose: Purpose, settings: Settings) -> Result<Filling, FillError> {
+        let mut store = [0; 16];
+        parts.entropy.fill(&mut store);
+        Ground::take(parts, dir, purpose)?.open((StoreId(store), 0), &[], settings, &mut |_, _| {})
+    }
+
+    /// The last commit that was taken. It is durable when the store is finished.
+    #[must_use]
+    pub fn last(&self) -> Receipt {
+        self.last
+    }
+
+    /// A request for a commit that was made before, for [`Filling::push`].
+    pub fn request(&self) -> Request {
+        Request::recorded()
+    }
+
+    /// Takes a commit over, at the place it had. It must follow the one before.
+    pub fn push(&mut self, place: Receipt, request: Request) -> Result<(), FillError> {
+        let bytes = request.bytes();
+        self.push_with(place, bytes, |engine| engine.submit_at(place, request))
+    }
+
+    /// The same of a commit whose body is there already.
+    pub fn push_body(&mut self, place: Receipt, body: Vec<u8>) -> Result<(), FillError> {
+        let body = as_first_written(place.seq, body)?;
+        self.push_with(place, body.len(), |engine| engine.submit_recorded(place, body))
+    }
+
+    /// Goes on behind commits that were removed where they come from, through this one: nothing stands in their places.
+    /// The next commit must be stamped at `before` or later.
+    pub fn pass(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
+        while self.last.seq < through {
+            let seq = Seq(self.last.seq.0 + 1);
+            // As late as can be, so that no stamp is taken that another one needs.
+            let at = before.0.saturating_sub_unsigned(through.0 - self.last.seq.0);
+            self.push_body(Receipt { seq, at: Timestamp(at) }, BodyEncoder::nothing())?;
+        }
+        Ok(())
+    }
+
+    fn push_with(
+        &mut self,
+        place: Receipt,
+        bytes: usize,
+        submit: impl FnOnce(&Engine) -> Result<Ticket, CommitError>,
+    ) -> Result<(), FillError> {
+        let (seq, last) = (place.seq, self.last);
+        let refused = |source| FillError::Refused { seq, source };
+        // The one who leads would refuse it as well, but later, when others were taken already.
+        if Some(seq) != last.seq.next() || place.at <= last.at {
+            return Err(refused(CommitError::Refused(Box::new(Refusal::NotNext { place, last }))));
+        }
+        while self.under_way.len() >= UNDER_WAY_MAX
+            || (self.under_way_bytes + bytes > UNDER_WAY_BYTES_MAX && !self.under_way.is_empty())
+        {
+            self.settle_first()?;
+        }
+        let ticket = submit(&self.engine).map_err(refused)?;
+        self.last = place;
+        self.under_way.push_back((seq, bytes, ticket));
+        self.under_way_bytes += bytes;
+        Ok(())
+    }
+
+    /// Waits for all of it, closes the store, and lets others open it.
+    pub fn finish(mut self) -> Result<Receipt, FillError> {
+        while self.settle_first()? {}
+        let last = self.engine.last();
+        self.engine.close().map_err(FillError::Close)?;
+        let marker = self.dir.join(UNFINISHED);
+        self.disk.remove(&marker).map_err(|error| OpenError::io("remove", &marker, error))?;
+        self.disk.sync_dir(&self.dir).map_err(|error| OpenError::io("sync", &self.dir, error))?;
+        Ok(last)
+    }
+
+    fn settle_first(&mut self) -> Result<bool, FillError> {
+        let Some((seq, bytes, ticket)) = self.under_way.pop_front() else { return Ok(false) };
+        self.under_way_bytes -= bytes;
+        ticket.wait().map_err(|source| FillError::Refused { seq, source })?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,54 @@
+//! Retention: what of the past is kept, what may go, and what is being read meanwhile.
+//!
+//! Invariant: nothing goes that a read can still ask for. A read can ask for what its scope's horizon allows, for a
+//! checkpoint, for what a fork reads through to, and, while it lasts, for what it could when it began.
+//!
+//! Knows which versions may go, and nothing of files.
+
+mod explain;
+mod horizon;
+mod judging;
+mod pins;
+mod rule;
+mod rules;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use milepost_types::Seq;
+
+pub use explain::Explanation;
+pub use horizon::Horizon;
+pub(crate) use horizon::Horizons;
+pub(crate) use pins::{Needs, Pin, Pins};
+pub(crate) use rules::Rules;
+pub use rules::{HoldSet, PolicySet};
+
+/// What an open store knows of its retention.
+#[derive(Debug)]
+pub(crate) struct Retaining {
+    /// Durable in MANIFEST before they are here.
+    horizons: ArcSwap<Horizons>,
+    /// The last of them: stored after them.
+    last_horizon: AtomicU64,
+}
+
+impl Retaining {
+    pub(crate) fn new(horizons: Horizons) -> Retaining {
+        let last = horizons.last().0;
+        Retaining { horizons: ArcSwap::from_pointee(horizons), last_horizon: AtomicU64::new(last) }
+    }
+
+    pub(crate) fn horizons(&self) -> Arc<Horizons> {
+        self.horizons.load_full()
+    }
+
+    /// The last horizon of any place.
+    #[inline]
+    pub(crate) fn last_horizon(&self) -> Seq {
+        Seq(self.last_horizon.load(Ordering::Acquire))
+    }
+}

@@ -1,0 +1,179 @@
+//! [`Explanation`]: what retention makes of a place, and why.
+//!
+//! Invariant: it counts what the rule says, with the horizon where it would be put now. Nothing is changed.
+
+use std::ops::ControlFlow;
+
+use milepost_types::{Policy, Receipt, ScopePrefix, Seq, Timestamp};
+
+use super::{HoldSet, Horizon, Horizons, PolicySet, Rules, judging::Judging, rule::Fate};
+use crate::{
+    Engine, ReadError,
+    engine::Shared,
+    state::{Kind, Version},
+};
+
+/// What retention makes of a scope, or of all at and below a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// Where.
+    pub place: ScopePrefix,
+    /// The policy that speaks of it; none keeps everything.
+    pub policy: Option<PolicySet>,
+    /// A hold that keeps everything whatever the policy says.
+    pub hold: Option<HoldSet>,
+    /// From where on its past can be read now; from the first commit if there is none.
+    pub horizon: Option<Horizon>,
+    /// From where on it could be read after a compaction now.
+    pub next_horizon: Option<Horizon>,
+    /// Scopes that there ever were.
+    pub scopes: u64,
+    /// Versions of their keys that are kept in the index.
+    pub versions: u64,
+    /// How many of them are not needed any more: a compaction takes them away.
+    pub goes_now: u64,
+    /// When the next version that is needed now will not be, if a time decides it and nothing changes.
+    pub next_goes_at: Option<Timestamp>,
+    /// Points before the horizon that stay: checkpoints, forks, open views.
+    pub points: u64,
+}
+
+impl Engine {
+    /// The policies, in the order of their prefixes.
+    pub fn policies(&self) -> Result<Vec<PolicySet>, ReadError> {
+        Ok(self.rules()?.policies)
+    }
+
+    /// The holds, in the order of their prefixes.
+    pub fn holds(&self) -> Result<Vec<HoldSet>, ReadError> {
+        Ok(self.rules()?.holds)
+    }
+
+    /// From where on the past of each place can be read, where that is not from the first commit on.
+    #[must_use]
+    pub fn horizons(&self) -> Vec<Horizon> {
+        let horizons = self.shared().retention.horizons();
+        horizons.rows().iter().filter(|row| row.seq > Seq::ZERO).cloned().collect()
+    }
+
+    fn rules(&self) -> Result<Rules, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        let last = shared.published();
+        Rules::read(&shared.state.pin(), &**shared, last)
+    }
+
+    /// What retention makes of all at and below a prefix.
+    pub fn explain(&self, place: &ScopePrefix) -> Result<Explanation, ReadError> {
+        let shared = self.shared();
+        let rules = self.rules()?;
+        let last = self.last();
+        let horizons = shared.next_horizons(&rules, last)?;
+        let found = |horizons: &Horizons| horizons.row_of(place.as_str()).filter(|row| row.seq > Seq::ZERO).cloned();
+        let mut told = Explanation {
+            place: place.clone(),
+            policy: rules.policy_of(place.as_str()).cloned(),
+            hold: rules.hold_of(place.as_str()).cloned(),
+            horizon: found(&shared.retention.horizons()),
+            next_horizon: found(&horizons),
+            scopes: 0,
+            versions: 0,
+            goes_now: 0,
+            next_goes_at: None,
+            points: 0,
+        };
+        let tiers = shared.state.pin();
+        let from = (shared.pins.pinned(), Seq::ZERO);
+        let judging = Judging::new(shared, &tiers, rules, horizons, from)?;
+        let mut names = Vec::new();
+        shared.lineage(&tiers).each_scope(place, &mut |scope| {
+            names.push(scope.to_owned());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for scope in names {
+            told.count(&judging, &scope)?;
+        }
+        Ok(told)
+    }
+}
+
+impl Explanation {
+    fn count(&mut self, judging: &Judging<'_>, scope: &str) -> Result<(), ReadError> {
+        let of = judging.scope(scope)?;
+        let horizon = judging.horizons.of(scope).0;
+        self.scopes += 1;
+        self.points += of.points().iter().filter(|point| **point < horizon).count() as u64;
+        let policy = judging.rules.policy_of(scope).map(|set| set.policy).filter(|_| !of.keeps_all());
+        let orders = judging.tiers.key_orders(scope);
+        let mut keys = judging.tiers.keys(scope, &orders, "")?;
+        while keys.read_next()?.is_some() {
+            let versions = keys.versions_ever()?;
+            let fates = judging.key(&of, keys.key(), &versions)?;
+            self.versions += versions.len() as u64;
+            self.goes_now += fates.iter().filter(|fate| **fate != Fate::Stays).count() as u64;
+            if let Some(policy) = policy {
+                self.soonest(judging, &policy, (of.clears(), &versions, &fates))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The time at which the first of the versions that stay is not needed any more.
+    fn soonest(
+        &mut self,
+        judging: &Judging<'_>,
+        policy: &Policy,
+        (clears, versions, fates): (&[crate::state::Mark], &[Version], &[Fate]),
+    ) -> Result<(), ReadError> {
+        let (Some(keep_for), count) = (policy.keep_for_us, versions.len() as u64) else { return Ok(()) };
+        for (index, (version, fate)) in versions.iter().zip(fates).enumerate() {
+            let newer = count - 1 - index as u64;
+            if *fate != Fate::Stays || newer < policy.keep_last.unwrap_or(0) {
+                continue;
+            }
+            let next = versions.get(index + 1).map(|next| next.seq);
+            let clear = clears.iter().find(|clear| clear.stands_after(version)).map(|clear| clear.seq);
+            let end = next.into_iter().chain(clear).min().or((version.kind == Kind::Delete).then_some(version.seq));
+            if let Some(end) = end {
+                let at = judging.shared.frame(Seq(end))?.at();
+                let goes = Timestamp(at.0.saturating_add_unsigned(keep_for));
+                self.next_goes_at = Some(self.next_goes_at.map_or(goes, |soonest| soonest.min(goes)));
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Where the horizons would be put now, by these rules. Places under a hold stay where they are.
+    pub(crate) fn next_horizons(&self, rules: &Rules, last: Receipt) -> Result<Horizons, ReadError> {
+        let mut horizons = (*self.retention.horizons()).clone();
+        rules.policies.iter().for_each(|set| horizons.add(&set.prefix));
+        rules.holds.iter().for_each(|hold| horizons.add(&hold.prefix));
+        let now = self.now();
+        let mut fault = None;
+        horizons.advance(|prefix| {
+            if rules.hold_of(prefix.as_str()).is_some() {
+                return None;
+            }
+            let policy = rules.policy_of(prefix.as_str())?.policy;
+            match (policy.keep_for_us, policy.keep_last) {
+                (None, None) => None,
+                (None, Some(_)) => Some((last.seq, last.at)),
+                (Some(keep_for), _) => {
+                    let at = Timestamp(now.0.saturating_sub_unsigned(keep_for));
+                    match self.reader.seq_at(at) {
+                        Ok(seq) => Some((seq.min(last.seq), at)),
+                        Err(corruption) => {
+                            fault = Some(corruption);
+                            None
+                        }
+                    }
+                }
+            }
+        });
+        fault.map_or(Ok(horizons), |corruption| Err(corruption.into()))
+    }
+}

@@ -1,0 +1,208 @@
+//! [`Judging`]: what retention makes of the versions of a store, at one moment.
+//!
+//! Invariant: what it calls gone no read that the horizons allow can meet, no checkpoint, no fork and no pin.
+//! What was said, pinned or forked after it was made can only name what it keeps: the horizons it was made with are in
+//! force by then.
+
+use milepost_types::{
+    Seq, Timestamp,
+    body::{Body, set_at},
+};
+
+use super::{
+    Horizons, Rules,
+    pins::Pinned,
+    rule::{Fate, Wanted, fates},
+};
+use crate::{
+    ReadError,
+    engine::Shared,
+    lineage::{Bodies, Lineage},
+    state::{CHECKPOINT, ErasedOf, FENCE, FORK, IDEMPOTENCY, Kind, Mark, Tiers, Version, checkpoints_of},
+};
+
+/// The name under which retention itself writes.
+pub(crate) const RETENTION_WRITER: &str = "retention";
+
+/// What retention makes of the versions of a store.
+pub(crate) struct Judging<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) tiers: &'a Tiers,
+    pub(crate) rules: Rules,
+    pub(crate) horizons: Horizons,
+    pub(crate) pinned: Pinned,
+    /// Idempotency keys that were used by this commit or an earlier one are forgotten.
+    pub(crate) forgotten: Seq,
+    forks: Vec<Forked>,
+}
+
+/// That a scope reads through to another one.
+#[derive(Debug)]
+struct Forked {
+    scope: String,
+    place: Mark,
+    origin: String,
+    point: Seq,
+}
+
+/// What is wanted of the keys of a scope.
+pub(crate) struct OfScope<'t> {
+    asked: Asked,
+    wanted: Wanted,
+    clears: Vec<Mark>,
+    erased: Option<ErasedOf<'t>>,
+    /// The time of the horizon: a value that has expired by then is seen by nobody.
+    at: Timestamp,
+}
+
+/// How the keys of a scope are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// By the rule.
+    Rule,
+    /// Each stays.
+    All,
+    /// The newest stays.
+    Newest,
+    /// Those behind a commit stay.
+    Behind(Seq),
+}
+
+impl<'a> Judging<'a> {
+    pub(crate) fn new(
+        shared: &'a Shared,
+        tiers: &'a Tiers,
+        rules: Rules,
+        horizons: Horizons,
+        (pinned, forgotten): (Pinned, Seq),
+    ) -> Result<Judging<'a>, ReadError> {
+        let mut judging = Judging { shared, tiers, rules, horizons, pinned, forgotten, forks: Vec::new() };
+        if tiers.has_forks() {
+            let lineage = Lineage { tiers, bodies: shared };
+            let orders = tiers.key_orders(FORK);
+            let mut names = tiers.keys(FORK, &orders, "")?;
+            while names.read_next()?.is_some() {
+                if let Some(fork) = lineage.fork(names.key(), Seq::MAX)? {
+                    let scope = names.key().to_owned();
+                    judging.forks.push(Forked { scope, place: fork.place, origin: fork.origin, point: fork.point });
+                }
+            }
+        }
+        Ok(judging)
+    }
+
+    /// What is wanted of a scope's keys.
+    pub(crate) fn scope(&self, name: &str) -> Result<OfScope<'a>, ReadError> {
+        let all =
+            |asked| OfScope { asked, wanted: Wanted::default(), clears: Vec::new(), erased: None, at: Timestamp::MIN };
+        if let Some(of) = name.strip_prefix(CHECKPOINT).and_then(|rest| rest.strip_prefix('/')) {
+            let mut own = self.rule(of, false)?;
+            // What was erased of a scope is its keys; a name stands for a commit.
+            (own.clears, own.erased, own.wanted.forked) = (Vec::new(), None, None);
+            return Ok(own);
+        }
+        Ok(match name {
+            IDEMPOTENCY => all(Asked::Behind(self.forgotten)),
+            FENCE => all(Asked::Newest),
+            own if milepost_types::scope::is_reserved(own) => all(Asked::All),
+            user => self.rule(user, true)?,
+        })
+    }
+
+    fn rule(&self, name: &str, with_points: bool) -> Result<OfScope<'a>, ReadError> {
+        let (policy, row) = (self.rules.policy_of(name), self.horizons.row_of(name));
+        let is_held = self.rules.hold_of(name).is_some();
+        let keeps_all = is_held || policy.is_none_or(|set| set.policy.keeps_everything());
+        let mut wanted = Wanted {
+            horizon: row.map_or(0, |row| row.seq.0),
+            keep_last: policy.and_then(|set| set.policy.keep_last).unwrap_or(0),
+            keep_from: if keeps_all { Some(0) } else { self.pinned.from },
+            ..Wanted::default()
+        };
+        if with_points {
+            wanted.points = self.points(name)?;
+            wanted.forked = self.forks.iter().find(|fork| fork.scope == name).map(|fork| fork.place);
+        }
+        let clears = self.tiers.marks(name)?;
+        if policy.is_some_and(|set| set.policy.expire_ended_us.is_some()) {
+            wanted.ended = self.ended(&clears)?;
+        }
+        let erased = if is_held { None } else { self.tiers.erased_of(name)? };
+        let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
+        Ok(OfScope { asked, wanted, clears, erased, at: row.map_or(Timestamp::MIN, |row| row.at) })
+    }
+
+    /// The commits as of which a scope is read whatever its horizon.
+    fn points(&self, name: &str) -> Result<Vec<u64>, ReadError> {
+        let mut points = self.pinned.points.clone();
+        points.extend(self.forks.iter().filter(|fork| fork.origin == name).map(|fork| fork.point.0));
+        let names_of = checkpoints_of(name);
+        let orders = self.tiers.key_orders(&names_of);
+        let mut names = self.tiers.keys(&names_of, &orders, "")?;
+        while names.read_next()?.is_some() {
+            let seen = names.seen(Seq::MAX, None)?;
+            points.extend(seen.filter(|version| version.kind == Kind::Claim).map(|version| version.seq));
+        }
+        points.sort_unstable();
+        points.dedup();
+        Ok(points)
+    }
+
+    /// The last of these clears that retention itself has written.
+    fn ended(&self, clears: &[Mark]) -> Result<Option<Mark>, ReadError> {
+        for clear in clears.iter().rev() {
+            let meta = self.shared.with_body(Seq(clear.seq), |_, body| Body::parse(body)?.meta())?;
+            if meta.writer.is_some_and(|writer| writer.name() == RETENTION_WRITER) {
+                return Ok(Some(*clear));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The fates of a key's versions, which are all that there are, oldest first.
+    pub(crate) fn key(&self, of: &OfScope<'_>, key: &str, versions: &[Version]) -> Result<Vec<Fate>, ReadError> {
+        let stays_if = |stays: bool| if stays { Fate::Stays } else { Fate::Gone };
+        match of.asked {
+            Asked::All => return Ok(vec![Fate::Stays; versions.len()]),
+            Asked::Newest => {
+                let newest = versions.last().map(|version| version.seq);
+                return Ok(versions.iter().map(|version| stays_if(Some(version.seq) == newest)).collect());
+            }
+            Asked::Behind(seq) => return Ok(versions.iter().map(|version| stays_if(version.seq > seq.0)).collect()),
+            Asked::Rule => {}
+        }
+        let mut wanted = of.wanted.clone();
+        wanted.erased = of.erased.as_ref().map_or(Ok(None), |erased| erased.mark(key))?;
+        let mut fault = None;
+        let mut has_expired = |version: &Version| match self.expiry(version) {
+            Ok(expiry) => expiry.is_some_and(|expiry| expiry <= of.at),
+            Err(error) => {
+                fault = Some(error);
+                false
+            }
+        };
+        let fates = fates(versions, &of.clears, &wanted, &mut has_expired);
+        fault.map_or(Ok(fates), Err)
+    }
+
+    fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {
+        self.shared.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at))
+    }
+}
+
+impl OfScope<'_> {
+    /// Whether no version of it goes, whatever they are.
+    pub(crate) fn keeps_all(&self) -> bool {
+        self.asked == Asked::All
+    }
+
+    /// The commits as of which it is read whatever its horizon.
+    pub(crate) fn points(&self) -> &[u64] {
+        &self.wanted.points
+    }
+
+    /// Every clear that meets it, oldest first.
+    pub(crate) fn clears(&self) -> &[Mark] {
+        &self.clears
+    }
+}

@@ -1,0 +1,108 @@
+//! The rule: which versions of a key may go. Pure: versions in, one fate each out.
+//!
+//! ```text
+//! a version is seen by reads after its commit and before the commit of the next version, or clear, of its key
+//!
+//! stays   a read at the horizon or behind it can meet it, or one at a pinned point, or it is one of the newest that
+//!         are kept by their number, or somebody goes through all commits from there on
+//! gone    none of these
+//! bare    a delete, or a value that has expired, at or before the horizon: it says of no read anything but that
+//!         nothing is there. It may go once nothing older of the key is left in any file, and must stay until then
+//! ```
+//!
+//! Invariant: whatever of the gone is taken away, in whatever order, every read that was possible before answers the
+//! same: at the horizon, behind it, at every pinned point.
+//!
+//! Knows nothing of scopes, of files, or of who pins what.
+
+use crate::state::{Kind, Mark, Version};
+
+/// What a version is to retention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Stays,
+    Bare,
+    Gone,
+}
+
+/// What is wanted of the versions of a key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Reads as of this commit and of later ones are possible.
+    pub(crate) horizon: u64,
+    /// Older commits as of which reads are possible, in order.
+    pub(crate) points: Vec<u64>,
+    /// So many newest versions stay.
+    pub(crate) keep_last: u64,
+    /// Every version by this commit or a later one stays.
+    pub(crate) keep_from: Option<u64>,
+    /// What stands before it is gone whatever else is wanted: it was erased.
+    pub(crate) erased: Option<Mark>,
+    /// What stands before it is not kept by its number: retention itself has cleared the scope.
+    pub(crate) ended: Option<Mark>,
+    /// Where the scope began as another one, which a delete behind it hides.
+    pub(crate) forked: Option<Mark>,
+}
+
+/// The fates of the versions of a key. `versions` and `clears` are all that there are, oldest first; `has_expired` says
+/// of a version whether no read at the horizon or behind it sees its value.
+pub(crate) fn fates(
+    versions: &[Version],
+    clears: &[Mark],
+    wanted: &Wanted,
+    has_expired: &mut dyn FnMut(&Version) -> bool,
+) -> Vec<Fate> {
+    let mut fates = Vec::with_capacity(versions.len());
+    let mut clears = clears.iter().peekable();
+    // Whether anything older stays: then what says that nothing is there must stay as well.
+    let mut any_stays = false;
+    for (index, version) in versions.iter().enumerate() {
+        while clears.next_if(|clear| !clear.stands_after(version)).is_some() {}
+        let next_version = versions.get(index + 1).map(|next| next.seq);
+        let next_clear = clears.peek().map(|clear| clear.seq);
+        let end = next_version.into_iter().chain(next_clear).min();
+        let newer = (versions.len() - index - 1) as u64;
+        let fate = fate(version, end, newer, wanted, any_stays, has_expired);
+        any_stays |= fate == Fate::Stays;
+        fates.push(fate);
+    }
+    fates
+}
+
+/// The fate of a version that is seen before the commit at `end`, and has so many `newer` ones.
+fn fate(
+    version: &Version,
+    end: Option<u64>,
+    newer: u64,
+    wanted: &Wanted,
+    any_stays: bool,
+    has_expired: &mut dyn FnMut(&Version) -> bool,
+) -> Fate {
+    let is_before = |mark: Option<Mark>| mark.is_some_and(|mark| mark.stands_after(version));
+    if is_before(wanted.erased) {
+        return Fate::Gone;
+    }
+    if wanted.keep_from.is_some_and(|from| version.seq >= from)
+        || (newer < wanted.keep_last && !is_before(wanted.ended))
+    {
+        return Fate::Stays;
+    }
+    let is_seen_at = |point: u64| version.seq <= point && end.is_none_or(|end| point < end);
+    let first = wanted.points.partition_point(|point| *point < version.seq);
+    let is_pinned = wanted.points.get(first).is_some_and(|point| is_seen_at(*point));
+    let is_seen = end.is_none_or(|end| end > wanted.horizon);
+    if !is_seen && !is_pinned {
+        return Fate::Gone;
+    }
+    let hides = wanted.forked.is_some_and(|mark| !mark.stands_after(version));
+    let says_nothing = match version.kind {
+        Kind::Set | Kind::Claim => false,
+        Kind::Delete => true,
+        // A point may be before the expiry.
+        Kind::Expiring => !is_pinned && version.seq <= wanted.horizon && has_expired(version),
+    };
+    if says_nothing && version.seq <= wanted.horizon && !any_stays && !hides { Fate::Bare } else { Fate::Stays }
+}
+
+#[cfg(test)]
+mod tests;

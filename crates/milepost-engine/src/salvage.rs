@@ -1,0 +1,416 @@
+//! [`salvage`]: the explicit way out of damage. Copies what is whole of a damaged store into a new one.
+//!
+//! Every commit keeps its place: its `Seq`, its timestamp, its writer. Where one is lost, a commit stands in its place
+//! that says so, below `$/lost`: so every address that somebody knows is still right, and history shows the gap. The
+//! damaged bytes are laid beside, in the new store's `quarantine/`. Decision record 20.
+//!
+//! Invariant: the damaged store is only read. What the new one holds was whole, and nothing whole is left out silently.
+
+use std::{
+    collections::BTreeSet,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use milepost_io::{Disk, OpenMode, write_all_at};
+use milepost_log::{Bounds, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks};
+use milepost_types::{Corruption, Receipt, Scope, Seq, Timestamp, Writer, body::Body, scope};
+
+use crate::{
+    FillError, Filling, OpenError, Parts, Purpose, Settings,
+    backup::RESTORED_EPOCHS,
+    error::Unreadable,
+    filling::Ground,
+    manifest::{self, Manifest, SegmentRow, SegmentState},
+    open,
+};
+
+/// Who commits in the place of a lost commit.
+const SALVAGER: &str = "milepost salvage";
+
+/// Commits that are lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The first.
+    pub first: Seq,
+    /// The last.
+    pub last: Seq,
+    /// Where they stood, and what is wrong there.
+    pub place: Corruption,
+}
+
+/// Damaged bytes, and where they were laid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where they stand, and what is wrong with them.
+    pub place: Corruption,
+    /// How many.
+    pub bytes: u64,
+    /// The copy of them in the new store; `None` if there is nothing to copy.
+    pub copy: Option<PathBuf>,
+}
+
+/// What [`salvage`] has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Whose store it is, in hexadecimal.
+    pub store: String,
+    /// Whole commits that were copied.
+    pub commits: u64,
+    /// The last commit of the new store.
+    pub last: Receipt,
+    /// What is lost, in order.
+    pub lost: Vec<Lost>,
+    /// What is damaged, lost commits or not.
+    pub damage: Vec<Quarantined>,
+    /// The remains of a batch that was never acknowledged: no loss.
+    pub torn: Option<Quarantined>,
+}
+
+impl Salvaged {
+    /// How many commits are lost.
+    #[must_use]
+    pub fn lost_count(&self) -> u64 {
+        self.lost.iter().map(|lost| lost.last.0 - lost.first.0 + 1).sum()
+    }
+}
+
+/// Copies what is whole of the store in `dir` into a new one in `into`, which must be empty or not there. Nobody can
+/// open that before it is done. `progress` is told the bytes read and the bytes in all.
+pub fn salvage(
+    parts: Parts,
+    dir: &Path,
+    into: &Path,
+    settings: Settings,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Salvaged, FillError> {
+    let disk = Arc::clone(&parts.disk);
+    if open::entries(&*disk, dir)?.is_none() {
+        return Err(OpenError::Missing { dir: dir.to_owned() }.into());
+    }
+    // Held to the end: nobody writes to what is being read.
+    let _lock = open::lock(&*disk, dir)?;
+    let (known, manifest_damage) = known(&*disk, dir)?;
+    let found = wrecks(&*disk, dir).map_err(|error| OpenError::of_log(dir, error))?;
+    let store = known.as_ref().map(|known| StoreId(known.store)).or_else(|| whose(&found));
+    let Some(store) = store else { return Err(nothing(dir).into()) };
+    let segments: Vec<&Wreck> = found.iter().filter(|wreck| is_of(wreck, store, known.as_ref())).collect();
+    // Without MANIFEST nobody knows whether what was before the first segment is lost or was let go.
+    let first = known.as_ref().and_then(|known| known.segments.first()).map_or(Seq::FIRST, |row| Seq(row.first_seq));
+    let epoch = next_epoch(known.as_ref(), &segments, dir)?;
+    let ground = Ground::take(parts, into, Purpose::Salvage)?;
+    let log = begin(&ground, store, first, epoch)?;
+    let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
+    let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;
+    let promised = known.as_ref().map_or(Seq::ZERO, promised);
+    let mut salvage = Salvage {
+        filling,
+        quarantine,
+        dir: dir.to_owned(),
+        next: first,
+        commits: 0,
+        removed: known.iter().flat_map(dropped).collect(),
+        lost: Vec::new(),
+        damage: Vec::new(),
+        torn: None,
+        suspect: None,
+        failed: None,
+    };
+    salvage.damage.extend(manifest_damage.map(|place| Quarantined { place, bytes: 0, copy: None }));
+    let mut come = Reached::before(first, promised);
+    let total = open::log_bytes(&*disk, &dir.join(open::LOG));
+    for (index, wreck) in segments.iter().enumerate() {
+        let bounds = bounds(&segments, index, known.as_ref());
+        salvage.segment(&*disk, wreck, &bounds, &mut come)?;
+        progress((total / segments.len() as u64) * (index as u64 + 1), total);
+    }
+    salvage.finish(store, come)
+}
+
+/// All places of the log that are damaged, in order: an opening stops at the first.
+pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Vec<Corruption>, OpenError> {
+    let of_log = |error| OpenError::of_log(dir, error);
+    let found = wrecks(disk, dir).map_err(of_log)?;
+    let segments: Vec<&Wreck> = found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
+    let first = known.segments.first().map_or(Seq::FIRST, |row| Seq(row.first_seq));
+    let (mut come, mut damage) = (Reached::before(first, promised(known)), Vec::new());
+    for (index, wreck) in segments.iter().enumerate() {
+        let bounds = bounds(&segments, index, Some(known));
+        let read = wreck.each(disk, &bounds, &mut come, &mut |remnant| {
+            if let Remnant::Damage { offset, what, .. } = remnant {
+                damage.push(Corruption { file: wreck.file.clone(), offset, seq: None, what });
+            }
+        });
+        read.map_err(of_log)?;
+    }
+    Ok(damage)
+}
+
+fn bounds(segments: &[&Wreck], index: usize, known: Option<&Manifest>) -> Bounds {
+    let wreck = segments[index];
+    let later = segments[index + 1..].iter().find_map(|next| next.first.filter(|first| Some(*first) > wreck.first));
+    Bounds { next_first: later, is_sealed: is_sealed(wreck, known) }
+}
+
+/// What MANIFEST says, if it can be read, and what is wrong with it.
+fn known(disk: &dyn Disk, dir: &Path) -> Result<(Option<Manifest>, Option<Corruption>), OpenError> {
+    match manifest::read(disk, dir) {
+        Ok(Some(manifest)) => Ok((Some(manifest), None)),
+        Ok(None) => {
+            let (file, what) = (dir.join(manifest::MANIFEST), "it is missing".to_owned());
+            Ok((None, Some(Corruption { file, offset: 0, seq: None, what })))
+        }
+        Err(OpenError::Corrupt(corruption)) => Ok((None, Some(corruption))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whose segments these are, by the header of the first that has one.
+fn whose(found: &[Wreck]) -> Option<StoreId> {
+    found.iter().find_map(|wreck| wreck.header).map(|header| header.store)
+}
+
+fn nothing(dir: &Path) -> OpenError {
+    let why = "it has neither a MANIFEST nor a segment that says whose it is".to_owned();
+    OpenError::NotAStore { dir: dir.to_owned(), why }
+}
+
+/// Whether a file is one of the store's, by its header, and one that counts, by MANIFEST: it is listed, or was begun
+/// later.
+fn is_of(wreck: &Wreck, store: StoreId, known: Option<&Manifest>) -> bool {
+    let counts = |known: &Manifest| {
+        let is_it = |row: &SegmentRow| (row.id, row.generation) == (wreck.named.id.0, wreck.named.generation);
+        let is_later = known.segments.last().is_none_or(|last| wreck.named.id.0 > last.id);
+        is_later || known.segments.iter().any(is_it)
+    };
+    wreck.header.is_none_or(|header| header.store == store) && known.is_none_or(counts)
+}
+
+fn is_sealed(wreck: &Wreck, known: Option<&Manifest>) -> bool {
+    let rows = known.map(|known| &known.segments[..]).unwrap_or_default();
+    rows.iter().any(|row| row.id == wreck.named.id.0 && matches!(row.state, SegmentState::Sealed(_)))
+}
+
+/// Commits that were dropped with their segments: the first and the last of each row.
+fn dropped(known: &Manifest) -> impl Iterator<Item = (Seq, Seq)> {
+    known.segments.iter().filter_map(|row| match &row.state {
+        SegmentState::Dropped(facts) => Some((Seq(row.first_seq), Seq(facts.last_seq))),
+        SegmentState::Open | SegmentState::Sealed(_) => None,
+    })
+}
+
+/// The last commit of which MANIFEST says that it was durable.
+fn promised(known: &Manifest) -> Seq {
+    let sealed = known.segments.iter().filter_map(|row| match &row.state {
+        SegmentState::Sealed(row) => Some(row.last_seq),
+        SegmentState::Dropped(row) => Some(row.last_seq),
+        SegmentState::Open => None,
+    });
+    let runs = known.runs.iter().map(|run| run.last_seq);
+    let closed = known.clean.iter().map(|clean| clean.last_seq);
+    // A segment is begun behind a commit that was durable.
+    let begun = known.segments.iter().map(|row| row.first_seq.saturating_sub(1));
+    Seq(sealed.chain(runs).chain(closed).chain(begun).max().unwrap_or(0))
+}
+
+fn next_epoch(known: Option<&Manifest>, segments: &[&Wreck], dir: &Path) -> Result<u32, OpenError> {
+    let headers = segments.iter().filter_map(|wreck| wreck.header).map(|header| header.epoch);
+    let last = headers.chain(known.map(|known| known.epoch)).max().unwrap_or(0);
+    let next = last.checked_add(RESTORED_EPOCHS).filter(|epoch| *epoch < u32::MAX);
+    next.ok_or_else(|| open::exhausted_epoch(dir))
+}
+
+/// A log that begins later than with the first commit, where retention has taken what was before.
+fn begin(ground: &Ground, store: StoreId, first: Seq, epoch: u32) -> Result<Vec<KnownSegment>, OpenError> {
+    if first == Seq::FIRST {
+        return Ok(Vec::new());
+    }
+    let (disk, dir) = (&*ground.parts.disk, &ground.dir);
+    let log = dir.join(open::LOG);
+    disk.create_dir(&log).map_err(|error| OpenError::no_room_or_io(disk, dir, 4096, "create", &log, error))?;
+    disk.sync_dir(dir).map_err(|error| OpenError::io("sync", dir, error))?;
+    let begun = begin_behind(disk, dir, store, (SegmentId::FIRST, first), epoch, &*ground.parts.entropy);
+    begun.map_err(|error| OpenError::of_log(dir, error))?;
+    Ok(vec![KnownSegment::open(SegmentId::FIRST, first)])
+}
+
+/// Where damaged bytes are laid.
+struct Quarantine {
+    disk: Arc<dyn Disk>,
+    /// The new store's directory.
+    dir: PathBuf,
+    epoch: u32,
+}
+
+impl Quarantine {
+    fn lay(&self, segment: SegmentId, offset: u64, bytes: &[u8]) -> Result<Option<PathBuf>, OpenError> {
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let below = self.dir.join("quarantine");
+        let path = below.join(format!("{segment}-{offset}-{}.bytes", self.epoch));
+        let failed =
+            |error| OpenError::no_room_or_io(&*self.disk, &self.dir, bytes.len() as u64, "write", &path, error);
+        let laid = || {
+            self.disk.create_dir(&below)?;
+            self.disk.sync_dir(&self.dir)?;
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let file = self.disk.open(&path, OpenMode::CreateNew)?;
+            write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
+            file.sync()?;
+            self.disk.sync_dir(&below)
+        };
+        laid().map_err(failed)?;
+        Ok(Some(path))
+    }
+}
+
+/// A salvage under way.
+struct Salvage {
+    filling: Filling,
+    quarantine: Quarantine,
+    /// The damaged store.
+    dir: PathBuf,
+    /// The commit that comes next.
+    next: Seq,
+    commits: u64,
+    /// Commits that were removed on purpose: the first and the last of each stretch, in order.
+    removed: BTreeSet<(Seq, Seq)>,
+    lost: Vec<Lost>,
+    damage: Vec<Quarantined>,
+    torn: Option<Quarantined>,
+    /// The last damage behind which no commit has come yet: what is lost next is lost there.
+    suspect: Option<Corruption>,
+    failed: Option<FillError>,
+}
+
+impl Salvage {
+    fn segment(&mut self, disk: &dyn Disk, wreck: &Wreck, bounds: &Bounds, come: &mut Reached) -> Result<(), FillError> {
+        let read = wreck.each(disk, bounds, come, &mut |remnant| {
+            if self.failed.is_none() {
+                self.failed = self.take(wreck, remnant).err();
+            }
+        });
+        match (read, self.failed.take()) {
+            (_, Some(failed)) => Err(failed),
+            (Err(error), None) => Err(OpenError::of_log(&self.dir, error).into()),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    fn take(&mut self, wreck: &Wreck, remnant: Remnant<'_>) -> Result<(), FillError> {
+        let place = |offset, seq, what| Corruption { file: wreck.file.clone(), offset, seq, what };
+        match remnant {
+            Remnant::Frame(frame) => {
+                let read = Body::parse(frame.body).and_then(|body| whole(&body));
+                let Err(error) = read else {
+                    return self.keep(Receipt { seq: frame.seq, at: frame.at }, frame.body);
+                };
+                match Unreadable::new(wreck.file.clone(), frame.offset, frame.seq, &error) {
+                    Unreadable::Newer(commit) => Err(OpenError::NewerCommit(commit).into()),
+                    Unreadable::Corrupt(corruption) => self.damaged(wreck, corruption, frame.body),
+                    Unreadable::Removed(_) => unreachable!("a walk asks for no address"),
+                }
+            }
+            Remnant::Removed { first, last } => {
+                self.removed.insert((first, last));
+                Ok(())
+            }
+            Remnant::Damage { offset, bytes, what } => self.damaged(wreck, place(offset, Some(self.next), what), bytes),
+            Remnant::Torn { offset, bytes } => {
+                let copy = self.quarantine.lay(wreck.named.id, offset, bytes)?;
+                let what = "the remains of a batch that was never acknowledged".to_owned();
+                let place = place(offset, Some(self.next), what);
+                self.torn = Some(Quarantined { place, bytes: bytes.len() as u64, copy });
+                Ok(())
+            }
+        }
+    }
+
+    fn damaged(&mut self, wreck: &Wreck, place: Corruption, bytes: &[u8]) -> Result<(), FillError> {
+        let copy = self.quarantine.lay(wreck.named.id, place.offset, bytes)?;
+        // Of several places before the next whole commit the first is named: what is lost begins there.
+        self.suspect.get_or_insert_with(|| place.clone());
+        self.damage.push(Quarantined { place, bytes: bytes.len() as u64, copy });
+        Ok(())
+    }
+
+    fn keep(&mut self, place: Receipt, body: &[u8]) -> Result<(), FillError> {
+        if place.seq > self.next {
+            self.fill(place.seq.prev(), place.at)?;
+        }
+        self.suspect = None;
+        self.filling.push_body(place, body.to_vec())?;
+        self.commits += 1;
+        self.next = Seq(place.seq.0 + 1);
+        Ok(())
+    }
+
+    /// Goes on through a commit where none is: some were removed, the others are lost. The next is stamped `before`.
+    fn fill(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
+        let removed: Vec<(Seq, Seq)> = self.removed.iter().copied().filter(|(_, last)| *last >= self.next).collect();
+        // As late as can be: right before the next whole commit.
+        let stamp = |seq: Seq| Timestamp(before.0.saturating_sub_unsigned(through.0 + 1 - seq.0));
+        for (first, last) in removed {
+            if first > through {
+                break;
+            }
+            if first > self.next {
+                self.lose(self.next, first.prev(), stamp(self.next).0)?;
+            }
+            let last = last.min(through);
+            self.filling.pass(last, stamp(Seq(last.0 + 1)))?;
+            self.next = Seq(last.0 + 1);
+        }
+        if self.next <= through {
+            self.lose(self.next, through, stamp(self.next).0)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a commit in the place of each that is lost, the first stamped `at`.
+    fn lose(&mut self, first: Seq, last: Seq, at: i64) -> Result<(), FillError> {
+        let missing = || {
+            let (file, what) = (self.dir.join(open::LOG), "no segment there holds it".to_owned());
+            Corruption { file, offset: 0, seq: Some(first), what }
+        };
+        let place = Corruption { seq: Some(first), ..self.suspect.take().unwrap_or_else(missing) };
+        let said = format!("lost: {}, at byte {} of {}", place.what, place.offset, place.file.display());
+        let lost = Scope::from_stored(scope::KEPT[1]).expect("a name that is always right");
+        for seq in first.0..=last.0 {
+            let at = Timestamp(at.saturating_add_unsigned(seq - first.0));
+            let receipt = Receipt { seq: Seq(seq), at };
+            let refused = |source| FillError::Refused { seq: Seq(seq), source };
+            let mut request = self.filling.request();
+            request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
+            request.add_kept(&lost, &format!("{seq:020}"), said.as_bytes()).map_err(refused)?;
+            self.filling.push(receipt, request)?;
+        }
+        self.lost.push(Lost { first, last, place });
+        self.next = Seq(last.0 + 1);
+        Ok(())
+    }
+
+    fn finish(mut self, store: StoreId, come: Reached) -> Result<Salvaged, FillError> {
+        if come.promised >= self.next {
+            let last_at = self.filling.last().at.0.max(come.last.at.0);
+            let before = last_at.saturating_add_unsigned(come.promised.0 + 2 - self.next.0);
+            self.fill(come.promised, Timestamp(before))?;
+        }
+        let last = self.filling.finish()?;
+        let Salvage { commits, lost, damage, torn, .. } = self;
+        Ok(Salvaged { store: store.to_string(), commits, last, lost, damage, torn })
+    }
+}
+
+/// Reads a body to its end.
+fn whole(body: &Body<'_>) -> Result<(), milepost_types::body::BodyError> {
+    body.meta()?;
+    let mut events = body.events();
+    while events.next()?.is_some() {}
+    Ok(())
+}

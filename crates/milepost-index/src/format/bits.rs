@@ -1,0 +1,98 @@
+//! Bits side by side: the highest of each number first, so that rows of them compare as numbers do.
+//!
+//! Invariant: what lies outside of the bytes reads as zeros: a reader checks once how many bytes there are.
+
+/// Bits of a number that is read at once, at most: it begins anywhere in a byte.
+const AT_ONCE: u32 = 56;
+
+/// Appends numbers to bytes.
+#[derive(Debug)]
+pub struct BitWriter<'a> {
+    out: &'a mut Vec<u8>,
+    /// What is no whole byte yet, in the low bits.
+    open: u64,
+    open_bits: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    /// Behind the last byte.
+    pub fn new(out: &'a mut Vec<u8>) -> BitWriter<'a> {
+        BitWriter { out, open: 0, open_bits: 0 }
+    }
+
+    /// Appends the low `bits` of a number, which has no others.
+    #[inline]
+    pub fn put(&mut self, number: u64, bits: u32) {
+        debug_assert!(bits == 64 || number >> bits == 0, "{number} has more than {bits} bits");
+        if bits > AT_ONCE {
+            self.put(number >> 32, bits - 32);
+            self.put(number & u64::from(u32::MAX), 32);
+            return;
+        }
+        self.open = self.open << bits | number;
+        self.open_bits += bits;
+        while self.open_bits >= 8 {
+            self.open_bits -= 8;
+            self.out.push((self.open >> self.open_bits) as u8);
+        }
+    }
+
+    /// Fills the last byte with zeros.
+    pub fn finish(mut self) {
+        if self.open_bits > 0 {
+            self.put(0, 8 - self.open_bits);
+        }
+    }
+}
+
+/// The number of `bits` bits, at most 64, that begins at this bit.
+#[inline]
+#[must_use]
+pub fn get(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
+    if bits == 0 {
+        return 0;
+    }
+    if bits > AT_ONCE {
+        let high = bits - 32;
+        return get(bytes, at_bit, high) << 32 | get(bytes, at_bit + high as usize, 32);
+    }
+    let rest = bytes.get(at_bit / 8..).unwrap_or_default();
+    let word = match rest.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => {
+            let mut word = [0; 8];
+            word[..rest.len()].copy_from_slice(rest);
+            u64::from_le_bytes(word)
+        }
+    };
+    // The first byte is the highest.
+    word.swap_bytes() << (at_bit % 8) >> (64 - bits)
+}
+
+/// Writes a number of `bits` bits where there are zeros.
+#[inline]
+pub fn set(bytes: &mut [u8], at_bit: usize, number: u64, bits: u32) {
+    let (mut at, mut left) = (at_bit, bits);
+    while left > 0 {
+        let room = 8 - (at % 8) as u32;
+        let now = room.min(left);
+        left -= now;
+        let part = number >> left & ((1 << now) - 1);
+        bytes[at / 8] |= (part << (room - now)) as u8;
+        at += now as usize;
+    }
+}
+
+/// How many bits a number needs.
+#[inline]
+#[must_use]
+pub fn needed(number: u64) -> u32 {
+    u64::BITS - number.leading_zeros()
+}
+
+/// How many bytes so many rows of so many bits take.
+#[inline]
+#[must_use]
+pub fn bytes_of(rows: usize, row_bits: usize) -> usize {
+    (rows * row_bits).div_ceil(8)
+}
