@@ -16,6 +16,7 @@
 //!
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
+mod compact;
 mod index;
 mod read;
 mod recorded;
@@ -44,6 +45,7 @@ use crate::{
         leader::Leader,
         queue::{Next, Place, Role},
     },
+    compaction::Compactor,
     index::Indexer,
     manifest::{self, Keeper},
     open,
@@ -98,6 +100,7 @@ pub(crate) struct Shared {
     /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
+    pub(crate) compactor: Mutex<Compactor>,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
@@ -187,6 +190,7 @@ impl Engine {
             rewriter: Mutex::new(found.rewriter),
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
+            compactor: Mutex::default(),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
             published_at: AtomicI64::new(found.last.at.0),

@@ -226,6 +226,13 @@ pub enum NoFork {
         /// The commit that forked it.
         since: Seq,
     },
+    /// The other one's past is not kept that far back, and no checkpoint keeps the point.
+    BeforeHorizon {
+        /// The point asked for.
+        point: Seq,
+        /// From where on it is kept.
+        horizon: Seq,
+    },
     /// It holds keys.
     HasState {
         /// The last commit that touched it.
@@ -245,6 +252,10 @@ impl fmt::Display for NoFork {
             NoFork::PointAhead { point, last } => {
                 write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
             }
+            NoFork::BeforeHorizon { point, horizon } => write!(
+                f,
+                "as another was at {point}: its past is kept from commit {horizon} on; name a later one, or a checkpoint"
+            ),
             NoFork::IsFork { since } => {
                 write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
             }

@@ -157,8 +157,7 @@ impl Ground {
 /// A body that was thinned, as a body of what it holds: addresses begin anew in a log that is filled.
 fn as_first_written(seq: Seq, body: Vec<u8>) -> Result<Vec<u8>, FillError> {
     let plain = Body::parse(&body).and_then(|parsed| parsed.is_thinned().then(|| parsed.plain()).transpose());
-    let plain = plain
-        .map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })?;
+    let plain = plain.map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })?;
     Ok(plain.unwrap_or(body))
 }
 

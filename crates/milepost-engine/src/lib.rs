@@ -7,6 +7,7 @@
 pub mod backup;
 mod checkpoint;
 mod commit;
+mod compaction;
 mod diff;
 mod engine;
 mod erase;
@@ -30,6 +31,7 @@ mod view;
 
 pub use checkpoint::Checkpoint;
 pub use commit::{Request, Ticket};
+pub use compaction::{CompactError, Compacted};
 pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{Engine, Led, Stats};
 pub use erase::ToErase;

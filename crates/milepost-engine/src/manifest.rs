@@ -131,7 +131,13 @@ pub(crate) fn known_runs(manifest: &Manifest) -> Vec<RunFacts> {
     manifest.runs.iter().map(facts).collect()
 }
 
-/// Horizons, as the manifest keeps them. A prefix that is none would be that of a place where nothing is.
+/// Horizons, as the manifest keeps them.
+pub(crate) fn horizon_rows(horizons: &Horizons) -> Vec<HorizonRow> {
+    let row = |row: &Horizon| HorizonRow { prefix: row.prefix.as_str().to_owned(), seq: row.seq.0, at: row.at.0 };
+    horizons.rows().iter().map(row).collect()
+}
+
+/// The other way. A prefix that is none would be that of a place where nothing is.
 pub(crate) fn known_horizons(manifest: &Manifest) -> Horizons {
     let known = |row: &HorizonRow| {
         let prefix = ScopePrefix::parse(&row.prefix).ok()?;

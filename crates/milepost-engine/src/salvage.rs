@@ -289,7 +289,13 @@ struct Salvage {
 }
 
 impl Salvage {
-    fn segment(&mut self, disk: &dyn Disk, wreck: &Wreck, bounds: &Bounds, come: &mut Reached) -> Result<(), FillError> {
+    fn segment(
+        &mut self,
+        disk: &dyn Disk,
+        wreck: &Wreck,
+        bounds: &Bounds,
+        come: &mut Reached,
+    ) -> Result<(), FillError> {
         let read = wreck.each(disk, bounds, come, &mut |remnant| {
             if self.failed.is_none() {
                 self.failed = self.take(wreck, remnant).err();

@@ -105,6 +105,15 @@ impl Rewritten {
         &self.replaced
     }
 
+    /// How many commits are left.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        match &self.part {
+            Part::Sealed(sealed) => sealed.kept(),
+            Part::Heap(_) | Part::Dropped(_) => 0,
+        }
+    }
+
     /// Bytes of the new file.
     #[must_use]
     pub fn bytes(&self) -> u64 {

@@ -223,9 +223,8 @@ fn refill(
     sealed.for_each_frame(&mut |frame| {
         if frame.seq <= last && failed.is_none() {
             let place = Receipt { seq: frame.seq, at: frame.at };
-            let pushed = filling.pass(frame.seq.prev(), frame.at).and_then(|()| {
-                filling.push_body(place, frame.body.to_vec())
-            });
+            let pushed =
+                filling.pass(frame.seq.prev(), frame.at).and_then(|()| filling.push_body(place, frame.body.to_vec()));
             failed = pushed.err();
         }
     });

@@ -112,6 +112,13 @@ impl Leader {
         }
     }
 
+    /// Rolls to a new segment, if anything is in this one.
+    pub(crate) fn roll(&mut self, shared: &Shared) -> Result<(), CommitError> {
+        self.writer.roll().map_err(append_error)?;
+        self.manifest_behind = true;
+        self.make_room(shared, 0)
+    }
+
     /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {
@@ -191,7 +198,8 @@ impl Batch<'_> {
             let tiers = shared.state.load();
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
-            let judge = Judge { tiers, bodies: &*self, last: self.last.seq, now: place.at };
+            let horizons = &shared.retention.horizons();
+            let judge = Judge { tiers, bodies: &*self, horizons, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -214,7 +222,8 @@ impl Batch<'_> {
             let tiers = self.shared.state.load();
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
-            let judge = Judge { tiers, bodies: &*self, last: last.seq, now: place.at };
+            let horizons = &self.shared.retention.horizons();
+            let judge = Judge { tiers, bodies: &*self, horizons, last: last.seq, now: place.at };
             judge.recorded_forks(&commit)?;
         }
         Ok(self.append(commit, place))

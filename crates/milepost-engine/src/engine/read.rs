@@ -81,9 +81,14 @@ impl Engine {
         let last = shared.published();
         let segments = shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
+        let found = match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
             Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
+        };
+        match found {
+            // It was replaced, and compaction took it, between two of the lines above: what replaced it is there.
+            Err(ReadError::Removed { .. }) if shared.published() > last => self.get(scope, key),
+            found => found,
         }
     }
 

@@ -21,10 +21,7 @@ impl Engine {
 
     /// Begins to write sealed segments anew, as one. Nothing changes before [`Engine::adopt`].
     pub fn begin_rewrite(&self, ids: RangeInclusive<SegmentId>, form: Form) -> Result<Rewrite, RewriteError> {
-        let mut rewriter = self.shared().rewriter.lock();
-        let closed =
-            || RewriteError::Stopped(Failure::new(self.dir(), "write anew", "the store is closed or read-only"));
-        rewriter.as_mut().ok_or_else(closed)?.begin(ids, form)
+        self.shared().begin_rewrite(ids, form)
     }
 
     /// Has a segment that was written anew stand in the place of those that it was made of.
@@ -39,6 +36,13 @@ impl Engine {
 }
 
 impl Shared {
+    pub(crate) fn begin_rewrite(&self, ids: RangeInclusive<SegmentId>, form: Form) -> Result<Rewrite, RewriteError> {
+        let mut rewriter = self.rewriter.lock();
+        let closed =
+            || RewriteError::Stopped(Failure::new(&self.dir, "write anew", "the store is closed or read-only"));
+        rewriter.as_mut().ok_or_else(closed)?.begin(ids, form)
+    }
+
     /// Has a segment that was written anew stand in the place of those that it was made of.
     pub(crate) fn adopt(self: &Arc<Shared>, rewritten: Rewritten) -> Result<(), CommitError> {
         let guard = self.rewriter.lock();

@@ -3,6 +3,7 @@
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
+//! * `compaction`: what is not kept leaves the disk
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
@@ -21,6 +22,7 @@
 mod basics;
 mod beside;
 mod checkpoints;
+mod compaction;
 mod faults;
 mod forks;
 mod judged;

@@ -37,8 +37,8 @@ impl<'a> SealedFile<'a> {
         };
         let header = SegmentHeader::decode(bytes).map_err(|fault| corrupt(0, None, fault_text(fault)))?;
         let first = Some(header.first_seq);
-        let footer = footer::decode_of(&header, bytes)
-            .map_err(|fault| corrupt(bytes.len(), first, fault.to_string()))?;
+        let footer =
+            footer::decode_of(&header, bytes).map_err(|fault| corrupt(bytes.len(), first, fault.to_string()))?;
         let sealed = SealedFile { bytes, header, footer };
         let (mut frames, mut agrees) = (0, footer.first_seq == header.first_seq);
         let (stop, position) = sealed.walk(&mut |frame, at| {
