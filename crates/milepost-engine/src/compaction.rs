@@ -15,7 +15,9 @@ mod survey;
 
 use std::collections::VecDeque;
 
-use milepost_log::Rewrite;
+use milepost_io::{Failure, Room};
+use milepost_log::{Rewrite, RewriteError, SegmentStats};
+use milepost_types::Timestamp;
 use thiserror::Error;
 
 pub(crate) use keep::Keeping;
@@ -23,7 +25,6 @@ pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
 use crate::{CommitError, OpenError, ReadError};
-use milepost_log::RewriteError;
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -31,15 +32,35 @@ pub enum CompactError {
     /// What is to be kept could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// No room for what is written anew. It can be tried again when there is.
+    #[error("{}", .free.too_little_for(*.need, None))]
+    DiskFull {
+        /// Bytes needed.
+        need: u64,
+        /// What there was.
+        free: Room,
+    },
     /// A segment could not be written anew.
-    #[error(transparent)]
-    Rewrite(#[from] RewriteError),
+    #[error("{0}; the segments are as they were")]
+    Failed(Failure),
     /// What the log consists of could not be written down.
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// MANIFEST could not be written.
     #[error(transparent)]
     Open(#[from] OpenError),
+}
+
+impl From<RewriteError> for CompactError {
+    fn from(error: RewriteError) -> CompactError {
+        match error {
+            RewriteError::DiskFull { need, free } => CompactError::DiskFull { need, free },
+            RewriteError::Failed(failure) => CompactError::Failed(failure),
+            RewriteError::Corrupt(corruption) => CompactError::Read(ReadError::Corrupt(corruption)),
+            RewriteError::Stopped(failure) => CompactError::Commit(CommitError::Stopped(failure)),
+            RewriteError::NotSealed { .. } => unreachable!("{error}: the plan names sealed segments"),
+        }
+    }
 }
 
 /// What compaction has done since the store was opened.
@@ -55,6 +76,30 @@ pub struct Compacted {
     pub bytes_before: u64,
     /// Bytes of the files that came in their place.
     pub bytes_after: u64,
+}
+
+/// What of a segment a compaction would keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSurvey {
+    /// The segment.
+    pub segment: SegmentStats,
+    /// Records that stay.
+    pub stays: u64,
+    /// Records that are there and go.
+    pub goes: u64,
+    /// What a compaction now would do with it.
+    pub fate: SegmentFate,
+}
+
+/// What becomes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentFate {
+    /// It stays as it is.
+    Stays,
+    /// It is written anew, with its neighbours of the same fate maybe.
+    Rewritten,
+    /// It goes.
+    Dropped,
 }
 
 impl Compacted {
@@ -98,4 +143,14 @@ pub(crate) struct Compactor {
     /// Bytes of the pass under way that were seen to, and of all its tasks.
     pub(crate) seen_bytes: u64,
     pub(crate) task_bytes: u64,
+    /// The log as it was when the last pass ended; `None` before the first.
+    pub(crate) last: Option<LastPass>,
+}
+
+/// What the next pass is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastPass {
+    pub(crate) log_bytes: u64,
+    pub(crate) last_erasure: u64,
+    pub(crate) at: Timestamp,
 }

@@ -101,6 +101,8 @@ pub(crate) struct Shared {
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
     pub(crate) compactor: Mutex<Compactor>,
+    /// Whether there may be something to compact that nobody was woken for.
+    pub(crate) compaction_wanted: AtomicBool,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
@@ -191,6 +193,7 @@ impl Engine {
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
             compactor: Mutex::default(),
+            compaction_wanted: AtomicBool::new(false),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
             published_at: AtomicI64::new(found.last.at.0),
@@ -408,6 +411,7 @@ impl Shared {
                 self.wake_recycle();
             }
             self.wake_index_if_wanted();
+            self.wake_compact_if_wanted();
         }
         told
     }

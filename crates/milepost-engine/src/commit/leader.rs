@@ -133,6 +133,7 @@ impl Leader {
             }
         }
         if self.manifest_behind {
+            shared.compaction_wanted.store(true, Ordering::Release);
             shared.write_manifest(&self.writer, None)?;
             self.manifest_behind = false;
         }

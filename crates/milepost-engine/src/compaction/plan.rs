@@ -44,6 +44,14 @@ pub(crate) enum Task {
     Rewrite(RangeInclusive<SegmentId>),
 }
 
+impl Task {
+    /// Of which segments.
+    pub(crate) fn ids(&self) -> &RangeInclusive<SegmentId> {
+        let (Task::Drop(ids) | Task::Rewrite(ids)) = self;
+        ids
+    }
+}
+
 impl Tally {
     fn is_dead(&self) -> bool {
         self.is_sealed && self.stays == 0 && self.goes > 0

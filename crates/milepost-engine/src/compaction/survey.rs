@@ -19,7 +19,7 @@ use crate::{
     ReadError,
     engine::Shared,
     memtable::is_prefix,
-    retention::{Fate, Judging, OfScope},
+    retention::{Fate, Horizons, Judging, OfScope},
     state::{Kind, Tiers, Version},
 };
 
@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct Survey {
     tiers: Arc<Tiers>,
     tallies: Vec<Tally>,
+    /// Those to go by; `None` for those in force.
+    horizons: Option<Horizons>,
     /// The scope that comes next, or is gone on with, and the key in it; `None` behind the last.
     next: Option<(String, String)>,
 }
@@ -47,13 +49,21 @@ impl Survey {
             is_erased: false,
         };
         let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
-        Survey { tiers, tallies, next: Some(Default::default()) }
+        Survey { tiers, tallies, horizons: None, next: Some(Default::default()) }
+    }
+
+    /// The same as if other horizons were in force.
+    pub(crate) fn with_horizons(self, horizons: Horizons) -> Survey {
+        Survey { horizons: Some(horizons), ..self }
     }
 
     /// Counts some more, about so many versions; whether there is more to count.
     pub(crate) fn step(&mut self, shared: &Shared, budget: usize) -> Result<bool, ReadError> {
         let tiers = Arc::clone(&self.tiers);
-        let judging = Judging::now(shared, &tiers)?;
+        let mut judging = Judging::now(shared, &tiers)?;
+        if let Some(horizons) = &self.horizons {
+            judging.horizons = horizons.clone();
+        }
         let mut left = budget;
         while let Some((scope, key)) = self.next.take() {
             let mut scopes = tiers.every_scope(&scope)?;

@@ -7,21 +7,31 @@
 //! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
 //! reads never do.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use milepost_log::{Form, Rewritten, Rewrote, SegmentId};
 use milepost_types::Receipt;
 
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
-    CommitError, Compacted,
-    compaction::{CompactError, Compactor, Keeping, Stage, Survey, Task, Worth, plan},
+    CommitError, Compacted, ReadError, Threads,
+    compaction::{
+        CompactError, Compactor, Keeping, LastPass, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth, plan,
+    },
     manifest,
     retention::{Horizons, Judging, Rules},
 };
 
 /// Versions that a step of the survey counts.
 const SURVEY_VERSIONS: usize = 10_000;
+/// So long is rested after a step beside commits: with the bytes of a step, a bound on the share of the disk.
+const REST: Duration = Duration::from_millis(5);
+/// What a policy keeps for a time goes without anything being written.
+const PASS_AT_LEAST_EVERY_US: i64 = 3_600_000_000;
 /// Bytes that a step of a rewrite reads.
 const REWRITE_BYTES: usize = 256 << 10;
 
@@ -45,6 +55,33 @@ impl Engine {
         self.shared().step_compact(Worth::AThird)
     }
 
+    /// What [`Engine::compact`] would make of each segment now. Nothing is changed.
+    pub fn survey(&self) -> Result<Vec<SegmentSurvey>, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        let tiers = shared.state.pin();
+        let rules = Rules::read(&tiers, &**shared, shared.published())?;
+        let horizons = shared.next_horizons(&rules, self.last())?;
+        let segments = shared.reader.segment_stats();
+        let mut survey = Survey::new(tiers, &segments).with_horizons(horizons);
+        while survey.step(shared, SURVEY_VERSIONS)? {}
+        let tasks = plan(survey.tallies(), Worth::Anything, u64::from(shared.settings.segment_bytes));
+        let fate = |id: SegmentId| {
+            let of = tasks.iter().find(|task| task.ids().contains(&id));
+            match of {
+                None => SegmentFate::Stays,
+                Some(Task::Rewrite(_)) => SegmentFate::Rewritten,
+                Some(Task::Drop(_)) => SegmentFate::Dropped,
+            }
+        };
+        let told = segments.into_iter().map(|segment| {
+            let tally = survey.tallies().iter().find(|tally| tally.id == segment.name.id);
+            let (stays, goes) = tally.map_or((0, 0), |tally| (tally.stays, tally.goes));
+            SegmentSurvey { stays, goes, fate: fate(segment.name.id), segment }
+        });
+        Ok(told.collect())
+    }
+
     /// What compaction has done since the store was opened.
     #[must_use]
     pub fn compacted(&self) -> Compacted {
@@ -53,6 +90,37 @@ impl Engine {
 }
 
 impl Shared {
+    /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
+    pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
+        if !self.is_compaction_due() {
+            return false;
+        }
+        let before = self.batches.load(Ordering::Relaxed);
+        match self.step_compact(Worth::AThird) {
+            Ok(is_more) => {
+                // The disk and a core are for those who commit.
+                if self.batches.load(Ordering::Relaxed) != before {
+                    milepost_io::sleep(REST);
+                }
+                is_more
+            }
+            Err(error) => {
+                tracing::warn!(dir = %self.dir.display(), %error, "not compacted; it is tried again");
+                false
+            }
+        }
+    }
+
+    pub(super) fn wake_compact_if_wanted(self: &Arc<Shared>) {
+        if self.compaction_wanted.load(Ordering::Acquire)
+            && self.settings.threads == Threads::Spawned
+            && self.settings.compaction
+            && self.compaction_wanted.swap(false, Ordering::AcqRel)
+        {
+            self.workers.wake_compact(self);
+        }
+    }
+
     /// A pass of its own from its beginning to its end; whether it changed anything.
     fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
         let before = {
@@ -113,7 +181,10 @@ impl Shared {
         let rules = {
             let tiers = self.state.pin();
             let rules = Rules::read(&tiers, &**self, self.published())?;
-            if rules.policies.is_empty() && self.retention.horizons().rows().is_empty() && !tiers.has_erasures() {
+            if rules.policies.is_empty()
+                && self.retention.horizons().rows().is_empty()
+                && tiers.last_erasure_ever() == 0
+            {
                 return Ok(None);
             }
             rules
@@ -166,6 +237,7 @@ impl Shared {
             None => {
                 compactor.stage = Stage::Idle;
                 compactor.done.passes += 1;
+                compactor.last = Some(self.as_it_is());
                 Ok(false)
             }
             Some(Task::Drop(ids)) => {
@@ -178,8 +250,8 @@ impl Shared {
                 Ok(true)
             }
             Some(task) => {
-                let (Task::Drop(ids) | Task::Rewrite(ids)) = &task;
-                *current = Some((Box::new(self.begin_rewrite(ids.clone(), Form::Raw)?), task));
+                let rewrite = self.begin_rewrite(task.ids().clone(), Form::Raw)?;
+                *current = Some((Box::new(rewrite), task));
                 Ok(true)
             }
         }
@@ -192,7 +264,7 @@ impl Shared {
         task: &Task,
         rewritten: Rewritten,
     ) -> Result<(), CompactError> {
-        let (Task::Drop(ids) | Task::Rewrite(ids)) = task;
+        let ids = task.ids();
         let (before, after) = (self.file_bytes(ids.start(), ids.end()), rewritten.bytes());
         if rewritten.frames() == 0 {
             rewritten.discard();
@@ -206,6 +278,29 @@ impl Shared {
         compactor.done.bytes_before += before;
         compactor.seen_bytes += before;
         Ok(())
+    }
+
+    /// Whether a pass of its own accord is due: the log has grown by an eighth, something was erased, or an hour has
+    /// gone by. So what passes cost stays in proportion to what is written.
+    pub(crate) fn is_compaction_due(&self) -> bool {
+        let compactor = self.compactor.lock();
+        if !matches!(compactor.stage, Stage::Idle) {
+            return true;
+        }
+        let Some(last) = compactor.last else { return true };
+        let now = self.as_it_is();
+        now.last_erasure > last.last_erasure
+            || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
+            || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
+    }
+
+    fn as_it_is(&self) -> LastPass {
+        let segments = self.reader.segment_stats();
+        LastPass {
+            log_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
+            last_erasure: self.state.load().last_erasure_ever(),
+            at: self.parts.clock.now(),
+        }
     }
 
     fn file_bytes(&self, first: &SegmentId, last: &SegmentId) -> u64 {
@@ -231,12 +326,7 @@ impl Compactor {
     }
 
     fn work(&mut self, tasks: VecDeque<Task>, segments: &[milepost_log::SegmentStats]) {
-        let is_of = |id: SegmentId| {
-            tasks.iter().any(|task| {
-                let (Task::Drop(ids) | Task::Rewrite(ids)) = task;
-                ids.contains(&id)
-            })
-        };
+        let is_of = |id: SegmentId| tasks.iter().any(|task| task.ids().contains(&id));
         self.task_bytes =
             segments.iter().filter(|segment| is_of(segment.name.id)).map(|segment| segment.file_bytes).sum();
         self.stage = Stage::Work { tasks, current: None };

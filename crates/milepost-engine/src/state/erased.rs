@@ -39,7 +39,8 @@ impl Tiers {
         self.memtables().map(Memtable::last_erasure).fold(self.runs_last_erasure, u64::max)
     }
 
-    /// The same, with what is not published yet erased as well: for the judge of the next commit. `None` if these tell it too.
+    /// The same, with what is not published yet erased as well: for the judge of the next commit. `None` if these tell
+    /// it too.
     pub(crate) fn with_unpublished_erasures(&self) -> Option<Tiers> {
         let has_some = self.last_erasure() > self.published.load(Ordering::SeqCst);
         has_some.then(|| Tiers { published: Arc::new(AtomicU64::new(u64::MAX)), ..self.clone() })

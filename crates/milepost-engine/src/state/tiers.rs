@@ -183,9 +183,9 @@ impl Tiers {
         Ok(None)
     }
 
-    /// Whether anything may have been erased.
-    pub(crate) fn has_erasures(&self) -> bool {
-        self.last_erasure() > 0
+    /// The last commit that may have erased anything: 0 for none.
+    pub(crate) fn last_erasure_ever(&self) -> u64 {
+        self.last_erasure()
     }
 
     /// Whether any scope may have begun as a fork.
