@@ -192,11 +192,14 @@ impl Recycler {
         })
     }
 
-    /// Removes the spare, whether ready or half made: for closing the log.
+    /// Removes the spare, whether ready or half made, and the files of dropped segments: for closing the log. Whoever
+    /// has one of them mapped goes on reading it.
     pub fn discard(&mut self) {
         let ready = self.shared.take().map(|spare| spare.path);
         let half_made = self.work.take().map(|work| work.path);
-        for path in ready.into_iter().chain(half_made) {
+        let retired = std::mem::take(&mut *self.shared.retired.lock());
+        let dropped = self.dropped.drain(..).map(|dropped| dropped.file().to_owned());
+        for path in ready.into_iter().chain(half_made).chain(retired).chain(dropped) {
             // What can't be removed now is removed by the next opening.
             let _ = self.disk.remove(&path);
         }

@@ -36,6 +36,7 @@
 
 pub mod backup;
 mod commit;
+mod compact;
 mod diff;
 mod error;
 #[cfg(doctest)]

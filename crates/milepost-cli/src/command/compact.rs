@@ -14,10 +14,10 @@ use crate::{
 
 /// Take out of the files what retention does not keep any more, now and all of it.
 ///
-/// A store that stays open does so by itself, as far as it is worth it; this is for when you don't want to wait: after an
-/// erasure, or on a store that is only opened for moments. Nothing that can be read changes. What goes: versions that no
-/// policy keeps (`milepost retain explain`), and what was erased. What is held, named by a checkpoint, or read through a
-/// fork stays. Prints how many bytes of files went and came.
+/// A store that stays open does so by itself, as far as it is worth it; this is for when you don't want to wait: after
+/// an erasure, or on a store that is only opened for moments. What goes: versions that no policy keeps (`milepost
+/// retain explain`), and what was erased. What is held, named by a checkpoint, or read through a fork stays. A moment
+/// before the horizon can't be read any more; all else answers as before. Prints how many bytes of files went and came.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

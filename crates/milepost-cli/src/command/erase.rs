@@ -16,8 +16,8 @@ use crate::{
 ///
 /// No moment of the past shows it from then on. Its bytes leave the files with the next compaction: a store that stays
 /// open sees to that by itself, `milepost compact` does it now. The history says that it was erased, when, by whom and
-/// how many bytes there were. What a hold keeps is not erased: release the hold first. Forks that were made before read nothing of it either; what was copied by a
-/// restore or a commit of its own is another value.
+/// how many bytes there were. What a hold keeps is not erased: release the hold first. Forks that were made before read
+/// nothing of it either; what was copied by a restore or a commit of its own is another value.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -45,6 +45,8 @@ impl Engine {
         loop {
             let changed = shared.compact_once(progress)?;
             if !changed {
+                // What was taken out is on the disk until its file is overwritten or gone.
+                while shared.step_recycle() {}
                 return Ok(shared.compactor.lock().done.since(&before));
             }
         }

@@ -1,5 +1,5 @@
-//! A store out of which compaction has taken commits: backed up and restored, exported and imported, salvaged, verified.
-//! Each copy says the same, and what was removed is no loss.
+//! A store out of which compaction has taken commits: backed up and restored, exported and imported, salvaged. Each
+//! copy says the same, and what was removed is no loss.
 
 use std::path::Path;
 
