@@ -23,8 +23,10 @@ use crate::{
 pub struct Tally {
     /// How many rounds.
     pub rounds: u64,
-    /// Crash states recovered and compared with the model.
+    /// Crash states met.
     pub states: u64,
+    /// Of those, the ones that differed from the others of their moment: each was recovered from and compared.
+    pub disks: u64,
     /// Commits that were in the stores at the end.
     pub commits: u64,
     /// What was met.
@@ -36,6 +38,7 @@ impl Tally {
     pub fn merge(&mut self, other: &Tally) {
         self.rounds += other.rounds;
         self.states += other.states;
+        self.disks += other.disks;
         self.commits += other.commits;
         self.coverage.merge(&other.coverage);
     }
@@ -91,8 +94,8 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
         let mut world = World::new(seed, taste)?;
         world.run(steps)?;
         let commits = world.model().len() as u64;
-        let tally = Tally { rounds: 1, states: world.states, commits, coverage: world.coverage.clone() };
-        Ok((tally, world.trace_hash()))
+        let (states, disks, coverage) = (world.states, world.disks, world.coverage.clone());
+        Ok((Tally { rounds: 1, states, disks, commits, coverage }, world.trace_hash()))
     }));
     match played {
         Ok(played) => played.map_err(|Disagreement(what)| failed(what)),

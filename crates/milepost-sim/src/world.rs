@@ -15,6 +15,7 @@ use milepost_engine::{Engine, OpenError, View, Watch};
 use milepost_types::{At, Seq, Timestamp};
 
 pub use commit::request;
+pub use power::Seen;
 
 use crate::{
     check::{self, Agreed, Disagreement, disagree, same},
@@ -81,8 +82,10 @@ pub struct World {
     taste: Taste,
     /// What was met.
     pub coverage: Coverage,
-    /// Crash states looked at.
+    /// Crash states met: each crash that was drawn is one.
     pub states: u64,
+    /// Of those, the ones that no other of the same moment was equal to: each was recovered from and compared.
+    pub disks: u64,
 }
 
 impl World {
@@ -119,6 +122,7 @@ impl World {
             taste,
             coverage,
             states,
+            disks: states,
         })
     }
 
