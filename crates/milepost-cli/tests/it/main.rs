@@ -32,6 +32,8 @@ mod faults;
 mod canonical;
 // A disk without room.
 mod full_disk;
+// Read-only, a disk that loses what it was to sync, little memory.
+mod surroundings;
 // The task patterns: watermark, step, job.
 mod task;
 // The main job and its results.
