@@ -14,9 +14,13 @@ use crate::{
     check::Disagreement,
     coverage::Coverage,
     dice::Dice,
+    histories,
     workload::Faults,
     world::{Taste, World},
 };
+
+/// A round in so many looks at two histories of one store, too.
+const HISTORIES_EVERY: u64 = 8;
 
 /// What one round came to, or many.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +97,9 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
     let played = catch_unwind(AssertUnwindSafe(|| -> Result<(Tally, u64), Disagreement> {
         let mut world = World::new(seed, taste)?;
         world.run(steps)?;
+        if seed.is_multiple_of(HISTORIES_EVERY) {
+            histories::check(seed, &mut world.coverage)?;
+        }
         let commits = world.model().len() as u64;
         let (states, disks, coverage) = (world.states, world.disks, world.coverage.clone());
         Ok((Tally { rounds: 1, states, disks, commits, coverage }, world.trace_hash()))

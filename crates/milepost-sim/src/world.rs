@@ -5,6 +5,7 @@
 //!
 //! Must not know: what a step will be; it takes them from a [`Workload`] or from a test's list.
 
+mod backup;
 mod commit;
 mod fault;
 mod power;
@@ -76,6 +77,8 @@ pub struct World {
     faults_noted: usize,
     /// The power will go off.
     doomed: bool,
+    /// Number of the last backup that was made.
+    backed_up: Option<u64>,
     /// Steps done since the engine stopped taking commits.
     stopped_for: u32,
     dice: Dice,
@@ -117,6 +120,7 @@ impl World {
             capacity: false,
             faults_noted: 0,
             doomed: false,
+            backed_up: None,
             stopped_for: 0,
             dice,
             taste,
@@ -180,6 +184,7 @@ impl World {
             Step::Beside => self.beside()?,
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
+            Step::Backup => self.back_up()?,
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
             Step::Fault(plan) => self.put_fault(*plan),
@@ -250,6 +255,7 @@ impl World {
         self.lift_faults();
         self.machine.disk.power_off_after(u64::MAX);
         self.read()?;
+        self.check_backups()?;
         self.step(&Step::Reopen)?;
         // A second time, in case the power went off in the first.
         self.step(&Step::Reopen)?;
