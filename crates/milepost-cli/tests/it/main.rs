@@ -34,6 +34,8 @@ mod canonical;
 mod compact;
 // A disk without room.
 mod full_disk;
+// Read-only, a disk that loses what it was to sync, little memory.
+mod surroundings;
 // The task patterns: watermark, step, job.
 mod task;
 // The main job and its results.

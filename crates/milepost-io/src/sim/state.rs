@@ -147,15 +147,7 @@ impl State {
     }
 
     fn note_bytes(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        let mut hash = bytes.len() as u64;
-        for word in words {
-            hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        for byte in rest {
-            hash = (hash.rotate_left(23) ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        self.note(hash);
+        self.note(hash_of(bytes, 0));
     }
 
     pub(super) fn power(&self) -> io::Result<()> {
@@ -327,6 +319,19 @@ impl State {
         let named: BTreeSet<FileId> = self.names.all_files().collect();
         self.files.retain(|file, inode| inode.handles > 0 || named.contains(file));
     }
+}
+
+/// A hash of bytes, of their number and of what comes before them.
+pub(super) fn hash_of(bytes: &[u8], before: u64) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let mut hash = bytes.len() as u64 ^ before;
+    for word in words {
+        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    for byte in rest {
+        hash = (hash.rotate_left(23) ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    hash
 }
 
 pub(super) fn power_is_off() -> io::Error {
