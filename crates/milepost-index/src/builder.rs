@@ -31,6 +31,7 @@ use crate::{
         scope::{self, ScopeRecord},
         step::Place,
     },
+    sort_nearly,
 };
 use files::Files;
 use finish::Stage;
@@ -331,7 +332,7 @@ impl RunBuilder {
             return Ok(());
         };
         if let Some(mut collected) = self.collected.take() {
-            collected.sort_unstable();
+            sort_nearly(&mut collected, Version::number);
             for version in collected {
                 self.change(version)?;
             }

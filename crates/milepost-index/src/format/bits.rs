@@ -9,7 +9,7 @@ const AT_ONCE: u32 = 56;
 #[derive(Debug)]
 pub struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// What is no whole byte yet, in the low bits.
+    /// What is not in the bytes yet, in the low bits. Those above them are in the bytes already.
     open: u64,
     open_bits: u32,
 }
@@ -29,18 +29,29 @@ impl<'a> BitWriter<'a> {
             self.put(number & u64::from(u32::MAX), 32);
             return;
         }
+        if self.open_bits + bits > u64::BITS {
+            self.settle();
+        }
         self.open = self.open << bits | number;
         self.open_bits += bits;
-        while self.open_bits >= 8 {
-            self.open_bits -= 8;
-            self.out.push((self.open >> self.open_bits) as u8);
+    }
+
+    /// Moves whole bytes to the others; fewer than eight bits are left.
+    #[inline]
+    fn settle(&mut self) {
+        if self.open_bits >= 8 {
+            let bytes = (self.open << (u64::BITS - self.open_bits)).swap_bytes().to_le_bytes();
+            self.out.extend_from_slice(&bytes[..self.open_bits as usize / 8]);
+            self.open_bits %= 8;
         }
     }
 
     /// Fills the last byte with zeros.
     pub fn finish(mut self) {
+        self.settle();
         if self.open_bits > 0 {
             self.put(0, 8 - self.open_bits);
+            self.settle();
         }
     }
 }
