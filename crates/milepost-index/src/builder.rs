@@ -10,6 +10,7 @@
 //!
 //! Whatever is out of order or out of range is a mistake of the caller, and panics.
 
+mod copy;
 mod files;
 mod finish;
 mod output;
@@ -59,6 +60,8 @@ pub struct RunBuilder {
     out: Output,
     parts: Parts,
     block: BlockEncoder,
+    /// Room for a block that is copied.
+    copied: Vec<u8>,
     older: ListEncoder,
     changes: ListEncoder,
     /// The scope that was begun; its record so far.
@@ -74,6 +77,8 @@ pub struct RunBuilder {
     is_in_key: bool,
     hashes: Vec<u64>,
     scope_hashes: Vec<u64>,
+    /// Being made, or being written.
+    key_slots: Vec<u8>,
     /// Keys of each block.
     block_keys: Vec<u8>,
     meta: Meta,
@@ -120,6 +125,7 @@ impl RunBuilder {
             out,
             parts,
             block: BlockEncoder::default(),
+            copied: Vec::new(),
             older: ListEncoder::new(Order::NewestFirst),
             changes: ListEncoder::new(Order::OldestFirst),
             scope: None,
@@ -132,6 +138,7 @@ impl RunBuilder {
             is_in_key: false,
             hashes: Vec::new(),
             scope_hashes: Vec::new(),
+            key_slots: Vec::new(),
             block_keys: Vec::new(),
             meta,
             stage: Stage::Keys,
@@ -307,11 +314,19 @@ impl RunBuilder {
 
     /// Writes a block of the first keys that wait.
     fn cut_block(&mut self) -> Result<(), BuildError> {
+        let mut block = mem::take(&mut self.block);
+        let (keys, bytes) = block.cut(self.meta.scopes);
+        let put = self.put_block(bytes, keys);
+        self.block = block;
+        put
+    }
+
+    /// Writes a block of so many keys.
+    fn put_block(&mut self, bytes: &[u8], keys: usize) -> Result<(), BuildError> {
         let section = &mut self.meta.sections.blocks;
         let at = u32::try_from(section.bytes).expect("checked when the block before was written");
         self.parts.offsets.buffer.extend_from_slice(&at.to_le_bytes());
         self.parts.offsets.settle(&mut self.files)?;
-        let (keys, bytes) = self.block.cut(self.meta.scopes);
         section.bytes += bytes.len() as u64;
         check_room("blocks", section.bytes)?;
         // Told now, not when all keys are there.

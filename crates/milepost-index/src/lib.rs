@@ -29,5 +29,5 @@ pub use merge::{Merge, Stepped};
 pub use names::{Listing, RunId, list};
 pub use order::sort_nearly;
 pub use run::{Changes, Finger, KeyCursor, Near, Run, RunFacts, ScopeCursor, ScopeView, Versions};
-pub use source::{RunSource, Source};
+pub use source::{RunSource, Source, WholeBlock};
 pub use version::{Mark, ScopeSeqs, Version};

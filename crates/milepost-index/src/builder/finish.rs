@@ -2,7 +2,7 @@
 //!
 //! Invariant: the file is synced before it is renamed, and the directory before the run is said to be built.
 
-use std::mem;
+use std::{hint::black_box, mem};
 
 use super::{RunBuilder, spill::Spill};
 use crate::{
@@ -20,8 +20,10 @@ pub(super) enum Stage {
     Keys,
     /// This part is next: they are counted from 0.
     Part(usize),
-    /// The slots of keys are next.
-    KeySlots,
+    /// The slots of keys are next, from this key and this block on.
+    KeySlots { key: usize, block: usize },
+    /// They are made, and written up to this byte.
+    KeySlotsMade(usize),
     /// The slots of scopes are next.
     ScopeSlots,
     /// The end of the file is next.
@@ -29,10 +31,12 @@ pub(super) enum Stage {
 }
 
 const PARTS: usize = 7;
+/// What a key in its slot counts for where bytes are counted: about what its block takes.
+const SLOT_BYTES: u64 = 16;
 
 impl RunBuilder {
-    /// Does a part of what is to be done after the last key: copies about so many bytes, or makes the slots of one kind
-    /// (which takes longer the more keys there are). The facts once the run is durable.
+    /// Does a part of what is to be done after the last key: copies about so many bytes, or puts as many keys into their
+    /// slots as take about as long. The facts once the run is durable.
     pub(crate) fn finish_step(&mut self, budget_bytes: u64) -> Result<Option<RunFacts>, BuildError> {
         match self.stage {
             Stage::Keys => {
@@ -40,12 +44,10 @@ impl RunBuilder {
                 self.end_offsets()?;
                 self.stage = Stage::Part(0);
             }
-            Stage::Part(PARTS) => self.stage = Stage::KeySlots,
+            Stage::Part(PARTS) => self.stage = Stage::KeySlots { key: 0, block: 0 },
             Stage::Part(part) => self.copy(part, budget_bytes)?,
-            Stage::KeySlots => {
-                self.put_key_slots()?;
-                self.stage = Stage::ScopeSlots;
-            }
+            Stage::KeySlots { key, block } => self.fill_key_slots(key, block, budget_bytes),
+            Stage::KeySlotsMade(written) => self.put_key_slots(written, budget_bytes)?,
             Stage::ScopeSlots => {
                 self.put_scope_slots()?;
                 self.stage = Stage::Tail;
@@ -95,12 +97,46 @@ impl RunBuilder {
         Ok(())
     }
 
-    fn put_key_slots(&mut self) -> Result<(), BuildError> {
-        let hashes = mem::take(&mut self.hashes);
-        let blocks = self.block_keys.iter().zip(0_u64..);
-        let numbers = blocks.flat_map(|(keys, block)| std::iter::repeat_n(block, usize::from(*keys)));
-        let table = filled(self.meta.key_shape(), hashes.into_iter().zip(numbers));
-        self.meta.sections.key_slots = self.put_section(&table)?;
+    /// Puts keys into their slots, from a block on, as many as the budget has room for.
+    fn fill_key_slots(&mut self, mut key: usize, mut block: usize, budget_bytes: u64) {
+        let shape = self.meta.key_shape();
+        if block == 0 {
+            self.key_slots = vec![0; shape.bytes() as usize];
+        }
+        let mut left = budget_bytes;
+        while left > 0 {
+            let Some(keys) = self.block_keys.get(block) else {
+                (self.hashes, self.block_keys) = (Vec::new(), Vec::new());
+                self.stage = Stage::KeySlotsMade(0);
+                return;
+            };
+            let hashes = &self.hashes[key..key + usize::from(*keys)];
+            // No place depends on another: the processor waits for all of a block at once.
+            black_box(hashes.iter().fold(0, |all, hash| all ^ shape.touch(&self.key_slots, *hash)));
+            for hash in hashes {
+                shape.insert(&mut self.key_slots, *hash, block as u64);
+            }
+            (key, block) = (key + hashes.len(), block + 1);
+            left = left.saturating_sub(hashes.len() as u64 * SLOT_BYTES);
+        }
+        self.stage = Stage::KeySlots { key, block };
+    }
+
+    /// Writes slots that are made.
+    fn put_key_slots(&mut self, written: usize, budget_bytes: u64) -> Result<(), BuildError> {
+        if written == 0 {
+            let bytes = self.key_slots.len() as u64;
+            super::check_room("slots", bytes)?;
+            self.out.align(&self.files)?;
+            self.meta.sections.key_slots = Section { at: self.out.bytes(), bytes };
+        }
+        let end = self.key_slots.len().min(written.saturating_add(usize::try_from(budget_bytes).unwrap_or(usize::MAX)));
+        self.out.put(&self.key_slots[written..end], &self.files)?;
+        self.stage = Stage::KeySlotsMade(end);
+        if end == self.key_slots.len() {
+            self.key_slots = Vec::new();
+            self.stage = Stage::ScopeSlots;
+        }
         Ok(())
     }
 

@@ -80,18 +80,22 @@ pub fn get(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
     word.swap_bytes() << (at_bit % 8) >> (64 - bits)
 }
 
-/// Writes a number of `bits` bits where there are zeros.
+/// Writes a number of `bits` bits, at most 64, where there are zeros; there are eight bytes or more.
 #[inline]
 pub fn set(bytes: &mut [u8], at_bit: usize, number: u64, bits: u32) {
-    let (mut at, mut left) = (at_bit, bits);
-    while left > 0 {
-        let room = 8 - (at % 8) as u32;
-        let now = room.min(left);
-        left -= now;
-        let part = number >> left & ((1 << now) - 1);
-        bytes[at / 8] |= (part << (room - now)) as u8;
-        at += now as usize;
+    if bits == 0 {
+        return;
     }
+    if bits > AT_ONCE {
+        set(bytes, at_bit, number >> 32, bits - 32);
+        set(bytes, at_bit + bits as usize - 32, number & u64::from(u32::MAX), 32);
+        return;
+    }
+    let begin = (at_bit / 8).min(bytes.len() - 8);
+    let word = bytes[begin..].first_chunk_mut::<8>().expect("there are eight bytes");
+    // The first byte is the highest.
+    let placed = number << (u64::BITS as usize - bits as usize - (at_bit - begin * 8));
+    *word = (u64::from_le_bytes(*word) | placed.swap_bytes()).to_le_bytes();
 }
 
 /// How many bits a number needs.
