@@ -1,8 +1,8 @@
 //! [`RunBuilder`]: writes a run, from the first scope to the last and from the first key of each to the last.
 //!
 //! The blocks of keys go to the file at once; the other sections wait for their turn, each in memory up to a mebibyte
-//! and then in a file of its own. What grows with the run in memory: 8 bytes for a key's hash, while the slots are made
-//! 5 more, and 1 for a block; 8 and 5 bytes for a scope. The versions of one scope take 16 bytes each until it ends,
+//! and then in a file of its own, and so do the hashes of keys, up to 16. What grows with the run in memory: 1 byte
+//! for a block; for a key 5 while the slots are made; 8 and 5 for a scope. The versions of one scope take 16 bytes each until it ends,
 //! unless its changes are given in order ([`crate::Merge`] of runs does).
 //!
 //! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before
@@ -38,6 +38,9 @@ use files::Files;
 use finish::Stage;
 use output::Output;
 use spill::{Spill, check_room};
+
+/// Bytes of hashes that are kept in memory: those of 2 097 152 keys, and so of most runs.
+const HASHES_ROOM_BYTES: usize = 16 << 20;
 
 /// What a run is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,6 @@ pub struct RunBuilder {
     /// Versions of the key that was begun: the newest, and the last one given.
     key_versions: Option<(Version, Version)>,
     is_in_key: bool,
-    hashes: Vec<u64>,
     scope_hashes: Vec<u64>,
     /// Being made, or being written.
     key_slots: Vec<u8>,
@@ -97,6 +99,8 @@ struct Parts {
     scopes: Spill,
     names: Spill,
     restarts: Spill,
+    /// Of all keys, to be put into slots when there are no more.
+    hashes: Spill,
 }
 
 impl RunBuilder {
@@ -116,6 +120,7 @@ impl RunBuilder {
             scopes: Spill::new("scopes"),
             names: Spill::new("names"),
             restarts: Spill::new("restarts"),
+            hashes: Spill::with_room("hashes", HASHES_ROOM_BYTES),
         };
         let mut meta = Meta::default();
         meta.sections.blocks = Section { at: RUN_HEADER_BYTES as u64, bytes: 0 };
@@ -136,7 +141,6 @@ impl RunBuilder {
             key: Vec::new(),
             key_versions: None,
             is_in_key: false,
-            hashes: Vec::new(),
             scope_hashes: Vec::new(),
             key_slots: Vec::new(),
             block_keys: Vec::new(),
@@ -252,9 +256,13 @@ impl RunBuilder {
         assert!(self.scope.is_some(), "a scope was begun");
         self.key.clear();
         self.key.extend_from_slice(key_bytes);
-        self.hashes.push(self.scope_hash.key(key).0);
+        self.put_hash(key);
         self.is_in_key = true;
         Ok(())
+    }
+
+    fn put_hash(&mut self, key: &str) {
+        self.parts.hashes.buffer.extend_from_slice(&self.scope_hash.key(key).0.to_le_bytes());
     }
 
     /// The next older version of the key; equal ones count once.
@@ -332,6 +340,7 @@ impl RunBuilder {
         // Told now, not when all keys are there.
         check_room("slots", self.meta.key_shape().bytes())?;
         self.out.put(bytes, &self.files)?;
+        self.parts.hashes.settle(&mut self.files)?;
         self.block_keys.push(keys as u8);
         self.scope.as_mut().expect("a key has a scope").blocks += 1;
         self.meta.blocks += 1;

@@ -20,8 +20,8 @@ pub(super) enum Stage {
     Keys,
     /// This part is next: they are counted from 0.
     Part(usize),
-    /// The slots of keys are next, from this key and this block on.
-    KeySlots { key: usize, block: usize },
+    /// The slots of keys are next: of those that are left, so many are of this block.
+    KeySlots { block: usize, left: u8 },
     /// They are made, and written up to this byte.
     KeySlotsMade(usize),
     /// The slots of scopes are next.
@@ -31,8 +31,8 @@ pub(super) enum Stage {
 }
 
 const PARTS: usize = 7;
-/// What a key in its slot counts for where bytes are counted: about what its block takes.
-const SLOT_BYTES: u64 = 16;
+/// Keys whose places in the slots are fetched at once.
+const TOUCHED: usize = 32;
 
 impl RunBuilder {
     /// Does a part of what is to be done after the last key: copies about so many bytes, or puts as many keys into their
@@ -44,9 +44,9 @@ impl RunBuilder {
                 self.end_offsets()?;
                 self.stage = Stage::Part(0);
             }
-            Stage::Part(PARTS) => self.stage = Stage::KeySlots { key: 0, block: 0 },
+            Stage::Part(PARTS) => self.begin_key_slots(),
             Stage::Part(part) => self.copy(part, budget_bytes)?,
-            Stage::KeySlots { key, block } => self.fill_key_slots(key, block, budget_bytes),
+            Stage::KeySlots { block, left } => self.fill_key_slots(block, left, budget_bytes)?,
             Stage::KeySlotsMade(written) => self.put_key_slots(written, budget_bytes)?,
             Stage::ScopeSlots => {
                 self.put_scope_slots()?;
@@ -97,29 +97,38 @@ impl RunBuilder {
         Ok(())
     }
 
-    /// Puts keys into their slots, from a block on, as many as the budget has room for.
-    fn fill_key_slots(&mut self, mut key: usize, mut block: usize, budget_bytes: u64) {
-        let shape = self.meta.key_shape();
-        if block == 0 {
-            self.key_slots = vec![0; shape.bytes() as usize];
-        }
-        let mut left = budget_bytes;
-        while left > 0 {
-            let Some(keys) = self.block_keys.get(block) else {
-                (self.hashes, self.block_keys) = (Vec::new(), Vec::new());
+    fn begin_key_slots(&mut self) {
+        self.key_slots = vec![0; self.meta.key_shape().bytes() as usize];
+        self.stage = Stage::KeySlots { block: 0, left: self.block_keys.first().copied().unwrap_or(0) };
+    }
+
+    /// Puts keys into their slots, until about so many bytes of hashes were read.
+    fn fill_key_slots(&mut self, mut block: usize, mut left: u8, budget_bytes: u64) -> Result<(), BuildError> {
+        let (shape, mut chunk, mut read) = (self.meta.key_shape(), Vec::new(), 0);
+        while read < budget_bytes {
+            let bytes = self.parts.hashes.next_chunk(&mut chunk, &mut self.files)?;
+            if bytes.is_empty() {
+                self.block_keys = Vec::new();
                 self.stage = Stage::KeySlotsMade(0);
-                return;
-            };
-            let hashes = &self.hashes[key..key + usize::from(*keys)];
-            // No place depends on another: the processor waits for all of a block at once.
-            black_box(hashes.iter().fold(0, |all, hash| all ^ shape.touch(&self.key_slots, *hash)));
-            for hash in hashes {
-                shape.insert(&mut self.key_slots, *hash, block as u64);
+                return Ok(());
             }
-            (key, block) = (key + hashes.len(), block + 1);
-            left = left.saturating_sub(hashes.len() as u64 * SLOT_BYTES);
+            read += bytes.len() as u64;
+            for some in bytes.as_chunks::<8>().0.chunks(TOUCHED) {
+                let hashes = some.iter().map(|hash| u64::from_le_bytes(*hash));
+                // No place depends on another: the processor waits for all of them at once.
+                black_box(hashes.clone().fold(0, |all, hash| all ^ shape.touch(&self.key_slots, hash)));
+                for hash in hashes {
+                    while left == 0 {
+                        block += 1;
+                        left = self.block_keys[block];
+                    }
+                    left -= 1;
+                    shape.insert(&mut self.key_slots, hash, block as u64);
+                }
+            }
         }
-        self.stage = Stage::KeySlots { key, block };
+        self.stage = Stage::KeySlots { block, left };
+        Ok(())
     }
 
     /// Writes slots that are made.
