@@ -27,10 +27,10 @@ use crate::{
 /// A memtable grows by this part of its limit before its run is tried again.
 const RETRY_PARTS: u64 = 16;
 
-/// A commit from this size on helps to make runs: smaller ones are waited for one by one.
-const HELPING_BYTES: usize = 16 << 10;
-/// A caller that helps does a piece more for each so many bytes that it brings: a piece is more keys than these name.
-const BYTES_PER_PIECE: usize = 32 << 10;
+/// Callers of commits of so many events and more help to make runs.
+const HELPING_EVENTS: usize = 256;
+/// They do a piece, and one more for each so many events: fewer than the keys of a piece, so that memory stops growing.
+const EVENTS_PER_PIECE: usize = 1024;
 
 /// How the making of runs goes.
 #[derive(Debug, Default)]
@@ -90,11 +90,10 @@ impl Shared {
     /// memory faster than it can be emptied is slowed down to that, and nobody else is. Not where the caller drives the
     /// steps.
     pub(super) fn help_index(&self, commit: &Sealed) {
-        let bytes = commit.frame_bytes();
-        if bytes < HELPING_BYTES || self.settings.threads == Threads::Stepped {
+        if commit.events < HELPING_EVENTS || self.settings.threads == Threads::Stepped {
             return;
         }
-        for _ in 0..=bytes / BYTES_PER_PIECE {
+        for _ in 0..=commit.events / EVENTS_PER_PIECE {
             let is_full = {
                 let tiers = self.state.load();
                 tiers.frozen().is_some() && tiers.active().bytes() >= self.settings.memtable_bytes_max()

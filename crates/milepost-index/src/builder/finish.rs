@@ -45,7 +45,7 @@ impl RunBuilder {
                 self.stage = Stage::Part(0);
             }
             Stage::Part(PARTS) => self.begin_key_slots(),
-            Stage::Part(part) => self.copy(part, budget_bytes)?,
+            Stage::Part(part) => self.copy_parts(part, budget_bytes)?,
             Stage::KeySlots { block, left } => self.fill_key_slots(block, left, budget_bytes)?,
             Stage::KeySlotsMade(written) => self.put_key_slots(written, budget_bytes)?,
             Stage::ScopeSlots => {
@@ -67,7 +67,19 @@ impl RunBuilder {
         self.parts.restarts.settle(&mut self.files)
     }
 
-    fn copy(&mut self, part: usize, budget_bytes: u64) -> Result<(), BuildError> {
+    /// Copies parts, this one first, for as long as the budget lasts: most are small.
+    fn copy_parts(&mut self, mut part: usize, budget_bytes: u64) -> Result<(), BuildError> {
+        let mut left = budget_bytes;
+        while part < PARTS && left > 0 {
+            left = left.saturating_sub(self.copy(part, left)?);
+            let Stage::Part(next) = self.stage else { break };
+            part = next;
+        }
+        Ok(())
+    }
+
+    /// Copies a part; how many bytes.
+    fn copy(&mut self, part: usize, budget_bytes: u64) -> Result<u64, BuildError> {
         let (parts, sections) = (&mut self.parts, &mut self.meta.sections);
         let rows: [(&mut Spill, &mut Section); PARTS] = [
             (&mut parts.offsets, &mut sections.block_offsets),
@@ -89,12 +101,12 @@ impl RunBuilder {
             let bytes = spill.next_chunk(&mut chunk, &mut self.files)?;
             if bytes.is_empty() {
                 self.stage = Stage::Part(part + 1);
-                return Ok(());
+                break;
             }
             self.out.put(bytes, &self.files)?;
             copied += bytes.len() as u64;
         }
-        Ok(())
+        Ok(copied)
     }
 
     fn begin_key_slots(&mut self) {
