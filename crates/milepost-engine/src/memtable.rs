@@ -276,8 +276,8 @@ impl Memtable {
         self.keys.touch_keys(keys);
     }
 
-    /// Reads a key, and gives its versions from the newest on; `None`, and nothing read, if a failed commit left nothing
-    /// but its name.
+    /// Reads a key, and gives its versions from the newest on; `None`, and nothing read, if a failed commit left
+    /// nothing but its name.
     pub(crate) fn read_key(&self, index: KeyIndex, key: &mut String) -> Option<Descent> {
         let entry = self.keys.entry(index);
         let descent = entry.descent()?;

@@ -2,8 +2,8 @@
 //!
 //! The blocks of keys go to the file at once; the other sections wait for their turn, each in memory up to a mebibyte
 //! and then in a file of its own, and so do the hashes of keys, up to 16. What grows with the run in memory: 1 byte
-//! for a block; for a key 5 while the slots are made; 8 and 5 for a scope. The versions of one scope take 16 bytes each until it ends,
-//! unless its changes are given in order ([`crate::Merge`] of runs does).
+//! for a block; for a key 5 while the slots are made; 8 and 5 for a scope. The versions of one scope take 16 bytes each
+//! until it ends, unless its changes are given in order ([`crate::Merge`] of runs does).
 //!
 //! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before
 //! removes what it wrote; so drop it after an error, and build again from the beginning.

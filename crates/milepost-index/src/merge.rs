@@ -93,7 +93,8 @@ impl Merge {
         Merge::begin(disk, dir, plan, runs.iter().map(source).collect())
     }
 
-    /// Goes on for about so many keys. A key is never left half-way, however many versions it has. After an error nothing is left, and there is nothing more to do.
+    /// Goes on for about so many keys. A key is never left half-way, however many versions it has. After an error
+    /// nothing is left, and there is nothing more to do.
     ///
     /// # Panics
     ///

@@ -1,7 +1,7 @@
 //! [`MemtableSource`]: the versions of a frozen memtable in order, to make a run of.
 //!
-//! Invariant: gives all that the memtable holds, each version once, but for claims
-//! of one commit, which a run counts once. A scope or a key of which a failed commit left
+//! Invariant: gives all that the memtable holds, each version once, but for claims of
+//! one commit, which a run counts once. A scope or a key of which a failed commit left
 //! nothing but the name is no part of it.
 
 use std::sync::Arc;

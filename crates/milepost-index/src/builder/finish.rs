@@ -35,8 +35,8 @@ const PARTS: usize = 7;
 const TOUCHED: usize = 32;
 
 impl RunBuilder {
-    /// Does a part of what is to be done after the last key: copies about so many bytes, or puts as many keys into their
-    /// slots as take about as long. The facts once the run is durable.
+    /// Does a part of what is to be done after the last key: copies about so many bytes, or puts keys into their slots
+    /// until it has read as many of hashes. The facts once the run is durable.
     pub(crate) fn finish_step(&mut self, budget_bytes: u64) -> Result<Option<RunFacts>, BuildError> {
         match self.stage {
             Stage::Keys => {

@@ -264,8 +264,8 @@ impl<'a> Columns<'a> {
         Ok(agrees)
     }
 
-    /// Appends the keys of the first `count` rows, one behind the other. A column at a time: what there is to know of it
-    /// is read once.
+    /// Appends the keys of the first `count` rows, one behind the other. A column at a time: what there is to know of
+    /// it is read once.
     pub fn put_keys(&self, rows: &[u8], count: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let begin = out.len();
         out.resize(begin + count * self.length, 0);
