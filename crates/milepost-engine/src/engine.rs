@@ -235,7 +235,9 @@ impl Engine {
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
         self.shared().may_commit()?;
-        let place = self.shared().queue.push(request.seal()?, true)?;
+        let sealed = request.seal()?;
+        self.shared().help_index(&sealed);
+        let place = self.shared().queue.push(sealed, true)?;
         self.shared().see_through(&place);
         place.fate.outcome(place.index).expect("seen through until it was there")
     }
@@ -249,6 +251,7 @@ impl Engine {
     fn submit_sealed(&self, sealed: Sealed) -> Result<Ticket, CommitError> {
         let shared = self.shared();
         shared.may_commit()?;
+        shared.help_index(&sealed);
         let place = shared.queue.push(sealed, false)?;
         // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);

@@ -63,8 +63,8 @@ pub struct Settings {
     /// The largest value that is taken.
     pub value_bytes_max: usize,
     /// Bytes of memory for the versions that are in no run yet: those that are folded into, and those whose run is
-    /// being written. Also bounds how much of the log the next opening reads. It is passed while runs are written more
-    /// slowly than commits come.
+    /// being written. Also bounds how much of the log the next opening reads. While runs are written more slowly than
+    /// commits come it is passed by a little: callers of large commits then help to write them.
     pub memory_bytes: u64,
     /// What to do with the runs that are there.
     pub index: Index,
