@@ -10,6 +10,7 @@ mod points;
 mod progress;
 mod reads;
 mod replay;
+mod retention;
 mod threads;
 mod tickets;
 
@@ -35,6 +36,7 @@ pub(crate) const ALL: &[Figure] = &[
     diffs::IN_RUNS,
     points::POINTS,
     replay::REPLAY,
+    retention::OVERWRITES,
     progress::ONE_WORKER,
     progress::MANY_WORKERS,
     progress::MANY_ITEMS,

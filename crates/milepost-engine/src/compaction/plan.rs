@@ -86,7 +86,7 @@ const SMALL_PARTS: u64 = 8;
 /// if so many are side by side.
 const SMALL_MIN: usize = 4;
 
-/// What to do with segments, which are all there are, in order.
+/// What to do with segments, which are all there are, in order. What is dropped comes first: it makes room.
 pub(crate) fn plan(tallies: &[Tally], worth: Worth, segment_bytes: u64) -> Vec<Task> {
     let mut tasks = Vec::new();
     let mut rest = tallies;
@@ -106,6 +106,7 @@ pub(crate) fn plan(tallies: &[Tally], worth: Worth, segment_bytes: u64) -> Vec<T
         tasks.push(task(first.id..=rest[count - 1].id));
         rest = &rest[count..];
     }
+    tasks.sort_by_key(|task| matches!(task, Task::Rewrite(_)));
     tasks
 }
 

@@ -171,6 +171,8 @@ fn an_async_poll_that_never_returns_is_dropped() {
         tokio::time::sleep,
     ));
     assert_eq!(error.unwrap_err().kind(), ErrorKind::TimedOut);
+    // The next run has all the time it wants.
+    let job = self::job(&store, 1).pace(AT_ONCE);
     let polls = RefCell::new(vec![done(), pending("RUNNING")]);
     let result = runtime.block_on(job.run_async(
         async |_| unreachable!(),
