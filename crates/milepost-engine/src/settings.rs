@@ -68,6 +68,8 @@ pub struct Settings {
     pub memory_bytes: u64,
     /// What to do with the runs that are there.
     pub index: Index,
+    /// Whether what retention does not keep is taken out of the log by the engine's own thread.
+    pub compaction: bool,
 }
 
 /// What is folded in 3 ms: making a run of it when the store is closed takes about as long, with its syncs.
@@ -99,6 +101,7 @@ impl Default for Settings {
             value_bytes_max: limits::VALUE_BYTES_MAX,
             memory_bytes: limits::MEMORY_BYTES,
             index: Index::Keep,
+            compaction: true,
         }
     }
 }

@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, fmt};
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-pub const EXPECTED: [&str; 72] = [
+pub const EXPECTED: [&str; 76] = [
+    "backup/failed",
+    "backup/made",
+    "backup/restored",
     "clock/back",
     "clock/far ahead for a moment",
     "clock/forward",
@@ -29,6 +32,7 @@ pub const EXPECTED: [&str; 72] = [
     "crash/one missing",
     "crash/torn",
     "crash/unsynced lost",
+    "damage/blocks of two histories",
     "error/commit: disk full",
     "error/commit: outcome unknown",
     "error/commit: stopped",

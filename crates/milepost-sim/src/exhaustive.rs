@@ -3,6 +3,8 @@
 //! Invariant: nothing is drawn. What random rounds may miss for a million seeds is met here once, for certain, as far
 //! as three steps can lead to it. A crash within an earlier step is met by the shorter sequence that ends there.
 
+use std::{fmt, ops::AddAssign};
+
 use milepost_io::Crash;
 use milepost_types::{
     At, CheckpointName, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
@@ -202,49 +204,95 @@ pub const CRASHES: [Crash; 16] = [
     Crash::OneAlone,
 ];
 
-/// Runs a sequence, cut off at every operation of its last step. Gives the number of states looked at.
-pub fn sequence(before: Before, kinds: &[Kind], crashes: &[Crash]) -> Result<u64, Disagreement> {
-    each_cut(before, kinds, &mut |world| {
-        world.look_at(crashes)?;
-        Ok(crashes.len() as u64)
-    })
+/// How much was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Crash states met.
+    pub states: u64,
+    /// Of those, the ones that differed from the others of their moment: each was recovered from and compared.
+    pub disks: u64,
+}
+
+impl fmt::Display for Looked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} states, {} differ", self.states, self.disks)
+    }
+}
+
+impl AddAssign for Looked {
+    fn add_assign(&mut self, more: Looked) {
+        self.states += more.states;
+        self.disks += more.disks;
+    }
+}
+
+/// Runs a sequence, cut off at every operation of its last step.
+pub fn sequence(before: Before, kinds: &[Kind], crashes: &[Crash]) -> Result<Looked, Disagreement> {
+    each_cut(before, kinds, &mut |world| world.look_at(crashes))
 }
 
 /// Runs a sequence, cut off at every operation of its last step, and cuts the recovery that follows at each of its own
-/// operations, and the next one too. Gives the number of states looked at.
-pub fn recovery(before: Before, kinds: &[Kind], crashes: &[Crash], depth: u32) -> Result<u64, Disagreement> {
-    each_cut(before, kinds, &mut |world| {
-        let mut states = 0;
-        for crash in crashes {
-            states += world.look_at_recovery(*crash, depth)?;
-        }
-        Ok(states)
-    })
+/// operations, and the next one too.
+pub fn recovery(before: Before, kinds: &[Kind], crashes: &[Crash], depth: u32) -> Result<Looked, Disagreement> {
+    each_cut(before, kinds, &mut |world| world.look_at_recovery(crashes, depth))
+}
+
+/// The same for one of those operations, by its number.
+pub fn recovery_at(
+    before: Before,
+    kinds: &[Kind],
+    cut: u64,
+    crashes: &[Crash],
+    depth: u32,
+) -> Result<Looked, Disagreement> {
+    at_cut(before, kinds, cut, &mut |world| world.look_at_recovery(crashes, depth)).map(|(looked, _)| looked)
+}
+
+/// At how many operations the last step of a sequence can be cut off, the one after it included.
+pub fn cuts(before: Before, kinds: &[Kind]) -> Result<u64, Disagreement> {
+    let mut cuts = 0;
+    each_cut(before, kinds, &mut |_| {
+        cuts += 1;
+        Ok(())
+    })?;
+    Ok(cuts)
 }
 
 /// Cuts the last step off at each of its operations, and after it.
 fn each_cut(
     before: Before,
     kinds: &[Kind],
-    look: &mut dyn FnMut(&mut World) -> Result<u64, Disagreement>,
-) -> Result<u64, Disagreement> {
-    let mut states = 0;
+    look: &mut dyn FnMut(&mut World) -> Agreed,
+) -> Result<Looked, Disagreement> {
+    let mut looked = Looked::default();
     for cut in 0.. {
-        let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
-        let mut world = world(before, 1).map_err(at)?;
-        for (place, kind) in kinds.iter().enumerate() {
-            if place + 1 == kinds.len() {
-                world.power_off_after(cut);
-            }
-            world.act(&kind.step(place)).map_err(at)?;
-        }
-        let off = world.is_off();
-        states += look(&mut world).map_err(at)?;
+        let (one, off) = at_cut(before, kinds, cut, look)?;
+        looked += one;
         if !off {
             break;
         }
     }
-    Ok(states)
+    Ok(looked)
+}
+
+/// Runs a sequence, cut off at an operation of its last step, and whether it came that far.
+fn at_cut(
+    before: Before,
+    kinds: &[Kind],
+    cut: u64,
+    look: &mut dyn FnMut(&mut World) -> Agreed,
+) -> Result<(Looked, bool), Disagreement> {
+    let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
+    let mut world = world(before, 1).map_err(at)?;
+    for (place, kind) in kinds.iter().enumerate() {
+        if place + 1 == kinds.len() {
+            world.power_off_after(cut);
+        }
+        world.act(&kind.step(place)).map_err(at)?;
+    }
+    let (before, off) = (Looked { states: world.states, disks: world.disks }, world.is_off());
+    look(&mut world).map_err(at)?;
+    Ok((Looked { states: world.states - before.states, disks: world.disks - before.disks }, off))
 }
 
 /// Every sequence of exactly so many kinds, of which one in `stride` is taken, from `first` on.

@@ -10,6 +10,7 @@ pub mod coverage;
 pub mod damage;
 pub mod dice;
 pub mod exhaustive;
+pub mod histories;
 pub mod machine;
 pub mod model;
 pub mod recover;

@@ -4,27 +4,19 @@
 //! threads or on their order; the trace that is printed is therefore the same for the same arguments. Whatever should
 //! be met and was not makes the run fail.
 
-use std::{
-    fmt::Display,
-    io,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    thread,
-};
+use std::{fmt::Display, io};
 
 use milepost_io::{Clock as _, Crash, OsClock};
 use milepost_sim::{
     check::Disagreement,
     coverage::{Coverage, EXPECTED},
     damage::{Found, Left, Specimen, is_index},
-    exhaustive::{self, Before, KINDS},
+    exhaustive::{self, Before, KINDS, Looked},
     rounds::{self, Failed, Tally},
     small,
 };
 
-use crate::cores;
+use crate::cores::on_all_cores;
 
 /// How much is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -39,36 +31,6 @@ pub(crate) struct Amount {
     pub(crate) length: u32,
     /// Of the longest sequences, one in so many.
     pub(crate) stride: u64,
-}
-
-/// What is done on all cores, by index.
-fn on_all_cores<T: Send>(
-    count: u64,
-    work: impl Fn(u64) -> Result<T, String> + Sync,
-    mut gather: impl FnMut(T) + Send,
-) -> Result<(), String> {
-    let (next, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let (gather, failed) = (Mutex::new(&mut gather), Mutex::new(None));
-    thread::scope(|scope| {
-        for _ in 0..cores() {
-            scope.spawn(|| {
-                while !over.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        break;
-                    }
-                    match work(index) {
-                        Ok(found) => gather.lock().expect("gathering does not panic")(found),
-                        Err(wrong) => {
-                            over.store(true, Ordering::Relaxed);
-                            failed.lock().expect("nobody panics here").get_or_insert(wrong);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    failed.into_inner().expect("nobody panics here").map_or(Ok(()), Err)
 }
 
 /// The tally of many rounds, and their traces in one number that does not depend on their order.
@@ -132,7 +94,7 @@ fn crash_states(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
     table.coverage.merge(&sum.tally.coverage);
     table.line(
         "crash states of small stores",
-        format!("{}, {rate} a second, trace {:016x}", sum.tally.states, sum.trace),
+        format!("{}, {rate} a second, {} differ, trace {:016x}", sum.tally.states, sum.tally.disks, sum.trace),
     )
 }
 
@@ -154,43 +116,43 @@ fn sequences(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
     for length in 1..=amount.length {
         let stride = if length == amount.length { amount.stride.max(1) } else { 1 };
         let all = (KINDS.len() as u64).pow(length);
-        let mut states = 0;
+        let mut looked = Looked::default();
         let one = |index: u64| {
-            let mut states = 0;
+            let mut looked = Looked::default();
             for before in [Before::OneCommit, Before::Busy] {
                 let first = usize::try_from(index * stride).expect("few sequences");
                 let only = all as usize;
                 exhaustive::sequences(before, length, first, only, &mut |kinds| {
-                    states += exhaustive::sequence(before, kinds, &Crash::ALL)?;
+                    looked += exhaustive::sequence(before, kinds, &Crash::ALL)?;
                     Ok(())
                 })
                 .map_err(|Disagreement(what)| what)?;
             }
-            Ok(states)
+            Ok(looked)
         };
-        on_all_cores(all.div_ceil(stride), one, |found: u64| states += found)?;
+        on_all_cores(all.div_ceil(stride), one, |found: Looked| looked += found)?;
         let share = if stride == 1 { "every one".to_owned() } else { format!("one in {stride}") };
         table.line(
             &format!("sequences of {length} of {} kinds", KINDS.len()),
-            format!("{share}, every operation, {states} states"),
+            format!("{share}, every operation, {looked}"),
         )?;
     }
     Ok(())
 }
 
 fn recoveries(table: &mut Table<'_>) -> Result<(), String> {
-    let mut states = 0;
+    let mut looked = Looked::default();
     let one = |index: u64| {
         let kinds = [KINDS[index as usize]];
         // What a crash of the largest kinds leaves is recovered from in a hundred thousand ways: one is enough there.
         let crashes = [Crash::PrefixOfWrites];
         exhaustive::recovery(Before::OneCommit, &kinds, &crashes, 1).map_err(|Disagreement(what)| what)
     };
-    on_all_cores(KINDS.len() as u64, one, |found: u64| states += found)?;
-    table.line("recovery cut off at every operation", format!("after every kind, {states} states"))?;
+    on_all_cores(KINDS.len() as u64, one, |found: Looked| looked += found)?;
+    table.line("recovery cut off at every operation", format!("after every kind, {looked}"))?;
     let deep = exhaustive::recovery(Before::OneCommit, &[exhaustive::Kind::Set], &[Crash::Torn], 2);
     let deep = deep.map_err(|Disagreement(what)| what)?;
-    table.line("recovery cut off at every two operations", format!("after a set, {deep} states"))
+    table.line("recovery cut off at every two operations", format!("after a set, {deep}"))
 }
 
 /// Every bit, every length, every file missing or swapped, of a closed store and of a killed one.
@@ -247,6 +209,9 @@ fn faults(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
     table.coverage.merge(&sum.tally.coverage);
     table.line(
         "rounds with every fault",
-        format!("{}, {} states, trace {:016x}", sum.tally.rounds, sum.tally.states, sum.trace),
+        format!(
+            "{}, {} states, {} differ, trace {:016x}",
+            sum.tally.rounds, sum.tally.states, sum.tally.disks, sum.trace
+        ),
     )
 }

@@ -14,17 +14,23 @@ use crate::{
     check::Disagreement,
     coverage::Coverage,
     dice::Dice,
+    histories,
     workload::Faults,
     world::{Taste, World},
 };
+
+/// A round in so many looks at two histories of one store, too.
+const HISTORIES_EVERY: u64 = 8;
 
 /// What one round came to, or many.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// How many rounds.
     pub rounds: u64,
-    /// Crash states recovered and compared with the model.
+    /// Crash states met.
     pub states: u64,
+    /// Of those, the ones that differed from the others of their moment: each was recovered from and compared.
+    pub disks: u64,
     /// Commits that were in the stores at the end.
     pub commits: u64,
     /// What was met.
@@ -36,6 +42,7 @@ impl Tally {
     pub fn merge(&mut self, other: &Tally) {
         self.rounds += other.rounds;
         self.states += other.states;
+        self.disks += other.disks;
         self.commits += other.commits;
         self.coverage.merge(&other.coverage);
     }
@@ -90,9 +97,12 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
     let played = catch_unwind(AssertUnwindSafe(|| -> Result<(Tally, u64), Disagreement> {
         let mut world = World::new(seed, taste)?;
         world.run(steps)?;
+        if seed.is_multiple_of(HISTORIES_EVERY) {
+            histories::check(seed, &mut world.coverage)?;
+        }
         let commits = world.model().len() as u64;
-        let tally = Tally { rounds: 1, states: world.states, commits, coverage: world.coverage.clone() };
-        Ok((tally, world.trace_hash()))
+        let (states, disks, coverage) = (world.states, world.disks, world.coverage.clone());
+        Ok((Tally { rounds: 1, states, disks, commits, coverage }, world.trace_hash()))
     }));
     match played {
         Ok(played) => played.map_err(|Disagreement(what)| failed(what)),

@@ -13,6 +13,7 @@ use crate::{
     dice::Dice,
     exhaustive::{self, Before, KINDS, Kind},
     rounds::{Failed, Tally, said},
+    world::Seen,
 };
 
 /// States that one round looks at.
@@ -43,11 +44,13 @@ fn play(seed: u64) -> Result<(Tally, u64), Disagreement> {
         world.act(&kind.step(place)).map_err(at)?;
     }
     let trace = world.trace_hash();
+    let (mut seen, disks) = (Seen::default(), world.disks);
     for state in 0..STATES_EACH {
         let crash = Crash::ALL[(state % Crash::ALL.len() as u64) as usize];
         let recoveries_cut = [0, 1, 0, 2][(state / Crash::ALL.len() as u64 % 4) as usize];
-        world.look_through(crash, recoveries_cut).map_err(at)?;
+        world.look_through(crash, recoveries_cut, &mut seen).map_err(at)?;
     }
     let commits = world.model().len() as u64;
-    Ok((Tally { rounds: 1, states: STATES_EACH, commits, coverage: world.coverage }, trace))
+    let disks = world.disks - disks;
+    Ok((Tally { rounds: 1, states: STATES_EACH, disks, commits, coverage: world.coverage }, trace))
 }

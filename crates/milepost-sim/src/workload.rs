@@ -39,6 +39,8 @@ pub enum Step {
     Hold(At),
     /// A watch from a position on, held open across what follows.
     Watch(Seq),
+    /// A backup beside the store, restored on a machine of its own.
+    Backup,
     /// Random questions now.
     Read,
     /// The wall clock moves.
@@ -103,7 +105,7 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 14],
+    weights: [u32; 15],
     asks: Asks,
 }
 
@@ -111,13 +113,13 @@ impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
     pub fn new(mut dice: Dice, faults: Faults) -> Workload {
-        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 4, 3];
-        for weight in &mut weights[1..12] {
+        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 1, 4, 3];
+        for weight in &mut weights[1..13] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[12..].fill(0),
-            Faults::PowerLoss => weights[12] = 0,
+            Faults::None => weights[13..].fill(0),
+            Faults::PowerLoss => weights[13] = 0,
             Faults::All => {}
         }
         let asks = Asks::new(dice.apart());
@@ -145,7 +147,8 @@ impl Workload {
                 let at = self.at(model);
                 Step::Restore(self.asks.scope(), at)
             }
-            12 => Step::Fault(self.fault()),
+            12 => Step::Backup,
+            13 => Step::Fault(self.fault()),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! Must not know: what a step will be; it takes them from a [`Workload`] or from a test's list.
 
+mod backup;
 mod commit;
 mod fault;
 mod power;
@@ -15,6 +16,7 @@ use milepost_engine::{Engine, OpenError, View, Watch};
 use milepost_types::{At, Seq, Timestamp};
 
 pub use commit::request;
+pub use power::Seen;
 
 use crate::{
     check::{self, Agreed, Disagreement, disagree, same},
@@ -75,14 +77,18 @@ pub struct World {
     faults_noted: usize,
     /// The power will go off.
     doomed: bool,
+    /// Number of the last backup that was made.
+    backed_up: Option<u64>,
     /// Steps done since the engine stopped taking commits.
     stopped_for: u32,
     dice: Dice,
     taste: Taste,
     /// What was met.
     pub coverage: Coverage,
-    /// Crash states looked at.
+    /// Crash states met: each crash that was drawn is one.
     pub states: u64,
+    /// Of those, the ones that no other of the same moment was equal to: each was recovered from and compared.
+    pub disks: u64,
 }
 
 impl World {
@@ -114,11 +120,13 @@ impl World {
             capacity: false,
             faults_noted: 0,
             doomed: false,
+            backed_up: None,
             stopped_for: 0,
             dice,
             taste,
             coverage,
             states,
+            disks: states,
         })
     }
 
@@ -176,6 +184,7 @@ impl World {
             Step::Beside => self.beside()?,
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
+            Step::Backup => self.back_up()?,
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
             Step::Fault(plan) => self.put_fault(*plan),
@@ -246,6 +255,7 @@ impl World {
         self.lift_faults();
         self.machine.disk.power_off_after(u64::MAX);
         self.read()?;
+        self.check_backups()?;
         self.step(&Step::Reopen)?;
         // A second time, in case the power went off in the first.
         self.step(&Step::Reopen)?;

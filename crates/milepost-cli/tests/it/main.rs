@@ -30,8 +30,12 @@ mod retention;
 mod faults;
 // Every command with a call that fails.
 mod canonical;
+// What is not kept leaves the files.
+mod compact;
 // A disk without room.
 mod full_disk;
+// Read-only, a disk that loses what it was to sync, little memory.
+mod surroundings;
 // The task patterns: watermark, step, job.
 mod task;
 // The main job and its results.

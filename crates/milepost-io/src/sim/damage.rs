@@ -12,7 +12,8 @@ use super::{
     SimDisk,
     file::{FILE_BYTES_MAX, File},
     names::{FileId, Names, Node, Place, parts},
-    state::State,
+    rng::mix,
+    state::{State, hash_of},
 };
 
 impl SimDisk {
@@ -20,6 +21,28 @@ impl SimDisk {
     #[must_use]
     pub fn names(&self) -> Vec<PathBuf> {
         self.state().names.files().into_iter().map(|(path, _)| path).collect()
+    }
+
+    /// A hash over the names of all files and directories and over the bytes of every file, as calls see them. Two
+    /// disks as crashes left them, with one hash, are the same to whoever opens them.
+    #[must_use]
+    pub fn content_hash(&self) -> u64 {
+        let state = self.state();
+        let mut hash = 0;
+        let mut directories = vec![(hash, Names::ROOT)];
+        while let Some((path, directory)) = directories.pop() {
+            for (name, node) in state.names.entries(directory) {
+                let place = mix(hash_of(name.as_bytes(), path));
+                match node {
+                    Node::File(file) => hash = mix(hash ^ hash_of(state.files[&file].content.cached(), place)),
+                    Node::Dir(directory) => {
+                        hash = mix(hash ^ place);
+                        directories.push((place, directory));
+                    }
+                }
+            }
+        }
+        hash
     }
 
     /// What reads of a file see.

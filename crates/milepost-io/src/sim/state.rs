@@ -40,6 +40,13 @@ impl Inode {
     }
 }
 
+/// How a directory is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Alone,
+    Shared,
+}
+
 /// Everything that a disk is.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -56,7 +63,8 @@ pub(super) struct State {
     pub(super) trace: u64,
     pub(super) faults: Faults,
     pub(super) capacity: Option<u64>,
-    pub(super) locks: BTreeSet<DirId>,
+    /// Who holds each directory: so many shared ones, or one alone.
+    locks: BTreeMap<DirId, (Hold, u32)>,
     /// Draws how much of the write during which the power goes off is done.
     rng: SimRng,
 }
@@ -75,14 +83,14 @@ impl State {
             trace: mix(seed),
             faults: Faults::default(),
             capacity: None,
-            locks: BTreeSet::new(),
+            locks: BTreeMap::new(),
             rng: SimRng::new(seed),
         }
     }
 
     /// The same disk, held by nobody.
     pub(super) fn let_go(&self) -> State {
-        let mut state = State { locks: BTreeSet::new(), ..self.clone() };
+        let mut state = State { locks: BTreeMap::new(), ..self.clone() };
         for inode in state.files.values_mut() {
             inode.handles = 0;
         }
@@ -108,6 +116,27 @@ impl State {
         reborn
     }
 
+    /// Takes a lock if it is free; whether it was.
+    pub(super) fn lock(&mut self, directory: DirId, hold: Hold) -> bool {
+        let (held, count) = self.locks.entry(directory).or_insert((hold, 0));
+        let is_free = *count == 0 || (*held, hold) == (Hold::Shared, Hold::Shared);
+        if is_free {
+            *count += 1;
+        }
+        is_free
+    }
+
+    pub(super) fn unlock(&mut self, directory: DirId, hold: Hold) {
+        if let Some((held, count)) = self.locks.get_mut(&directory)
+            && *held == hold
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.locks.remove(&directory);
+            }
+        }
+    }
+
     pub(super) fn count(&self, op: Op) -> u64 {
         self.counts[op as usize]
     }
@@ -118,15 +147,7 @@ impl State {
     }
 
     fn note_bytes(&mut self, bytes: &[u8]) {
-        let (words, rest) = bytes.as_chunks();
-        let mut hash = bytes.len() as u64;
-        for word in words {
-            hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        for byte in rest {
-            hash = (hash.rotate_left(23) ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-        self.note(hash);
+        self.note(hash_of(bytes, 0));
     }
 
     pub(super) fn power(&self) -> io::Result<()> {
@@ -298,6 +319,19 @@ impl State {
         let named: BTreeSet<FileId> = self.names.all_files().collect();
         self.files.retain(|file, inode| inode.handles > 0 || named.contains(file));
     }
+}
+
+/// A hash of bytes, of their number and of what comes before them.
+pub(super) fn hash_of(bytes: &[u8], before: u64) -> u64 {
+    let (words, rest) = bytes.as_chunks();
+    let mut hash = bytes.len() as u64 ^ before;
+    for word in words {
+        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    for byte in rest {
+        hash = (hash.rotate_left(23) ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    hash
 }
 
 pub(super) fn power_is_off() -> io::Error {

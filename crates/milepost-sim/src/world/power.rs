@@ -1,9 +1,12 @@
 //! Power loss, as often as it takes: during work, during recovery, at the birth of a store.
 //!
 //! Invariant: one crash is looked at in many ways (which of the unsynced sectors and names got to the disk), each on a
-//! disk of its own, and the world goes on with one of them.
+//! disk of its own, and the world goes on with one of them. Of crashes that leave the same disk to the byte one is
+//! looked at: what an opening makes of a disk follows from its bytes.
 
-use milepost_io::{Crash, SimDisk};
+use std::collections::HashSet;
+
+use milepost_io::{Crash, SimDisk, SimEntropy};
 
 use super::World;
 use crate::{
@@ -18,6 +21,16 @@ use crate::{
 const CRASHES_DEEP: usize = 4;
 /// An opening of a small store is cut off before so many operations, or not at all.
 const RECOVERY_CUTS: u64 = 25;
+
+/// The disks that were looked at in one moment of a world, and how many recoveries more were cut off from each on.
+#[derive(Debug, Default)]
+pub struct Seen(HashSet<(u64, u32)>);
+
+impl Seen {
+    fn is_new(&mut self, disk: &SimDisk, depth: u32) -> bool {
+        self.0.insert((disk.content_hash(), depth))
+    }
+}
 
 /// One of the ways in which a disk can come out of a power loss.
 fn drawn_crash(dice: &mut Dice, coverage: &mut Coverage) -> Crash {
@@ -85,19 +98,30 @@ impl World {
     pub fn look_at(&mut self, crashes: &[Crash]) -> Agreed {
         self.machine.disk.power_off();
         self.engine = None;
+        let mut seen = Seen::default();
         for crash in crashes {
             let disk = self.machine.disk.crash(*crash, self.dice.bits());
-            let found = self.machine.with_disk(disk);
-            let known = Known { model: &self.model, doubt: &self.doubt, born: true };
-            recover::whole(&found, known, &mut self.dice, &mut self.coverage)
+            self.judge(disk, &mut seen)
                 .map_err(|Disagreement(what)| Disagreement(format!("after {crash:?}: {what}")))?;
-            self.states += 1;
         }
         Ok(())
     }
 
+    /// One crash state, if no other was the same.
+    fn judge(&mut self, disk: SimDisk, seen: &mut Seen) -> Agreed {
+        self.states += 1;
+        if !seen.is_new(&disk, 0) {
+            return Ok(());
+        }
+        self.disks += 1;
+        let known = Known { model: &self.model, doubt: &self.doubt, born: true };
+        recover::whole(&self.machine.with_disk(disk), known, &mut self.dice, &mut self.coverage)
+    }
+
     /// Takes the power away, and again somewhere in each of so many recoveries; looks at what the last one makes of it.
-    pub fn look_through(&mut self, crash: Crash, recoveries_cut: u32) -> Agreed {
+    ///
+    /// `seen` is what was looked at before in the same moment.
+    pub fn look_through(&mut self, crash: Crash, recoveries_cut: u32, seen: &mut Seen) -> Agreed {
         self.machine.disk.power_off();
         self.engine = None;
         let mut machine = self.machine.with_disk(self.machine.disk.crash(crash, self.dice.bits()));
@@ -114,31 +138,34 @@ impl World {
             let next = drawn_crash(&mut self.dice, &mut self.coverage);
             machine = self.machine.with_disk(machine.disk.crash(next, self.dice.bits()));
         }
-        let known = Known { model: &self.model, doubt: &self.doubt, born: true };
-        recover::whole(&machine, known, &mut self.dice, &mut self.coverage).map_err(|Disagreement(what)| {
+        self.judge(machine.disk, seen).map_err(|Disagreement(what)| {
             Disagreement(format!("after {crash:?}, with {recoveries_cut} recoveries cut off: {what}"))
-        })?;
-        self.states += 1;
+        })
+    }
+
+    /// Takes the power away in each of some ways, and again at every operation of the recovery that follows, `depth`
+    /// times one within the other.
+    pub fn look_at_recovery(&mut self, crashes: &[Crash], depth: u32) -> Agreed {
+        self.machine.disk.power_off();
+        self.engine = None;
+        let mut seen = Seen::default();
+        for crash in crashes {
+            let disk = self.machine.disk.crash(*crash, self.dice.bits());
+            self.cut_recovery(&disk, depth, &mut seen).map_err(|Disagreement(what)| {
+                Disagreement(format!("after {crash:?}, with recovery cut off {depth} times: {what}"))
+            })?;
+        }
         Ok(())
     }
 
-    /// Takes the power away, and again at every operation of the recovery that follows, `depth` times one within the
-    /// other. Gives the number of states looked at.
-    pub fn look_at_recovery(&mut self, crash: Crash, depth: u32) -> Result<u64, Disagreement> {
-        self.machine.disk.power_off();
-        self.engine = None;
-        let disk = self.machine.disk.crash(crash, self.dice.bits());
-        let states = self.cut_recovery(&disk, depth).map_err(|Disagreement(what)| {
-            Disagreement(format!("after {crash:?}, with recovery cut off {depth} times: {what}"))
-        })?;
-        self.states += states;
-        Ok(states)
-    }
-
-    fn cut_recovery(&mut self, found: &SimDisk, depth: u32) -> Result<u64, Disagreement> {
-        let mut states = 0;
+    fn cut_recovery(&mut self, found: &SimDisk, depth: u32, seen: &mut Seen) -> Agreed {
+        if !seen.is_new(found, depth) {
+            return Ok(());
+        }
+        // Openings of one depth draw the same, so that what they leave is the same where they do the same.
+        let entropy = || SimEntropy::new(u64::from(depth));
         for cut in 0.. {
-            let machine = self.machine.with_disk(found.copy());
+            let machine = Machine { entropy: entropy(), ..self.machine.with_disk(found.copy()) };
             machine.disk.power_off_after(cut);
             let opened = machine.open();
             let whole = !machine.disk.is_off();
@@ -149,21 +176,14 @@ impl World {
             drop(opened);
             for crash in [Crash::LoseUnsynced, Crash::KeepAll, Crash::Torn] {
                 let next = machine.disk.crash(crash, self.dice.bits());
-                let at = |Disagreement(what)| Disagreement(format!("cut off at {cut}, {crash:?}: {what}"));
-                if depth > 1 {
-                    states += self.cut_recovery(&next, depth - 1).map_err(at)?;
-                } else {
-                    let known = Known { model: &self.model, doubt: &self.doubt, born: true };
-                    let machine = self.machine.with_disk(next);
-                    recover::whole(&machine, known, &mut self.dice, &mut self.coverage).map_err(at)?;
-                    states += 1;
-                }
+                let judged = if depth > 1 { self.cut_recovery(&next, depth - 1, seen) } else { self.judge(next, seen) };
+                judged.map_err(|Disagreement(what)| Disagreement(format!("cut off at {cut}, {crash:?}: {what}")))?;
             }
             if whole {
                 break;
             }
         }
-        Ok(states)
+        Ok(())
     }
 
     /// Recovers for good, after up to a few crashes in the middle of recovering.
@@ -173,6 +193,7 @@ impl World {
             let crash = drawn_crash(&mut self.dice, &mut self.coverage);
             disk = disk.crash(crash, self.dice.bits());
             self.states += 1;
+            self.disks += 1;
             let last_one = depth + 1 == CRASHES_DEEP || self.dice.once_in(2);
             if last_one {
                 break;
@@ -202,6 +223,7 @@ impl World {
         self.engine = None;
         self.doomed = false;
         self.states += 1;
+        self.disks += 1;
         let disk = self.machine.disk.crash(crash, self.dice.bits());
         self.go_on_with(disk)
     }

@@ -1,6 +1,10 @@
 use std::path::Path;
 
-use milepost_sim::damage::{Found, Left, Specimen, is_index};
+use milepost_sim::{
+    coverage::Coverage,
+    damage::{Found, Left, Specimen, is_index},
+    histories,
+};
 
 fn specimens() -> [Specimen; 2] {
     [Left::Closed, Left::Killed].map(|left| match Specimen::new(7, left) {
@@ -110,4 +114,14 @@ fn a_file_of_another_time_or_store_is_refused() {
         }
         assert!(refused > 5, "{:?}: only {refused} refused", specimen.left());
     }
+}
+
+/// FAULTS D5, for blocks: two histories of one store in one segment. The chain between frames keeps them apart.
+#[test]
+fn blocks_of_two_histories_never_make_a_third() {
+    let mut coverage = Coverage::default();
+    for seed in 0..12 {
+        right(histories::check(seed, &mut coverage));
+    }
+    assert!(coverage.count("damage/blocks of two histories") > 100);
 }

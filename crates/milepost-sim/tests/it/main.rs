@@ -14,6 +14,8 @@ mod errors;
 mod faults;
 /// What the simulator once found, with its story.
 mod regressions;
+/// What an earlier release wrote, taken over.
+mod released;
 /// Damaged stores, and what is whole of them.
 mod salvages;
 /// Seeds: random rounds, the same seed twice, and what must be met at least once.

@@ -117,3 +117,30 @@ fn names_and_bytes_are_told_apart_from_durable_ones() {
     disk.power_off();
     assert_eq!(disk.names().len(), 2, "with the power off too");
 }
+
+/// What the simulator tells disks apart by: every byte, name and directory counts, and nothing else does.
+#[test]
+fn disks_of_one_content_have_one_hash() {
+    let (disk, _) = begun();
+    let first = disk.content_hash();
+    let (other, file) = begun();
+    assert_eq!(other.content_hash(), first);
+    file.write_at(b"9", 9).unwrap();
+    assert_eq!(other.content_hash(), first, "the same byte once more");
+    assert_ne!(SimDisk::new(1).content_hash(), first);
+    let mut hashes = vec![first];
+    let mut differs = |change: &dyn Fn(&SimDisk)| {
+        let (disk, _) = begun();
+        change(&disk);
+        let hash = disk.content_hash();
+        assert!(!hashes.contains(&hash));
+        hashes.push(hash);
+    };
+    differs(&|disk| disk.flip_bit(path(), 79));
+    differs(&|disk| disk.truncate(path(), 9));
+    differs(&|disk| disk.put_file(path(), b"01234567890"));
+    differs(&|disk| disk.put_file(Path::new("/d/e/g"), b""));
+    differs(&|disk| disk.create_dir(Path::new("/d/g")).unwrap());
+    differs(&|disk| disk.rename(path(), Path::new("/d/e/g")).unwrap());
+    differs(&|disk| disk.rename(path(), Path::new("/d/f")).unwrap());
+}
