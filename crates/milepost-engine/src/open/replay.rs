@@ -21,7 +21,7 @@ use crate::{
     state::{Inserter, State},
 };
 
-/// So many runs an opening leaves to be merged by the open store.
+/// So many runs of its own an opening leaves to be merged by the open store, beside those that were there.
 const RUNS_LEFT_MAX: usize = 8;
 
 /// Folds commits into a state, one after the other.
@@ -31,11 +31,13 @@ pub(super) struct Filler<'a> {
     inserter: Option<Inserter<Arc<Memtable>>>,
     /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
     bound: Option<(u64, &'a mut Indexer)>,
+    /// Runs that were there. However many they are, the opening does not wait for a merge of them.
+    runs_before: usize,
 }
 
 impl<'a> Filler<'a> {
     pub(super) fn new(state: &'a State) -> Filler<'a> {
-        Filler { state, inserter: None, bound: None }
+        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len() }
     }
 
     pub(super) fn bounded(state: &'a State, memtable_bytes_max: u64, indexer: &'a mut Indexer) -> Filler<'a> {
@@ -59,7 +61,8 @@ impl<'a> Filler<'a> {
         self.inserter = None;
         let Some((_, indexer)) = &mut self.bound else { return };
         self.state.freeze(last);
-        let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > RUNS_LEFT_MAX;
+        let runs_max = self.runs_before + RUNS_LEFT_MAX;
+        let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > runs_max;
         while is_due(self.state) {
             match indexer.step(self.state, &mut |_| Ok(())) {
                 Ok(true) => {}
