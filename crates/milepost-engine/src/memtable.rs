@@ -13,6 +13,7 @@ mod insert;
 mod keys;
 mod own;
 mod scopes;
+mod shared;
 mod slots;
 
 use std::{

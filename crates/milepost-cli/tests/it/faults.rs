@@ -183,11 +183,15 @@ fn interrupted_reads_and_writes_are_made_again() {
         return;
     }
     let world = World::with_commits(3);
-    let input = (4..30).map(|n| line(n) + "\n").collect::<String>();
-    let ran = run(&world, "pwrite64", "pwrite64:error=EINTR:when=2+3", &["append"], input.as_bytes());
-    assert_eq!((ran.code, last_told(&ran)), (Some(0), 29), "{ran:?}");
-    assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "nothing was interrupted");
-    check_after(&world, 29, "EINTR");
+    let mut told = 3;
+    for call in ["pwrite64", "pread64"] {
+        let input = (told + 1..told + 27).map(|n| line(n) + "\n").collect::<String>();
+        told += 26;
+        let ran = run(&world, call, &format!("{call}:error=EINTR:when=2+3"), &["append"], input.as_bytes());
+        assert_eq!((ran.code, last_told(&ran)), (Some(0), told), "{call}: {ran:?}");
+        assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "{call}: nothing was interrupted");
+        check_after(&world, told, "EINTR");
+    }
 }
 
 /// A read error names the file, and does no harm: the next read is right.
