@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, backup, checkpoint, clear, delete, diff, erase, export, fork, get, import, index, job, log, manual,
-        progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
+        append, backup, checkpoint, clear, compact, delete, diff, erase, export, fork, get, import, index, job, log,
+        manual, progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     Fork(fork::ForkArgs),
     Retain(retain::RetainArgs),
     Erase(erase::EraseArgs),
+    Compact(compact::CompactArgs),
     Watermark(watermark::WatermarkArgs),
     Step(step::StepArgs),
     Job(job::JobArgs),

@@ -4,6 +4,7 @@ pub(crate) mod append;
 pub(crate) mod backup;
 pub(crate) mod checkpoint;
 pub(crate) mod clear;
+pub(crate) mod compact;
 pub(crate) mod delete;
 pub(crate) mod diff;
 pub(crate) mod erase;

@@ -232,6 +232,7 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         ErrorKind::Conflict
         | ErrorKind::Fenced
         | ErrorKind::NotYet
+        | ErrorKind::Removed
         | ErrorKind::NoCheckpoint
         | ErrorKind::BeforeHorizon
         | ErrorKind::Held

@@ -62,6 +62,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Checkpoint(args) => command::checkpoint::run(args, &context, &mut out),
         Command::Retain(args) => command::retain::run(args, &context, &mut out),
         Command::Erase(args) => command::erase::run(args, &context, &mut out),
+        Command::Compact(args) => command::compact::run(&args, &context, &mut out),
         Command::Diff(args) => command::diff::run(args, &context, &mut out),
         Command::Restore(args) => command::restore::run(args, &context, &mut out),
         Command::Fork(args) => command::fork::run(args, &context, &mut out),

@@ -8,6 +8,7 @@ pub(crate) mod queue;
 mod request;
 mod ticket;
 
+pub(crate) use judge::unreachable_body;
 pub(crate) use queue::{Outcome, Queue};
 pub use request::Request;
 pub(crate) use request::Sealed;

@@ -6,18 +6,21 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across IO; no reader
-//!    of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a roll, and by the
-//!    one who makes runs; held across one small write and its sync.
+//! 2. `follower`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
+//!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
+//!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
+//!    readers see what was written anew.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
 //!
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
+mod compact;
 mod index;
 mod read;
 mod recorded;
+mod segments;
 mod stats;
 mod threads;
 
@@ -30,7 +33,7 @@ use std::{
 };
 
 use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
-use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, StoreId};
+use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, Rewriter, SegmentKind, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -42,6 +45,7 @@ use crate::{
         leader::Leader,
         queue::{Next, Place, Role},
     },
+    compaction::Compactor,
     index::Indexer,
     manifest::{self, Keeper},
     open,
@@ -92,8 +96,13 @@ pub(crate) struct Shared {
     pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
+    pub(crate) rewriter: Mutex<Option<Rewriter>>,
+    /// `None` for a store opened read-only, and after closing.
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
+    pub(crate) compactor: Mutex<Compactor>,
+    /// Whether there may be something to compact that nobody was woken for.
+    pub(crate) compaction_wanted: AtomicBool,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
@@ -132,6 +141,7 @@ pub(crate) struct Found {
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) recycler: Option<Recycler>,
+    pub(crate) rewriter: Option<Rewriter>,
     pub(crate) indexer: Option<Indexer>,
     pub(crate) follower: Option<Follower>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
@@ -179,8 +189,11 @@ impl Engine {
             turn: Turns::default(),
             keeper: found.keeper,
             recycler: Mutex::new(found.recycler),
+            rewriter: Mutex::new(found.rewriter),
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
+            compactor: Mutex::default(),
+            compaction_wanted: AtomicBool::new(false),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
             published_at: AtomicI64::new(found.last.at.0),
@@ -222,7 +235,9 @@ impl Engine {
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
         self.shared().may_commit()?;
-        let place = self.shared().queue.push(request.seal()?, true)?;
+        let sealed = request.seal()?;
+        self.shared().help_index(&sealed);
+        let place = self.shared().queue.push(sealed, true)?;
         self.shared().see_through(&place);
         place.fate.outcome(place.index).expect("seen through until it was there")
     }
@@ -236,6 +251,7 @@ impl Engine {
     fn submit_sealed(&self, sealed: Sealed) -> Result<Ticket, CommitError> {
         let shared = self.shared();
         shared.may_commit()?;
+        shared.help_index(&sealed);
         let place = shared.queue.push(sealed, false)?;
         // Pairs with the fence in `Relay`: either whoever leads now sees the commit, or we see that nobody leads.
         fence(Ordering::SeqCst);
@@ -300,7 +316,7 @@ impl Engine {
             run_bytes: sizes.run_bytes,
             late_runs: shared.indexing.late(),
             run_failure: shared.indexing.failure(),
-            segments: log.len() as u64,
+            segments: log.iter().filter(|segment| segment.kind != SegmentKind::Dropped).count() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
@@ -398,6 +414,7 @@ impl Shared {
                 self.wake_recycle();
             }
             self.wake_index_if_wanted();
+            self.wake_compact_if_wanted();
         }
         told
     }
@@ -426,24 +443,10 @@ impl Shared {
         writer: &LogWriter,
         clean: Option<manifest::CleanRow>,
     ) -> Result<(), CommitError> {
-        let rows = manifest::rows(&writer.segments());
-        let changed = self.keeper().change(|manifest| (manifest.segments, manifest.clean) = (rows, clean));
-        changed.map_err(|error| match error {
-            OpenError::DiskFull { need, free, .. } => CommitError::DiskFull { need, free },
-            OpenError::Stopped(failure) => CommitError::Stopped(failure),
-            refused @ (OpenError::Permission { .. } | OpenError::Io { .. }) => {
-                CommitError::Write(Failure::new(&self.dir, "write MANIFEST", &refused.to_string()))
-            }
-            // None of these is about writing it.
-            other @ (OpenError::Missing { .. }
-            | OpenError::NotAStore { .. }
-            | OpenError::ManifestMissing { .. }
-            | OpenError::NewerFormat { .. }
-            | OpenError::NewerCommit(_)
-            | OpenError::InUse { .. }
-            | OpenError::Corrupt(_)
-            | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
-        })
+        let changed = self.keeper().change(|manifest| {
+            (manifest.segments, manifest.clean) = (manifest::rows(&writer.segments()), clean);
+        });
+        changed.map_err(|error| self.not_written(error))
     }
 
     pub(crate) fn step_recycle(&self) -> bool {
@@ -478,6 +481,7 @@ impl Shared {
         if let Some(mut recycler) = self.recycler.lock().take() {
             recycler.discard();
         }
+        *self.rewriter.lock() = None;
         self.seal_last(&mut leader.writer);
         let closed = if self.latch.failure().is_none() {
             let clean = manifest::clean_row(&leader.writer.clean_mark());

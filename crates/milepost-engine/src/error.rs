@@ -226,6 +226,13 @@ pub enum NoFork {
         /// The commit that forked it.
         since: Seq,
     },
+    /// The other one's past is not kept that far back, and no checkpoint keeps the point.
+    BeforeHorizon {
+        /// The point asked for.
+        point: Seq,
+        /// From where on it is kept.
+        horizon: Seq,
+    },
     /// It holds keys.
     HasState {
         /// The last commit that touched it.
@@ -245,6 +252,10 @@ impl fmt::Display for NoFork {
             NoFork::PointAhead { point, last } => {
                 write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
             }
+            NoFork::BeforeHorizon { point, horizon } => write!(
+                f,
+                "as another was at {point}: its past is kept from commit {horizon} on; name a later one, or a checkpoint"
+            ),
             NoFork::IsFork { since } => {
                 write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
             }
@@ -396,6 +407,12 @@ pub enum CommitError {
     /// A newer version's commit met while judging. Nothing was appended.
     #[error(transparent)]
     NewerCommit(NewerCommit),
+    /// What this commit was to be judged by was removed. Nothing was appended.
+    #[error("what commit {seq} held here was removed; nothing was appended")]
+    Removed {
+        /// Which commit.
+        seq: Seq,
+    },
 }
 
 /// Why a read failed.
@@ -407,6 +424,12 @@ pub enum ReadError {
     /// A commit that a newer version wrote.
     #[error(transparent)]
     NewerCommit(NewerCommit),
+    /// What was asked for was removed, by a policy or by an erasure.
+    #[error("what commit {seq} held here was removed")]
+    Removed {
+        /// Which commit.
+        seq: Seq,
+    },
     /// A position that is not there yet.
     #[error("there is no commit {asked} yet, the last one is {last}")]
     Future {
@@ -455,12 +478,16 @@ pub enum ReadError {
 pub(crate) enum Unreadable {
     Corrupt(Corruption),
     Newer(NewerCommit),
+    /// The event was removed.
+    Removed(Seq),
 }
 
 impl Unreadable {
     pub(crate) fn new(file: PathBuf, offset: u64, seq: Seq, error: &BodyError) -> Unreadable {
         let what = error.to_string();
-        if error.is_newer() {
+        if error.is_removed() {
+            Unreadable::Removed(seq)
+        } else if error.is_newer() {
             Unreadable::Newer(NewerCommit { file, seq, what })
         } else {
             Unreadable::Corrupt(Corruption { file, offset, seq: Some(seq), what })
@@ -473,6 +500,7 @@ impl From<Unreadable> for OpenError {
         match found {
             Unreadable::Corrupt(corruption) => OpenError::Corrupt(corruption),
             Unreadable::Newer(commit) => OpenError::NewerCommit(commit),
+            Unreadable::Removed(_) => unreachable!("a walk over a body meets no event that was removed"),
         }
     }
 }
@@ -482,6 +510,7 @@ impl From<Unreadable> for CommitError {
         match found {
             Unreadable::Corrupt(corruption) => CommitError::Corrupt(corruption),
             Unreadable::Newer(commit) => CommitError::NewerCommit(commit),
+            Unreadable::Removed(seq) => CommitError::Removed { seq },
         }
     }
 }
@@ -491,6 +520,7 @@ impl From<Unreadable> for ReadError {
         match found {
             Unreadable::Corrupt(corruption) => ReadError::Corrupt(corruption),
             Unreadable::Newer(commit) => ReadError::NewerCommit(commit),
+            Unreadable::Removed(seq) => ReadError::Removed { seq },
         }
     }
 }
@@ -529,7 +559,8 @@ impl OpenError {
                 let (file, what) = (file.clone(), error.to_string());
                 OpenError::Corrupt(Corruption { file, offset: 0, seq: Some(first), what })
             }
-            LogError::OtherStore { ref file, .. }
+            LogError::Compacted { ref file }
+            | LogError::OtherStore { ref file, .. }
             | LogError::Misnamed { ref file, .. }
             | LogError::NotEmpty { ref file } => OpenError::Corrupt(named(file.clone(), error.to_string())),
             LogError::NoLog { ref dir } => OpenError::Corrupt(named(dir.clone(), error.to_string())),

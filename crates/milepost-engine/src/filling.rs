@@ -15,11 +15,15 @@ use std::{
 
 use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, write_all_at};
 use milepost_log::{KnownSegment, StoreId};
-use milepost_types::{Receipt, Seq};
+use milepost_types::{
+    Receipt, Seq, Timestamp,
+    body::{Body, BodyEncoder},
+};
 use thiserror::Error;
 
 use crate::{
     CommitError, Engine, OpenError, Parts, Refusal, Request, Settings, Ticket,
+    commit::unreachable_body,
     manifest::{self, Manifest},
     open,
 };
@@ -150,6 +154,13 @@ impl Ground {
     }
 }
 
+/// A body that was thinned, as a body of what it holds: addresses begin anew in a log that is filled.
+fn as_first_written(seq: Seq, body: Vec<u8>) -> Result<Vec<u8>, FillError> {
+    let plain = Body::parse(&body).and_then(|parsed| parsed.is_thinned().then(|| parsed.plain()).transpose());
+    let plain = plain.map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })?;
+    Ok(plain.unwrap_or(body))
+}
+
 fn mark(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> Result<(), OpenError> {
     let path = dir.join(UNFINISHED);
     let written = || {
@@ -206,7 +217,20 @@ impl Filling {
 
     /// The same of a commit whose body is there already.
     pub fn push_body(&mut self, place: Receipt, body: Vec<u8>) -> Result<(), FillError> {
+        let body = as_first_written(place.seq, body)?;
         self.push_with(place, body.len(), |engine| engine.submit_recorded(place, body))
+    }
+
+    /// Goes on behind commits that were removed where they come from, through this one: nothing stands in their places.
+    /// The next commit must be stamped at `before` or later.
+    pub fn pass(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
+        while self.last.seq < through {
+            let seq = Seq(self.last.seq.0 + 1);
+            // As late as can be, so that no stamp is taken that another one needs.
+            let at = before.0.saturating_sub_unsigned(through.0 - self.last.seq.0);
+            self.push_body(Receipt { seq, at: Timestamp(at) }, BodyEncoder::nothing())?;
+        }
+        Ok(())
     }
 
     fn push_with(

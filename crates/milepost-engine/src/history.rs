@@ -272,7 +272,8 @@ impl History {
 
     fn change(&mut self, found: Found) -> Result<Option<Change>, ReadError> {
         let seq = Seq(found.place.0);
-        let (at, writer) = self.signed(seq)?;
+        // What retention has taken is shown by nobody any more.
+        let Some((at, writer)) = kept(self.signed(seq))? else { return Ok(None) };
         if let Some(name) = &self.writer
             && writer.as_ref().map(Writer::name) != Some(name)
         {
@@ -282,10 +283,14 @@ impl History {
             return Ok(None);
         }
         // What is set is shown even if it was set to have expired already.
-        let new = found.new.map(|version| self.value(version)).transpose()?;
-        let old = found.old.map(|version| self.value(version)).transpose()?;
+        let (new, old) = (found.new.map(|version| self.value(version)), found.old.map(|version| self.value(version)));
+        let new = match new.map(kept).transpose()? {
+            Some(None) => return Ok(None),
+            new => new.flatten(),
+        };
+        let old = old.map(kept).transpose()?.flatten();
         let old = old.filter(|value| value.expires_at().is_none_or(|expiry| expiry > at));
-        let subject = self.subject(&found)?;
+        let Some(subject) = kept(self.subject(&found))? else { return Ok(None) };
         if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
             return Ok(None);
         }
@@ -339,5 +344,14 @@ impl Iterator for History {
                 return Some(change);
             }
         }
+    }
+}
+
+/// `None` of what was removed.
+fn kept<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(ReadError::Removed { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }

@@ -7,6 +7,7 @@
 pub mod backup;
 mod checkpoint;
 mod commit;
+mod compaction;
 mod diff;
 mod engine;
 mod erase;
@@ -30,12 +31,14 @@ mod view;
 
 pub use checkpoint::Checkpoint;
 pub use commit::{Request, Ticket};
+pub use compaction::{CompactError, Compacted, SegmentFate, SegmentSurvey};
 pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{Engine, Led, Stats};
 pub use erase::ToErase;
 pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
 pub use filling::{FillError, Filling, Purpose};
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
+pub use milepost_log::{SegmentKind, SegmentName, SegmentStats};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use restore::Restoration;
 pub use retention::{Explanation, HoldSet, Horizon, PolicySet};

@@ -1,7 +1,8 @@
 //! [`Lineage`]: the state of a scope with what its forks read through to.
 //!
 //! A fork copies nothing. A scope's own versions are read first, those that stand behind its fork; a delete or a clear
-//! behind it hides a key; for what is left its origin is read as of the fork's point, and may be a fork itself.
+//! behind it hides a key; for what is left its origin is read as of the fork's point, and may be a fork itself. What
+//! was erased of the scope since its fork it does not read through to, at no moment.
 //!
 //! Invariant: each step leads to an older point than the one before, so a line ends, whatever a file says; the judge
 //! holds it to
@@ -97,6 +98,9 @@ impl<B: Bodies> Lineage<'_, B> {
             if self.tiers.newest(&scope, key, seq)?.is_some_and(is_behind)
                 || self.tiers.last_clear(&scope, seq)?.is_some_and(|clear| clear > fork.place)
             {
+                return Ok(None);
+            }
+            if self.tiers.is_erased_since(&scope, key, fork.place)? {
                 return Ok(None);
             }
             own = self.tiers.find(&fork.origin, key, fork.point)?;

@@ -10,15 +10,15 @@ use std::{io::ErrorKind, path::Path};
 
 use milepost_index::{RunFacts, RunId};
 use milepost_io::{Disk, Latch, NotReplaced};
-use milepost_log::{CleanMark, KnownSegment, SealedFacts, SegmentId};
+use milepost_log::{CleanMark, DroppedFacts, KnownSegment, SealedFacts, SegmentId};
 use milepost_types::{Corruption, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     OpenError,
     retention::{Horizon, Horizons},
 };
-pub(crate) use format::{CleanRow, Manifest};
-use format::{FORMAT_VERSION, Fault, HorizonRow, RunRow, SealedRow, SegmentRow};
+pub(crate) use format::{CleanRow, Manifest, SegmentRow, SegmentState};
+use format::{DroppedRow, FORMAT_VERSION, Fault, HorizonRow, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.
@@ -68,25 +68,41 @@ pub(crate) fn rows(segments: &[KnownSegment]) -> Vec<SegmentRow> {
         .map(|known| SegmentRow {
             id: known.id.0,
             first_seq: known.first_seq.0,
-            sealed: known.sealed.map(|facts| SealedRow {
-                last_seq: facts.last_seq.0,
-                bytes: facts.bytes,
-                crc: facts.crc,
-            }),
+            generation: known.generation,
+            state: match (known.sealed, known.dropped) {
+                (Some(facts), _) => {
+                    SegmentState::Sealed(SealedRow { last_seq: facts.last_seq.0, bytes: facts.bytes, crc: facts.crc })
+                }
+                (None, Some(facts)) => SegmentState::Dropped(DroppedRow {
+                    last_seq: facts.last_seq.0,
+                    first_at: facts.first_at.0,
+                    last_at: facts.last_at.0,
+                }),
+                (None, None) => SegmentState::Open,
+            },
         })
         .collect()
 }
 
 /// The other way.
 pub(crate) fn known_segments(manifest: &Manifest) -> Vec<KnownSegment> {
-    let facts = |row: &SealedRow| SealedFacts { last_seq: Seq(row.last_seq), bytes: row.bytes, crc: row.crc };
+    let sealed = |row: &SealedRow| SealedFacts { last_seq: Seq(row.last_seq), bytes: row.bytes, crc: row.crc };
+    let dropped = |row: &DroppedRow| DroppedFacts {
+        last_seq: Seq(row.last_seq),
+        first_at: Timestamp(row.first_at),
+        last_at: Timestamp(row.last_at),
+    };
     manifest
         .segments
         .iter()
-        .map(|row| KnownSegment {
-            id: SegmentId(row.id),
-            first_seq: Seq(row.first_seq),
-            sealed: row.sealed.as_ref().map(facts),
+        .map(|row| {
+            let (sealed, dropped) = match &row.state {
+                SegmentState::Open => (None, None),
+                SegmentState::Sealed(row) => (Some(sealed(row)), None),
+                SegmentState::Dropped(row) => (None, Some(dropped(row))),
+            };
+            let (id, first_seq) = (SegmentId(row.id), Seq(row.first_seq));
+            KnownSegment { id, generation: row.generation, first_seq, sealed, dropped }
         })
         .collect()
 }
@@ -115,7 +131,13 @@ pub(crate) fn known_runs(manifest: &Manifest) -> Vec<RunFacts> {
     manifest.runs.iter().map(facts).collect()
 }
 
-/// Horizons, as the manifest keeps them. A prefix that is none would be that of a place where nothing is.
+/// Horizons, as the manifest keeps them.
+pub(crate) fn horizon_rows(horizons: &Horizons) -> Vec<HorizonRow> {
+    let row = |row: &Horizon| HorizonRow { prefix: row.prefix.as_str().to_owned(), seq: row.seq.0, at: row.at.0 };
+    horizons.rows().iter().map(row).collect()
+}
+
+/// The other way. A prefix that is none would be that of a place where nothing is.
 pub(crate) fn known_horizons(manifest: &Manifest) -> Horizons {
     let known = |row: &HorizonRow| {
         let prefix = ScopePrefix::parse(&row.prefix).ok()?;

@@ -11,6 +11,7 @@
 mod arena;
 mod insert;
 mod keys;
+mod order;
 mod own;
 mod scopes;
 mod shared;
@@ -32,8 +33,10 @@ use milepost_types::{
 };
 
 pub(crate) use insert::Inserter;
+pub(crate) use keys::KeyIndex;
 use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version, kind_in_run};
+pub(crate) use order::Descent;
 pub(crate) use own::{
     CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, POLICY, RESERVED, checkpoints_of, erased_keys_of,
     erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
@@ -90,7 +93,7 @@ pub(crate) struct ScopeParts {
     /// Oldest first.
     pub(crate) clears: Vec<milepost_index::Mark>,
     /// In order.
-    pub(crate) keys: Arc<Vec<SortedKey>>,
+    pub(crate) keys: Vec<KeyIndex>,
 }
 
 /// Sizes, for `stats`: all that was ever there, whether it lives or not.
@@ -266,7 +269,26 @@ impl Memtable {
         let state = self.scopes.at(index);
         let clears = state.marks().into_iter().map(|mark| milepost_index::Mark { seq: mark.seq, record: mark.record });
         let seqs = ScopeSeqs { touched: state.touched(), last_set: state.last_set() };
-        ScopeParts { seqs, clears: clears.collect(), keys: self.sorted(state) }
+        ScopeParts { seqs, clears: clears.collect(), keys: self.keys.in_order(&state.newest_key) }
+    }
+
+    /// Touches what is read of these keys next.
+    pub(crate) fn touch_keys(&self, keys: &[KeyIndex]) {
+        self.keys.touch_keys(keys);
+    }
+
+    /// Reads a key, and gives its versions from the newest on; `None`, and nothing read, if a failed commit left
+    /// nothing but its name.
+    pub(crate) fn read_key(&self, index: KeyIndex, key: &mut String) -> Option<Descent> {
+        let entry = self.keys.entry(index);
+        let descent = entry.descent()?;
+        entry.read_key(key);
+        Some(descent)
+    }
+
+    /// The next older version of a key.
+    pub(crate) fn descend(&self, descent: &mut Descent) -> Option<Version> {
+        self.keys.descend(descent)
     }
 
     /// Every clear that meets the scope, oldest first.

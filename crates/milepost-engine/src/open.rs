@@ -37,7 +37,7 @@ pub(crate) const LOG: &str = "log";
 
 /// How often a reader looks again at a log that a writer is writing to: what looks like damage in the middle may be two
 /// moments of a batch being written.
-const LOOKS_MAX: usize = 3;
+pub(crate) const LOOKS_MAX: usize = 3;
 
 /// How often a writer tries to lock: `verify` holds the lock for an instant to see whether anybody else does.
 const LOCK_TRIES_MAX: usize = 100;
@@ -123,6 +123,7 @@ pub(crate) fn for_writing_locked(
         last,
         writer: Some(log.writer),
         recycler: Some(log.recycler),
+        rewriter: Some(log.rewriter),
         indexer: Some(indexer),
         follower: None,
         dir_lock: Some(dir_lock),
@@ -163,6 +164,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     let disk = &parts.disk;
     let Some(found) = entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
     filling::refuse_unfinished(dir, &found)?;
+    let readers = share_log(&**disk, dir)?;
     let mut looks = 0;
     loop {
         looks += 1;
@@ -174,7 +176,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
         }
         let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
         match replay(disk, dir, &manifest, Filler::new(&state), &mut |_, _| {}) {
-            Err(OpenError::Corrupt(_)) if looks < LOOKS_MAX => {}
+            Err(error) if looks < LOOKS_MAX && may_be_compaction(&error) => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
             Ok(None) => return Err(OpenError::Missing { dir: dir.to_owned() }),
@@ -193,15 +195,51 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     keeper: None,
                     writer: None,
                     recycler: None,
+                    rewriter: None,
                     indexer: None,
                     follower: Some(follower),
-                    dir_lock: None,
+                    dir_lock: readers,
                     torn_bytes: 0,
                     horizons: manifest::known_horizons(&manifest),
                 });
             }
         }
     }
+}
+
+/// Whether what a reader met may be that a file was replaced since MANIFEST was read, or is being written.
+pub(crate) fn may_be_compaction(error: &OpenError) -> bool {
+    match error {
+        OpenError::Corrupt(_) => true,
+        OpenError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        OpenError::Missing { .. }
+        | OpenError::NotAStore { .. }
+        | OpenError::ManifestMissing { .. }
+        | OpenError::NewerFormat { .. }
+        | OpenError::NewerCommit(_)
+        | OpenError::InUse { .. }
+        | OpenError::Permission { .. }
+        | OpenError::DiskFull { .. }
+        | OpenError::Stopped(_)
+        | OpenError::Limit(_) => false,
+    }
+}
+
+/// Shares the log with those who read it, before MANIFEST is read: no file that one of them may have mapped is written
+/// over. `None` where there is no log yet.
+pub(crate) fn share_log(disk: &dyn Disk, dir: &Path) -> Result<Option<Box<dyn DirLock>>, OpenError> {
+    let log = dir.join(LOG);
+    for _ in 0..LOCK_TRIES_MAX {
+        match disk.share_dir(&log) {
+            Ok(Some(lock)) => return Ok(Some(lock)),
+            // The writer takes it for the time of one rename.
+            Ok(None) => std::thread::yield_now(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::io("lock", &log, error)),
+        }
+    }
+    let why = std::io::Error::other("the writer holds it for too long");
+    Err(OpenError::io("lock", &log, why))
 }
 
 /// The state before the first commit.

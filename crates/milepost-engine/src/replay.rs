@@ -1,6 +1,6 @@
 //! [`Replay`]: every commit once, in order. [`Watch`]: the same, then live.
 //!
-//! Invariant: no commit is left out, shown twice, or shown before it is durable.
+//! Invariant: no commit that is there is left out, shown twice, or shown before it is durable.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -36,11 +36,11 @@ impl Replay {
     #[expect(clippy::should_implement_trait, reason = "the same shape as Watch, which can wait for more")]
     pub fn next(&mut self) -> Result<Option<Commit>, ReadError> {
         self.pin.shared.may_read()?;
-        if self.next > self.last {
+        let Some(commit) = self.pin.shared.next_commit(self.next, self.last)? else {
+            self.next = Seq(self.last.0 + 1).max(self.next);
             return Ok(None);
-        }
-        let commit = self.pin.shared.commit(&self.pin.shared.frame(self.next)?)?;
-        self.next = Seq(self.next.0 + 1);
+        };
+        self.next = Seq(commit.seq.0 + 1);
         Ok(Some(commit))
     }
 
@@ -111,15 +111,16 @@ impl Watch {
         if self.next > self.pin.shared.published() {
             self.pin.shared.refresh()?;
         }
-        if self.next > self.pin.shared.published() {
+        let last = self.pin.shared.published();
+        let Some(commit) = self.pin.shared.next_commit(self.next, last)? else {
+            self.next = Seq(last.0 + 1).max(self.next);
             self.move_pin();
             return Ok(None);
-        }
+        };
+        self.next = Seq(commit.seq.0 + 1);
         if self.next.0 - self.moved.0 >= PINNED_MAX {
             self.move_pin();
         }
-        let commit = self.pin.shared.commit(&self.pin.shared.frame(self.next)?)?;
-        self.next = Seq(self.next.0 + 1);
         Ok(Some(commit))
     }
 

@@ -23,7 +23,9 @@ use milepost_types::Seq;
 pub use explain::Explanation;
 pub use horizon::Horizon;
 pub(crate) use horizon::Horizons;
+pub(crate) use judging::{Judging, OfScope};
 pub(crate) use pins::{Needs, Pin, Pins};
+pub(crate) use rule::Fate;
 pub(crate) use rules::Rules;
 pub use rules::{HoldSet, PolicySet};
 
@@ -40,6 +42,13 @@ impl Retaining {
     pub(crate) fn new(horizons: Horizons) -> Retaining {
         let last = horizons.last().0;
         Retaining { horizons: ArcSwap::from_pointee(horizons), last_horizon: AtomicU64::new(last) }
+    }
+
+    /// Puts horizons in force, which are durable in MANIFEST.
+    pub(crate) fn set(&self, horizons: Horizons) {
+        let last = horizons.last().0;
+        self.horizons.store(Arc::new(horizons));
+        self.last_horizon.store(last, Ordering::Release);
     }
 
     pub(crate) fn horizons(&self) -> Arc<Horizons> {

@@ -7,21 +7,22 @@
 //! Invariant: the damaged store is only read. What the new one holds was whole, and nothing whole is left out silently.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use milepost_io::{Disk, OpenMode, write_all_at};
-use milepost_log::{Bounds, Found, KnownSegment, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks};
-use milepost_types::{Corruption, Receipt, Scope, Seq, Writer, body::Body, scope};
+use milepost_log::{Bounds, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks};
+use milepost_types::{Corruption, Receipt, Scope, Seq, Timestamp, Writer, body::Body, scope};
 
 use crate::{
     FillError, Filling, OpenError, Parts, Purpose, Settings,
     backup::RESTORED_EPOCHS,
     error::Unreadable,
     filling::Ground,
-    manifest::{self, Manifest},
+    manifest::{self, Manifest, SegmentRow, SegmentState},
     open,
 };
 
@@ -109,6 +110,7 @@ pub fn salvage(
         dir: dir.to_owned(),
         next: first,
         commits: 0,
+        removed: known.iter().flat_map(dropped).collect(),
         lost: Vec::new(),
         damage: Vec::new(),
         torn: None,
@@ -116,7 +118,7 @@ pub fn salvage(
         failed: None,
     };
     salvage.damage.extend(manifest_damage.map(|place| Quarantined { place, bytes: 0, copy: None }));
-    let mut come = Found::before(first, promised);
+    let mut come = Reached::before(first, promised);
     let total = open::log_bytes(&*disk, &dir.join(open::LOG));
     for (index, wreck) in segments.iter().enumerate() {
         let bounds = bounds(&segments, index, known.as_ref());
@@ -132,7 +134,7 @@ pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Ve
     let found = wrecks(disk, dir).map_err(of_log)?;
     let segments: Vec<&Wreck> = found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
     let first = known.segments.first().map_or(Seq::FIRST, |row| Seq(row.first_seq));
-    let (mut come, mut damage) = (Found::before(first, promised(known)), Vec::new());
+    let (mut come, mut damage) = (Reached::before(first, promised(known)), Vec::new());
     for (index, wreck) in segments.iter().enumerate() {
         let bounds = bounds(&segments, index, Some(known));
         let read = wreck.each(disk, &bounds, &mut come, &mut |remnant| {
@@ -174,20 +176,37 @@ fn nothing(dir: &Path) -> OpenError {
     OpenError::NotAStore { dir: dir.to_owned(), why }
 }
 
-/// Whether a segment is one of the store's, and not from before its first.
+/// Whether a file is one of the store's, by its header, and one that counts, by MANIFEST: it is listed, or was begun
+/// later.
 fn is_of(wreck: &Wreck, store: StoreId, known: Option<&Manifest>) -> bool {
-    let begins = known.and_then(|known| known.segments.first()).map_or(0, |row| row.first_seq);
-    wreck.header.is_none_or(|header| header.store == store) && wreck.first.is_none_or(|first| first.0 >= begins)
+    let counts = |known: &Manifest| {
+        let is_it = |row: &SegmentRow| (row.id, row.generation) == (wreck.named.id.0, wreck.named.generation);
+        let is_later = known.segments.last().is_none_or(|last| wreck.named.id.0 > last.id);
+        is_later || known.segments.iter().any(is_it)
+    };
+    wreck.header.is_none_or(|header| header.store == store) && known.is_none_or(counts)
 }
 
 fn is_sealed(wreck: &Wreck, known: Option<&Manifest>) -> bool {
     let rows = known.map(|known| &known.segments[..]).unwrap_or_default();
-    rows.iter().any(|row| row.id == wreck.named.0 && row.sealed.is_some())
+    rows.iter().any(|row| row.id == wreck.named.id.0 && matches!(row.state, SegmentState::Sealed(_)))
+}
+
+/// Commits that were dropped with their segments: the first and the last of each row.
+fn dropped(known: &Manifest) -> impl Iterator<Item = (Seq, Seq)> {
+    known.segments.iter().filter_map(|row| match &row.state {
+        SegmentState::Dropped(facts) => Some((Seq(row.first_seq), Seq(facts.last_seq))),
+        SegmentState::Open | SegmentState::Sealed(_) => None,
+    })
 }
 
 /// The last commit of which MANIFEST says that it was durable.
 fn promised(known: &Manifest) -> Seq {
-    let sealed = known.segments.iter().filter_map(|row| row.sealed.as_ref()).map(|sealed| sealed.last_seq);
+    let sealed = known.segments.iter().filter_map(|row| match &row.state {
+        SegmentState::Sealed(row) => Some(row.last_seq),
+        SegmentState::Dropped(row) => Some(row.last_seq),
+        SegmentState::Open => None,
+    });
     let runs = known.runs.iter().map(|run| run.last_seq);
     let closed = known.clean.iter().map(|clean| clean.last_seq);
     // A segment is begun behind a commit that was durable.
@@ -213,7 +232,7 @@ fn begin(ground: &Ground, store: StoreId, first: Seq, epoch: u32) -> Result<Vec<
     disk.sync_dir(dir).map_err(|error| OpenError::io("sync", dir, error))?;
     let begun = begin_behind(disk, dir, store, (SegmentId::FIRST, first), epoch, &*ground.parts.entropy);
     begun.map_err(|error| OpenError::of_log(dir, error))?;
-    Ok(vec![KnownSegment { id: SegmentId::FIRST, first_seq: first, sealed: None }])
+    Ok(vec![KnownSegment::open(SegmentId::FIRST, first)])
 }
 
 /// Where damaged bytes are laid.
@@ -259,6 +278,8 @@ struct Salvage {
     /// The commit that comes next.
     next: Seq,
     commits: u64,
+    /// Commits that were removed on purpose: the first and the last of each stretch, in order.
+    removed: BTreeSet<(Seq, Seq)>,
     lost: Vec<Lost>,
     damage: Vec<Quarantined>,
     torn: Option<Quarantined>,
@@ -268,7 +289,13 @@ struct Salvage {
 }
 
 impl Salvage {
-    fn segment(&mut self, disk: &dyn Disk, wreck: &Wreck, bounds: &Bounds, come: &mut Found) -> Result<(), FillError> {
+    fn segment(
+        &mut self,
+        disk: &dyn Disk,
+        wreck: &Wreck,
+        bounds: &Bounds,
+        come: &mut Reached,
+    ) -> Result<(), FillError> {
         let read = wreck.each(disk, bounds, come, &mut |remnant| {
             if self.failed.is_none() {
                 self.failed = self.take(wreck, remnant).err();
@@ -292,11 +319,16 @@ impl Salvage {
                 match Unreadable::new(wreck.file.clone(), frame.offset, frame.seq, &error) {
                     Unreadable::Newer(commit) => Err(OpenError::NewerCommit(commit).into()),
                     Unreadable::Corrupt(corruption) => self.damaged(wreck, corruption, frame.body),
+                    Unreadable::Removed(_) => unreachable!("a walk asks for no address"),
                 }
+            }
+            Remnant::Removed { first, last } => {
+                self.removed.insert((first, last));
+                Ok(())
             }
             Remnant::Damage { offset, bytes, what } => self.damaged(wreck, place(offset, Some(self.next), what), bytes),
             Remnant::Torn { offset, bytes } => {
-                let copy = self.quarantine.lay(wreck.named, offset, bytes)?;
+                let copy = self.quarantine.lay(wreck.named.id, offset, bytes)?;
                 let what = "the remains of a batch that was never acknowledged".to_owned();
                 let place = place(offset, Some(self.next), what);
                 self.torn = Some(Quarantined { place, bytes: bytes.len() as u64, copy });
@@ -306,7 +338,7 @@ impl Salvage {
     }
 
     fn damaged(&mut self, wreck: &Wreck, place: Corruption, bytes: &[u8]) -> Result<(), FillError> {
-        let copy = self.quarantine.lay(wreck.named, place.offset, bytes)?;
+        let copy = self.quarantine.lay(wreck.named.id, place.offset, bytes)?;
         // Of several places before the next whole commit the first is named: what is lost begins there.
         self.suspect.get_or_insert_with(|| place.clone());
         self.damage.push(Quarantined { place, bytes: bytes.len() as u64, copy });
@@ -315,15 +347,34 @@ impl Salvage {
 
     fn keep(&mut self, place: Receipt, body: &[u8]) -> Result<(), FillError> {
         if place.seq > self.next {
-            let (first, last) = (self.next, place.seq.prev());
-            // As late as can be: right before the next whole commit.
-            let before = place.at.0.saturating_sub_unsigned(place.seq.0 - first.0);
-            self.lose(first, last, before)?;
+            self.fill(place.seq.prev(), place.at)?;
         }
         self.suspect = None;
         self.filling.push_body(place, body.to_vec())?;
         self.commits += 1;
         self.next = Seq(place.seq.0 + 1);
+        Ok(())
+    }
+
+    /// Goes on through a commit where none is: some were removed, the others are lost. The next is stamped `before`.
+    fn fill(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
+        let removed: Vec<(Seq, Seq)> = self.removed.iter().copied().filter(|(_, last)| *last >= self.next).collect();
+        // As late as can be: right before the next whole commit.
+        let stamp = |seq: Seq| Timestamp(before.0.saturating_sub_unsigned(through.0 + 1 - seq.0));
+        for (first, last) in removed {
+            if first > through {
+                break;
+            }
+            if first > self.next {
+                self.lose(self.next, first.prev(), stamp(self.next).0)?;
+            }
+            let last = last.min(through);
+            self.filling.pass(last, stamp(Seq(last.0 + 1)))?;
+            self.next = Seq(last.0 + 1);
+        }
+        if self.next <= through {
+            self.lose(self.next, through, stamp(self.next).0)?;
+        }
         Ok(())
     }
 
@@ -337,7 +388,7 @@ impl Salvage {
         let said = format!("lost: {}, at byte {} of {}", place.what, place.offset, place.file.display());
         let lost = Scope::from_stored(scope::KEPT[1]).expect("a name that is always right");
         for seq in first.0..=last.0 {
-            let at = milepost_types::Timestamp(at.saturating_add_unsigned(seq - first.0));
+            let at = Timestamp(at.saturating_add_unsigned(seq - first.0));
             let receipt = Receipt { seq: Seq(seq), at };
             let refused = |source| FillError::Refused { seq: Seq(seq), source };
             let mut request = self.filling.request();
@@ -350,10 +401,11 @@ impl Salvage {
         Ok(())
     }
 
-    fn finish(mut self, store: StoreId, come: Found) -> Result<Salvaged, FillError> {
+    fn finish(mut self, store: StoreId, come: Reached) -> Result<Salvaged, FillError> {
         if come.promised >= self.next {
-            let at = self.filling.last().at.0.saturating_add(1);
-            self.lose(self.next, come.promised, at)?;
+            let last_at = self.filling.last().at.0.max(come.last.at.0);
+            let before = last_at.saturating_add_unsigned(come.promised.0 + 2 - self.next.0);
+            self.fill(come.promised, Timestamp(before))?;
         }
         let last = self.filling.finish()?;
         let Salvage { commits, lost, damage, torn, .. } = self;

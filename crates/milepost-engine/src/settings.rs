@@ -63,11 +63,13 @@ pub struct Settings {
     /// The largest value that is taken.
     pub value_bytes_max: usize,
     /// Bytes of memory for the versions that are in no run yet: those that are folded into, and those whose run is
-    /// being written. Also bounds how much of the log the next opening reads. It is passed while runs are written more
-    /// slowly than commits come.
+    /// being written. Also bounds how much of the log the next opening reads. While runs are written more slowly than
+    /// commits come it is passed by a little: callers of large commits then help to write them.
     pub memory_bytes: u64,
     /// What to do with the runs that are there.
     pub index: Index,
+    /// Whether what retention does not keep is taken out of the log by the engine's own thread.
+    pub compaction: bool,
 }
 
 /// What is folded in 3 ms: making a run of it when the store is closed takes about as long, with its syncs.
@@ -99,6 +101,7 @@ impl Default for Settings {
             value_bytes_max: limits::VALUE_BYTES_MAX,
             memory_bytes: limits::MEMORY_BYTES,
             index: Index::Keep,
+            compaction: true,
         }
     }
 }

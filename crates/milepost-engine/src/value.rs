@@ -5,14 +5,14 @@ use std::{fmt, ops::Deref};
 use milepost_log::{FoundFrame, FrameRef};
 use milepost_types::{
     Corruption, Seq, Timestamp,
-    body::{BodyError, set_at},
+    body::{BodyError, BodyFault, place_of, set_in},
 };
 
 /// Bytes of a record that are looked at first: most values begin in them and end in the same page.
 const RECORD_BYTES: usize = 64;
 
-/// What `read` makes of a commit's body, given its beginning up to somewhere behind `at`: more of it for as long as it
-/// says that there is a fault, which may be that it ends.
+/// What `read` makes of a commit's body from `at` on: of more of it for as long as it says that there is a fault, which
+/// may be that it ends.
 #[inline]
 pub(crate) fn read_part<T>(
     found: &FoundFrame<'_>,
@@ -23,7 +23,7 @@ pub(crate) fn read_part<T>(
     loop {
         let body = found.body_from(at, count)?;
         let part = read(body);
-        if part.is_ok() || body.len() >= found.body_bytes() {
+        if part.is_ok() || at + body.len() >= found.body_bytes() {
             return Ok(part);
         }
         count = count.saturating_mul(16);
@@ -34,7 +34,7 @@ pub(crate) fn read_part<T>(
 #[derive(Clone)]
 pub struct Value {
     frame: FrameRef,
-    /// Where the set's record begins in the commit's body.
+    /// Where the set's record now begins in the commit's body.
     record: u32,
     /// Where its bytes are in the body.
     start: usize,
@@ -46,9 +46,18 @@ impl Value {
     /// The value that a record sets. Reads no more of the commit's body than the record.
     #[inline]
     pub(crate) fn of_record(found: &FoundFrame<'_>, record: u32) -> Result<Result<Value, BodyError>, Corruption> {
+        let record = if found.may_be_thinned() {
+            let removed = BodyError { offset: record as usize, what: BodyFault::Removed };
+            match read_part(found, 0, |body| place_of(body, record))?.and_then(|place| place.ok_or(removed)) {
+                Ok(place) => place,
+                Err(error) => return Ok(Err(error)),
+            }
+        } else {
+            record
+        };
         let read = read_part(found, record as usize, |body| {
-            let set = set_at(body, record)?;
-            let start = set.value.as_ptr().addr() - body.as_ptr().addr();
+            let set = set_in(body)?;
+            let start = record as usize + set.value.as_ptr().addr() - body.as_ptr().addr();
             Ok((start, start + set.value.len(), set.expires_at))
         })?;
         Ok(read.map(|(start, end, expires_at)| Value { frame: found.hold(), record, start, end, expires_at }))
@@ -75,7 +84,7 @@ impl Value {
     /// What the bytes are, if the writer said so.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        set_at(self.frame.body(), self.record).ok().and_then(|set| set.content_type)
+        set_in(self.frame.body().get(self.record as usize..)?).ok().and_then(|set| set.content_type)
     }
 }
 

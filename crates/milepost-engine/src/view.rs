@@ -4,7 +4,7 @@
 
 use std::{ops::ControlFlow, sync::Arc, vec};
 
-use milepost_log::{FoundFrame, Segments};
+use milepost_log::{Found, FoundFrame, Segments};
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_hidden};
 
 use crate::{
@@ -57,7 +57,7 @@ impl View {
         match self.at {
             Some(at) => Ok(at),
             None if self.seq == Seq::ZERO => Ok(Timestamp::MIN),
-            None => Ok(self.pin.shared.frame(self.seq)?.at()),
+            None => self.pin.shared.stamp(self.seq),
         }
     }
 
@@ -194,8 +194,11 @@ impl Shared {
     /// The frame of a durable commit, of which nothing was read.
     #[inline]
     pub(crate) fn found<'s>(&self, segments: &'s Segments, seq: Seq) -> Result<FoundFrame<'s>, ReadError> {
-        let found = segments.find(seq).map_err(ReadError::Corrupt)?;
-        found.ok_or_else(|| ReadError::Corrupt(self.corruption(seq, NO_FRAME)))
+        match segments.find(seq).map_err(ReadError::Corrupt)? {
+            Found::Frame(found) => Ok(found),
+            Found::Removed => Err(ReadError::Removed { seq }),
+            Found::Ahead => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
+        }
     }
 
     /// The value at the address of a set, expired or not.

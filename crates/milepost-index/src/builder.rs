@@ -1,15 +1,16 @@
 //! [`RunBuilder`]: writes a run, from the first scope to the last and from the first key of each to the last.
 //!
 //! The blocks of keys go to the file at once; the other sections wait for their turn, each in memory up to a mebibyte
-//! and then in a file of its own. What grows with the run in memory: 8 bytes for a key's hash, while the slots are made
-//! 5 more, and 1 for a block; 8 and 5 bytes for a scope. The versions of one scope take 16 bytes each until it ends,
-//! unless its changes are given in order ([`crate::Merge`] of runs does).
+//! and then in a file of its own, and so do the hashes of keys, up to 16. What grows with the run in memory: 1 byte
+//! for a block; for a key 5 while the slots are made; 8 and 5 for a scope. The versions of one scope take 16 bytes each
+//! until it ends, unless its changes are given in order ([`crate::Merge`] of runs does).
 //!
 //! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before
 //! removes what it wrote; so drop it after an error, and build again from the beginning.
 //!
 //! Whatever is out of order or out of range is a mistake of the caller, and panics.
 
+mod copy;
 mod files;
 mod finish;
 mod output;
@@ -31,11 +32,15 @@ use crate::{
         scope::{self, ScopeRecord},
         step::Place,
     },
+    sort_nearly,
 };
 use files::Files;
 use finish::Stage;
 use output::Output;
 use spill::{Spill, check_room};
+
+/// Bytes of hashes that are kept in memory: those of 2 097 152 keys, and so of most runs.
+const HASHES_ROOM_BYTES: usize = 16 << 20;
 
 /// What a run is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +63,8 @@ pub struct RunBuilder {
     out: Output,
     parts: Parts,
     block: BlockEncoder,
+    /// Room for a block that is copied.
+    copied: Vec<u8>,
     older: ListEncoder,
     changes: ListEncoder,
     /// The scope that was begun; its record so far.
@@ -71,8 +78,9 @@ pub struct RunBuilder {
     /// Versions of the key that was begun: the newest, and the last one given.
     key_versions: Option<(Version, Version)>,
     is_in_key: bool,
-    hashes: Vec<u64>,
     scope_hashes: Vec<u64>,
+    /// Being made, or being written.
+    key_slots: Vec<u8>,
     /// Keys of each block.
     block_keys: Vec<u8>,
     meta: Meta,
@@ -91,6 +99,8 @@ struct Parts {
     scopes: Spill,
     names: Spill,
     restarts: Spill,
+    /// Of all keys, to be put into slots when there are no more.
+    hashes: Spill,
 }
 
 impl RunBuilder {
@@ -110,6 +120,7 @@ impl RunBuilder {
             scopes: Spill::new("scopes"),
             names: Spill::new("names"),
             restarts: Spill::new("restarts"),
+            hashes: Spill::with_room("hashes", HASHES_ROOM_BYTES),
         };
         let mut meta = Meta::default();
         meta.sections.blocks = Section { at: RUN_HEADER_BYTES as u64, bytes: 0 };
@@ -119,6 +130,7 @@ impl RunBuilder {
             out,
             parts,
             block: BlockEncoder::default(),
+            copied: Vec::new(),
             older: ListEncoder::new(Order::NewestFirst),
             changes: ListEncoder::new(Order::OldestFirst),
             scope: None,
@@ -129,8 +141,8 @@ impl RunBuilder {
             key: Vec::new(),
             key_versions: None,
             is_in_key: false,
-            hashes: Vec::new(),
             scope_hashes: Vec::new(),
+            key_slots: Vec::new(),
             block_keys: Vec::new(),
             meta,
             stage: Stage::Keys,
@@ -244,9 +256,13 @@ impl RunBuilder {
         assert!(self.scope.is_some(), "a scope was begun");
         self.key.clear();
         self.key.extend_from_slice(key_bytes);
-        self.hashes.push(self.scope_hash.key(key).0);
+        self.put_hash(key);
         self.is_in_key = true;
         Ok(())
+    }
+
+    fn put_hash(&mut self, key: &str) {
+        self.parts.hashes.buffer.extend_from_slice(&self.scope_hash.key(key).0.to_le_bytes());
     }
 
     /// The next older version of the key; equal ones count once.
@@ -306,16 +322,25 @@ impl RunBuilder {
 
     /// Writes a block of the first keys that wait.
     fn cut_block(&mut self) -> Result<(), BuildError> {
+        let mut block = mem::take(&mut self.block);
+        let (keys, bytes) = block.cut(self.meta.scopes);
+        let put = self.put_block(bytes, keys);
+        self.block = block;
+        put
+    }
+
+    /// Writes a block of so many keys.
+    fn put_block(&mut self, bytes: &[u8], keys: usize) -> Result<(), BuildError> {
         let section = &mut self.meta.sections.blocks;
         let at = u32::try_from(section.bytes).expect("checked when the block before was written");
         self.parts.offsets.buffer.extend_from_slice(&at.to_le_bytes());
         self.parts.offsets.settle(&mut self.files)?;
-        let (keys, bytes) = self.block.cut(self.meta.scopes);
         section.bytes += bytes.len() as u64;
         check_room("blocks", section.bytes)?;
         // Told now, not when all keys are there.
         check_room("slots", self.meta.key_shape().bytes())?;
         self.out.put(bytes, &self.files)?;
+        self.parts.hashes.settle(&mut self.files)?;
         self.block_keys.push(keys as u8);
         self.scope.as_mut().expect("a key has a scope").blocks += 1;
         self.meta.blocks += 1;
@@ -331,7 +356,7 @@ impl RunBuilder {
             return Ok(());
         };
         if let Some(mut collected) = self.collected.take() {
-            collected.sort_unstable();
+            sort_nearly(&mut collected, Version::number);
             for version in collected {
                 self.change(version)?;
             }

@@ -3,7 +3,11 @@
 //! The sources cover disjoint ranges of `Seq` and are given in their order. So the versions of a key are those of the
 //! last source, then those of the one before; the changes of a scope are those of the first, then those of the next.
 //!
-//! Invariant: the run is the same, to the byte, as one built at once of all that the sources hold.
+//! Blocks of one source that no other has a key in are copied. So where names came in order, as those of most jobs do,
+//! a key that is written again costs its hash and its place in the slots.
+//!
+//! Invariant: the run answers the same as one built at once of all that the sources hold. It is the same to the byte,
+//! too, but for where blocks of keys begin.
 
 use std::{cmp::Ordering, fmt, path::Path, sync::Arc};
 
@@ -13,6 +17,8 @@ use crate::{BuildError, Run, RunBuilder, RunFacts, RunId, RunPlan, RunSource, Sc
 
 /// Bytes that are copied at the end instead of one key.
 const BYTES_PER_KEY: u64 = 64;
+/// Blocks that are copied one behind the other, at least: a short one may have to be made before the first.
+const STRETCH_BLOCKS: u32 = 8;
 
 /// What a step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +93,8 @@ impl Merge {
         Merge::begin(disk, dir, plan, runs.iter().map(source).collect())
     }
 
-    /// Goes on for about so many keys. A key is never left half-way, however many versions it has, and the slots of all
-    /// keys are made in one step. After an error nothing is left, and there is nothing more to do.
+    /// Goes on for about so many keys. A key is never left half-way, however many versions it has. After an error
+    /// nothing is left, and there is nothing more to do.
     ///
     /// # Panics
     ///
@@ -180,6 +186,9 @@ impl Merge {
             self.stage = Stage::Changes(0);
             return Ok(0);
         };
+        if let Some(spent) = self.block(builder, least)? {
+            return Ok(spent);
+        }
         builder.begin_key(self.sources[least].source.key())?;
         let mut spent = 1;
         for standing in self.sources.iter_mut().rev().filter(|standing| standing.is_at_key) {
@@ -190,6 +199,22 @@ impl Merge {
             standing.has_key = standing.source.next_key()?;
         }
         Ok(spent)
+    }
+
+    /// Writes the block that a source stands at the beginning of as it is, if no other source has a key in it.
+    fn block(&mut self, builder: &mut RunBuilder, index: usize) -> Result<Option<u64>, BuildError> {
+        if !self.sources[index].source.is_at_block() {
+            return Ok(None);
+        }
+        let (before, rest) = self.sources.split_at_mut(index);
+        let Some((standing, behind)) = rest.split_first_mut() else { return Ok(None) };
+        let others = before.iter().chain(&*behind).filter(|other| other.is_member && other.has_key);
+        let bound = others.map(|other| other.source.key()).min();
+        let blocks = if builder.is_at_block() { 1 } else { STRETCH_BLOCKS };
+        let Some(block) = standing.source.take_block(bound, blocks)? else { return Ok(None) };
+        let spent = builder.copy_block(&block)?;
+        standing.has_key = standing.source.next_key()?;
+        Ok(Some(spent))
     }
 
     /// Writes changes of the scope from this source; after the last source goes to the next scope.

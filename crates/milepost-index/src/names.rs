@@ -77,7 +77,7 @@ fn is_unfinished(name: &str) -> bool {
     if parse(stem).is_some() {
         return true;
     }
-    let parts = ["offsets", "versions", "changes", "clears", "scopes", "names", "restarts"];
+    let parts = ["offsets", "versions", "changes", "clears", "scopes", "names", "restarts", "hashes"];
     stem.rsplit_once('.').is_some_and(|(run, part)| parse(run).is_some() && parts.contains(&part))
 }
 

@@ -9,6 +9,7 @@ use milepost_types::Corruption;
 
 use crate::{
     Mark, Run, RunId, ScopeSeqs, ScopeView, Version,
+    format::block::Entry,
     run::{KeyPlace, ListPlace, ScopePlace},
 };
 
@@ -27,6 +28,16 @@ pub trait Source: Send {
     fn next_key(&mut self) -> Result<bool, Corruption>;
     /// The key.
     fn key(&self) -> &str;
+    /// Whether the key is the first of a block that may be written as it is.
+    fn is_at_block(&self) -> bool {
+        false
+    }
+    /// Gives the block that the key is the first of as a whole, so that the next key is the one behind it: if each of
+    /// its keys has one version, and if so many blocks, from this one on, are there and hold no key but those below
+    /// `bound`.
+    fn take_block(&mut self, _bound: Option<&str>, _blocks: u32) -> Result<Option<WholeBlock<'_>>, Corruption> {
+        Ok(None)
+    }
     /// The next older version of the key; the newest first.
     fn next_version(&mut self) -> Result<Option<Version>, Corruption>;
     /// Whether it gives the versions of a scope in the order of events as well. Where one source does not, the versions
@@ -38,6 +49,17 @@ pub trait Source: Send {
     fn next_change(&mut self) -> Result<Option<Version>, Corruption> {
         Ok(None)
     }
+}
+
+/// A block of keys of one version each, to be written as it stands in a run.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeBlock<'a> {
+    /// Its bytes behind the number of its scope.
+    pub(crate) unscoped: &'a [u8],
+    /// Its keys, one behind the other.
+    pub(crate) keys: &'a str,
+    /// Where each of them ends, and its version.
+    pub(crate) entries: &'a [(usize, Entry)],
 }
 
 /// The walk over a run.
@@ -152,6 +174,17 @@ impl Source for RunSource {
 
     fn key(&self) -> &str {
         &self.key
+    }
+
+    fn is_at_block(&self) -> bool {
+        self.keys.as_ref().is_some_and(KeyPlace::is_at_block)
+    }
+
+    fn take_block(&mut self, bound: Option<&str>, blocks: u32) -> Result<Option<WholeBlock<'_>>, Corruption> {
+        match &mut self.keys {
+            Some(keys) => keys.take_block(&self.run, bound, blocks),
+            None => Ok(None),
+        }
     }
 
     fn next_version(&mut self) -> Result<Option<Version>, Corruption> {

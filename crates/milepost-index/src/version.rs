@@ -22,6 +22,11 @@ impl Version {
     pub fn address(&self) -> (u64, u32) {
         (self.seq, self.record)
     }
+
+    /// A number that orders versions as they are ordered.
+    pub(crate) fn number(&self) -> u128 {
+        u128::from(self.seq) << 64 | u128::from(self.record) << 8 | u128::from(self.kind)
+    }
 }
 
 /// The address of an event that cleared a scope.

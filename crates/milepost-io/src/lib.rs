@@ -81,6 +81,9 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Locks a directory for one writer among all processes, by a lock that goes with its holder and not with a file:
     /// removing files does not free it. `None` if it is held already.
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>>;
+    /// Locks a directory beside any number of others who do the same, in any process. `None` while somebody holds it by
+    /// [`Disk::lock_dir`], which in turn is refused for as long as one of these is held.
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>>;
 }
 
 /// An open file. All calls may be made from several threads.

@@ -81,17 +81,25 @@ impl Disk for OsDisk {
     }
 
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
-        let lock = LockFd::open(|| {
-            let fd = open_dir(dir)?;
-            let locked = again(|| match rustix::fs::flock(fd.as_fd(), FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => Ok(true),
-                Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-                Err(errno) => Err(errno.into()),
-            })?;
-            Ok(locked.then_some(fd))
-        })?;
-        Ok(lock.map(|lock| Box::new(OsDirLock(lock)) as Box<dyn DirLock>))
+        flock_dir(dir, FlockOperation::NonBlockingLockExclusive)
     }
+
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        flock_dir(dir, FlockOperation::NonBlockingLockShared)
+    }
+}
+
+fn flock_dir(dir: &Path, operation: FlockOperation) -> io::Result<Option<Box<dyn DirLock>>> {
+    let lock = LockFd::open(|| {
+        let fd = open_dir(dir)?;
+        let locked = again(|| match rustix::fs::flock(fd.as_fd(), operation) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        })?;
+        Ok(locked.then_some(fd))
+    })?;
+    Ok(lock.map(|lock| Box::new(OsDirLock(lock)) as Box<dyn DirLock>))
 }
 
 impl DiskFile for OsFile {

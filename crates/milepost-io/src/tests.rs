@@ -120,6 +120,19 @@ const TABLE: &[Row] = &[
         failed(disk.free_bytes(&dir.join("no")), "ENOENT");
         assert!(disk.free_bytes(dir).unwrap() > 0);
     }),
+    ("a directory is shared by many, or held by one", |disk, dir| {
+        let (first, second) = (disk.share_dir(dir).unwrap(), disk.share_dir(dir).unwrap());
+        assert!(first.is_some() && second.is_some());
+        assert!(disk.lock_dir(dir).unwrap().is_none());
+        drop(first);
+        assert!(disk.lock_dir(dir).unwrap().is_none(), "one is left");
+        drop(second);
+        let alone = disk.lock_dir(dir).unwrap();
+        assert!(alone.is_some());
+        assert!(disk.share_dir(dir).unwrap().is_none());
+        drop(alone);
+        assert!(disk.share_dir(dir).unwrap().is_some());
+    }),
     ("a lock goes with its holder, not with a file", |disk, dir| {
         created(disk, &dir.join("LOCK"), b"pid 1");
         let lock = disk.lock_dir(dir).unwrap().expect("it is free");

@@ -19,14 +19,15 @@ use milepost_io::{Disk, DiskFile as _, Failure, Latch, LatchedFile, write_all_at
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
-    AppendError, CleanMark, FrameBytes, KnownSegment, LogReader, LogSettings, SegmentId, StoreId,
+    AppendError, CleanMark, FrameBytes, KnownSegment, LogReader, LogSettings, StoreId,
     begin::{Begun, Salts, refusal, stopped},
     chain::Chain,
     format::{
         frame::FRAME_HEADER_BYTES,
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
     },
-    recycle::{Dropped, Recycler, Shared},
+    recycle::{Recycler, Shared},
+    rewrite::Rewriter,
     segment::{HeapWriter, Part},
 };
 
@@ -39,6 +40,8 @@ pub struct Log {
     pub reader: LogReader,
     /// Sees to what segments leave behind; driven by a thread or by a test.
     pub recycler: Recycler,
+    /// Writes sealed segments anew and drops them, beside the writer.
+    pub rewriter: Rewriter,
 }
 
 /// Appends to a log.
@@ -90,6 +93,8 @@ pub(crate) struct Parts {
     pub(crate) salts: Salts,
     /// Files of segments that were dropped before this opening.
     pub(crate) retired: Vec<PathBuf>,
+    /// The highest generation of any segment, in the log or left over.
+    pub(crate) generation: u32,
 }
 
 impl Open {
@@ -113,7 +118,7 @@ impl Open {
 impl Log {
     /// A log whose segments before the open one are `parts`.
     pub(crate) fn assemble(parts: Parts, mut segments: Vec<Part>, open: Open) -> Log {
-        let Parts { disk, log_dir, store, epoch, latch, settings, salts, retired } = parts;
+        let Parts { disk, log_dir, store, epoch, latch, settings, mut salts, retired, generation } = parts;
         segments.push(Part::Heap(Arc::clone(open.heap.heap())));
         let reader = LogReader::new(segments);
         let shared = Arc::new(Shared::new(retired));
@@ -123,6 +128,13 @@ impl Log {
             latch.clone(),
             settings.segment_bytes,
             Arc::clone(&shared),
+        );
+        let rewriter = Rewriter::new(
+            Arc::clone(&disk),
+            (log_dir.clone(), store),
+            latch.clone(),
+            (salts.apart(), generation),
+            reader.clone(),
         );
         let writer = LogWriter {
             disk,
@@ -137,7 +149,7 @@ impl Log {
             open,
             starved: false,
         };
-        Log { writer, reader, recycler }
+        Log { writer, reader, recycler, rewriter }
     }
 }
 
@@ -238,19 +250,6 @@ impl LogWriter {
     pub fn clean_mark(&self) -> CleanMark {
         assert!(self.open.unsynced_first == self.open.chain.next_seq, "a clean mark promises what was synced");
         CleanMark { segment: self.open.header.id, end: self.open.end, last_seq: self.open.chain.next_seq.prev() }
-    }
-
-    /// Drops the first segment from the log, which the manifest no longer lists; `None` if it is the open one. Its file
-    /// is kept until [`Recycler::recycle`].
-    pub fn drop_first_segment(&mut self) -> Option<(SegmentId, Dropped)> {
-        let mut parts = self.reader.shape().parts.clone();
-        let Some(Part::Sealed(sealed)) = parts.first() else {
-            return None;
-        };
-        let dropped = (sealed.id(), Dropped::new(Arc::clone(sealed.shared())));
-        parts.remove(0);
-        self.reader.replace(parts);
-        Some(dropped)
     }
 
     /// Puts the frames side by side into memory and writes them at the end of the segment, without the padding of the

@@ -35,6 +35,11 @@ impl Salts {
         Salts(u64::from_le_bytes(seed))
     }
 
+    /// Another stream.
+    pub(crate) fn apart(&mut self) -> Salts {
+        Salts(self.next())
+    }
+
     /// The next salt (splitmix64).
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -62,7 +67,7 @@ pub(crate) fn begin_segment(
     header: &SegmentHeader,
     spare: Option<Spare>,
 ) -> Result<Begun, AppendError> {
-    let path = names::segment(log_dir, header.id);
+    let path = names::segment(log_dir, header.name());
     let refused = |from: &Path, operation, error: &io::Error| {
         // What is left of it is junk that the next opening removes, if this does not.
         let _ = disk.remove(from);
@@ -71,7 +76,7 @@ pub(crate) fn begin_segment(
     let (from, file, file_bytes) = match spare {
         Some(Spare { path, file, bytes }) => (path, file, bytes),
         None => {
-            let from = names::new_segment(log_dir, header.id);
+            let from = names::new_segment(log_dir, header.name());
             let file = create(disk, &from).map_err(|error| refusal(disk, log_dir, &from, "create", &error))?;
             (from, file, SEGMENT_HEADER_BYTES as u64)
         }
@@ -93,7 +98,7 @@ pub(crate) fn begin_segment(
 }
 
 /// Creates a file, in place of one that an attempt which failed has left.
-fn create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+pub(crate) fn create(disk: &dyn Disk, path: &Path) -> io::Result<Box<dyn DiskFile>> {
     match disk.open(path, OpenMode::CreateNew) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             disk.remove(path)?;

@@ -10,7 +10,7 @@ use crate::{
     append::{Open, Parts},
     begin::{Salts, begin_segment},
     format::{
-        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{SEGMENT_HEADER_BYTES, first_written},
         is_zero,
     },
     names,
@@ -29,7 +29,7 @@ pub fn begin_behind(
     epoch: u32,
     entropy: &dyn Entropy,
 ) -> Result<(), LogError> {
-    let header = SegmentHeader { id, store, first_seq, epoch, salt: Salts::new(entropy).next() };
+    let header = first_written(id, store, first_seq, epoch, Salts::new(entropy).next());
     let begun = begin_segment(disk, &names::log_dir(dir), &Latch::default(), &header, None);
     begun.map(drop).map_err(not_begun)
 }
@@ -61,7 +61,7 @@ pub fn create(
     disk.sync_dir(dir).map_err(LogError::io("sync", dir))?;
     let listing = list(&*disk, dir)?;
     for id in &listing.segments {
-        let path = names::segment(&log_dir, *id);
+        let path = names::segment(&log_dir, names::first_written(*id));
         let file = disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
         let frames = read_to_end(&*file, SEGMENT_HEADER_BYTES as u64).map_err(LogError::io("read", &path))?;
         if *id != SegmentId::FIRST || !is_zero(&frames) {
@@ -69,9 +69,9 @@ pub fn create(
         }
     }
     let mut salts = Salts::new(entropy);
-    let header = SegmentHeader { id: SegmentId::FIRST, store, first_seq: Seq::FIRST, epoch, salt: salts.next() };
+    let header = first_written(SegmentId::FIRST, store, Seq::FIRST, epoch, salts.next());
     let begun = begin_segment(&*disk, &log_dir, &latch, &header, None).map_err(not_begun)?;
     let open = Open::begun(header, begun, Timestamp::MIN);
-    let parts = Parts { disk, log_dir, store, epoch, latch, settings, salts, retired: Vec::new() };
+    let parts = Parts { disk, log_dir, store, epoch, latch, settings, salts, retired: Vec::new(), generation: 0 };
     Ok(Log::assemble(parts, Vec::new(), open))
 }

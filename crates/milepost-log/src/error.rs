@@ -9,7 +9,7 @@ use milepost_io::{Failure, Room};
 use milepost_types::{Corruption, Seq};
 use thiserror::Error;
 
-use crate::{SegmentId, StoreId};
+use crate::{SegmentName, StoreId};
 
 /// Why a log can't be opened, or not be read further. Nothing was changed, unless repairing had begun: then it can be
 /// begun again.
@@ -44,7 +44,7 @@ pub enum LogError {
         /// The file.
         file: PathBuf,
         /// Which segment it is.
-        found: SegmentId,
+        found: SegmentName,
     },
     /// A segment is not there.
     #[error("{file} is missing, and with it the commits from seq {first}{}; put it back from a backup", upto(.last), file = .file.display())]
@@ -77,6 +77,13 @@ pub enum LogError {
         epoch: u32,
         /// The last epoch found in the log.
         last: u32,
+    },
+    /// What follows was written anew or dropped before it was read here: the log has to be found again, as the manifest
+    /// now knows it.
+    #[error("the segment behind {file} was compacted before it was read", file = .file.display())]
+    Compacted {
+        /// The last file that was read.
+        file: PathBuf,
     },
     /// The visitor stopped the walk.
     #[error("stopped at seq {seq}")]

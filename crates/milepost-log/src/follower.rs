@@ -6,13 +6,17 @@
 //!
 //! Writes nothing, and knows nothing of the writer but its files.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use milepost_io::{Disk, OpenMode, read_some_at};
+use milepost_io::{Disk, DiskFile, OpenMode, read_some_at};
 use milepost_types::{Corruption, Seq};
 
 use crate::{
-    FrameView, LogError, LogReader, SegmentId, StoreId,
+    FoundLog, FrameView, LogError, LogReader, SegmentId, StoreId,
     chain::Chain,
     format::{
         footer::{self, TRAILER_BYTES},
@@ -71,12 +75,9 @@ impl Follower {
         loop {
             self.read_frames(visit)?;
             let next = SegmentId(self.open.header.id.0 + 1);
-            let path = names::segment(&self.log_dir, next);
-            let file = match self.disk.open(&path, OpenMode::Read) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                opened => opened.map_err(LogError::io("open", &path))?,
-            };
-            let header = read_header(&*file, &path, next, self.store)?;
+            let path = names::segment(&self.log_dir, names::first_written(next));
+            let Some(file) = self.open_next(&path)? else { break };
+            let header = read_header(&*file, &path, names::first_written(next), self.store)?;
             // Its name is there, so the segment before it is whole; read what was appended since.
             self.read_frames(visit)?;
             if self.open.chain.next_seq != header.first_seq {
@@ -85,13 +86,46 @@ impl Follower {
             self.unsealed.push(self.open.header);
             let heap = HeapWriter::new(&header, path);
             let chain = Chain::begin(&header, self.open.chain.last_at);
-            let mut parts = self.reader.shape().parts.clone();
-            parts.push(Part::Heap(Arc::clone(heap.heap())));
-            self.reader.replace(parts);
+            self.reader.change(|parts| parts.push(Part::Heap(Arc::clone(heap.heap()))));
             self.open = FoundOpen { header, file, heap, chain, end: SEGMENT_HEADER_BYTES as u64 };
         }
         self.map_sealed();
         Ok(self.last_seq())
+    }
+
+    /// Opens the next segment; `None` if it was not begun yet.
+    fn open_next(&self, path: &Path) -> Result<Option<Box<dyn DiskFile>>, LogError> {
+        let open = || match self.disk.open(path, OpenMode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some).map_err(LogError::io("open", path)),
+        };
+        if let Some(next) = open()? {
+            return Ok(Some(next));
+        }
+        // A segment is sealed when the next one has its name; no other is compacted than one behind a sealed one.
+        let bytes = self.open.file.bytes().map_err(self.io("read the size of"))?;
+        let mut tail = [0; TRAILER_BYTES];
+        let at = bytes.saturating_sub(TRAILER_BYTES as u64);
+        let read = read_some_at(&*self.open.file, &mut tail, at).map_err(self.io("read"))?;
+        if !footer::is_sealed(&tail[..read], self.open.header.crc()) {
+            return Ok(None);
+        }
+        match open()? {
+            Some(next) => Ok(Some(next)),
+            None => Err(LogError::Compacted { file: self.open.heap.path().to_owned() }),
+        }
+    }
+
+    /// Goes on with the same log as it was found anew, after [`LogError::Compacted`]. What was shown stays known.
+    ///
+    /// # Panics
+    ///
+    /// If what was found ends before what was shown.
+    pub fn go_on_with(&mut self, found: FoundLog) {
+        assert!(found.last_seq() >= self.last_seq(), "a log does not get shorter");
+        let Follower { reader, open, unsealed, .. } = found.into_follower();
+        self.reader.change(|parts| *parts = reader.shape().parts.clone());
+        (self.open, self.unsealed) = (open, unsealed);
     }
 
     /// Reads the whole frames behind the last one seen, until there are no more.
@@ -160,7 +194,9 @@ impl Follower {
                 at: frame.header.at,
                 batch_first: frame.header.batch_first(),
                 body: frame.body,
-                segment: self.open.header.id,
+                body_crc: frame.header.body_crc,
+                epoch: frame.header.epoch,
+                segment: self.open.header.name(),
                 offset,
             };
             at += frame.header.frame_bytes();
@@ -210,23 +246,23 @@ impl Follower {
         if self.unsealed.is_empty() {
             return;
         }
-        let mut parts = self.reader.shape().parts.clone();
-        let disk = &*self.disk;
-        self.unsealed.retain(|header| {
-            let Some(part) = parts.iter_mut().find(|part| part.id() == header.id) else {
-                return false;
-            };
-            let Part::Heap(heap) = &*part else {
-                return false;
-            };
-            let sealed = sealed(disk, header, heap);
-            let is_missing = sealed.is_none();
-            if let Some(sealed) = sealed {
-                *part = Part::of_sealed(sealed);
-            }
-            is_missing
+        let (disk, unsealed) = (&*self.disk, &mut self.unsealed);
+        self.reader.change(|parts| {
+            unsealed.retain(|header| {
+                let Some(part) = parts.iter_mut().find(|part| part.name() == header.name()) else {
+                    return false;
+                };
+                let Part::Heap(heap) = &*part else {
+                    return false;
+                };
+                let sealed = sealed(disk, header, heap);
+                let is_missing = sealed.is_none();
+                if let Some(sealed) = sealed {
+                    *part = Part::of_sealed(sealed);
+                }
+                is_missing
+            });
         });
-        self.reader.replace(parts);
     }
 
     fn corrupt(&self, what: String) -> LogError {

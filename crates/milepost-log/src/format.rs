@@ -15,6 +15,7 @@
 pub mod footer;
 pub mod frame;
 pub mod header;
+pub mod kept;
 pub mod times;
 
 /// Frames and footers begin at multiples of this many bytes.

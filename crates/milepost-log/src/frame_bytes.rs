@@ -6,7 +6,7 @@ use milepost_io::{Grown, Held, Spread};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
-    SegmentId,
+    SegmentName,
     format::frame::{FRAME_HEADER_BYTES, frame_bytes},
     segment::{Heap, Sealed},
 };
@@ -53,8 +53,12 @@ pub struct FrameView<'a> {
     pub batch_first: Seq,
     /// The commit.
     pub body: &'a [u8],
-    /// The segment it lies in.
-    pub segment: SegmentId,
+    /// CRC-32 of the body.
+    pub body_crc: u32,
+    /// Epoch of who wrote it.
+    pub epoch: u32,
+    /// The segment it lies in, and which file of it.
+    pub segment: SegmentName,
     /// Where in the segment.
     pub offset: u64,
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use milepost_types::Seq;
+use milepost_types::{Seq, Timestamp};
 
 /// The number of a segment, as in its file's name. Numbers increase and are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +19,26 @@ impl SegmentId {
 impl fmt::Display for SegmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:010}", self.0)
+    }
+}
+
+/// One file of a segment: which segment, and which time it was written. A segment that was written anew has a file with
+/// another name; generations increase and are never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    /// Its number. Of several that were written anew as one it is that of the first.
+    pub id: SegmentId,
+    /// 0 as it was first written.
+    pub generation: u32,
+}
+
+/// As in its file's name, without the extension.
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.generation {
+            0 => self.id.fmt(f),
+            generation => write!(f, "{}-{generation}", self.id),
+        }
     }
 }
 
@@ -49,10 +69,39 @@ pub struct Known<'a> {
 pub struct KnownSegment {
     /// Its number.
     pub id: SegmentId,
-    /// `Seq` of its first frame.
+    /// Which of its files counts; 0 as it was first written.
+    pub generation: u32,
+    /// `Seq` of its first commit, which may have been removed since.
     pub first_seq: Seq,
     /// What it held when it was sealed, if it was.
     pub sealed: Option<SealedFacts>,
+    /// What it was, if it was dropped: then there is no file, and none is missing.
+    pub dropped: Option<DroppedFacts>,
+}
+
+impl KnownSegment {
+    /// One that frames are to be appended to.
+    #[must_use]
+    pub fn open(id: SegmentId, first_seq: Seq) -> KnownSegment {
+        KnownSegment { id, generation: 0, first_seq, sealed: None, dropped: None }
+    }
+
+    /// Which file it is.
+    #[must_use]
+    pub fn name(&self) -> SegmentName {
+        SegmentName { id: self.id, generation: self.generation }
+    }
+}
+
+/// What is still known of commits that were dropped with their segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DroppedFacts {
+    /// `Seq` of the last one.
+    pub last_seq: Seq,
+    /// When the first one was stamped.
+    pub first_at: Timestamp,
+    /// When the last one was stamped.
+    pub last_at: Timestamp,
 }
 
 /// What identifies the content of a sealed segment.

@@ -25,6 +25,7 @@ mod names;
 mod reader;
 mod recover;
 mod recycle;
+mod rewrite;
 mod salvage;
 mod seal;
 mod segment;
@@ -36,9 +37,12 @@ pub use error::{AppendError, LogError};
 pub use follower::Follower;
 pub use format::frame::FRAME_HEADER_BYTES;
 pub use frame_bytes::{FrameBytes, FrameRef, FrameView};
-pub use known::{CleanMark, Known, KnownSegment, LogSettings, SealedFacts, SegmentId, StoreId};
-pub use reader::{FoundFrame, LogReader, SegmentStats, Segments};
+pub use known::{
+    CleanMark, DroppedFacts, Known, KnownSegment, LogSettings, SealedFacts, SegmentId, SegmentName, StoreId,
+};
+pub use reader::{Found, FoundFrame, LogReader, SegmentKind, SegmentStats, Segments};
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
 pub use recycle::{Dropped, Recycled, Recycler};
-pub use salvage::{Bounds, Found, Remnant, Wreck, wrecks};
+pub use rewrite::{Form, Judge, Rewrite, RewriteError, Rewriter, Rewritten, Rewrote, Verdict};
+pub use salvage::{Bounds, Reached, Remnant, Wreck, wrecks};
 pub use stretch::{Provenance, SealedFile, Stretch};

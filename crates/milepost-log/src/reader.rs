@@ -5,12 +5,23 @@
 //!
 //! Knows nothing of who writes the log.
 
-use std::{fmt, hint::black_box, ops::ControlFlow, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    hint::black_box,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arc_swap::{ArcSwap, Guard};
 use milepost_types::{Corruption, Seq, Timestamp};
+use parking_lot::Mutex;
 
-use crate::{FrameRef, FrameView, SegmentId, format::frame::FRAME_HEADER_BYTES, segment::Part};
+use crate::{
+    FrameRef, FrameView, SegmentName,
+    format::{frame::FRAME_HEADER_BYTES, header::SEGMENT_HEADER_BYTES},
+    segment::Part,
+};
 
 /// The smallest page of any system.
 const PAGE_BYTES: usize = 4096;
@@ -18,8 +29,46 @@ const PAGE_BYTES: usize = 4096;
 /// Reads frames. Cheap to clone; a clone sees what the original sees.
 #[derive(Clone, Debug)]
 pub struct LogReader {
-    /// The segments, in order; the last one grows. Replaced as a whole by the one who writes or follows the log.
+    /// The segments, in order; the last one grows. Replaced as a whole, by those who write or follow the log.
     shape: Arc<ArcSwap<Shape>>,
+    /// Held by whoever replaces them, for no longer than that takes: one rolls while another one compacts.
+    replacing: Arc<Mutex<()>>,
+}
+
+/// What stands at a `Seq`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    /// This.
+    Frame(T),
+    /// A commit was there, and is not any more.
+    Removed,
+    /// Nothing yet.
+    Ahead,
+}
+
+impl<T> Found<T> {
+    pub(crate) fn or_removed(found: Option<T>) -> Found<T> {
+        found.map_or(Found::Removed, Found::Frame)
+    }
+
+    /// The frame, if there is one.
+    #[inline]
+    pub fn frame(self) -> Option<T> {
+        match self {
+            Found::Frame(frame) => Some(frame),
+            Found::Removed | Found::Ahead => None,
+        }
+    }
+
+    /// The same of something made of the frame.
+    #[inline]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Found::Frame(frame) => Found::Frame(change(frame)),
+            Found::Removed => Found::Removed,
+            Found::Ahead => Found::Ahead,
+        }
+    }
 }
 
 /// The segments as they are, for a look or two: costs no shared count, and is not kept.
@@ -42,18 +91,35 @@ pub(crate) struct Shape {
 /// What `stats` shows of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentStats {
-    /// Its number.
-    pub id: SegmentId,
-    /// Its file.
-    pub file: PathBuf,
-    /// `Seq` of its first frame.
+    /// Its number, and which of its files counts.
+    pub name: SegmentName,
+    /// Its file; `None` if it was dropped.
+    pub file: Option<PathBuf>,
+    /// `Seq` of its first commit.
     pub first_seq: Seq,
-    /// How many frames it holds.
+    /// How many commits it is of.
+    pub commits: u64,
+    /// How many of them it holds a frame of.
     pub frames: u64,
     /// Bytes from the first frame to the end of the last.
     pub frame_bytes: u64,
-    /// Whether it is sealed: can't change any more.
-    pub sealed: bool,
+    /// Bytes of its file that are in use.
+    pub file_bytes: u64,
+    /// How it stands there.
+    pub kind: SegmentKind,
+}
+
+/// How a segment stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentKind {
+    /// Frames are appended to it, or it could not be sealed.
+    Open,
+    /// It can't change any more.
+    Sealed,
+    /// It was written anew.
+    Rewritten,
+    /// It is gone.
+    Dropped,
 }
 
 impl Shape {
@@ -75,19 +141,24 @@ impl Shape {
 
 impl LogReader {
     pub(crate) fn new(parts: Vec<Part>) -> LogReader {
-        LogReader { shape: Arc::new(ArcSwap::from_pointee(Shape::new(parts))) }
+        let shape = Arc::new(ArcSwap::from_pointee(Shape::new(parts)));
+        LogReader { shape, replacing: Arc::default() }
     }
 
     pub(crate) fn shape(&self) -> Arc<Shape> {
         self.shape.load_full()
     }
 
-    /// Shows other segments from now on. Only the one who writes or follows the log calls it.
-    pub(crate) fn replace(&self, parts: Vec<Part>) {
+    /// Shows other segments from now on: those that there are, changed.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Vec<Part>) -> T) -> T {
+        let _alone = self.replacing.lock();
+        let mut parts = self.shape.load().parts.clone();
+        let changed = change(&mut parts);
         self.shape.store(Arc::new(Shape::new(parts)));
+        changed
     }
 
-    /// The first `Seq` that is still there, or will be the first.
+    /// The first `Seq` of the log: all before it are gone, and some behind it may be.
     #[must_use]
     pub fn first_seq(&self) -> Seq {
         self.shape.load().parts.first().expect("a log has a segment").first_seq()
@@ -99,12 +170,17 @@ impl LogReader {
         self.shape.load().last_seq()
     }
 
-    /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
-    pub fn frame(&self, seq: Seq) -> Result<Option<FrameRef>, Corruption> {
+    /// The frame at a `Seq`.
+    pub fn frame(&self, seq: Seq) -> Result<Found<FrameRef>, Corruption> {
         let segments = self.segments();
-        let Some(found) = segments.find(seq)? else { return Ok(None) };
-        found.part.check_body_readable(&found.view, 0..found.view.body.len())?;
-        Ok(Some(found.hold()))
+        match segments.find(seq)? {
+            Found::Frame(found) => {
+                found.part.check_body_readable(&found.view, 0..found.view.body.len())?;
+                Ok(Found::Frame(found.hold()))
+            }
+            Found::Removed => Ok(Found::Removed),
+            Found::Ahead => Ok(Found::Ahead),
+        }
     }
 
     /// The segments, for a look or two. Whoever is about to look for the `Seq` in other memory takes them before:
@@ -115,7 +191,8 @@ impl LogReader {
         Segments(self.shape.load())
     }
 
-    /// The frames from one `Seq` to another, both included, as far as they are there.
+    /// The frames from one `Seq` to another, both included, as far as they are there; those that were removed are left
+    /// out.
     ///
     /// After damage the iterator goes on with the next frame.
     pub fn frames(&self, from: Seq, to: Seq) -> impl Iterator<Item = Result<FrameRef, Corruption>> + use<> {
@@ -139,14 +216,28 @@ impl LogReader {
             let begin = from.0.saturating_sub(first);
             // One past the last to visit; `to` below the part leaves nothing.
             let end = (to.0.saturating_add(1)).saturating_sub(first).min(part.frames() as u64);
-            for index in begin..end {
-                let view = part.view(index as usize)?.expect("a frame that was counted is there");
-                if visit(view).is_break() {
+            let (mut index, end) = (begin as usize, end as usize);
+            while let Some(kept) = part.next_kept(index, end) {
+                index = kept + 1;
+                if let Found::Frame(view) = part.view(kept)?
+                    && visit(view).is_break()
+                {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// When the commit at a `Seq` was stamped; as near as is known if it was removed. `None` if it is not there yet, or
+    /// is from before the first.
+    pub fn stamp(&self, seq: Seq) -> Result<Option<Timestamp>, Corruption> {
+        let shape = self.shape.load();
+        let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else { return Ok(None) };
+        match usize::try_from(seq.0 - part.first_seq().0) {
+            Ok(index) if index < part.frames() => part.stamp(index).map(Some),
+            Ok(_) | Err(_) => Ok(None),
+        }
     }
 
     /// `Seq` of the last commit stamped at or before a moment; [`Seq::ZERO`], or the one before the first that is still
@@ -157,7 +248,7 @@ impl LogReader {
         let Some(part) = later.checked_sub(1).map(|index| &shape.parts[index]) else {
             return Ok(shape.parts.first().map_or(Seq::ZERO, |part| part.first_seq().prev()));
         };
-        // Its first frame is not later.
+        // Its first commit is not later.
         Ok(Seq(part.first_seq().0 + part.frames_until(at)? as u64 - 1))
     }
 
@@ -169,15 +260,15 @@ impl LogReader {
 }
 
 impl Segments {
-    /// The frame at a `Seq`; `None` if it is not there yet, or not any more.
+    /// The frame at a `Seq`.
     #[inline]
-    pub fn find(&self, seq: Seq) -> Result<Option<FoundFrame<'_>>, Corruption> {
+    pub fn find(&self, seq: Seq) -> Result<Found<FoundFrame<'_>>, Corruption> {
         let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) else {
-            return Ok(None);
+            return Ok(if seq == Seq::ZERO { Found::Ahead } else { Found::Removed });
         };
         match usize::try_from(seq.0 - part.first_seq().0) {
             Ok(index) => Ok(part.peek(index)?.map(|view| FoundFrame { view, part })),
-            Err(_) => Ok(None),
+            Err(_) => Ok(Found::Ahead),
         }
     }
 }
@@ -199,11 +290,11 @@ impl fmt::Debug for Segments {
     }
 }
 
-impl<'a> FoundFrame<'a> {
-    /// The beginning of its body, at least up to `count` bytes behind `at` if there are so many: those from `at` on can
-    /// be read now. A long body lies in many pages, and whoever wants one record of it shall not wait for all of them.
+impl FoundFrame<'_> {
+    /// At least `count` bytes of its body from `at` on, if there are so many: they can be read now. A long body lies in
+    /// many pages, and whoever wants one record of it shall not wait for all of them.
     #[inline]
-    pub fn body_from(&self, at: usize, count: usize) -> Result<&'a [u8], Corruption> {
+    pub fn body_from(&self, at: usize, count: usize) -> Result<&[u8], Corruption> {
         let FrameView { body, offset, .. } = self.view;
         let begin = at.min(body.len());
         // What is left of the last page can be read as well.
@@ -211,7 +302,14 @@ impl<'a> FoundFrame<'a> {
         let end = (body_at + begin.saturating_add(count).min(body.len())).next_multiple_of(PAGE_BYTES) - body_at;
         let end = end.min(body.len());
         self.part.check_body_readable(&self.view, begin..end)?;
-        Ok(&body[..end])
+        Ok(&body[begin..end])
+    }
+
+    /// Whether its body may be thinned: then a record has to be looked for first.
+    #[inline]
+    #[must_use]
+    pub fn may_be_thinned(&self) -> bool {
+        self.part.is_rewritten()
     }
 
     /// When it was stamped.
@@ -243,17 +341,22 @@ impl fmt::Debug for FoundFrame<'_> {
 }
 
 fn stats(part: &Part) -> SegmentStats {
-    let (frame_bytes, sealed) = match part {
-        Part::Sealed(sealed) => (sealed.frame_bytes(), true),
-        Part::Heap(heap) => (heap.frame_bytes(), false),
+    let (frames, frame_bytes, file_bytes, kind) = match part {
+        Part::Sealed(sealed) => (sealed.kept(), sealed.frame_bytes(), sealed.bytes().len() as u64, sealed.kind()),
+        Part::Heap(heap) => {
+            (heap.frames(), heap.frame_bytes(), SEGMENT_HEADER_BYTES as u64 + heap.frame_bytes(), SegmentKind::Open)
+        }
+        Part::Dropped(_) => (0, 0, 0, SegmentKind::Dropped),
     };
     SegmentStats {
-        id: part.id(),
-        file: part.path().to_owned(),
+        name: part.name(),
+        file: part.path().map(Path::to_owned),
         first_seq: part.first_seq(),
-        frames: part.frames() as u64,
+        commits: part.frames() as u64,
+        frames: frames as u64,
         frame_bytes,
-        sealed,
+        file_bytes,
+        kind,
     }
 }
 
@@ -270,13 +373,22 @@ impl Iterator for Frames {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let part = self.shape.parts.get(self.part).filter(|_| self.next <= self.to)?;
-            let index = self.next.0.checked_sub(part.first_seq().0)?;
-            match part.view(usize::try_from(index).ok()?) {
-                Ok(None) => self.part += 1,
-                found => {
-                    self.next = self.next.next()?;
-                    return found.map(|view| view.map(|view| part.hold(&view))).transpose();
-                }
+            let (first, frames) = (part.first_seq(), part.frames());
+            let index = usize::try_from(self.next.0.checked_sub(first.0)?).ok()?;
+            let Some(kept) = part.next_kept(index, frames) else {
+                self.next = self.next.max(Seq(first.0 + frames as u64));
+                self.part += 1;
+                continue;
+            };
+            let seq = Seq(first.0 + kept as u64);
+            self.next = seq.next()?;
+            if seq > self.to {
+                return None;
+            }
+            match part.view(kept) {
+                Ok(Found::Frame(view)) => return Some(Ok(part.hold(&view))),
+                Ok(Found::Removed | Found::Ahead) => {}
+                Err(corruption) => return Some(Err(corruption)),
             }
         }
     }

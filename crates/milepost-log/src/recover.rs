@@ -19,6 +19,7 @@
 //! What stands at a place of a segment is decided in `recover/table.rs`, and nowhere else.
 
 mod find;
+mod kept;
 mod listing;
 mod repair;
 mod scan;
@@ -35,6 +36,7 @@ use milepost_types::{Seq, Timestamp};
 
 pub use find::{find, find_from};
 pub(crate) use find::{read_header, read_to_end};
+pub(crate) use kept::walk_kept;
 pub(crate) use listing::list;
 pub(crate) use scan::{Expected, Position, Stop, later_batch, walk};
 
@@ -83,8 +85,10 @@ pub struct FoundLog {
     closed_cleanly: bool,
     /// Files that never became a segment.
     unfinished: Vec<PathBuf>,
-    /// Segments of this store from before the first that the manifest lists.
+    /// Segments of this store that the manifest does not list any more, or not yet.
     retired: Vec<PathBuf>,
+    /// The highest generation met of any segment.
+    generation: u32,
     strays: Vec<String>,
 }
 
@@ -147,8 +151,7 @@ impl FoundLog {
     /// The segments, in order.
     #[must_use]
     pub fn segments(&self) -> Vec<KnownSegment> {
-        let open = KnownSegment { id: self.open.header.id, first_seq: self.open.header.first_seq, sealed: None };
-        self.parts.iter().map(Part::known).chain([open]).collect()
+        self.all_parts().iter().map(Part::known).collect()
     }
 
     /// Names in the log's directory that are not the log's. They are left alone.

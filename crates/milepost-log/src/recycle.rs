@@ -5,8 +5,8 @@
 //! makes the file grow. One spare is kept; files of dropped segments beyond it are removed. No file is made for this.
 //!
 //! Invariant: a spare that is handed over is all zeros, synced, under a name that no opening takes for a segment. The
-//! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more. Of a
-//! file that can't be recycled nothing is left.
+//! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more, in
+//! this process or in another one. Of a file that can't be recycled nothing is left.
 //!
 //! Knows nothing of frames.
 
@@ -166,9 +166,7 @@ impl Recycler {
     }
 
     /// Hands over a segment that the manifest no longer lists: once nobody in this process reads it any more its file
-    /// becomes a spare, or is removed.
-    ///
-    /// Only for a store that no other process reads: a file that one has mapped must be removed instead.
+    /// becomes a spare, or is removed. While another process reads the log it is removed.
     pub fn recycle(&mut self, dropped: Dropped) {
         self.dropped.push(dropped);
         self.shared.is_wanted.store(true, Ordering::Relaxed);
@@ -194,11 +192,14 @@ impl Recycler {
         })
     }
 
-    /// Removes the spare, whether ready or half made: for closing the log.
+    /// Removes the spare, whether ready or half made, and the files of dropped segments: for closing the log. Whoever
+    /// has one of them mapped goes on reading it.
     pub fn discard(&mut self) {
         let ready = self.shared.take().map(|spare| spare.path);
         let half_made = self.work.take().map(|work| work.path);
-        for path in ready.into_iter().chain(half_made) {
+        let retired = std::mem::take(&mut *self.shared.retired.lock());
+        let dropped = self.dropped.drain(..).map(|dropped| dropped.file().to_owned());
+        for path in ready.into_iter().chain(half_made).chain(retired).chain(dropped) {
             // What can't be removed now is removed by the next opening.
             let _ = self.disk.remove(&path);
         }
@@ -231,7 +232,15 @@ impl Recycler {
     }
 
     fn begin_with(&mut self, segment: &Path, path: &Path) -> io::Result<Recycled> {
-        self.disk.rename(segment, path)?;
+        {
+            // Who reads in another process shares the directory since before it looked for a name, and may have the
+            // file mapped. Whoever comes later does not find the old name.
+            let Ok(Some(_alone)) = self.disk.lock_dir(&self.log_dir) else {
+                let _ = self.disk.remove(segment);
+                return Ok(Recycled::Removed);
+            };
+            self.disk.rename(segment, path)?;
+        }
         // The old name is gone for good before a byte of the file changes.
         self.disk.sync_dir(&self.log_dir)?;
         let file = self.disk.open(path, OpenMode::Write)?;

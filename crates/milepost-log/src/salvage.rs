@@ -10,20 +10,23 @@
 mod read;
 mod seed;
 
-use std::path::{Path, PathBuf};
+use std::{
+    cmp::Reverse,
+    path::{Path, PathBuf},
+};
 
 use milepost_io::Disk;
 use milepost_types::{Receipt, Seq, Timestamp};
 
 use crate::{
-    FrameView, LogError, SegmentId,
+    FrameView, LogError, SegmentName,
     chain::Chain,
     format::{
         ALIGN_BYTES, Seed,
         footer::{self, FooterView, TRAILER_BYTES},
         frame::Frame,
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
-        is_zero,
+        is_zero, kept,
     },
     names,
     recover::{later_batch, list},
@@ -33,8 +36,8 @@ use read::Bytes;
 /// The file of a segment, in whatever state.
 #[derive(Clone, Debug)]
 pub struct Wreck {
-    /// The number in its name.
-    pub named: SegmentId,
+    /// What it is by its name.
+    pub named: SegmentName,
     /// Its file.
     pub file: PathBuf,
     /// Its header, if that is whole.
@@ -54,7 +57,7 @@ pub struct Bounds {
 
 /// How far reading has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Found {
+pub struct Reached {
     /// The last commit that was given.
     pub last: Receipt,
     /// The highest epoch that was met.
@@ -63,11 +66,11 @@ pub struct Found {
     pub promised: Seq,
 }
 
-impl Found {
+impl Reached {
     /// Before the first commit, if that is `first`. Commits up to `promised` were durable.
     #[must_use]
-    pub fn before(first: Seq, promised: Seq) -> Found {
-        Found { last: Receipt { seq: first.prev(), at: Timestamp::MIN }, epoch: 0, promised }
+    pub fn before(first: Seq, promised: Seq) -> Reached {
+        Reached { last: Receipt { seq: first.prev(), at: Timestamp::MIN }, epoch: 0, promised }
     }
 }
 
@@ -76,6 +79,13 @@ impl Found {
 pub enum Remnant<'a> {
     /// A whole frame.
     Frame(FrameView<'a>),
+    /// Commits that were removed: they are not lost, nothing is left of them on purpose. Given before the frames.
+    Removed {
+        /// The first.
+        first: Seq,
+        /// The last.
+        last: Seq,
+    },
     /// Bytes that are no frame, and should be.
     Damage {
         /// Where they begin.
@@ -94,11 +104,11 @@ pub enum Remnant<'a> {
     },
 }
 
-/// The segments in a store's directory, by their first commit; those of which nothing can be told come last.
+/// The files of segments in a store's directory, by their first commit; those of which nothing can be told come last.
 pub fn wrecks(disk: &dyn Disk, dir: &Path) -> Result<Vec<Wreck>, LogError> {
     let log_dir = names::log_dir(dir);
     let mut wrecks = Vec::new();
-    for named in list(disk, dir)?.segments {
+    for named in list(disk, dir)?.names() {
         let file = names::segment(&log_dir, named);
         let bytes = Bytes::begin(disk, &file, SEGMENT_HEADER_BYTES)?;
         let header = SegmentHeader::decode(&bytes.bytes).ok();
@@ -108,7 +118,9 @@ pub fn wrecks(disk: &dyn Disk, dir: &Path) -> Result<Vec<Wreck>, LogError> {
         };
         wrecks.push(Wreck { named, file, header, first });
     }
-    wrecks.sort_by_key(|wreck| (wreck.first.unwrap_or(Seq::MAX), wreck.named));
+    // What was written anew comes before what it stands in the place of, and takes that place.
+    let order = |wreck: &Wreck| (wreck.first.unwrap_or(Seq::MAX), wreck.named.id, Reverse(wreck.named.generation));
+    wrecks.sort_by_key(order);
     Ok(wrecks)
 }
 
@@ -136,7 +148,7 @@ impl Wreck {
         &self,
         disk: &dyn Disk,
         bounds: &Bounds,
-        found: &mut Found,
+        found: &mut Reached,
         give: &mut dyn FnMut(Remnant<'_>),
     ) -> Result<(), LogError> {
         let read = Bytes::read(disk, &self.file)?;
@@ -161,17 +173,27 @@ impl Wreck {
             }
         };
         let footer = self.footer(bytes, seed);
-        let (end, fault) = match footer {
+        let (end, fault) = match footer.clone() {
             Some(Ok(view)) => {
                 found.promised = found.promised.max(view.last_seq);
+                each_removed(bytes, &view, &mut |first, last| give(Remnant::Removed { first, last }));
                 (view.begins_at, None)
             }
             Some(Err(what)) => (bytes.len(), Some(what)),
             None => (bytes.len(), bounds.is_sealed.then(|| "the footer is missing".to_owned())),
         };
-        let stopped = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds }.frames(found, give);
+        let is_footed = footer.as_ref().is_some_and(Result::is_ok);
+        let walk = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds, is_footed };
+        let stopped = walk.frames(found, give);
         if let Some(what) = fault.filter(|_| stopped < end) {
             give(Remnant::Damage { offset: stopped as u64, bytes: &bytes[stopped..], what });
+        }
+        if let Some(Ok(view)) = footer
+            && view.kept().is_some()
+        {
+            // Also past commits at its end that were removed: what an older file holds of them is not wanted.
+            found.last.seq = found.last.seq.max(view.last_seq);
+            found.last.at = found.last.at.max(view.last_at);
         }
         Ok(())
     }
@@ -185,7 +207,10 @@ impl Wreck {
         let header_crc = self.header.map(|header| header.crc());
         // Without the header nothing but the trailer says what its checksum was.
         let header_crc = header_crc.unwrap_or_else(|| crate::format::u32_at(trailer, 8));
-        let read = footer::decode(bytes, header_crc, seed);
+        let read = match self.named.generation {
+            0 => footer::decode(bytes, header_crc, seed),
+            _ => kept::decode(bytes, header_crc, seed),
+        };
         Some(read.map_err(|fault| fault.to_string()))
     }
 }
@@ -198,11 +223,13 @@ struct Walk<'a> {
     bytes: &'a [u8],
     seed: Seed,
     bounds: &'a Bounds,
+    /// Whether the footer is whole: then nothing stands behind the last byte.
+    is_footed: bool,
 }
 
 impl Walk<'_> {
     /// Gives the frames and what is damaged between them; where the last one ends, or the damage behind it.
-    fn frames(&self, found: &mut Found, give: &mut dyn FnMut(Remnant<'_>)) -> usize {
+    fn frames(&self, found: &mut Reached, give: &mut dyn FnMut(Remnant<'_>)) -> usize {
         let Walk { bytes, seed, .. } = *self;
         // The checksum that the next frame has to repeat; `None` behind damage.
         let mut link = self.wreck.header.map(|header| header.crc());
@@ -223,6 +250,8 @@ impl Walk<'_> {
                         at: frame.header.at,
                         batch_first: frame.header.batch_first(),
                         body: frame.body,
+                        body_crc: frame.header.body_crc,
+                        epoch: frame.header.epoch,
                         segment: self.wreck.named,
                         offset: at as u64,
                     }));
@@ -242,7 +271,7 @@ impl Walk<'_> {
         }
     }
 
-    fn is_wanted(&self, frame: &Frame<'_>, found: &Found) -> bool {
+    fn is_wanted(&self, frame: &Frame<'_>, found: &Reached) -> bool {
         let header = &frame.header;
         header.seq > found.last.seq
             && header.seq < Seq::MAX
@@ -256,7 +285,7 @@ impl Walk<'_> {
         &self,
         at: usize,
         what: String,
-        found: &Found,
+        found: &Reached,
         give: &mut dyn FnMut(Remnant<'_>),
     ) -> Result<usize, usize> {
         let rest = &self.bytes[at..];
@@ -274,6 +303,7 @@ impl Walk<'_> {
                 Ok(next)
             }
             None if is_zero(rest) && !is_unreadable && !is_promised => Err(at),
+            None if rest.is_empty() && self.is_footed => Err(at),
             // What stands there is a footer, or the rest of one.
             None if is_whole => Err(at),
             None if !is_promised && !is_unreadable && self.is_torn(rest, found) => {
@@ -287,7 +317,7 @@ impl Walk<'_> {
         }
     }
 
-    fn is_torn(&self, rest: &[u8], found: &Found) -> bool {
+    fn is_torn(&self, rest: &[u8], found: &Reached) -> bool {
         let chain = Chain {
             prev_crc: 0,
             epoch: found.epoch,
@@ -296,6 +326,19 @@ impl Walk<'_> {
             batch_first: found.last.seq,
         };
         later_batch(rest, self.seed, &chain).is_none()
+    }
+}
+
+/// Calls `give` with the first and the last of commits side by side that a footer says were removed.
+fn each_removed(file: &[u8], footer: &FooterView, give: &mut dyn FnMut(Seq, Seq)) {
+    let Some(kept) = footer.kept() else { return };
+    let (mut index, end) = (0, footer.frames());
+    while index < end {
+        let next = kept.next_kept(file, index, end).unwrap_or(end);
+        if next > index {
+            give(Seq(footer.first_seq.0 + index as u64), Seq(footer.first_seq.0 + next as u64 - 1));
+        }
+        index = next + 1;
     }
 }
 

@@ -17,7 +17,7 @@ use milepost_types::{Corruption, Seq, Timestamp};
 pub use sealed_file::SealedFile;
 
 use crate::{
-    FrameView, LogReader, SegmentId,
+    Found, FrameView, LogReader, SegmentId,
     chain::Chain,
     format::{
         footer::{self, Footer},
@@ -47,31 +47,36 @@ pub struct Provenance {
 }
 
 impl LogReader {
-    /// The segments at this moment, each up to `last`; those that begin later are left out.
+    /// The segments at this moment, each up to `last`; those that begin later, or were dropped, are left out.
     pub fn stretches(&self, last: Seq) -> Result<Vec<Stretch>, Corruption> {
         let shape = self.shape();
         let mut stretches = Vec::new();
         for part in shape.parts.iter().filter(|part| part.frames() > 0 && part.first_seq() <= last) {
             let end = Seq(part.first_seq().0 + part.frames() as u64 - 1);
-            stretches.push(Stretch { header: part.header()?, part: part.clone(), last_seq: end.min(last) });
+            if let Some(header) = part.header()? {
+                stretches.push(Stretch { header, part: part.clone(), last_seq: end.min(last) });
+            }
         }
         Ok(stretches)
     }
 }
 
 impl Part {
-    fn header(&self) -> Result<SegmentHeader, Corruption> {
+    /// `None` of one that was dropped.
+    fn header(&self) -> Result<Option<SegmentHeader>, Corruption> {
         match self {
-            Part::Heap(heap) => Ok(*heap.header()),
+            Part::Heap(heap) => Ok(Some(*heap.header())),
             Part::Sealed(sealed) => {
                 let bytes = sealed.readable(0..SEGMENT_HEADER_BYTES)?;
-                SegmentHeader::decode(bytes).map_err(|fault| Corruption {
-                    file: self.path().to_owned(),
+                let header = SegmentHeader::decode(bytes).map_err(|fault| Corruption {
+                    file: sealed.path().to_owned(),
                     offset: 0,
                     seq: Some(self.first_seq()),
                     what: fault.to_string(),
-                })
+                })?;
+                Ok(Some(header))
             }
+            Part::Dropped(_) => Ok(None),
         }
     }
 }
@@ -97,13 +102,20 @@ impl Stretch {
 
     /// Which history it is, through a commit of it.
     pub fn provenance(&self, seq: Seq) -> Result<Provenance, Corruption> {
-        let crc = self.frame(seq)?.map_or(0, |(bytes, _)| u32_at(bytes, FRAME_HEADER_BYTES - 4));
-        Ok(Provenance { salt: self.header.salt, last_crc: crc })
+        let mut last_crc = self.header.crc();
+        // Where the commit itself was removed, the one before it stands for the same history.
+        for seq in (self.header.first_seq.0..=seq.0).rev() {
+            if let Some((bytes, _)) = self.frame(Seq(seq))? {
+                last_crc = u32_at(bytes, FRAME_HEADER_BYTES - 4);
+                break;
+            }
+        }
+        Ok(Provenance { salt: self.header.salt, last_crc })
     }
 
     /// When a commit was stamped.
     pub fn at(&self, seq: Seq) -> Result<Timestamp, Corruption> {
-        Ok(self.frame(seq)?.map_or(Timestamp::MIN, |(_, view)| view.at))
+        self.part.stamp((seq.0 - self.header.first_seq.0) as usize)
     }
 
     /// Bytes of the file, if all of it is this stretch: a sealed segment with its footer.
@@ -114,7 +126,7 @@ impl Stretch {
                 let facts = sealed.facts().filter(|facts| facts.last_seq == self.last_seq);
                 facts.map(|_| sealed.bytes().len())
             }
-            Part::Heap(_) => None,
+            Part::Heap(_) | Part::Dropped(_) => None,
         }
     }
 
@@ -122,7 +134,7 @@ impl Stretch {
     pub fn read(&self, range: Range<usize>) -> Result<&[u8], Corruption> {
         match &self.part {
             Part::Sealed(sealed) => sealed.readable(range),
-            Part::Heap(_) => Ok(&[]),
+            Part::Heap(_) | Part::Dropped(_) => Ok(&[]),
         }
     }
 
@@ -151,11 +163,12 @@ impl Stretch {
         Ok(())
     }
 
-    /// A frame as it stands in the segment, without its padding.
+    /// A frame as it stands in the segment, without its padding; `None` if it was removed.
     fn frame(&self, seq: Seq) -> Result<Option<(&[u8], FrameView<'_>)>, Corruption> {
         let index = (seq.0 - self.header.first_seq.0) as usize;
-        let Some(view) = self.part.view(index)? else { return Ok(None) };
+        let Found::Frame(view) = self.part.view(index)? else { return Ok(None) };
         let bytes = match &self.part {
+            Part::Dropped(_) => unreachable!("no frame is in it"),
             Part::Heap(heap) => heap.bytes(heap.get(index).expect("it was viewed")),
             Part::Sealed(sealed) => {
                 let begin = view.offset as usize;

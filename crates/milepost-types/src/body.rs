@@ -1,13 +1,15 @@
 //! The codec of a commit's body. Pure: bytes in, value or error out.
 //!
 //! ```text
-//! u8        flags: 1 writer, 2 attempt, 4 idempotency key, 8 fences; the other bits are zero
+//! u8        flags: 1 writer, 2 attempt, 4 idempotency key, 8 fences, 16 thinned; the other bits are zero
 //! u8        stride: every 2^stride-th event has its offset in the table (0..=15)
 //! varint    number of events
 //! [writer]  varint length, UTF-8
 //! [attempt] varint
 //! [key]     varint length, UTF-8
 //! [fences]  varint count, then each: varint length, scope in UTF-8, varint token
+//! [digest]  16 bytes, of a thinned body with a key: XXH3-128 of the records as first written
+//! [origins] of a thinned body: u32, u32 for each event: where its record first began, and where it begins now
 //! records   a scope record, or an event of the scope named last:
 //!   0x00 scope         varint shared, varint rest, the rest of the bytes     (shared with the scope before)
 //!   0x01 set           varint shared, varint rest, the rest of the key       (shared with the key before)
@@ -32,6 +34,10 @@
 //! u32       where the table begins
 //! ```
 //!
+//! A thinned body is what is left of one from which events were removed. Its events are known by where their records
+//! first began, so that an address that was given out once stays right: all functions here speak of those, whatever the
+//! form of the body.
+//!
 //! All integers are little-endian; a varint is LEB128 in its shortest form. A content type is one byte above 127 for
 //! a well-known one, else its length and its text. A scope is written once for the events that follow, and a key shares
 //! the bytes it begins with, so a batch of marks on files costs little more than what their paths don't share.
@@ -41,13 +47,15 @@
 
 mod decode;
 mod encode;
+mod thin;
 mod varint;
 
 mod retention;
 
-pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, meta_of, note_at, set_at};
+pub use decode::{Body, Events, ForkAt, Positioned, SetAt, fork_at, meta_of, note_at, place_of, set_at, set_in};
 pub use encode::BodyEncoder;
 pub use retention::{erased_at, hold_at, policy_at};
+pub use thin::Thinned;
 
 use thiserror::Error;
 
@@ -55,7 +63,12 @@ pub(crate) const HAS_WRITER: u8 = 1;
 pub(crate) const HAS_ATTEMPT: u8 = 2;
 pub(crate) const HAS_IDEMPOTENCY_KEY: u8 = 4;
 pub(crate) const HAS_FENCES: u8 = 8;
-pub(crate) const FLAGS: u8 = HAS_WRITER | HAS_ATTEMPT | HAS_IDEMPOTENCY_KEY | HAS_FENCES;
+pub(crate) const THINNED: u8 = 16;
+pub(crate) const FLAGS: u8 = HAS_WRITER | HAS_ATTEMPT | HAS_IDEMPOTENCY_KEY | HAS_FENCES | THINNED;
+/// Bytes of the digest that a thinned body with an idempotency key has of its content as first written.
+pub(crate) const DIGEST_BYTES: usize = 16;
+/// Bytes that a thinned body has for each event: where its record first began, and where it begins now.
+pub(crate) const ORIGIN_BYTES: usize = 8;
 pub(crate) const STRIDE_MAX: u8 = 15;
 
 pub(crate) const SCOPE: u8 = 0x00;
@@ -122,6 +135,9 @@ pub enum BodyFault {
     /// An event of another kind than the address says.
     #[error("no event of the kind expected")]
     Address,
+    /// The event was removed from the commit. No damage.
+    #[error("the event that began here was removed")]
+    Removed,
     /// A fork from a point that is not before it: whoever followed it might walk in a circle.
     #[error("fork from a point that is not before it")]
     Point,
@@ -139,8 +155,15 @@ impl BodyError {
             | BodyFault::Name
             | BodyFault::Table
             | BodyFault::Address
+            | BodyFault::Removed
             | BodyFault::Point => false,
         }
+    }
+
+    /// Whether the bytes are no damage: the event was there, and was removed.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.what == BodyFault::Removed
     }
 }
 

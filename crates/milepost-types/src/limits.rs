@@ -39,6 +39,8 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
 pub const COMMIT_EVENTS_MAX: usize = 1_000_000;
 /// Bytes of a commit's encoded body.
 pub const COMMIT_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a thinned body: what is kept is no more than what there was, and each event is given eight bytes more.
+pub const THINNED_BYTES_MAX: usize = COMMIT_BYTES_MAX + 8 * COMMIT_EVENTS_MAX + 64;
 /// Preconditions of a commit.
 pub const PRECONDITIONS_MAX: usize = 1024;
 /// Fences of a commit.
@@ -74,7 +76,7 @@ const _: () = assert!(CONTENT_TYPE_BYTES_MAX < 128, "a byte of 128 and more name
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES && SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
 const _: () = assert!(MEMORY_BYTES_MIN <= MEMORY_BYTES && MEMORY_BYTES <= MEMORY_BYTES_MAX);
 // A segment may pass its size by one commit and its footer; offsets in it are u32.
-const _: () = assert!((SEGMENT_BYTES_MAX as usize) + 2 * COMMIT_BYTES_MAX < u32::MAX as usize);
+const _: () = assert!((SEGMENT_BYTES_MAX as usize) + 2 * THINNED_BYTES_MAX < u32::MAX as usize);
 
 /// Something was too large, or empty where it must not be. Nothing was appended.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

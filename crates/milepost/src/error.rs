@@ -3,7 +3,9 @@
 //! Invariant: every error of the engine is given its kind by name. The message is the inner error's own, which says
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
-use milepost_engine::{CommitError, FillError, NoFork, OpenError, ReadError, Refusal, backup::BackupError};
+use milepost_engine::{
+    CommitError, CompactError, FillError, NoFork, OpenError, ReadError, Refusal, backup::BackupError,
+};
 use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
@@ -56,6 +58,8 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// A read of a commit that is not there yet: wait for it.
     NotYet,
+    /// What was asked for was removed, by a policy or an erasure: read a later moment.
+    Removed,
     /// A read of a past that is not kept any more: ask for a later moment, or for a checkpoint.
     BeforeHorizon,
     /// What was to be erased is held: release the hold first, if that may be.
@@ -119,6 +123,8 @@ enum Inner {
     #[error(transparent)]
     Backup(#[from] BackupError),
     #[error(transparent)]
+    Compact(#[from] CompactError),
+    #[error(transparent)]
     Name(#[from] ScopeError),
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -151,6 +157,7 @@ impl Error {
             Inner::Read(error) => read_kind(error),
             Inner::Fill(error) => fill_kind(error),
             Inner::Backup(error) => backup_kind(error),
+            Inner::Compact(error) => compact_kind(error),
             Inner::Name(_) | Inner::Limit(_) | Inner::Json(_) => ErrorKind::Invalid,
             Inner::Body(error) if error.is_newer() => ErrorKind::NewerFormat,
             Inner::Body(_) => ErrorKind::Corrupt,
@@ -195,6 +202,7 @@ macro_rules! from {
 from!(
     FillError,
     BackupError,
+    CompactError,
     OpenError,
     CommitError,
     ReadError,
@@ -237,6 +245,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
         CommitError::Forked => ErrorKind::Forked,
         CommitError::Corrupt(_) => ErrorKind::Corrupt,
         CommitError::NewerCommit(_) => ErrorKind::NewerFormat,
+        CommitError::Removed { .. } => ErrorKind::Removed,
     }
 }
 
@@ -247,6 +256,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Fork { why, .. } => match why {
             NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
             NoFork::PointAhead { .. } => ErrorKind::NotYet,
+            NoFork::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
             NoFork::IsFork { .. } | NoFork::HasState { .. } => ErrorKind::Conflict,
         },
         Refusal::Fenced { .. } => ErrorKind::Fenced,
@@ -260,11 +270,22 @@ fn read_kind(error: &ReadError) -> ErrorKind {
     match error {
         ReadError::Corrupt(_) => ErrorKind::Corrupt,
         ReadError::NewerCommit(_) => ErrorKind::NewerFormat,
+        ReadError::Removed { .. } => ErrorKind::Removed,
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
+    }
+}
+
+fn compact_kind(error: &CompactError) -> ErrorKind {
+    match error {
+        CompactError::Read(error) => read_kind(error),
+        CompactError::Commit(error) => commit_kind(error),
+        CompactError::Open(error) => open_kind(error),
+        CompactError::DiskFull { .. } => ErrorKind::DiskFull,
+        CompactError::Failed(_) => ErrorKind::Io,
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-use milepost_engine::{Filling, Parts, Purpose, Request, Settings};
-use milepost_types::{Meta, Receipt};
+use milepost_engine::{CommitError, FillError, Filling, Parts, Purpose, Refusal, Request, Settings};
+use milepost_types::{Meta, Receipt, Seq, Timestamp};
 
 use crate::{
     Result,
@@ -34,6 +34,8 @@ use crate::{
 #[must_use = "a store that is not finished can't be opened"]
 pub struct Import {
     filling: Filling,
+    /// Commits up to this one were removed where they come from.
+    removed: Option<Seq>,
 }
 
 impl Import {
@@ -53,10 +55,11 @@ impl Import {
     /// The same on a disk that somebody else drives: the simulator.
     #[doc(hidden)]
     pub fn begin_with(parts: Parts, dir: &Path, settings: Settings) -> Result<Import> {
-        Ok(Import { filling: Filling::begin(parts, dir, Purpose::Import, settings)? })
+        Ok(Import { filling: Filling::begin(parts, dir, Purpose::Import, settings)?, removed: None })
     }
 
-    /// Takes a commit over: a line of [`json::write_commit`], without its line end. Each follows the one before.
+    /// Takes a commit over: a line of [`json::write_commit`], without its line end. Each follows the one before. A line
+    /// of [`json::write_removed`] says that some are not there any more; so they are not there here either.
     ///
     /// ```
     /// use milepost::{ErrorKind, Import};
@@ -69,6 +72,9 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
+        if let Some((first, last)) = json::removed(line)? {
+            return self.pass(first, last);
+        }
         let mut begun: Option<(Receipt, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
             Recorded::Begin(place, meta) => begun = Some((place, signed(self.filling.request(), meta))),
@@ -82,7 +88,21 @@ impl Import {
             }
         })?;
         let (place, request) = begun.expect("begun if the line was read");
+        if let Some(through) = self.removed.take() {
+            self.filling.pass(through, place.at)?;
+        }
         Ok(self.filling.push(place, request?)?)
+    }
+
+    fn pass(&mut self, first: Seq, last: Seq) -> Result<()> {
+        let before = self.removed.map_or(self.filling.last(), |seq| Receipt { seq, ..self.filling.last() });
+        if Some(first) != before.seq.next() || last < first {
+            let place = Receipt { seq: first, at: before.at };
+            let source = CommitError::Refused(Box::new(Refusal::NotNext { place, last: before }));
+            return Err(FillError::Refused { seq: first, source }.into());
+        }
+        self.removed = Some(last);
+        Ok(())
     }
 
     /// Waits until all of it is durable, and lets others open the store; the last commit.
@@ -96,7 +116,12 @@ impl Import {
     /// assert!(Store::read_only(dir.path()).is_ok());
     /// # Ok::<(), milepost::Error>(())
     /// ```
-    pub fn finish(self) -> Result<Receipt> {
+    pub fn finish(mut self) -> Result<Receipt> {
+        if let Some(through) = self.removed.take() {
+            let last = self.filling.last();
+            let more = through.0.saturating_sub(last.seq.0).saturating_add(1);
+            self.filling.pass(through, Timestamp(last.at.0.saturating_add_unsigned(more)))?;
+        }
         Ok(self.filling.finish()?)
     }
 }

@@ -45,6 +45,7 @@
 //! small factor; [`add_commit`] takes no more than the commit's encoding.
 
 mod read;
+mod removed;
 mod write;
 
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
@@ -52,6 +53,8 @@ use thiserror::Error;
 
 pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};
+pub(crate) use removed::removed;
+pub use removed::write_removed;
 pub use write::{
     time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,
 };

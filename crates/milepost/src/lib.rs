@@ -36,6 +36,7 @@
 
 pub mod backup;
 mod commit;
+mod compact;
 mod diff;
 mod error;
 #[cfg(doctest)]
@@ -61,8 +62,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder, Horizon,
-    Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report, Salvaged, Stats, Subject, Value, Verdict,
+    Change, ChangeKind, Checkpoint, Compacted, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder,
+    Horizon, Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report, Salvaged, SegmentFate, SegmentKind,
+    SegmentName, SegmentStats, SegmentSurvey, Stats, Subject, Value, Verdict,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{

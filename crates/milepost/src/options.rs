@@ -85,6 +85,21 @@ impl Options {
         self
     }
 
+    /// Whether what retention does not keep is taken out of the log beside the commits, by a thread of the store's own;
+    /// so if nothing is said. Without it, it stays until [`Store::compact`] is called.
+    ///
+    /// ```
+    /// use milepost::Store;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let store = Store::options().compaction(false).open(dir.path())?;
+    /// store.compact()?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn compaction(mut self, is_on: bool) -> Options {
+        self.settings.compaction = is_on;
+        self
+    }
+
     /// What to do with the runs that are there; used if nothing is said.
     ///
     /// ```

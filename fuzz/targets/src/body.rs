@@ -3,8 +3,8 @@
 use milepost_types::{
     Event, EventRef, Meta,
     body::{
-        Body, BodyEncoder, BodyError, ForkAt, Positioned, SetAt, erased_at, fork_at, hold_at, note_at, policy_at,
-        set_at,
+        Body, BodyEncoder, BodyError, ForkAt, Positioned, SetAt, Thinned, erased_at, fork_at, hold_at, note_at,
+        place_of, policy_at, set_at,
     },
 };
 
@@ -19,6 +19,9 @@ pub fn check(bytes: &[u8]) {
         return;
     };
     let walked = walk(&body, bytes);
+    if walked.is_ok() {
+        thins(&body);
+    }
     let (Ok(meta), Ok(Some(events))) = (body.meta(), walked) else {
         return;
     };
@@ -28,6 +31,28 @@ pub fn check(bytes: &[u8]) {
     assert_eq!(body.meta().unwrap(), meta);
     assert_eq!(walk(&body, &again).unwrap().unwrap(), events);
     assert_eq!(encode(&meta, &events), again, "encoding is a function");
+}
+
+/// What is kept of a body is there as before, at the same address.
+fn thins(body: &Body<'_>) {
+    let mut events = Vec::new();
+    let mut keep = |found: &Positioned<'_>| {
+        let is_kept = found.index % 3 != 1;
+        if is_kept {
+            events.push((found.offset, format!("{:?}", found.event)));
+        }
+        is_kept
+    };
+    let thinned = match body.thin(&mut keep).unwrap() {
+        Thinned::Some(bytes) => bytes,
+        Thinned::All | Thinned::Nothing => return,
+    };
+    let thinned = Body::parse(&thinned).unwrap();
+    let (mut left, mut walk) = (Vec::new(), thinned.events());
+    while let Some(found) = walk.next().unwrap() {
+        left.push((found.offset, format!("{:?}", found.event)));
+    }
+    assert_eq!(left, events);
 }
 
 /// The events, or `None` if a name in them is one that no writer could have given.
@@ -70,18 +95,18 @@ fn walk(body: &Body<'_>, bytes: &[u8]) -> Result<Option<Vec<Event>>, BodyError> 
 
 /// The table has the place of every 2^stride-th event, and a key is as long as its record says.
 fn stands_there(found: &Positioned<'_>, bytes: &[u8]) {
-    let stride = 1 << bytes[1];
+    let (stride, place) = (1 << bytes[1], place_of(bytes, found.offset).unwrap().unwrap());
     if found.index > 0 && found.index.is_multiple_of(stride) {
         let table = u32_at(bytes, bytes.len() - 4);
         let entry = table + 4 * (found.index / stride - 1);
-        assert_eq!(u32_at(bytes, entry as usize), found.offset);
+        assert_eq!(u32_at(bytes, entry as usize), place);
     }
     if let EventRef::Set { key, .. }
     | EventRef::Delete { key, .. }
     | EventRef::Checkpoint { name: key, .. }
     | EventRef::Release { name: key, .. } = found.event
     {
-        let (shared, behind) = varint(&bytes[found.offset as usize + 1..]);
+        let (shared, behind) = varint(&bytes[place as usize + 1..]);
         let (rest, behind) = varint(behind);
         assert_eq!(key.len(), shared + rest);
         assert!(key.as_bytes().ends_with(&behind[..rest]));

@@ -4,6 +4,7 @@ use milepost_log::format::{
     ALIGN_BYTES, Seed,
     footer::{self, TRAILER_BYTES},
     header::SEGMENT_HEADER_BYTES,
+    kept,
 };
 
 const MAGIC: [u8; 8] = *b"MPSTFTR\0";
@@ -25,6 +26,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 fn decode(file: &[u8], segment_crc: u32, seed: Seed) {
+    decode_kept(file, segment_crc, seed);
     let Ok(view) = footer::decode(file, segment_crc, seed) else {
         return;
     };
@@ -37,6 +39,25 @@ fn decode(file: &[u8], segment_crc: u32, seed: Seed) {
         assert!(offset >= end && offset < view.begins_at && offset.is_multiple_of(ALIGN_BYTES));
         end = offset + 1;
     }
+}
+
+/// The same bytes as the footer of a segment that was written anew: an offset for every commit that is kept, in order.
+fn decode_kept(file: &[u8], segment_crc: u32, seed: Seed) {
+    let Ok(view) = kept::decode(file, segment_crc, seed) else {
+        return;
+    };
+    assert_eq!(view.frames() as u64, view.last_seq.0 - view.first_seq.0 + 1);
+    let table = view.kept().unwrap();
+    let (mut end, mut rank, mut next) = (SEGMENT_HEADER_BYTES, 0, 0);
+    while let Some(index) = table.next_kept(file, next, view.frames()) {
+        assert!((next..index).all(|removed| table.rank(file, removed).is_none()));
+        assert_eq!(table.rank(file, index), Some(rank));
+        let at = view.offset_at(rank);
+        let offset = u32::from_le_bytes(*file[at..].first_chunk().unwrap()) as usize;
+        assert!(offset >= end && offset < view.begins_at && offset.is_multiple_of(ALIGN_BYTES));
+        (end, rank, next) = (offset + 1, rank + 1, index + 1);
+    }
+    assert_eq!(rank, table.count);
 }
 
 /// The same file with a trailer that fits: the length of the archive is the one given, all checksums are right.

@@ -11,12 +11,14 @@ use milepost_log::{
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        kept::{self, Kept},
         times::Times,
     },
 };
 use milepost_types::{
     CheckpointName, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq, Timestamp,
     Writer,
+    body::{Body, Thinned},
 };
 
 use crate::body;
@@ -115,7 +117,17 @@ fn bodies() -> Vec<(&'static str, Vec<u8>)> {
         ("marks", body::encode(&Meta { writer: Some(Writer::new("w").unwrap()), ..none.clone() }, &marks)),
         ("wide", body::encode(&none, &wide)),
         ("claims-only", body::encode(&full, &[])),
+        ("thinned", thinned(&body::encode(&full, &kinds))),
+        ("husk", Body::parse(&body::encode(&full, &kinds)).unwrap().husk().unwrap()),
     ]
+}
+
+/// Without every other event.
+fn thinned(bytes: &[u8]) -> Vec<u8> {
+    match Body::parse(bytes).unwrap().thin(&mut |found| found.index % 2 == 1).unwrap() {
+        Thinned::Some(bytes) => bytes,
+        Thinned::All | Thinned::Nothing => panic!("some are kept"),
+    }
 }
 
 fn frame(body: &[u8], seq: u64, batch_offset: u32, prev_crc: u32) -> (Vec<u8>, u32) {
@@ -163,7 +175,7 @@ fn runs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn segment_header() -> SegmentHeader {
-    SegmentHeader { id: SegmentId(17), store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
+    SegmentHeader { id: SegmentId(17), generation: 0, store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
 }
 
 fn segments() -> Vec<(&'static str, Vec<u8>)> {
@@ -195,7 +207,7 @@ fn segment_headers() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn footers() -> Vec<(&'static str, Vec<u8>)> {
-    vec![("one-frame", sealed(1)), ("three-frames", sealed(3))]
+    vec![("one-frame", sealed(1)), ("three-frames", sealed(3)), ("written-anew", kept_footer())]
 }
 
 /// A sealed segment with so many frames, behind its salt and its header's checksum.
@@ -216,6 +228,23 @@ fn sealed(count: u64) -> Vec<u8> {
     let said =
         Footer { first_seq: 5, last_seq: last, first_at: at(5), last_at: at(last), last_crc: crc, offsets, times };
     let (bytes, _) = footer::encode(&said, header.crc(), header.seed());
+    file.extend_from_slice(&bytes);
+    [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
+}
+
+/// The file of a segment that was written anew, of 70 commits: those whose `Seq` is a multiple of 3 are kept.
+fn kept_footer() -> Vec<u8> {
+    let header = SegmentHeader { generation: 2, ..segment_header() };
+    let (mut file, mut crc, mut offsets) = (header.encode().to_vec(), header.crc(), Vec::new());
+    for seq in (5..75_u64).filter(|seq| seq % 3 == 0) {
+        offsets.push((seq as u32 - 5, file.len() as u32));
+        let (bytes, next) = frame(b"body", seq, 0, crc);
+        file.extend_from_slice(&bytes);
+        crc = next;
+    }
+    let stamps: Vec<i64> = (5..75).map(|seq| 1_764_000_000_000_000 + seq).collect();
+    let said = Kept { last_crc: crc, ..Kept::of(Seq(5), &stamps, &offsets) };
+    let (bytes, _) = kept::encode(&said, header.crc(), header.seed());
     file.extend_from_slice(&bytes);
     [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
 }

@@ -54,7 +54,7 @@ const RESERVED: &[(&str, &str, &[&str])] = &[
 ];
 
 /// What the nouns may use beside the standard library: they are compiled into everything.
-const PACKAGES_OF_TYPES: &[&str] = &["thiserror"];
+const PACKAGES_OF_TYPES: &[&str] = &["thiserror", "xxhash-rust"];
 
 /// Our crates depend on each other as the design draws it.
 pub(super) fn between_crates(tree: &Tree) -> Vec<Finding> {

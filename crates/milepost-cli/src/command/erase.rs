@@ -14,16 +14,17 @@ use crate::{
 
 /// Erase all that a key, a scope or a prefix ever held, durably, and print the commit's seq.
 ///
-/// No moment of the past shows it from then on. Its bytes stay in the files for now: this version does not rewrite
-/// them. The history says that it was erased, when, by whom and how many bytes there were. What a hold keeps is not
-/// erased: release the hold first. Forks that were made before read nothing of it either; what was copied by a
-/// restore or a commit of its own is another value.
+/// No moment of the past shows it from then on. Its bytes leave the files with the next compaction: a store that stays
+/// open sees to that by itself, `milepost compact` does it now. The history says that it was erased, when, by whom and
+/// how many bytes there were. What a hold keeps is not erased: release the hold first. Forks that were made before read
+/// nothing of it either; what was copied by a restore or a commit of its own is another value.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   milepost erase user/17 mail                    (one key)
   milepost erase user/17                         (all keys of the scope)
   milepost erase user/17 --with-below            (and of all scopes below it)
+  milepost erase user/17 && milepost compact     (and its bytes leave the files now)
   milepost log --kind erase                      (what was erased, when, by whom)")]
 pub(crate) struct EraseArgs {
     /// Whose state.
@@ -53,7 +54,7 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
     }?;
     let place = place_text(&prefix);
     say(&format!(
-        "{} values of {} bytes of {place} are erased from every moment; their bytes stay in the files",
+        "{} values of {} bytes of {place} are erased from every moment; `milepost compact` takes their bytes out of the files now",
         erased.values, erased.bytes
     ));
     for backup in &erased.not_covered {

@@ -13,6 +13,8 @@ use crate::{args::Format, error::CliError, output::Out};
 
 /// Write all commits as canonical JSON lines, or with --at the state of a moment. The same log gives the same bytes.
 ///
+/// Where retention has removed commits, a line says which.
+///
 /// As Parquet there is a row for each event, with the seq, the time and the writer of its commit; of the state of a
 /// moment, a row for each key. A commit that only claims scopes is a row without an event.
 #[derive(Debug, clap::Args)]
@@ -44,7 +46,10 @@ enum FileFormat {
 
 /// What is exported.
 enum What {
-    Commits(Replay),
+    /// Every commit through the last, those that were removed told.
+    All(Replay, Seq),
+    /// Those of a place.
+    Some(Replay),
     State(View, ScopePrefix),
 }
 
@@ -65,10 +70,10 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
         What::State(view, within.unwrap_or_default())
     } else {
         let replay = store.replay(Seq::FIRST);
-        What::Commits(match within {
-            Some(within) => replay.within(within),
-            None => replay,
-        })
+        match within {
+            Some(within) => What::Some(replay.within(within)),
+            None => What::All(replay, store.last().seq),
+        }
     };
     match args.format {
         FileFormat::Jsonl => lines(what, out)?,
@@ -80,12 +85,24 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
 fn lines(what: What, out: &mut Out) -> Result<(), CliError> {
     let mut line = Vec::new();
     match what {
-        What::Commits(replay) => {
+        What::Some(replay) => {
             for commit in replay {
                 line.clear();
                 milepost::json::write_commit(&mut line, &commit?);
                 out.json(&line)?;
             }
+        }
+        What::All(replay, last) => {
+            let mut next = Seq::FIRST;
+            for commit in replay {
+                let commit = commit?;
+                removed(next, commit.seq.prev(), &mut line, out)?;
+                next = Seq(commit.seq.0 + 1);
+                line.clear();
+                milepost::json::write_commit(&mut line, &commit);
+                out.json(&line)?;
+            }
+            removed(next, last, &mut line, out)?;
         }
         What::State(view, within) => {
             for scope in view.scopes(&within)? {
@@ -96,6 +113,16 @@ fn lines(what: What, out: &mut Out) -> Result<(), CliError> {
                 }
             }
         }
+    }
+    Ok(())
+}
+
+/// A line for commits that retention has removed, if there are any.
+fn removed(first: Seq, last: Seq, line: &mut Vec<u8>, out: &mut Out) -> Result<(), CliError> {
+    if first <= last {
+        line.clear();
+        milepost::json::write_removed(line, first, last);
+        out.json(line)?;
     }
     Ok(())
 }
@@ -115,7 +142,7 @@ fn can_write_parquet(out: &Out) -> Result<(), CliError> {
 #[cfg(feature = "parquet")]
 fn write_parquet(what: What) -> Result<(), CliError> {
     match what {
-        What::Commits(replay) => parquet::commits(replay),
+        What::All(replay, _) | What::Some(replay) => parquet::commits(replay),
         What::State(view, within) => parquet::state(&view, &within),
     }
 }

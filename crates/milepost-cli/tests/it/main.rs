@@ -30,6 +30,8 @@ mod retention;
 mod faults;
 // Every command with a call that fails.
 mod canonical;
+// What is not kept leaves the files.
+mod compact;
 // A disk without room.
 mod full_disk;
 // Read-only, a disk that loses what it was to sync, little memory.

@@ -98,7 +98,7 @@ struct Planned<'a> {
     from: Option<Seq>,
     /// Bytes to be brought, about.
     bytes: u64,
-    /// Whether another segment follows.
+    /// Whether it grows no more.
     is_whole: bool,
 }
 
@@ -131,7 +131,8 @@ impl Creation<'_> {
     fn plan<'s>(&self, stretches: &'s [Stretch]) -> Result<Vec<Planned<'s>>, BackupError> {
         let mut plan = Vec::with_capacity(stretches.len());
         for (index, stretch) in stretches.iter().enumerate() {
-            let is_whole = index + 1 < stretches.len();
+            // Also the last one, once it is sealed.
+            let is_whole = index + 1 < stretches.len() || stretch.whole_bytes().is_some();
             let there = if is_whole { self.whole(stretch)? } else { self.parts(stretch)? };
             let next = there.last().map_or(stretch.first_seq(), |row| Seq(row.last_seq + 1));
             let from = (next <= stretch.last_seq()).then_some(next);

@@ -129,10 +129,13 @@ pub(super) fn decode(bytes: &[u8], number: u64) -> Result<BackupManifest, Fault>
 
 fn is_sound(manifest: &BackupManifest) -> bool {
     let mut segments = BTreeSet::new();
-    let mut end: Option<(u64, i64, bool)> = None;
+    let mut end: Option<&PieceRow> = None;
     for piece in &manifest.pieces {
-        let follows = end.is_none_or(|(seq, at, is_whole)| {
-            seq.checked_add(1) == Some(piece.first_seq) && piece.last_at > at && (is_whole || !piece.is_whole)
+        let follows = end.is_none_or(|end| {
+            // Only where a segment between the two was dropped, commits are missing.
+            let adjoins = end.last_seq.checked_add(1) == Some(piece.first_seq)
+                || (end.last_seq < piece.first_seq && end.segment.saturating_add(1) < piece.segment);
+            adjoins && piece.last_at > end.last_at && (end.is_whole || !piece.is_whole)
         });
         let is_new = !piece.is_whole || segments.insert(piece.segment);
         let in_range = piece.first_seq >= 1
@@ -142,10 +145,10 @@ fn is_sound(manifest: &BackupManifest) -> bool {
         if !follows || !is_new || !in_range {
             return false;
         }
-        end = Some((piece.last_seq, piece.last_at, piece.is_whole));
+        end = Some(piece);
     }
     match end {
-        Some((seq, at, _)) => (seq, at) == (manifest.last_seq, manifest.last_at),
+        Some(end) => (end.last_seq, end.last_at) == (manifest.last_seq, manifest.last_at),
         None => manifest.last_seq == 0,
     }
 }

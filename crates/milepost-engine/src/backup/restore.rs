@@ -7,7 +7,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_io::{Map, OpenMode, write_all_at};
-use milepost_log::{KnownSegment, SegmentId, begin_behind};
+use milepost_log::{DroppedFacts, KnownSegment, SegmentId, begin_behind};
 use milepost_types::{Receipt, Seq, Timestamp};
 
 use super::{
@@ -168,6 +168,7 @@ impl Restoring<'_> {
         disk.sync_dir(&dir).map_err(|error| failed("sync", error))?;
         let mut segments = Vec::with_capacity(rows.len() + 1);
         for row in rows {
+            segments.extend(self.gone_before(segments.last(), row));
             segments.push(self.segment(row, &log)?);
             (self.told)(row.bytes);
         }
@@ -175,19 +176,30 @@ impl Restoring<'_> {
         let id = SegmentId(rows.iter().map(|row| row.segment).max().unwrap_or(0) + 1);
         let begun = begin_behind(&*disk, &dir, self.shelf.store, (id, first), self.epoch, &*self.ground.parts.entropy);
         begun.map_err(|error| OpenError::of_log(&dir, error))?;
-        segments.push(KnownSegment { id, first_seq: first, sealed: None });
+        segments.push(KnownSegment::open(id, first));
         Ok(segments)
+    }
+
+    /// The commits between the last segment so far and a piece, which were dropped before the backup was made.
+    fn gone_before(&self, last: Option<&KnownSegment>, row: &PieceRow) -> Option<KnownSegment> {
+        let before = last?;
+        let first_seq = Seq(before.sealed?.last_seq.0 + 1);
+        let last_seq = Seq(row.first_seq - 1);
+        let facts = DroppedFacts { last_seq, first_at: self.last_at, last_at: self.last_at };
+        let id = SegmentId(before.id.0 + 1);
+        (first_seq <= last_seq).then_some(KnownSegment { dropped: Some(facts), ..KnownSegment::open(id, first_seq) })
     }
 
     fn segment(&mut self, row: &PieceRow, log: &Path) -> Result<KnownSegment, BackupError> {
         let disk = &*self.ground.parts.disk;
         let (map, path) = self.shelf.open(&row.id())?;
         let sealed = self.shelf.check_row(&map, &path, row, self.last_at)?;
-        let path = log.join(format!("{}.seg", sealed.id()));
+        let known = sealed.known();
+        let path = log.join(format!("{}.seg", known.name()));
         write_synced(disk, &path, &map)
             .map_err(|error| BackupError::write(disk, &self.ground.dir, row.bytes, "write", &path, error))?;
         self.last_at = sealed.times().1;
-        Ok(sealed.known())
+        Ok(known)
     }
 }
 
@@ -211,8 +223,12 @@ fn refill(
     sealed.for_each_frame(&mut |frame| {
         if frame.seq <= last && failed.is_none() {
             let place = Receipt { seq: frame.seq, at: frame.at };
-            failed = filling.push_body(place, frame.body.to_vec()).err();
+            let pushed =
+                filling.pass(frame.seq.prev(), frame.at).and_then(|()| filling.push_body(place, frame.body.to_vec()));
+            failed = pushed.err();
         }
     });
+    let (last, ended) = (last.min(sealed.range().1), Timestamp(sealed.times().1.0.saturating_add(1)));
+    failed = failed.or_else(|| filling.pass(last, ended).err());
     failed.map_or(Ok(sealed.times().1), |error| Err(error.into()))
 }

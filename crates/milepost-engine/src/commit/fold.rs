@@ -5,7 +5,7 @@
 //! shown:
 //! what is durable then, only a new opening can tell.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::atomic::Ordering};
 
 use milepost_io::Failure;
 use milepost_types::{Receipt, Seq, body::Body};
@@ -67,9 +67,13 @@ impl Unread<'_> {
     pub(crate) fn show(mut self, shared: &Shared) -> Result<(), CommitError> {
         self.fold(shared);
         self.turn.check()?;
+        let before = shared.published().0;
         shared.publish(self.last);
         // All that is in the memtable is published, and nobody else changes it: this is the turn's.
         shared.freeze_if_full(self.last.seq);
+        if shared.state.load().last_erasure_ever() > before {
+            shared.compaction_wanted.store(true, Ordering::Release);
+        }
         Ok(())
     }
 }

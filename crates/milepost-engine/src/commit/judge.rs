@@ -18,6 +18,7 @@ use super::Sealed;
 use crate::{
     CommitError, NoFork, Refusal,
     lineage::{Bodies, Lineage},
+    retention::Horizons,
     state::{FENCE, IDEMPOTENCY, Kind, Tiers, Version, checkpoints_of},
 };
 use overlay::Overlay;
@@ -36,6 +37,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Judge<'a, B> {
     pub(crate) tiers: &'a Tiers,
     pub(crate) bodies: &'a B,
+    pub(crate) horizons: &'a Horizons,
     pub(crate) last: Seq,
     pub(crate) now: Timestamp,
 }
@@ -51,7 +53,7 @@ pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
     let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
     let (receipt, same) = bodies.with_body(first, |receipt, body| {
         let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
-        Ok((receipt, first.content() == again.content()))
+        Ok((receipt, first.holds_the_same(&again)))
     })?;
     if same {
         return Ok(Some(receipt));
@@ -299,10 +301,30 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
             NoFork::HasState { version: lineage.scope_version(scope, Seq::MAX)? }
         } else if let Some(why) = no_path {
             why
+        } else if let Some(horizon) = self.is_before_horizon(origin, point)? {
+            NoFork::BeforeHorizon { point, horizon }
         } else {
             return Ok(());
         };
         Err(refused(Refusal::Fork { scope: Scope::from_stored(scope)?, why }))
+    }
+
+    /// From where on a scope's past is kept, if a point is before that and no checkpoint keeps it.
+    fn is_before_horizon(&self, origin: &str, point: Seq) -> Result<Option<Seq>, CommitError> {
+        let horizon = self.horizons.of(origin);
+        if point >= horizon {
+            return Ok(None);
+        }
+        let names_of = checkpoints_of(origin);
+        let orders = self.tiers.key_orders(&names_of);
+        let mut names = self.tiers.keys(&names_of, &orders, "")?;
+        while names.read_next()?.is_some() {
+            let seen = names.seen(Seq::MAX, None)?.filter(|version| version.kind == Kind::Claim);
+            if seen.is_some_and(|version| version.seq == point.0) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(horizon))
     }
 
     fn own_fault(&self, error: &BodyError) -> CommitError {

@@ -11,7 +11,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use milepost_io::Failure;
-use milepost_log::{AppendError, FrameBytes, LogWriter};
+use milepost_log::{AppendError, Found, FrameBytes, LogWriter};
 use milepost_types::{
     Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -112,6 +112,13 @@ impl Leader {
         }
     }
 
+    /// Rolls to a new segment, if anything is in this one.
+    pub(crate) fn roll(&mut self, shared: &Shared) -> Result<(), CommitError> {
+        self.writer.roll().map_err(append_error)?;
+        self.manifest_behind = true;
+        self.make_room(shared, 0)
+    }
+
     /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {
@@ -126,6 +133,7 @@ impl Leader {
             }
         }
         if self.manifest_behind {
+            shared.compaction_wanted.store(true, Ordering::Release);
             shared.write_manifest(&self.writer, None)?;
             self.manifest_behind = false;
         }
@@ -191,7 +199,8 @@ impl Batch<'_> {
             let tiers = shared.state.load();
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
-            let judge = Judge { tiers, bodies: &*self, last: self.last.seq, now: place.at };
+            let horizons = &shared.retention.horizons();
+            let judge = Judge { tiers, bodies: &*self, horizons, last: self.last.seq, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -214,7 +223,8 @@ impl Batch<'_> {
             let tiers = self.shared.state.load();
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
-            let judge = Judge { tiers, bodies: &*self, last: last.seq, now: place.at };
+            let horizons = &self.shared.retention.horizons();
+            let judge = Judge { tiers, bodies: &*self, horizons, last: last.seq, now: place.at };
             judge.recorded_forks(&commit)?;
         }
         Ok(self.append(commit, place))
@@ -267,11 +277,12 @@ impl Bodies for Batch<'_> {
             return read(receipt, &frame.body).map_err(|error| unreachable_body(seq, &error));
         }
         match self.shared.reader.frame(seq) {
-            Ok(Some(frame)) => {
+            Ok(Found::Frame(frame)) => {
                 let found = read(Receipt { seq, at: frame.at() }, frame.body());
                 found.map_err(|error| self.shared.unreadable(seq, &error).into())
             }
-            Ok(None) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
+            Ok(Found::Removed) => Err(CommitError::Removed { seq }),
+            Ok(Found::Ahead) => Err(CommitError::Corrupt(self.shared.corruption(seq, "no frame where one must be"))),
             Err(corruption) => Err(CommitError::Corrupt(corruption)),
         }
     }

@@ -32,6 +32,8 @@ pub struct Request {
 pub(crate) struct Sealed {
     pub(crate) body: Vec<u8>,
     pub(crate) body_crc: u32,
+    /// How many events it has.
+    pub(crate) events: usize,
     pub(crate) preconditions: Vec<Precondition>,
     pub(crate) meta: Meta,
     /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
@@ -293,10 +295,12 @@ impl Request {
             return Err(CommitError::Empty);
         }
         limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
+        let events = self.encoder.events();
         let body = self.encoder.finish(&self.meta)?;
         Ok(Sealed {
             body_crc: crc32fast::hash(&body),
             body,
+            events,
             preconditions: self.preconditions,
             meta: self.meta,
             takes_away: self.takes_away,
@@ -319,13 +323,14 @@ impl Sealed {
     pub(crate) fn recorded(place: Receipt, body: Vec<u8>) -> Result<Sealed, BodyError> {
         let parsed = Body::parse(&body)?;
         let meta = parsed.meta()?;
-        let (mut forks, mut events) = (false, parsed.events());
+        let (mut forks, mut count, mut events) = (false, 0, parsed.events());
         while let Some(found) = events.next()? {
+            count += 1;
             forks |= matches!(found.event, EventRef::Fork { .. });
         }
         let body_crc = crc32fast::hash(&body);
         let (preconditions, takes_away, recorded) = (Vec::new(), false, Some(place));
-        Ok(Sealed { body, body_crc, preconditions, meta, takes_away, forks, recorded })
+        Ok(Sealed { body, body_crc, events: count, preconditions, meta, takes_away, forks, recorded })
     }
 
     /// Bytes that it takes in a segment.

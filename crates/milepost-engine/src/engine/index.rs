@@ -1,7 +1,8 @@
 //! Freezing a memtable that is full, and making runs of it: what the open store does for [`crate::index::Indexer`].
 //!
-//! Invariant: never blocks a commit or a read. While a run is being written, what comes meanwhile is folded into the
-//! one memtable that is there, however large it gets.
+//! Invariant: never blocks a read, or a commit that is small. While a run is being written, what comes meanwhile is
+//! folded into the one memtable that is there, however large it gets; the callers of large commits then help to write
+//! the run, so it gets no larger than one of them makes it.
 
 use std::{
     ops::ControlFlow,
@@ -17,12 +18,19 @@ use parking_lot::Mutex;
 
 use super::Shared;
 use crate::{
-    OpenError, Threads, index,
+    OpenError, Threads,
+    commit::Sealed,
+    index,
     manifest::{self, Keeper},
 };
 
 /// A memtable grows by this part of its limit before its run is tried again.
 const RETRY_PARTS: u64 = 16;
+
+/// Callers of commits of so many events and more help to make runs.
+const HELPING_EVENTS: usize = 256;
+/// They do a piece, and one more for each so many events: fewer than the keys of a piece, so that memory stops growing.
+const EVENTS_PER_PIECE: usize = 1024;
 
 /// How the making of runs goes.
 #[derive(Debug, Default)]
@@ -75,6 +83,26 @@ impl Shared {
         let retry = if is_busy { bytes + max / RETRY_PARTS } else { max + max / RETRY_PARTS };
         self.indexing.retry_bytes.store(retry, Ordering::Relaxed);
         self.indexing.wanted.store(true, Ordering::Release);
+    }
+
+    /// Before a large commit is put into the queue, while memory for versions is full and the run of what is frozen is
+    /// not there yet: its caller does a part of making that run, in proportion to what it brings. So whoever fills
+    /// memory faster than it can be emptied is slowed down to that, and nobody else is. Not where the caller drives the
+    /// steps.
+    pub(super) fn help_index(&self, commit: &Sealed) {
+        if commit.events < HELPING_EVENTS || self.settings.threads == Threads::Stepped {
+            return;
+        }
+        for _ in 0..=commit.events / EVENTS_PER_PIECE {
+            let is_full = {
+                let tiers = self.state.load();
+                tiers.frozen().is_some() && tiers.active().bytes() >= self.settings.memtable_bytes_max()
+            };
+            // What can't be written now does not get better by being tried by all.
+            if !is_full || self.indexing.failure.lock().is_some() || !self.step_index() {
+                return;
+            }
+        }
     }
 
     /// Does a piece of making runs; whether there was anything to do.

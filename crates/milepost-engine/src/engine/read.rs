@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
-use milepost_log::FrameRef;
+use milepost_log::{Follower, Found, FrameRef, FrameView, LogError};
 use milepost_types::{
     At, Commit, Corruption, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -10,10 +10,10 @@ use milepost_types::{
 
 use super::{Engine, Shared};
 use crate::{
-    History, HistoryQuery, ReadError, Replay, Value, View, Watch,
+    History, HistoryQuery, OpenError, ReadError, Replay, Value, View, Watch,
     error::Unreadable,
     lineage::{Bodies, Lineage},
-    open,
+    manifest, open,
     retention::{Needs, Pin},
     state::{Tiers, Version},
     view::Before,
@@ -29,7 +29,8 @@ impl Engine {
         let seq = self.shared().published();
         match self.shared().frame(seq) {
             Ok(frame) => Receipt { seq, at: frame.at() },
-            Err(_) => Receipt { seq, ..open::NOTHING },
+            // It may have been removed, or can't be read: when it was made is known all the same.
+            Err(_) => Receipt { seq, at: self.shared().published_at() },
         }
     }
 
@@ -80,9 +81,14 @@ impl Engine {
         let last = shared.published();
         let segments = shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
+        let found = match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
             Some(version) => shared.value(&segments, version, || Ok(shared.now())),
             None => Ok(None),
+        };
+        match found {
+            // It was replaced, and compaction took it, between two of the lines above: what replaced it is there.
+            Err(ReadError::Removed { .. }) if shared.published() > last => self.get(scope, key),
+            found => found,
         }
     }
 
@@ -104,14 +110,18 @@ impl Engine {
         Watch::new(self.hold(), from)
     }
 
-    /// The commit at a position; `None` if there is none yet.
+    /// The commit at a position, as far as it was kept; `None` if there is none yet, or none any more.
     pub fn commit_at(&self, seq: Seq) -> Result<Option<Commit>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
         if seq == Seq::ZERO || seq > shared.published() {
             return Ok(None);
         }
-        shared.commit(&shared.frame(seq)?).map(Some)
+        match shared.reader.frame(seq).map_err(ReadError::Corrupt)? {
+            Found::Frame(frame) => shared.commit(&frame),
+            Found::Removed => Ok(None),
+            Found::Ahead => Err(ReadError::Corrupt(shared.corruption(seq, NO_FRAME))),
+        }
     }
 
     /// Moves a read-only store on to the newest durable commit. A store opened for writing is always there.
@@ -152,16 +162,38 @@ impl Shared {
     #[inline]
     pub(crate) fn frame(&self, seq: Seq) -> Result<FrameRef, ReadError> {
         match self.reader.frame(seq) {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
+            Ok(Found::Frame(frame)) => Ok(frame),
+            Ok(Found::Removed) => Err(ReadError::Removed { seq }),
+            Ok(Found::Ahead) => Err(ReadError::Corrupt(self.corruption(seq, NO_FRAME))),
             Err(corruption) => Err(ReadError::Corrupt(corruption)),
         }
     }
 
-    /// A commit as its owner would see it.
-    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Commit, ReadError> {
+    /// When a durable commit was made, whether it is still there or not.
+    pub(crate) fn stamp(&self, seq: Seq) -> Result<Timestamp, ReadError> {
+        match self.reader.stamp(seq)? {
+            Some(at) => Ok(at),
+            None => Err(ReadError::Removed { seq }),
+        }
+    }
+
+    /// The first commit from one `Seq` to another that is there.
+    pub(crate) fn next_commit(&self, from: Seq, last: Seq) -> Result<Option<Commit>, ReadError> {
+        for frame in self.reader.frames(from, last) {
+            if let Some(commit) = self.commit(&frame.map_err(ReadError::Corrupt)?)? {
+                return Ok(Some(commit));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A commit as its owner would see it; `None` of one of which nothing is left.
+    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Option<Commit>, ReadError> {
         let fault = |error: BodyError| self.unreadable(frame.seq(), &error);
         let body = Body::parse(frame.body()).map_err(fault)?;
+        if body.says_nothing() {
+            return Ok(None);
+        }
         let meta = body.meta().map_err(fault)?;
         let mut owned = Vec::with_capacity(body.event_count() as usize);
         let mut events = body.events();
@@ -169,7 +201,7 @@ impl Shared {
             let event = found.event.to_event();
             owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
-        Ok(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned })
+        Ok(Some(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned }))
     }
 
     /// A body that can't be read, with its place.
@@ -206,43 +238,72 @@ impl Shared {
         let mut fault: Option<Unreadable> = None;
         let tiers = self.state.load();
         let mut inserter = tiers.inserter();
-        let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
-            .and_then(|body| inserter.insert(frame.seq, &body))
-        {
-            Ok(()) => {
-                last = Receipt { seq: frame.seq, at: frame.at };
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                fault = Some(open::unreadable(&self.dir, &frame, &error));
-                ControlFlow::Break(())
-            }
-        });
+        let mut fold =
+            |frame: FrameView<'_>| match Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body)) {
+                Ok(()) => {
+                    last = Receipt { seq: frame.seq, at: frame.at };
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    fault = Some(open::unreadable(&self.dir, &frame, &error));
+                    ControlFlow::Break(())
+                }
+            };
+        let walked = match follower.refresh(&mut fold) {
+            Err(LogError::Compacted { .. }) => self.find_again(follower, &mut fold),
+            refreshed => refreshed.map(drop).map_err(|error| OpenError::of_log(&self.dir, error)),
+        };
         drop(inserter);
         if let Some(fault) = fault {
             return Err(fault.into());
         }
-        walked.map_err(|error| match crate::OpenError::of_log(&self.dir, error) {
-            crate::OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
-            crate::OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
-            other @ (crate::OpenError::Io { .. }
-            | crate::OpenError::Permission { .. }
-            | crate::OpenError::NewerFormat { .. }
-            | crate::OpenError::DiskFull { .. }
-            | crate::OpenError::Stopped(_)
-            | crate::OpenError::Missing { .. }
-            | crate::OpenError::NotAStore { .. }
-            | crate::OpenError::ManifestMissing { .. }
-            | crate::OpenError::InUse { .. }
-            | crate::OpenError::Limit(_)) => {
-                ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() }
-            }
+        walked.map_err(|error| match error {
+            OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
+            OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
+            other @ (OpenError::Io { .. }
+            | OpenError::Permission { .. }
+            | OpenError::NewerFormat { .. }
+            | OpenError::DiskFull { .. }
+            | OpenError::Stopped(_)
+            | OpenError::Missing { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::ManifestMissing { .. }
+            | OpenError::InUse { .. }
+            | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
         })?;
         if last.seq > self.published() {
             self.publish(last);
         }
         self.take_up_runs();
         Ok(())
+    }
+
+    /// Finds the log anew, as MANIFEST now knows it, behind what was seen of it: what followed was compacted since. It
+    /// may be compacted again meanwhile.
+    fn find_again(
+        &self,
+        follower: &mut Follower,
+        fold: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), OpenError> {
+        let disk = &self.parts.disk;
+        let mut next = Seq(follower.last_seq().0 + 1);
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            let missing = || OpenError::Missing { dir: self.dir.clone() };
+            let manifest = manifest::read(&**disk, &self.dir)?.ok_or_else(missing)?;
+            let found = open::find(disk, &self.dir, &manifest, next, &mut |frame| {
+                next = Seq(frame.seq.0 + 1);
+                fold(frame)
+            });
+            match found {
+                Err(error) if looks < open::LOOKS_MAX && open::may_be_compaction(&error) => {}
+                found => {
+                    follower.go_on_with(found?.ok_or_else(missing)?);
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Waits until a commit at `seq` is durable, at most for `timeout`; whether it is.

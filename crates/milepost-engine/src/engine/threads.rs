@@ -23,6 +23,7 @@ pub(super) struct Workers {
     leader: Worker,
     recycle: Worker,
     index: Worker,
+    compact: Worker,
     stopping: Arc<AtomicBool>,
 }
 
@@ -58,10 +59,15 @@ impl Workers {
         self.index.wake("milepost-index", &self.stopping, shared, |shared| shared.step_index());
     }
 
+    /// Has the thread that compacts look for work, now and from time to time.
+    pub(super) fn wake_compact(&self, shared: &Arc<Shared>) {
+        self.compact.wake("milepost-compact", &self.stopping, shared, |shared| shared.compact_gently());
+    }
+
     /// Ends the threads and waits for them.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        for worker in [&self.leader, &self.recycle, &self.index] {
+        for worker in self.all() {
             let running = worker.running.lock().take();
             if let Some(running) = running {
                 running.unparker.unpark();
@@ -73,9 +79,13 @@ impl Workers {
         }
     }
 
+    fn all(&self) -> [&Worker; 4] {
+        [&self.leader, &self.recycle, &self.index, &self.compact]
+    }
+
     /// In a forked child: the threads are not there, so there is nothing to wait for.
     pub(super) fn forget(&self) {
-        for worker in [&self.leader, &self.recycle, &self.index] {
+        for worker in self.all() {
             std::mem::forget(worker.running.try_lock().and_then(|mut running| running.take()));
         }
     }

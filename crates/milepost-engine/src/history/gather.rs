@@ -87,8 +87,8 @@ impl Gather<'_> {
             }
         }
         if let Some(key) = self.key {
-            let inherited = self.inherited(fork.as_ref(), key.as_str())?;
             self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key.as_str()))?;
+            let inherited = self.inherited(fork.as_ref(), key.as_str())?;
             let versions = tiers.versions(scope, key.as_str())?;
             self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
             return Ok(());
@@ -122,7 +122,8 @@ impl Gather<'_> {
             if tiers.newest(scope, key, self.last)?.is_none() {
                 self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;
                 let key = Arc::from(key);
-                self.changes(scope, &key, &[], turns, keys.seen()?);
+                let inherited = if self.is_erased_since(fork) { None } else { keys.seen()? };
+                self.changes(scope, &key, &[], turns, inherited);
             }
         }
         Ok(())
@@ -130,7 +131,13 @@ impl Gather<'_> {
 
     /// What a key was when its scope began.
     fn inherited(&self, fork: Option<&Fork>, key: &str) -> Result<Option<Version>, ReadError> {
-        fork.map_or(Ok(None), |fork| self.lineage.find(&fork.origin, key, fork.point))
+        let Some(fork) = fork.filter(|fork| !self.is_erased_since(fork)) else { return Ok(None) };
+        self.lineage.find(&fork.origin, key, fork.point)
+    }
+
+    /// Whether the key that is walked over was erased behind a fork.
+    fn is_erased_since(&self, fork: &Fork) -> bool {
+        self.erased.is_some_and(|mark| mark > fork.place)
     }
 
     /// Merges the versions of a key with what happened to all keys, and keeps the changes.

@@ -103,11 +103,17 @@ impl LineCursor<'_> {
 
     /// The version of the key that a read meets.
     pub(crate) fn seen(&self) -> Result<Option<Version>, Corruption> {
-        for head in self.heads.iter().filter(|head| head.stands == Stands::Behind) {
-            let Head { part, keys, .. } = head;
-            let Some(behind) = part.behind else { return keys.seen(part.seq, part.clear) };
-            if keys.newest(part.seq)?.is_some_and(|version| !behind.stands_after(&version)) {
+        for head in &self.heads {
+            let Head { part, keys, stands } = head;
+            let is_at_key = *stands == Stands::Behind;
+            let Some(behind) = part.behind else {
+                return if is_at_key { keys.seen(part.seq, part.clear) } else { Ok(None) };
+            };
+            if is_at_key && keys.newest(part.seq)?.is_some_and(|version| !behind.stands_after(&version)) {
                 return keys.seen(part.seq, part.clear);
+            }
+            if keys.is_erased_since(self.key(), behind)? {
+                return Ok(None);
             }
         }
         Ok(None)

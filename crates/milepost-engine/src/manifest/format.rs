@@ -44,7 +44,27 @@ pub(crate) struct Manifest {
 pub(crate) struct SegmentRow {
     pub(crate) id: u64,
     pub(crate) first_seq: u64,
-    pub(crate) sealed: Option<SealedRow>,
+    pub(crate) generation: u32,
+    pub(crate) state: SegmentState,
+}
+
+/// What is there of a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) enum SegmentState {
+    /// A file that may still grow, or has no footer.
+    Open,
+    /// A file that can't change any more.
+    Sealed(SealedRow),
+    /// No file: its commits were removed.
+    Dropped(DroppedRow),
+}
+
+/// What is still known of a segment that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct DroppedRow {
+    pub(crate) last_seq: u64,
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
 }
 
 /// What no longer changes once a segment is sealed.
@@ -86,7 +106,7 @@ pub(crate) struct HorizonRow {
 // The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
 const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
 const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
-const _: () = assert!(size_of::<ArchivedManifest>() == 80 && size_of::<ArchivedSegmentRow>() == 48);
+const _: () = assert!(size_of::<ArchivedManifest>() == 80 && size_of::<ArchivedSegmentRow>() == 56);
 
 /// Bytes that are no manifest of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

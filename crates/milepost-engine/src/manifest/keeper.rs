@@ -3,8 +3,9 @@
 //! Invariant: one change at a time. What is written is what was there, changed in one respect; a change that could not
 //! be written leaves what is kept as it was.
 //!
-//! Two change it: the one who leads, when a segment was begun, and the one who makes runs. Its lock is held across IO;
-//! nobody takes another lock meanwhile, and no reader takes it.
+//! Three change it: the one who leads, when a segment was begun, the one who makes runs, and the one who compacts.
+//! What it is to say of the segments is asked under its lock: else one would write down what another one has replaced.
+//! Its lock is held across IO; nobody takes another lock of the engine meanwhile, and no reader takes it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -31,11 +32,20 @@ impl Keeper {
 
     /// Replaces MANIFEST by a changed one, durably.
     pub(crate) fn change(&self, change: impl FnOnce(&mut Manifest)) -> Result<(), OpenError> {
+        self.change_and(change, || ())
+    }
+
+    /// The same, and something that nobody who changes it next may come before.
+    pub(crate) fn change_and<T>(
+        &self,
+        change: impl FnOnce(&mut Manifest),
+        then: impl FnOnce() -> T,
+    ) -> Result<T, OpenError> {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
         write(&*self.disk, &self.dir, &next, &self.latch)?;
         *current = next;
-        Ok(())
+        Ok(then())
     }
 }

@@ -74,7 +74,7 @@ const _: () = assert!(RECORD_BITS + KIND_BITS == 32 && limits::COMMIT_BYTES_MAX 
 
 /// A version in one word; its `Seq` counts from the base.
 #[derive(Clone, Copy)]
-struct Packed(u64);
+pub(super) struct Packed(pub(super) u64);
 
 impl Packed {
     fn of(version: Version, base: u64) -> Packed {
@@ -83,7 +83,7 @@ impl Packed {
         Packed(seq << 32 | u64::from(version.record) << KIND_BITS | version.kind as u64)
     }
 
-    fn version(self, base: u64) -> Version {
+    pub(super) fn version(self, base: u64) -> Version {
         let kind = match self.0 & ((1 << KIND_BITS) - 1) {
             0 => Kind::Set,
             1 => Kind::Expiring,
@@ -98,7 +98,7 @@ impl Packed {
     }
 }
 
-const HEADER_WORDS: usize = 4;
+pub(super) const HEADER_WORDS: usize = 4;
 /// A slot: tag and place, the newest version, the older ones, and a word that is free, for two slots in a line.
 const SLOT_WORDS: usize = 4;
 /// Versions that are looked at without a choice between them.
@@ -267,6 +267,12 @@ impl Keys {
         entry.store(1, u64::from(list) << 32 | keep as u64);
     }
 
+    /// A word of a list of older versions.
+    #[inline]
+    pub(super) fn list_word(&self, list: Place, index: u32) -> &AtomicU64 {
+        &self.arena.words_from(list)[index as usize]
+    }
+
     /// Keys, versions, and about how many bytes they take.
     pub(super) fn sizes(&self) -> (u64, u64, u64) {
         let bytes = self.arena.bytes() + self.slots.bytes();
@@ -274,7 +280,7 @@ impl Keys {
     }
 
     #[inline]
-    fn base(&self) -> u64 {
+    pub(super) fn base(&self) -> u64 {
         self.base.load(Ordering::Relaxed)
     }
 
@@ -303,8 +309,15 @@ impl Keys {
 }
 
 impl<'a> KeyEntry<'a> {
+    #[inline]
     pub(crate) fn index(&self) -> KeyIndex {
         KeyIndex(self.at)
+    }
+
+    /// Its words, and others behind them.
+    #[inline]
+    pub(super) fn words(&self) -> &'a [AtomicU64] {
+        self.words
     }
 
     /// The key.
@@ -398,7 +411,7 @@ fn word_of(bytes: &[u8]) -> u64 {
     }
 }
 
-fn halves(word: u64) -> (u32, u32) {
+pub(super) fn halves(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
 }
 

@@ -69,6 +69,14 @@ enum Asked {
 }
 
 impl<'a> Judging<'a> {
+    /// By what holds now. The horizons are those in force.
+    pub(crate) fn now(shared: &'a Shared, tiers: &'a Tiers) -> Result<Judging<'a>, ReadError> {
+        let rules = Rules::read(tiers, shared, shared.published())?;
+        // The pins behind the horizons: whoever makes one looks at these afterwards.
+        let horizons = (*shared.retention.horizons()).clone();
+        Judging::new(shared, tiers, rules, horizons, (shared.pins.pinned(), Seq::ZERO))
+    }
+
     pub(crate) fn new(
         shared: &'a Shared,
         tiers: &'a Tiers,
@@ -194,6 +202,12 @@ impl OfScope<'_> {
     /// Whether no version of it goes, whatever they are.
     pub(crate) fn keeps_all(&self) -> bool {
         self.asked == Asked::All
+    }
+
+    /// Whether a version was erased, so that its bytes have to go.
+    pub(crate) fn is_erased(&self, key: &str, version: &Version) -> Result<bool, ReadError> {
+        let mark = self.erased.as_ref().map_or(Ok(None), |erased| erased.mark(key))?;
+        Ok(mark.is_some_and(|mark| mark.stands_after(version)))
     }
 
     /// The commits as of which it is read whatever its horizon.

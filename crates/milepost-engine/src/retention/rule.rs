@@ -25,6 +25,18 @@ pub(crate) enum Fate {
     Gone,
 }
 
+impl Fate {
+    /// Whether the version with this index goes, of all that are known of its key. What is known is at least what is
+    /// in any file: so of the first nothing older is left.
+    pub(crate) fn goes_at(self, index: usize) -> bool {
+        match self {
+            Fate::Gone => true,
+            Fate::Bare => index == 0,
+            Fate::Stays => false,
+        }
+    }
+}
+
 /// What is wanted of the versions of a key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Wanted {

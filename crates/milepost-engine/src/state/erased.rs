@@ -1,7 +1,8 @@
 //! What was erased, for whoever reads the past: an erased version is not there, as if it had never been.
 //!
 //! Invariant: an erasure that was published hides every version that stands before it, at once and for good, whether
-//! its bytes are still in a file or not. The newest state needs no such question: an erasure is a delete or a clear as well.
+//! its bytes are still in a file or not. The newest state needs no such question: an erasure is a delete or a clear as
+//! well.
 
 use std::sync::{
     Arc,
@@ -38,8 +39,8 @@ impl Tiers {
         self.memtables().map(Memtable::last_erasure).fold(self.runs_last_erasure, u64::max)
     }
 
-    /// The same, with what is not published yet erased as well: for the judge of the next commit, before whom it stands.
-    /// `None` if these tell it too.
+    /// The same, with what is not published yet erased as well: for the judge of the next commit. `None` if these tell
+    /// it too.
     pub(crate) fn with_unpublished_erasures(&self) -> Option<Tiers> {
         let has_some = self.last_erasure() > self.published.load(Ordering::SeqCst);
         has_some.then(|| Tiers { published: Arc::new(AtomicU64::new(u64::MAX)), ..self.clone() })
@@ -61,6 +62,12 @@ impl Tiers {
         }
         let keys_of = has_keys.then_some(keys_of);
         Ok((whole.is_some() || keys_of.is_some()).then_some(ErasedOf { tiers: self, whole, keys_of }))
+    }
+
+    /// Whether a key, with all that it stands for in the scope, was erased behind a place.
+    pub(crate) fn is_erased_since(&self, scope: &str, key: &str, place: Mark) -> Result<bool, Corruption> {
+        let mark = self.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;
+        Ok(mark.is_some_and(|mark| mark > place))
     }
 
     /// What was found, unless it was erased since.

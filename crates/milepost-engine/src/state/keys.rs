@@ -132,6 +132,12 @@ impl<'t> KeyCursor<'t> {
         }
     }
 
+    /// Whether a key of the scope was erased behind a place.
+    pub(crate) fn is_erased_since(&self, key: &str, place: Mark) -> Result<bool, Corruption> {
+        let mark = self.erased.as_ref().map_or(Ok(None), |erased| erased.mark(key))?;
+        Ok(mark.is_some_and(|mark| mark > place))
+    }
+
     /// Every version of the key that was not erased since, oldest first.
     pub(crate) fn versions(&self) -> Result<Vec<Version>, Corruption> {
         let mut versions = self.versions_ever()?;

@@ -17,6 +17,8 @@ pub(crate) struct ScopeCursor<'t> {
     orders: Vec<(Arc<Vec<SortedScope>>, usize)>,
     runs: Vec<InRun<'t>>,
     prefix: String,
+    /// Whether what is no scope of a user's comes as well.
+    is_of_all: bool,
     name: String,
 }
 
@@ -44,20 +46,25 @@ impl InRun<'_> {
 
 impl<'t> ScopeCursor<'t> {
     pub(super) fn new(tiers: &'t Tiers, prefix: &ScopePrefix) -> Result<ScopeCursor<'t>, Corruption> {
-        let prefix = prefix.as_str().to_owned();
+        let every = ScopeCursor::every(tiers, prefix.as_str())?;
+        Ok(ScopeCursor { prefix: prefix.as_str().to_owned(), is_of_all: false, ..every })
+    }
+
+    /// Whatever has a name, cleared prefixes and what the engine keeps for itself included, from one on.
+    pub(super) fn every(tiers: &'t Tiers, from: &str) -> Result<ScopeCursor<'t>, Corruption> {
         let mut orders = Vec::new();
         for memtable in tiers.memtables() {
             let order = memtable.sorted_scopes();
-            let begin = order.partition_point(|(name, _)| **name < *prefix);
+            let begin = order.partition_point(|(name, _)| **name < *from);
             orders.push((order, begin));
         }
         let mut runs = Vec::new();
         for run in &tiers.runs {
-            let mut walk = InRun { run, cursor: run.scopes_from(&prefix)?, next: None };
+            let mut walk = InRun { run, cursor: run.scopes_from(from)?, next: None };
             walk.advance()?;
             runs.push(walk);
         }
-        Ok(ScopeCursor { orders, runs, prefix, name: String::new() })
+        Ok(ScopeCursor { orders, runs, prefix: String::new(), is_of_all: true, name: String::new() })
     }
 
     /// The next scope; `None` behind the last.
@@ -76,7 +83,7 @@ impl<'t> ScopeCursor<'t> {
             for walk in self.runs.iter_mut().filter(|walk| walk.next.as_deref() == Some(&*self.name)) {
                 walk.advance()?;
             }
-            if is_listed(&self.name, &self.prefix) {
+            if self.is_of_all || is_listed(&self.name, &self.prefix) {
                 return Ok(Some(&self.name));
             }
         }

@@ -1,6 +1,7 @@
 //! [`MemtableSource`]: the versions of a frozen memtable in order, to make a run of.
 //!
-//! Invariant: gives all that the memtable holds, each version once. A scope or a key of which a failed commit left
+//! Invariant: gives all that the memtable holds, each version once, but for claims of
+//! one commit, which a run counts once. A scope or a key of which a failed commit left
 //! nothing but the name is no part of it.
 
 use std::sync::Arc;
@@ -9,7 +10,10 @@ use milepost_index::{Mark, ScopeSeqs, Source, Version};
 use milepost_types::Corruption;
 
 use super::Frozen;
-use crate::memtable::{SortedKey, SortedScope, kind_in_run};
+use crate::memtable::{Descent, KeyIndex, SortedScope, kind_in_run};
+
+/// Keys whose memory is fetched at once.
+const AHEAD: usize = 32;
 
 /// A walk over a frozen memtable.
 #[derive(Debug)]
@@ -20,10 +24,11 @@ pub(crate) struct MemtableSource {
     scopes_read: usize,
     seqs: ScopeSeqs,
     clears: std::vec::IntoIter<Mark>,
-    keys: Arc<Vec<SortedKey>>,
+    keys: Vec<KeyIndex>,
     keys_read: usize,
-    /// Versions of the key that it stands at, oldest first.
-    versions: Vec<Version>,
+    /// The key that it stands at, and those of its versions that are still to be given.
+    key: String,
+    versions: Descent,
 }
 
 impl MemtableSource {
@@ -35,25 +40,23 @@ impl MemtableSource {
             scopes_read: 0,
             seqs: ScopeSeqs::default(),
             clears: Vec::new().into_iter(),
-            keys: Arc::default(),
+            keys: Vec::new(),
             keys_read: 0,
-            versions: Vec::new(),
+            key: String::new(),
+            versions: Descent::default(),
         }
     }
 
     /// Goes to the next key that has a version; whether there is one.
     fn advance(&mut self) -> bool {
-        while let Some(listed) = self.keys.get(self.keys_read) {
+        let memtable = &self.frozen.memtable;
+        while let Some(index) = self.keys.get(self.keys_read) {
+            if self.keys_read.is_multiple_of(AHEAD) {
+                memtable.touch_keys(&self.keys[self.keys_read..self.keys.len().min(self.keys_read + AHEAD)]);
+            }
             self.keys_read += 1;
-            let version = |version: crate::memtable::Version| Version {
-                seq: version.seq,
-                record: version.record,
-                kind: kind_in_run(version.kind),
-            };
-            self.versions = self.frozen.memtable.versions_listed(listed).into_iter().map(version).collect();
-            // Two fences of one scope in one commit are one claim.
-            self.versions.dedup();
-            if !self.versions.is_empty() {
+            if let Some(versions) = memtable.read_key(*index, &mut self.key) {
+                self.versions = versions;
                 return true;
             }
         }
@@ -97,10 +100,11 @@ impl Source for MemtableSource {
     }
 
     fn key(&self) -> &str {
-        &self.keys[self.keys_read - 1].key
+        &self.key
     }
 
     fn next_version(&mut self) -> Result<Option<Version>, Corruption> {
-        Ok(self.versions.pop())
+        let version = self.frozen.memtable.descend(&mut self.versions);
+        Ok(version.map(|version| Version { seq: version.seq, record: version.record, kind: kind_in_run(version.kind) }))
     }
 }

@@ -183,6 +183,11 @@ impl Tiers {
         Ok(None)
     }
 
+    /// The last commit that may have erased anything: 0 for none.
+    pub(crate) fn last_erasure_ever(&self) -> u64 {
+        self.last_erasure()
+    }
+
     /// Whether any scope may have begun as a fork.
     #[inline]
     pub(crate) fn has_forks(&self) -> bool {
@@ -201,6 +206,13 @@ impl Tiers {
 
     /// Every version of a key that was not erased since, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Result<Vec<Version>, Corruption> {
+        let mut versions = self.versions_ever(scope, key)?;
+        self.drop_erased(scope, key, &mut versions)?;
+        Ok(versions)
+    }
+
+    /// Every version of a key, erased or not, oldest first.
+    pub(crate) fn versions_ever(&self, scope: &str, key: &str) -> Result<Vec<Version>, Corruption> {
         let name = Name::new(self.seed, scope, key);
         let mut versions = Vec::new();
         for run in self.runs.iter().rev() {
@@ -210,7 +222,6 @@ impl Tiers {
         }
         let mut in_memory: Vec<Vec<Version>> = self.memtables().map(|memtable| memtable.versions(scope, key)).collect();
         versions.extend(in_memory.drain(..).rev().flatten());
-        self.drop_erased(scope, key, &mut versions)?;
         Ok(versions)
     }
 
@@ -321,6 +332,11 @@ impl Tiers {
     /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
     pub(crate) fn scopes(&self, prefix: &ScopePrefix) -> Result<ScopeCursor<'_>, Corruption> {
         ScopeCursor::new(self, prefix)
+    }
+
+    /// Whatever has a name, from one on, in order: scopes, cleared prefixes, and what the engine keeps for itself.
+    pub(crate) fn every_scope(&self, from: &str) -> Result<ScopeCursor<'_>, Corruption> {
+        ScopeCursor::every(self, from)
     }
 
     /// For folding many commits in a row. One at a time, held by the one who inserts.

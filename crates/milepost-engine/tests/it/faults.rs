@@ -49,8 +49,8 @@ fn a_failed_sync_stops_commits_and_not_reads() {
     assert_eq!(set(&store, b"2").unwrap(), Seq(2));
 }
 
-/// An erasure whose sync failed hid the values that the store still had: it was folded, and no read asked whether it was
-/// durable. Found by the simulator.
+/// An erasure whose sync failed hid the values that the store still had: it was folded, and no read asked whether it
+/// was durable. Found by the simulator.
 #[test]
 fn an_erasure_that_is_not_durable_hides_nothing() {
     let place = || milepost_types::ScopePrefix::parse("s").unwrap();
@@ -267,6 +267,9 @@ impl Disk for Gated {
     }
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.disk.lock_dir(dir)
+    }
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.disk.share_dir(dir)
     }
 }
 

@@ -3,9 +3,11 @@
 //! * `basics`: what is committed is read, after reopening too
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
+//! * `compaction`: what is not kept leaves the disk
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
+//! * `segments`: written anew and dropped, beside commits and readers
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
@@ -20,11 +22,13 @@
 mod basics;
 mod beside;
 mod checkpoints;
+mod compaction;
 mod faults;
 mod forks;
 mod judged;
 mod newer;
 mod restores;
+mod segments;
 mod tickets;
 mod tiers;
 

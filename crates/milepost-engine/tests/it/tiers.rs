@@ -505,3 +505,34 @@ fn readers_never_notice_that_tiers_are_replaced() {
     let report = milepost_engine::verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict, Verdict::Clean);
 }
+
+/// Writers of large commits fill memory faster than one thread makes runs of it: they are slowed down to that, and
+/// memory stays within a few of their commits of what was set.
+#[test]
+fn large_commits_do_not_outrun_the_making_of_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let memory_bytes = 6 << 20;
+    let store = Engine::open(Parts::real(), dir.path(), Settings { memory_bytes, ..Settings::default() }).unwrap();
+    let most = AtomicU64::new(0);
+    std::thread::scope(|threads| {
+        for writer in 0..6_u64 {
+            let (store, most) = (&store, &most);
+            threads.spawn(move || {
+                for round in 0..20 {
+                    let mut request = store.request();
+                    for number in 0..2000 {
+                        let number = (writer * 20 + round) * 2000 + number;
+                        request = request.set(&scope("many"), &key(number), b"1").unwrap();
+                    }
+                    store.commit(request).unwrap();
+                    let stats = store.stats();
+                    most.fetch_max(stats.memtable_bytes + stats.frozen_bytes, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    assert!(store.stats().runs > 0);
+    let most = most.into_inner();
+    assert!(most < 2 * memory_bytes, "{most} bytes of memory");
+    store.close().unwrap();
+}

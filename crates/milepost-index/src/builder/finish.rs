@@ -2,7 +2,7 @@
 //!
 //! Invariant: the file is synced before it is renamed, and the directory before the run is said to be built.
 
-use std::mem;
+use std::{hint::black_box, mem};
 
 use super::{RunBuilder, spill::Spill};
 use crate::{
@@ -20,8 +20,10 @@ pub(super) enum Stage {
     Keys,
     /// This part is next: they are counted from 0.
     Part(usize),
-    /// The slots of keys are next.
-    KeySlots,
+    /// The slots of keys are next: of those that are left, so many are of this block.
+    KeySlots { block: usize, left: u8 },
+    /// They are made, and written up to this byte.
+    KeySlotsMade(usize),
     /// The slots of scopes are next.
     ScopeSlots,
     /// The end of the file is next.
@@ -29,10 +31,12 @@ pub(super) enum Stage {
 }
 
 const PARTS: usize = 7;
+/// Keys whose places in the slots are fetched at once.
+const TOUCHED: usize = 32;
 
 impl RunBuilder {
-    /// Does a part of what is to be done after the last key: copies about so many bytes, or makes the slots of one kind
-    /// (which takes longer the more keys there are). The facts once the run is durable.
+    /// Does a part of what is to be done after the last key: copies about so many bytes, or puts keys into their slots
+    /// until it has read as many of hashes. The facts once the run is durable.
     pub(crate) fn finish_step(&mut self, budget_bytes: u64) -> Result<Option<RunFacts>, BuildError> {
         match self.stage {
             Stage::Keys => {
@@ -40,12 +44,10 @@ impl RunBuilder {
                 self.end_offsets()?;
                 self.stage = Stage::Part(0);
             }
-            Stage::Part(PARTS) => self.stage = Stage::KeySlots,
-            Stage::Part(part) => self.copy(part, budget_bytes)?,
-            Stage::KeySlots => {
-                self.put_key_slots()?;
-                self.stage = Stage::ScopeSlots;
-            }
+            Stage::Part(PARTS) => self.begin_key_slots(),
+            Stage::Part(part) => self.copy_parts(part, budget_bytes)?,
+            Stage::KeySlots { block, left } => self.fill_key_slots(block, left, budget_bytes)?,
+            Stage::KeySlotsMade(written) => self.put_key_slots(written, budget_bytes)?,
             Stage::ScopeSlots => {
                 self.put_scope_slots()?;
                 self.stage = Stage::Tail;
@@ -65,7 +67,19 @@ impl RunBuilder {
         self.parts.restarts.settle(&mut self.files)
     }
 
-    fn copy(&mut self, part: usize, budget_bytes: u64) -> Result<(), BuildError> {
+    /// Copies parts, this one first, for as long as the budget lasts: most are small.
+    fn copy_parts(&mut self, mut part: usize, budget_bytes: u64) -> Result<(), BuildError> {
+        let mut left = budget_bytes;
+        while part < PARTS && left > 0 {
+            left = left.saturating_sub(self.copy(part, left)?);
+            let Stage::Part(next) = self.stage else { break };
+            part = next;
+        }
+        Ok(())
+    }
+
+    /// Copies a part; how many bytes.
+    fn copy(&mut self, part: usize, budget_bytes: u64) -> Result<u64, BuildError> {
         let (parts, sections) = (&mut self.parts, &mut self.meta.sections);
         let rows: [(&mut Spill, &mut Section); PARTS] = [
             (&mut parts.offsets, &mut sections.block_offsets),
@@ -87,20 +101,63 @@ impl RunBuilder {
             let bytes = spill.next_chunk(&mut chunk, &mut self.files)?;
             if bytes.is_empty() {
                 self.stage = Stage::Part(part + 1);
-                return Ok(());
+                break;
             }
             self.out.put(bytes, &self.files)?;
             copied += bytes.len() as u64;
         }
+        Ok(copied)
+    }
+
+    fn begin_key_slots(&mut self) {
+        self.key_slots = vec![0; self.meta.key_shape().bytes() as usize];
+        self.stage = Stage::KeySlots { block: 0, left: self.block_keys.first().copied().unwrap_or(0) };
+    }
+
+    /// Puts keys into their slots, until about so many bytes of hashes were read.
+    fn fill_key_slots(&mut self, mut block: usize, mut left: u8, budget_bytes: u64) -> Result<(), BuildError> {
+        let (shape, mut chunk, mut read) = (self.meta.key_shape(), Vec::new(), 0);
+        while read < budget_bytes {
+            let bytes = self.parts.hashes.next_chunk(&mut chunk, &mut self.files)?;
+            if bytes.is_empty() {
+                self.block_keys = Vec::new();
+                self.stage = Stage::KeySlotsMade(0);
+                return Ok(());
+            }
+            read += bytes.len() as u64;
+            for some in bytes.as_chunks::<8>().0.chunks(TOUCHED) {
+                let hashes = some.iter().map(|hash| u64::from_le_bytes(*hash));
+                // No place depends on another: the processor waits for all of them at once.
+                black_box(hashes.clone().fold(0, |all, hash| all ^ shape.touch(&self.key_slots, hash)));
+                for hash in hashes {
+                    while left == 0 {
+                        block += 1;
+                        left = self.block_keys[block];
+                    }
+                    left -= 1;
+                    shape.insert(&mut self.key_slots, hash, block as u64);
+                }
+            }
+        }
+        self.stage = Stage::KeySlots { block, left };
         Ok(())
     }
 
-    fn put_key_slots(&mut self) -> Result<(), BuildError> {
-        let hashes = mem::take(&mut self.hashes);
-        let blocks = self.block_keys.iter().zip(0_u64..);
-        let numbers = blocks.flat_map(|(keys, block)| std::iter::repeat_n(block, usize::from(*keys)));
-        let table = filled(self.meta.key_shape(), hashes.into_iter().zip(numbers));
-        self.meta.sections.key_slots = self.put_section(&table)?;
+    /// Writes slots that are made.
+    fn put_key_slots(&mut self, written: usize, budget_bytes: u64) -> Result<(), BuildError> {
+        if written == 0 {
+            let bytes = self.key_slots.len() as u64;
+            super::check_room("slots", bytes)?;
+            self.out.align(&self.files)?;
+            self.meta.sections.key_slots = Section { at: self.out.bytes(), bytes };
+        }
+        let end = self.key_slots.len().min(written.saturating_add(usize::try_from(budget_bytes).unwrap_or(usize::MAX)));
+        self.out.put(&self.key_slots[written..end], &self.files)?;
+        self.stage = Stage::KeySlotsMade(end);
+        if end == self.key_slots.len() {
+            self.key_slots = Vec::new();
+            self.stage = Stage::ScopeSlots;
+        }
         Ok(())
     }
 

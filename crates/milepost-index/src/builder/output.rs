@@ -15,14 +15,19 @@ use crate::{
 /// Bytes of one write.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// Bytes after which what was written is made durable: so the last sync of a long file is as short as that of any, and
+/// does not hold up the syncs of others.
+const SYNC_BYTES: u64 = 16 << 20;
+
 /// The file of a run that is being built.
 #[derive(Debug)]
 pub(super) struct Output {
     file: Box<dyn DiskFile>,
     path: PathBuf,
     buffer: Vec<u8>,
-    /// Bytes in the file.
+    /// Bytes in the file, and how many of them are durable.
     written: u64,
+    synced: u64,
     /// Checksum of the page that was begun.
     page: crc32fast::Hasher,
     /// Bytes of that page.
@@ -35,7 +40,7 @@ impl Output {
         let (file, path) = files.create("")?;
         let buffer = Vec::with_capacity(BUFFER_BYTES);
         let page = crc32fast::Hasher::new();
-        Ok(Output { file, path, buffer, written: 0, page, page_bytes: 0, page_crcs: Vec::new() })
+        Ok(Output { file, path, buffer, written: 0, synced: 0, page, page_bytes: 0, page_crcs: Vec::new() })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -94,12 +99,17 @@ impl Output {
             .map_err(|short| files.failure("write", &self.path, need, short.error))?;
         self.written += need;
         self.buffer.clear();
-        Ok(())
+        if self.written - self.synced >= SYNC_BYTES { self.sync_file(files) } else { Ok(()) }
+    }
+
+    fn sync_file(&mut self, files: &Files) -> Result<(), BuildError> {
+        self.synced = self.written;
+        self.file.sync().map_err(|error| files.failure("sync", &self.path, 0, error))
     }
 
     /// Writes what is left, and makes the file durable.
     pub(super) fn sync(&mut self, files: &Files) -> Result<(), BuildError> {
         self.flush(files)?;
-        self.file.sync().map_err(|error| files.failure("sync", &self.path, 0, error))
+        self.sync_file(files)
     }
 }

@@ -21,6 +21,8 @@ pub(super) const SECTION_BYTES_MAX: u64 = u32::MAX as u64;
 pub(super) struct Spill {
     /// The part of the run that it is: also the name of its file.
     part: &'static str,
+    /// Bytes that it keeps in memory.
+    room: usize,
     /// What is not in the file yet: the end of the section.
     pub(super) buffer: Vec<u8>,
     file: Option<(Box<dyn DiskFile>, PathBuf)>,
@@ -34,8 +36,14 @@ pub(super) struct Spill {
 
 impl Spill {
     pub(super) fn new(part: &'static str) -> Spill {
+        Spill::with_room(part, BUFFER_BYTES)
+    }
+
+    /// One that keeps so many bytes in memory.
+    pub(super) fn with_room(part: &'static str, room: usize) -> Spill {
         Spill {
             part,
+            room,
             buffer: Vec::new(),
             file: None,
             written: 0,
@@ -64,7 +72,7 @@ impl Spill {
     /// To be called after every key and scope: checks the section's size, and empties a large buffer into the file.
     pub(super) fn settle(&mut self, files: &mut Files) -> Result<(), BuildError> {
         check_room(self.part, self.bytes())?;
-        if self.buffer.len() >= BUFFER_BYTES { self.flush(files) } else { Ok(()) }
+        if self.buffer.len() >= self.room { self.flush(files) } else { Ok(()) }
     }
 
     fn flush(&mut self, files: &mut Files) -> Result<(), BuildError> {
@@ -91,9 +99,10 @@ impl Spill {
             if let Some((_, path)) = self.file.take() {
                 files.remove(&path);
             }
-            let is_left = self.read < self.bytes();
-            self.read = self.bytes();
-            return Ok(if is_left { &self.buffer } else { &[] });
+            let rest = &self.buffer[(self.read - self.written) as usize..];
+            let now = rest.len().min(BUFFER_BYTES);
+            self.read += now as u64;
+            return Ok(&rest[..now]);
         }
         let (file, path) = self.file.as_ref().expect("what was written is in a file");
         let left = self.written - self.read;

@@ -46,3 +46,29 @@ fn a_section_that_is_full_is_named() {
         assert_eq!(disk.names(), Vec::<PathBuf>::new(), "{what}");
     }
 }
+
+/// Hashes that wait in a file lead to the same slots, and the file goes.
+#[test]
+fn a_run_is_the_same_wherever_its_hashes_wait() {
+    let build = |room: Option<usize>| {
+        let disk = SimDisk::new(0);
+        let mut builder = begin(&disk);
+        if let Some(room) = room {
+            builder.parts.hashes = Spill::with_room("hashes", room);
+        }
+        for scope in 0..3 {
+            builder.scope(&format!("{scope}"), ScopeSeqs::default(), &[]).unwrap();
+            for key in 0..700 * scope {
+                builder.key(&format!("{key:06}"), [Version { seq: 3, record: key, kind: 0 }]).unwrap();
+            }
+        }
+        let facts = builder.finish().unwrap();
+        let path = RunId(1).path(Path::new("/"));
+        assert_eq!(disk.names(), std::slice::from_ref(&path));
+        (facts, disk.file_bytes(&path).unwrap())
+    };
+    let expected = build(None);
+    for room in [1, 1000, 16_000] {
+        assert!(build(Some(room)) == expected, "room for {room} bytes");
+    }
+}

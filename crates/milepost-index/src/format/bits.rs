@@ -9,7 +9,7 @@ const AT_ONCE: u32 = 56;
 #[derive(Debug)]
 pub struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// What is no whole byte yet, in the low bits.
+    /// What is not in the bytes yet, in the low bits. Those above them are in the bytes already.
     open: u64,
     open_bits: u32,
 }
@@ -29,18 +29,29 @@ impl<'a> BitWriter<'a> {
             self.put(number & u64::from(u32::MAX), 32);
             return;
         }
+        if self.open_bits + bits > u64::BITS {
+            self.settle();
+        }
         self.open = self.open << bits | number;
         self.open_bits += bits;
-        while self.open_bits >= 8 {
-            self.open_bits -= 8;
-            self.out.push((self.open >> self.open_bits) as u8);
+    }
+
+    /// Moves whole bytes to the others; fewer than eight bits are left.
+    #[inline]
+    fn settle(&mut self) {
+        if self.open_bits >= 8 {
+            let bytes = (self.open << (u64::BITS - self.open_bits)).swap_bytes().to_le_bytes();
+            self.out.extend_from_slice(&bytes[..self.open_bits as usize / 8]);
+            self.open_bits %= 8;
         }
     }
 
     /// Fills the last byte with zeros.
     pub fn finish(mut self) {
+        self.settle();
         if self.open_bits > 0 {
             self.put(0, 8 - self.open_bits);
+            self.settle();
         }
     }
 }
@@ -69,18 +80,22 @@ pub fn get(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
     word.swap_bytes() << (at_bit % 8) >> (64 - bits)
 }
 
-/// Writes a number of `bits` bits where there are zeros.
+/// Writes a number of `bits` bits, at most 64, where there are zeros; there are eight bytes or more.
 #[inline]
 pub fn set(bytes: &mut [u8], at_bit: usize, number: u64, bits: u32) {
-    let (mut at, mut left) = (at_bit, bits);
-    while left > 0 {
-        let room = 8 - (at % 8) as u32;
-        let now = room.min(left);
-        left -= now;
-        let part = number >> left & ((1 << now) - 1);
-        bytes[at / 8] |= (part << (room - now)) as u8;
-        at += now as usize;
+    if bits == 0 {
+        return;
     }
+    if bits > AT_ONCE {
+        set(bytes, at_bit, number >> 32, bits - 32);
+        set(bytes, at_bit + bits as usize - 32, number & u64::from(u32::MAX), 32);
+        return;
+    }
+    let begin = (at_bit / 8).min(bytes.len() - 8);
+    let word = bytes[begin..].first_chunk_mut::<8>().expect("there are eight bytes");
+    // The first byte is the highest.
+    let placed = number << (u64::BITS as usize - bits as usize - (at_bit - begin * 8));
+    *word = (u64::from_le_bytes(*word) | placed.swap_bytes()).to_le_bytes();
 }
 
 /// How many bits a number needs.

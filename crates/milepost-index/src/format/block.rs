@@ -333,6 +333,13 @@ impl<'a> Block<'a> {
         Ok(Block { scope, count, widths, keys, versions })
     }
 
+    /// The bytes of a block behind the number of its scope.
+    pub fn unscoped(bytes: &[u8]) -> Result<&[u8], Malformed> {
+        let mut fields = Fields::new(bytes);
+        fields.varint32()?;
+        Ok(&bytes[fields.at()..])
+    }
+
     /// The number of its scope.
     #[must_use]
     pub fn scope(&self) -> u32 {
@@ -366,28 +373,32 @@ impl<'a> Block<'a> {
     pub fn read_all(&self, keys: &mut Vec<u8>, entries: &mut Vec<(usize, Entry)>) -> Result<(), Malformed> {
         keys.clear();
         entries.clear();
-        let (mut fields, mut length, mut name) = (Fields::new(&[]), 0, Spelled::default());
-        if let Keys::Spelled(bytes) = self.keys {
-            fields = Fields::new(bytes);
-        }
-        let mut before = 0;
-        for row in 0..self.count {
-            let begin = keys.len();
-            match self.keys {
-                Keys::InColumns(columns, rows) => columns.put_key(rows, row, keys)?,
-                Keys::Spelled(_) => {
+        match self.keys {
+            Keys::InColumns(columns, rows) => {
+                columns.put_keys(rows, self.count, keys)?;
+                let length = keys.len() / self.count;
+                for row in 0..self.count {
+                    entries.push(((row + 1) * length, self.widths.entry(self.versions, row)?));
+                }
+                if !keys.chunks_exact(length).is_sorted_by(|a, b| a < b) {
+                    return Err(Malformed("keys are not in order"));
+                }
+            }
+            Keys::Spelled(bytes) => {
+                // Each that is put together is greater than the one before.
+                let (mut fields, mut length, mut name) = (Fields::new(bytes), 0, Spelled::default());
+                for row in 0..self.count {
                     let (shared, rest) = read_spelled(&mut fields, &mut length)?;
                     name.next(shared, rest)?;
                     keys.extend_from_slice(name.bytes());
+                    entries.push((keys.len(), self.widths.entry(self.versions, row)?));
+                }
+                if !fields.is_at_end() {
+                    return Err(Malformed("more keys than a block says"));
                 }
             }
-            if row > 0 && keys[before..begin] >= keys[begin..] {
-                return Err(Malformed("keys are not in order"));
-            }
-            before = begin;
-            entries.push((keys.len(), self.widths.entry(self.versions, row)?));
         }
-        if fields.is_at_end() { Ok(()) } else { Err(Malformed("more keys than a block says")) }
+        Ok(())
     }
 
     /// Appends the first key.

@@ -55,58 +55,70 @@ struct Spread {
 pub struct ColumnEncoder {
     least: Vec<u8>,
     most: Vec<u8>,
+    /// 1 where all are digits.
+    digits: Vec<u8>,
     columns: Vec<u8>,
+    /// Those that are not the same in all keys.
+    codes: Vec<Code>,
     row_bits: usize,
+}
+
+/// How some places beside each other are written.
+#[derive(Clone, Copy, Debug)]
+struct Code {
+    at: usize,
+    count: usize,
+    bits: u32,
+    /// Of a range; digits have none.
+    least: Option<u8>,
 }
 
 impl ColumnEncoder {
     /// Finds the columns of keys of one length, at least one. How many bytes columns and rows take.
-    pub fn plan<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]> + Clone) -> usize {
-        let mut rest = keys.clone();
-        let first = rest.next().expect("there is a key");
-        self.least.clear();
-        self.least.extend_from_slice(first);
-        self.most.clear();
-        self.most.extend_from_slice(first);
+    pub fn plan<'k>(&mut self, mut keys: impl Iterator<Item = &'k [u8]>) -> usize {
+        let first = keys.next().expect("there is a key");
+        let bytes = [&mut self.least, &mut self.most];
+        bytes.into_iter().for_each(|bytes| first.clone_into(bytes));
+        self.digits.clear();
+        self.digits.extend(first.iter().map(|byte| is_digit(*byte)));
         let mut count = 1;
-        for key in rest {
+        // Each loop on its own: that many bytes at once.
+        for key in keys {
             count += 1;
             self.least.iter_mut().zip(key).for_each(|(least, byte)| *least = (*least).min(*byte));
             self.most.iter_mut().zip(key).for_each(|(most, byte)| *most = (*most).max(*byte));
+            self.digits.iter_mut().zip(key).for_each(|(digits, byte)| *digits &= is_digit(*byte));
         }
         self.columns.clear();
+        self.codes.clear();
         self.row_bits = 0;
-        let mut at = 0;
-        while at < first.len() {
-            at += self.column(first, at, &keys);
+        let (mut at, length) = (0, self.least.len());
+        while at < length {
+            at += self.column(at);
         }
         self.columns.len() + bits::bytes_of(count, self.row_bits)
     }
 
     /// Writes the column that begins at a place; how many places it takes.
-    fn column<'k>(&mut self, first: &[u8], at: usize, keys: &(impl Iterator<Item = &'k [u8]> + Clone)) -> usize {
+    fn column(&mut self, at: usize) -> usize {
+        let length = self.least.len();
         let spread = |at: usize| Spread { least: self.least[at], most: self.most[at] };
-        let is_digits = |at: usize| {
-            let spread = spread(at);
-            spread.bits() > RANGE_BITS_FIRST
-                && digit(spread.least).and(digit(spread.most)).is_some()
-                && keys.clone().all(|key| digit(key[at]).is_some())
-        };
+        let is_digits = |at: usize| self.digits[at] == 1 && spread(at).bits() > RANGE_BITS_FIRST;
         if spread(at).bits() == 0 {
-            let more = (at..first.len().min(at + LONG_MAX)).take_while(|at| spread(*at).bits() == 0).count();
+            let more = (at..length.min(at + LONG_MAX)).take_while(|at| spread(*at).bits() == 0).count();
             self.columns.push((more - 1) as u8);
-            self.columns.extend_from_slice(&first[at..at + more]);
+            self.columns.extend_from_slice(&self.least[at..at + more]);
             return more;
         }
         if is_digits(at) {
-            let count = (at..first.len().min(at + LONG_MAX)).take_while(|at| is_digits(*at)).count();
+            let count = (at..length.min(at + LONG_MAX)).take_while(|at| is_digits(*at)).count();
             self.columns.push(1 << 6 | (count - 1) as u8);
-            self.row_bits += 4 * count;
+            self.code(Code { at, count, bits: 4, least: None });
             return count;
         }
         let (mut all, mut count) = (spread(at), 1);
         let bits = all.bits();
-        for next in at + 1..first.len().min(at + RANGE_MAX) {
+        for next in at + 1..length.min(at + RANGE_MAX) {
             let wider = Spread { least: all.least.min(spread(next).least), most: all.most.max(spread(next).most) };
             if spread(next).bits() != bits || wider.bits() != bits || is_digits(next) {
                 break;
@@ -115,8 +127,13 @@ impl ColumnEncoder {
         }
         self.columns.push(1 << 7 | ((bits - 1) as u8) << 4 | (count - 1) as u8);
         self.columns.push(all.least);
-        self.row_bits += bits as usize * count;
+        self.code(Code { at, count, bits, least: Some(all.least) });
         count
+    }
+
+    fn code(&mut self, code: Code) {
+        self.row_bits += code.bits as usize * code.count;
+        self.codes.push(code);
     }
 
     /// The columns that were found.
@@ -127,9 +144,15 @@ impl ColumnEncoder {
 
     /// Writes the row of a key that the columns were found for.
     pub fn put_row(&self, key: &[u8], out: &mut BitWriter<'_>) {
-        let columns = Columns { bytes: &self.columns, length: key.len(), row_bits: self.row_bits };
-        let fits = columns.each(key, |code, bits| out.put(code, bits));
-        assert!(fits == Ok(true), "the columns were found for this key");
+        for Code { at, count, bits, least } in &self.codes {
+            for byte in &key[*at..at + count] {
+                let code = match least {
+                    Some(least) => byte - least,
+                    None => digit(*byte).expect("the columns were found for this key"),
+                };
+                out.put(u64::from(code), *bits);
+            }
+        }
     }
 }
 
@@ -241,9 +264,38 @@ impl<'a> Columns<'a> {
         Ok(agrees)
     }
 
+    /// Appends the keys of the first `count` rows, one behind the other. A column at a time: what there is to know of
+    /// it is read once.
+    pub fn put_keys(&self, rows: &[u8], count: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let begin = out.len();
+        out.resize(begin + count * self.length, 0);
+        let (mut fields, mut at, mut place) = (Fields::new(self.bytes), 0, 0);
+        while place < self.length {
+            let column = read_column(&mut fields)?;
+            let places = place..place + column.count();
+            let mut at_bit = at;
+            for key in out[begin..].chunks_exact_mut(self.length) {
+                let key = &mut key[places.clone()];
+                match column {
+                    Column::Same(bytes) => key.copy_from_slice(bytes),
+                    Column::Digits { .. } => put_digits(rows, at_bit, key),
+                    Column::Range { bits, least, .. } => {
+                        for (byte, nth) in key.iter_mut().zip(0..) {
+                            let above = bits::get(rows, at_bit + nth * bits as usize, bits) as u8;
+                            *byte = least.checked_add(above).ok_or(ABOVE_ALL)?;
+                        }
+                    }
+                }
+                at_bit += self.row_bits;
+            }
+            at += column.bits() as usize * column.count();
+            place = places.end;
+        }
+        Ok(())
+    }
+
     /// Appends the key of a row.
     pub fn put_key(&self, rows: &[u8], row: usize, out: &mut Vec<u8>) -> Result<(), Malformed> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let (mut fields, mut at, mut left) = (Fields::new(self.bytes), row * self.row_bits, self.length);
         while left > 0 {
             let column = read_column(&mut fields)?;
@@ -259,7 +311,7 @@ impl<'a> Columns<'a> {
                 Column::Range { count, bits, least } => {
                     for _ in 0..count {
                         let above = bits::get(rows, at, bits) as u8;
-                        out.push(least.checked_add(above).ok_or(Malformed("a byte above all bytes"))?);
+                        out.push(least.checked_add(above).ok_or(ABOVE_ALL)?);
                         at += bits as usize;
                     }
                 }
@@ -301,6 +353,28 @@ fn read_column<'a>(fields: &mut Fields<'a>) -> Result<Column<'a>, Malformed> {
         }
     })
 }
+
+/// 1 for a digit, 0 for another byte.
+#[inline]
+fn is_digit(byte: u8) -> u8 {
+    u8::from(byte.wrapping_sub(b'0') < 10) | u8::from(byte.wrapping_sub(b'a') < 6)
+}
+
+/// Puts digits in the place of other bytes, as many as a number holds at a time.
+#[inline]
+fn put_digits(rows: &[u8], at_bit: usize, digits: &mut [u8]) {
+    const AT_ONCE: usize = 14;
+    for (some, nth) in digits.chunks_mut(AT_ONCE).zip(0..) {
+        let bits = 4 * some.len();
+        let number = bits::get(rows, at_bit + nth * 4 * AT_ONCE, bits as u32);
+        for (digit, shift) in some.iter_mut().zip((0..bits).step_by(4).rev()) {
+            *digit = DIGITS[(number >> shift & 15) as usize];
+        }
+    }
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+const ABOVE_ALL: Malformed = Malformed("a byte above all bytes");
 
 /// The value of a digit.
 #[inline]

@@ -85,14 +85,19 @@ impl Shape {
     #[inline]
     #[must_use]
     pub fn look(&self, line: &[u8; LINE_BYTES], hash: u64) -> Hits {
-        let wanted = u64::from(tag(hash)) * BYTES_OF_ONE;
+        Hits { slots: self.with_tag(line, tag(hash)), ends: line[self.slots as usize - 1] == 0 }
+    }
+
+    /// A bit for each slot with this tag.
+    #[inline]
+    fn with_tag(&self, line: &[u8; LINE_BYTES], tag: u8) -> u64 {
+        let wanted = u64::from(tag) * BYTES_OF_ONE;
         let mut slots = 0;
         for (word, at) in line.as_chunks::<8>().0.iter().zip((0..self.slots).step_by(8)) {
             slots |= zero_bytes(u64::from_le_bytes(*word) ^ wanted) << at;
         }
         // Numbers stand behind the tags.
-        slots &= u64::MAX >> (u64::BITS - self.slots);
-        Hits { slots, ends: line[self.slots as usize - 1] == 0 }
+        slots & u64::MAX >> (u64::BITS - self.slots)
     }
 
     /// The number in a slot that is not empty.
@@ -108,20 +113,25 @@ impl Shape {
         line[..self.slots as usize].iter().filter(|tag| **tag != 0).count() as u64
     }
 
+    /// Touches where a number goes, so that the processor fetches it; what comes back depends on it.
+    #[inline]
+    #[must_use]
+    pub fn touch(&self, table: &[u8], hash: u64) -> u8 {
+        table[self.home(hash) as usize * LINE_BYTES]
+    }
+
     /// Puts a number into the first empty slot from the home of its hash on. `table` has all lines.
+    #[inline]
     pub fn insert(&self, table: &mut [u8], hash: u64, number: u64) {
         let mut home = self.home(hash);
+        let lines = table.as_chunks_mut::<LINE_BYTES>().0;
         for _ in 0..self.lines {
-            let at = home as usize * LINE_BYTES;
-            let line = &mut table[at..at + LINE_BYTES];
-            if let Some(slot) = (0..self.slots as usize).find(|slot| line[*slot] == 0) {
-                line[slot] = tag(hash);
-                bits::set(
-                    line,
-                    (self.slots * TAG_BITS) as usize + slot * self.number_bits as usize,
-                    number,
-                    self.number_bits,
-                );
+            let line = &mut lines[home as usize];
+            let empty = self.with_tag(line, 0);
+            if empty != 0 {
+                let slot = empty.trailing_zeros();
+                line[slot as usize] = tag(hash);
+                bits::set(line, (self.slots * TAG_BITS + slot * self.number_bits) as usize, number, self.number_bits);
                 return;
             }
             home = self.after(home);

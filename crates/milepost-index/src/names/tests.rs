@@ -15,6 +15,7 @@ fn only_exact_names_are_runs() {
         ("000042.run.tmp", None, true),
         ("000042.run.changes.tmp", None, true),
         ("000042.run.offsets.tmp", None, true),
+        ("000042.run.hashes.tmp", None, true),
         ("000042.run.notes.tmp", None, false),
         ("42.run.tmp", None, false),
         ("notes.tmp", None, false),

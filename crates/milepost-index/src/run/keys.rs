@@ -8,6 +8,7 @@ use super::{Run, ScopeView, Versions};
 use crate::{
     format::block::{Block, Entry},
     pages::Damage,
+    source::WholeBlock,
 };
 
 impl Run {
@@ -144,6 +145,55 @@ impl KeyPlace {
     /// The next key and its versions.
     pub(crate) fn read_key<'a>(&mut self, run: &'a Run) -> Result<Option<(&str, Versions<'a>)>, Corruption> {
         self.read_next(run).map_err(|damage| run.corrupt(damage))
+    }
+
+    /// Whether the key that was passed last is the first of its block.
+    pub(crate) fn is_at_block(&self) -> bool {
+        self.passed == 1
+    }
+
+    /// The block that the key that was passed last is the first of: see [`crate::Source::take_block`].
+    pub(crate) fn take_block<'a>(
+        &'a mut self,
+        run: &'a Run,
+        bound: Option<&str>,
+        blocks: u32,
+    ) -> Result<Option<WholeBlock<'a>>, Corruption> {
+        self.take_whole(run, bound, blocks).map_err(|damage| run.corrupt(damage))
+    }
+
+    fn take_whole<'a>(
+        &'a mut self,
+        run: &'a Run,
+        bound: Option<&str>,
+        blocks: u32,
+    ) -> Result<Option<WholeBlock<'a>>, Damage> {
+        let block = self.next_block - 1;
+        let is_alone = self.is_at_block() && self.is_below(run, block, bound, blocks)?;
+        if !is_alone || self.entries.iter().any(|(_, entry)| entry.older.is_some()) {
+            return Ok(None);
+        }
+        for (_, entry) in &self.entries {
+            run.check_seq(entry.newest.seq, self.block_at)?;
+        }
+        let (bytes, at) = run.block(block)?;
+        let unscoped = Block::unscoped(bytes).map_err(Damage::at(at))?;
+        self.passed = self.entries.len();
+        Ok(Some(WholeBlock { unscoped, keys: &self.keys, entries: &self.entries }))
+    }
+
+    /// Whether so many blocks of the scope from this one on are there, and their keys are below `bound`: known by the
+    /// first key of the one behind them.
+    fn is_below(&self, run: &Run, block: u32, bound: Option<&str>, blocks: u32) -> Result<bool, Damage> {
+        let left = self.end_block - block;
+        let Some(bound) = bound else { return Ok(blocks <= left) };
+        if blocks >= left {
+            return Ok(false);
+        }
+        let (behind, at) = self.block(run, block + blocks)?;
+        let mut first = Vec::new();
+        behind.put_first_key(&mut first).map_err(Damage::at(at))?;
+        Ok(*first <= *bound.as_bytes())
     }
 
     fn read_next<'a>(&mut self, run: &'a Run) -> Result<Option<(&str, Versions<'a>)>, Damage> {

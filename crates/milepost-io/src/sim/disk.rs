@@ -15,7 +15,7 @@ use super::{
     SimDisk,
     faults::{FaultKind, Op},
     names::{DirId, FileId, Names, Node, errno, parts},
-    state::State,
+    state::{Hold, State},
 };
 use crate::{DirEntry, DirLock, Disk, DiskFile, Map, OpenMode};
 
@@ -32,13 +32,14 @@ struct SimFile {
 struct SimDirLock {
     state: Arc<Mutex<State>>,
     directory: DirId,
+    hold: Hold,
 }
 
 impl DirLock for SimDirLock {}
 
 impl Drop for SimDirLock {
     fn drop(&mut self) {
-        self.state.lock().locks.remove(&self.directory);
+        self.state.lock().unlock(self.directory, self.hold);
     }
 }
 
@@ -153,8 +154,22 @@ impl Disk for SimDisk {
         state.power()?;
         let directory = state.names.directory(dir)?;
         state.begin(Op::LockDir, dir)?;
-        let is_free = state.locks.insert(directory);
-        Ok(is_free.then(|| Box::new(SimDirLock { state: Arc::clone(&self.0), directory }) as Box<dyn DirLock>))
+        Ok(self.held(&mut state, directory, Hold::Alone))
+    }
+
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        let mut state = self.state();
+        state.power()?;
+        let directory = state.names.directory(dir)?;
+        state.begin(Op::LockDir, dir)?;
+        Ok(self.held(&mut state, directory, Hold::Shared))
+    }
+}
+
+impl SimDisk {
+    fn held(&self, state: &mut State, directory: DirId, hold: Hold) -> Option<Box<dyn DirLock>> {
+        let is_taken = state.lock(directory, hold);
+        is_taken.then(|| Box::new(SimDirLock { state: Arc::clone(&self.0), directory, hold }) as Box<dyn DirLock>)
     }
 }
 

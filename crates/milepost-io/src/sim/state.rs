@@ -40,6 +40,13 @@ impl Inode {
     }
 }
 
+/// How a directory is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    Alone,
+    Shared,
+}
+
 /// Everything that a disk is.
 #[derive(Clone, Debug)]
 pub(super) struct State {
@@ -56,7 +63,8 @@ pub(super) struct State {
     pub(super) trace: u64,
     pub(super) faults: Faults,
     pub(super) capacity: Option<u64>,
-    pub(super) locks: BTreeSet<DirId>,
+    /// Who holds each directory: so many shared ones, or one alone.
+    locks: BTreeMap<DirId, (Hold, u32)>,
     /// Draws how much of the write during which the power goes off is done.
     rng: SimRng,
 }
@@ -75,14 +83,14 @@ impl State {
             trace: mix(seed),
             faults: Faults::default(),
             capacity: None,
-            locks: BTreeSet::new(),
+            locks: BTreeMap::new(),
             rng: SimRng::new(seed),
         }
     }
 
     /// The same disk, held by nobody.
     pub(super) fn let_go(&self) -> State {
-        let mut state = State { locks: BTreeSet::new(), ..self.clone() };
+        let mut state = State { locks: BTreeMap::new(), ..self.clone() };
         for inode in state.files.values_mut() {
             inode.handles = 0;
         }
@@ -106,6 +114,27 @@ impl State {
         }
         reborn.rng = SimRng::new(reborn.trace);
         reborn
+    }
+
+    /// Takes a lock if it is free; whether it was.
+    pub(super) fn lock(&mut self, directory: DirId, hold: Hold) -> bool {
+        let (held, count) = self.locks.entry(directory).or_insert((hold, 0));
+        let is_free = *count == 0 || (*held, hold) == (Hold::Shared, Hold::Shared);
+        if is_free {
+            *count += 1;
+        }
+        is_free
+    }
+
+    pub(super) fn unlock(&mut self, directory: DirId, hold: Hold) {
+        if let Some((held, count)) = self.locks.get_mut(&directory)
+            && *held == hold
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.locks.remove(&directory);
+            }
+        }
     }
 
     pub(super) fn count(&self, op: Op) -> u64 {

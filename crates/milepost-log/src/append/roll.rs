@@ -4,13 +4,15 @@
 //! roll and loses nothing. From then on the old segment is whole by the next one's first `Seq`, whether its footer gets
 //! to the disk or not.
 
+use std::sync::Arc;
+
 use milepost_types::Seq;
 
 use super::{LogWriter, Open};
 use crate::{
     AppendError, SegmentId,
     begin::{begin_segment, stopped},
-    format::header::SegmentHeader,
+    format::header::first_written,
     seal::seal,
     segment::Part,
 };
@@ -26,24 +28,20 @@ impl LogWriter {
         }
         self.sync().map_err(AppendError::Stopped)?;
         let chain = self.open.chain;
-        let header = SegmentHeader {
-            id: SegmentId(self.open.header.id.0 + 1),
-            store: self.store,
-            first_seq: chain.next_seq,
-            epoch: self.epoch,
-            salt: self.salts.next(),
-        };
+        let id = SegmentId(self.open.header.id.0 + 1);
+        let header = first_written(id, self.store, chain.next_seq, self.epoch, self.salts.next());
         let begun = begin_segment(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
         let next = Open::begun(header, begun, chain.last_at);
         let open = &self.open;
         let sealed = seal(&open.file, &open.header, open.heap.heap(), (chain.prev_crc, chain.last_at), open.end)
             .map_err(|error| stopped(&self.latch, self.open.heap.path(), "seal", &error))?;
         debug_assert_eq!(last_seq(&sealed), chain.next_seq.prev());
-        let mut parts = self.reader.shape().parts.clone();
-        let worn = parts.pop();
-        parts.push(sealed);
-        parts.push(Part::Heap(std::sync::Arc::clone(next.heap.heap())));
-        self.reader.replace(parts);
+        let worn = self.reader.change(|parts| {
+            let worn = parts.pop();
+            parts.push(sealed);
+            parts.push(Part::Heap(Arc::clone(next.heap.heap())));
+            worn
+        });
         self.open = next;
         // Hundreds of thousands of frames: freeing them here would make the next batch wait.
         worn.into_iter().for_each(|part| self.shared.wear(part));

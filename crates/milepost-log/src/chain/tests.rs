@@ -1,7 +1,7 @@
 //! Each rule of the chain, broken alone.
 
 use super::*;
-use crate::{SegmentId, StoreId};
+use crate::{SegmentId, StoreId, format::header::first_written};
 
 fn chain() -> Chain {
     Chain { prev_crc: 5, epoch: 3, next_seq: Seq(10), last_at: Timestamp(100), batch_first: Seq(8) }
@@ -39,7 +39,7 @@ fn only_the_next_seq_is_expected_and_the_last_never() {
 
 #[test]
 fn what_is_written_links() {
-    let header = SegmentHeader { id: SegmentId(1), store: StoreId([0; 16]), first_seq: Seq(10), epoch: 1, salt: 77 };
+    let header = first_written(SegmentId(1), StoreId([0; 16]), Seq(10), 1, 77);
     let mut written = Chain::begin(&header, Timestamp::MIN);
     let mut read = written;
     for batch_first in [10, 10, 12] {

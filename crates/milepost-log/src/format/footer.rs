@@ -11,6 +11,8 @@
 //!   16  magic              8  "MPSTFTR\0"
 //! ```
 //!
+//! A segment that was written anew has another archive (`format/kept.rs`) in the same place.
+//!
 //! Invariant: offsets increase, are divisible by 8, begin at 64 and end before the footer; there is one for every `Seq`
 //! from the first to the last, and so is a step of time. [`FooterView`] exists only after that was checked, and then
 //! finds an offset or a moment without reading the archive again.
@@ -23,9 +25,10 @@ use thiserror::Error;
 
 use super::{
     ALIGN_BYTES, Seed,
-    header::SEGMENT_HEADER_BYTES,
-    times::{self, BLOCK_FRAMES, Times},
-    u16_at, u32_at, u64_at,
+    header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+    kept::{self, KeptTable},
+    times::{ArchivedTimes, Times, TimesView},
+    u32_at,
 };
 
 /// Bytes of the trailer, the last of a sealed file.
@@ -86,20 +89,27 @@ pub struct FooterView {
     pub last_crc: u32,
     /// Checksum of the archive.
     pub archive_crc: u32,
-    offsets_at: usize,
-    firsts_at: usize,
-    shifts_at: usize,
-    steps_at: usize,
-    frames: usize,
+    /// Where each frame begins; of those that are kept, where not all are.
+    pub(super) offsets_at: usize,
+    pub(super) times: TimesView,
+    /// How many commits it tells of.
+    pub(super) frames: usize,
+    /// Which commits are kept; `None` where all are.
+    pub(super) kept: Option<KeptTable>,
 }
 
 /// The bytes of footer and trailer, and the checksum of the archive.
 #[must_use]
 pub fn encode(footer: &Footer, segment_crc: u32, seed: Seed) -> (Vec<u8>, u32) {
     let archive = rkyv::to_bytes::<rancor::Error>(footer).expect("an archive in memory can only fail to allocate");
-    let archive_crc = seed.crc(&archive);
+    with_trailer(&archive, segment_crc, seed)
+}
+
+/// The bytes of an archive and its trailer, and the checksum of the archive.
+pub(super) fn with_trailer(archive: &[u8], segment_crc: u32, seed: Seed) -> (Vec<u8>, u32) {
+    let archive_crc = seed.crc(archive);
     let mut bytes = Vec::with_capacity(archive.len() + TRAILER_BYTES);
-    bytes.extend_from_slice(&archive);
+    bytes.extend_from_slice(archive);
     let archive_bytes = u32::try_from(archive.len()).expect("a segment holds fewer than 2^30 / 8 frames");
     let mut trailer = [0; TRAILER_BYTES];
     trailer[..4].copy_from_slice(&archive_bytes.to_le_bytes());
@@ -125,16 +135,41 @@ pub fn begins_at(file: &[u8]) -> Option<usize> {
     trailer_at.checked_sub(u32_at(&file[trailer_at..], 0) as usize)
 }
 
-/// Reads and checks the footer of a whole segment file.
-pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
-    let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or(FooterFault::Missing)?;
-    let trailer = &file[trailer_at..];
+/// Whether the last bytes of a file are the trailer of this very segment.
+#[must_use]
+pub fn is_sealed(tail: &[u8], segment_crc: u32) -> bool {
+    tail.len().checked_sub(TRAILER_BYTES).is_some_and(|at| check_trailer(&tail[at..], segment_crc).is_ok())
+}
+
+fn check_trailer(trailer: &[u8], segment_crc: u32) -> Result<(), FooterFault> {
     if trailer[16..] != MAGIC {
         return Err(FooterFault::Missing);
     }
     if crc32fast::hash(&trailer[..12]) != u32_at(trailer, 12) || u32_at(trailer, 8) != segment_crc {
         return Err(FooterFault::Trailer);
     }
+    Ok(())
+}
+
+/// Reads and checks the footer of a whole segment file.
+pub fn decode_of(header: &SegmentHeader, file: &[u8]) -> Result<FooterView, FooterFault> {
+    if header.generation == 0 {
+        return decode(file, header.crc(), header.seed());
+    }
+    kept::decode(file, header.crc(), header.seed())
+}
+
+/// The same of a segment as it was first written.
+pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, FooterFault> {
+    let (archive, begins_at, archive_crc) = archive_of(file, segment_crc, seed)?;
+    read_archive(archive, begins_at, archive_crc)
+}
+
+/// The archive of a footer, where it begins, and its checksum, which was checked.
+pub(super) fn archive_of(file: &[u8], segment_crc: u32, seed: Seed) -> Result<(&[u8], usize, u32), FooterFault> {
+    let trailer_at = file.len().checked_sub(TRAILER_BYTES).ok_or(FooterFault::Missing)?;
+    let trailer = &file[trailer_at..];
+    check_trailer(trailer, segment_crc)?;
     let begins_at = begins_at(file).ok_or(FooterFault::Trailer)?;
     if begins_at < SEGMENT_HEADER_BYTES || !begins_at.is_multiple_of(ALIGN_BYTES) {
         return Err(FooterFault::Content);
@@ -144,7 +179,7 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, F
     if seed.crc(archive) != archive_crc {
         return Err(FooterFault::Crc);
     }
-    read_archive(archive, begins_at, archive_crc)
+    Ok((archive, begins_at, archive_crc))
 }
 
 /// Validates the archive in an aligned copy, and notes where its table of offsets lies.
@@ -162,59 +197,61 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
         last_crc: footer.last_crc.to_native(),
         archive_crc,
         offsets_at: place(footer.offsets.as_ptr().cast()),
-        firsts_at: place(footer.times.firsts.as_ptr().cast()),
-        shifts_at: place(footer.times.shifts.as_ptr()),
-        steps_at: place(footer.times.steps.as_ptr().cast()),
+        times: TimesView::of(&footer.times, place),
         frames: footer.offsets.len(),
+        kept: None,
     };
-    let frames = view.last_seq.0.checked_sub(view.first_seq.0).and_then(|count| count.checked_add(1));
-    let counted = frames == Some(view.frames as u64) && view.first_seq > Seq::ZERO && view.first_at <= view.last_at;
+    let starts_first = footer.offsets.first().is_some_and(|first| first.to_native() as usize == SEGMENT_HEADER_BYTES);
+    let offsets = footer.offsets.iter().map(|offset| offset.to_native());
+    let is_sound =
+        view.counts(&footer.times) && starts_first && end_of_ordered(offsets).is_some_and(|end| end <= begins_at);
+    if is_sound { Ok(view) } else { Err(FooterFault::Content) }
+}
+
+/// Where frames that begin at these offsets end at the earliest; `None` if they can't begin there.
+pub(super) fn end_of_ordered(offsets: impl Iterator<Item = u32>) -> Option<usize> {
     let mut end = SEGMENT_HEADER_BYTES;
-    let mut ordered = footer.offsets.first().is_some_and(|first| first.to_native() as usize == end);
-    for offset in footer.offsets.iter() {
-        let offset = offset.to_native() as usize;
+    let mut ordered = true;
+    for offset in offsets {
+        let offset = offset as usize;
         ordered &= offset >= end && offset.is_multiple_of(ALIGN_BYTES);
         end = offset + super::frame::FRAME_HEADER_BYTES;
     }
-    if counted && ordered && end <= begins_at && times_are_sound(footer, &view) {
-        Ok(view)
-    } else {
-        Err(FooterFault::Content)
-    }
-}
-
-/// Whether there is a step for each frame, and whether they never go back.
-fn times_are_sound(footer: &ArchivedFooter, view: &FooterView) -> bool {
-    let times = &footer.times;
-    let blocks = view.frames.div_ceil(BLOCK_FRAMES);
-    let firsts = times.firsts.iter().map(|first| first.to_native());
-    times.steps.len() == view.frames
-        && times.firsts.len() == blocks
-        && times.shifts.len() == blocks
-        && times.firsts.first().is_some_and(|first| first.to_native() == view.first_at.0)
-        && firsts.is_sorted()
-        && times.shifts.iter().all(|shift| u32::from(*shift) < u64::BITS)
-        && times
-            .steps
-            .chunks(BLOCK_FRAMES)
-            .all(|block| block[0] == 0 && block.iter().map(|step| step.to_native()).is_sorted())
+    ordered.then_some(end)
 }
 
 impl FooterView {
-    /// How many frames the segment has.
+    /// Whether its numbers fit each other and the times.
+    pub(super) fn counts(&self, times: &ArchivedTimes) -> bool {
+        let frames = self.last_seq.0.checked_sub(self.first_seq.0).and_then(|count| count.checked_add(1));
+        frames == Some(self.frames as u64)
+            && self.first_seq > Seq::ZERO
+            && self.first_at <= self.last_at
+            && times.is_sound(self.frames, self.first_at)
+    }
+
+    /// How many commits the segment is of: those that were removed are counted.
     #[must_use]
     pub fn frames(&self) -> usize {
         self.frames
     }
 
-    /// Where the frame with this index begins; `file` is the file that the footer was read from.
+    /// Which commits are kept; `None` where all are.
+    #[must_use]
+    pub fn kept(&self) -> Option<&KeptTable> {
+        self.kept.as_ref()
+    }
+
+    /// Where the frame with this index begins, in a segment that keeps all; `file` is the file that the footer was read
+    /// from.
     #[must_use]
     pub fn offset(&self, file: &[u8], index: usize) -> u32 {
         u32_at(file, self.offset_at(index))
     }
 
-    /// Where in the file it stands where the frame with this index begins.
+    /// Where in the file it stands where the frame with this index begins; the index among those that are kept.
     #[must_use]
+    #[inline]
     pub fn offset_at(&self, index: usize) -> usize {
         assert!(index < self.frames, "frame {index} of {}", self.frames);
         self.offsets_at + 4 * index
@@ -227,31 +264,18 @@ impl FooterView {
         at: Timestamp,
         read: impl Fn(Range<usize>) -> Result<&'f [u8], E>,
     ) -> Result<Range<usize>, E> {
-        let first_of = |block: usize| {
-            let place = self.firsts_at + 8 * block;
-            read(place..place + 8).map(|bytes| u64_at(bytes, 0).cast_signed())
-        };
-        // The blocks that begin at or before the moment.
-        let (mut low, mut high) = (0, self.frames.div_ceil(BLOCK_FRAMES));
-        while low < high {
-            let middle = low.midpoint(high);
-            if first_of(middle)? <= at.0 { low = middle + 1 } else { high = middle }
-        }
-        let Some(block) = low.checked_sub(1) else { return Ok(0..0) };
-        let begin = block * BLOCK_FRAMES;
-        let end = self.frames.min(begin + BLOCK_FRAMES);
-        let (steps, _) = read(self.steps_at + 2 * begin..self.steps_at + 2 * end)?.as_chunks();
-        let shift = read(self.shifts_at + block..self.shifts_at + block + 1)?[0];
-        let within = times::until(steps, first_of(block)?, shift, at.0);
-        Ok(begin + within.start..begin + within.end)
+        self.times.frames_until(at.0, read)
     }
 
     /// Whether the frame with this index may be stamped `at`; `file` is the file that the footer was read from.
     #[must_use]
     pub fn fits(&self, file: &[u8], index: usize, at: Timestamp) -> bool {
-        let block = index / BLOCK_FRAMES;
-        let first = u64_at(file, self.firsts_at + 8 * block).cast_signed();
-        index < self.frames
-            && times::fits(u16_at(file, self.steps_at + 2 * index), first, file[self.shifts_at + block], at.0)
+        self.times.fits(file, index, at.0)
+    }
+
+    /// When the commit with this index was stamped at the earliest.
+    #[must_use]
+    pub fn stamp(&self, file: &[u8], index: usize) -> Timestamp {
+        Timestamp(self.times.stamp(file, index))
     }
 }

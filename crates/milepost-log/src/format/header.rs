@@ -9,7 +9,7 @@
 //! 24  store id       16
 //! 40  salt           u64  random, new for every life of the file
 //! 48  first Seq      u64  of the first frame
-//! 56  reserved       u32  zero
+//! 56  generation     u32  0 as first written; else the second number in the file's name
 //! 60  crc            u32  over bytes 0 to 59
 //! 64  the first frame
 //! ```
@@ -24,7 +24,7 @@ use milepost_types::Seq;
 use thiserror::Error;
 
 use super::{Seed, u16_at, u32_at, u64_at};
-use crate::{SegmentId, StoreId};
+use crate::{SegmentId, SegmentName, StoreId};
 
 /// Bytes of a segment's header; the first frame follows.
 pub const SEGMENT_HEADER_BYTES: usize = 64;
@@ -34,14 +34,23 @@ pub const FORMAT_VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"MPSTSEG\0";
 const CRC_AT: usize = SEGMENT_HEADER_BYTES - 4;
 
+/// How the frames of a segment stand in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    Raw,
+}
+
 /// A segment's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     /// The number in the file's name.
     pub id: SegmentId,
+    /// Which time it was written; 0 is the first.
+    pub generation: u32,
     /// Whose segment it is.
     pub store: StoreId,
-    /// `Seq` of its first frame.
+    /// `Seq` of its first commit.
     pub first_seq: Seq,
     /// Epoch of the writer that created it.
     pub epoch: u32,
@@ -72,6 +81,11 @@ pub enum HeaderFault {
     Content,
 }
 
+/// The header of a segment that frames are to be appended to.
+pub(crate) fn first_written(id: SegmentId, store: StoreId, first_seq: Seq, epoch: u32, salt: u64) -> SegmentHeader {
+    SegmentHeader { id, generation: 0, store, first_seq, epoch, salt }
+}
+
 impl SegmentHeader {
     /// The bytes of the header.
     #[must_use]
@@ -84,6 +98,7 @@ impl SegmentHeader {
         bytes[24..40].copy_from_slice(&self.store.0);
         bytes[40..48].copy_from_slice(&self.salt.to_le_bytes());
         bytes[48..56].copy_from_slice(&self.first_seq.0.to_le_bytes());
+        bytes[56..60].copy_from_slice(&self.generation.to_le_bytes());
         let crc = crc32fast::hash(&bytes[..CRC_AT]);
         bytes[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -103,18 +118,25 @@ impl SegmentHeader {
             return Err(HeaderFault::Newer { found: version });
         }
         let first_seq = Seq(u64_at(bytes, 48));
-        if version == 0 || u16_at(bytes, 10) != 0 || u32_at(bytes, 56) != 0 || first_seq == Seq::ZERO {
+        if version == 0 || u16_at(bytes, 10) != 0 || first_seq == Seq::ZERO {
             return Err(HeaderFault::Content);
         }
         let mut store = [0; 16];
         store.copy_from_slice(&bytes[24..40]);
         Ok(SegmentHeader {
             id: SegmentId(u64_at(bytes, 16)),
+            generation: u32_at(bytes, 56),
             store: StoreId(store),
             first_seq,
             epoch: u32_at(bytes, 12),
             salt: u64_at(bytes, 40),
         })
+    }
+
+    /// Which file it is in.
+    #[must_use]
+    pub fn name(&self) -> SegmentName {
+        SegmentName { id: self.id, generation: self.generation }
     }
 
     /// What the chain of frames and the footer begin with: the checksum of the header.

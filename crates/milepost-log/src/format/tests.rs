@@ -9,7 +9,7 @@ use super::{
     Seed, align_up,
     footer::{self, Footer, FooterFault, TRAILER_BYTES},
     frame::{FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, frame_bytes, may_begin_later_batch},
-    header::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
+    header::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, first_written},
     is_zero,
     times::Times,
 };
@@ -18,7 +18,7 @@ use crate::{SegmentId, StoreId};
 const SALT: u64 = 0x0123_4567_89ab_cdef;
 
 fn segment_header() -> SegmentHeader {
-    SegmentHeader { id: SegmentId(17), store: StoreId([7; 16]), first_seq: Seq(1000), epoch: 3, salt: SALT }
+    first_written(SegmentId(17), StoreId([7; 16]), Seq(1000), 3, SALT)
 }
 
 fn frame_header(body: &[u8]) -> FrameHeader {
@@ -127,7 +127,8 @@ fn a_newer_version_and_foreign_fields_are_named() {
     assert_eq!(patched(9, 1), Err(HeaderFault::Newer { found: 257 }));
     assert_eq!(patched(8, 0), Err(HeaderFault::Content));
     assert_eq!(patched(10, 1), Err(HeaderFault::Content));
-    assert_eq!(patched(56, 1), Err(HeaderFault::Content));
+    assert_eq!(patched(10, 2), Err(HeaderFault::Content));
+    assert_eq!(patched(56, 1).unwrap().generation, 1);
 }
 
 #[test]

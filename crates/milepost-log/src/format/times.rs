@@ -9,7 +9,10 @@
 
 use std::ops::Range;
 
+use milepost_types::Timestamp;
 use rkyv::{Archive, Serialize};
+
+use super::{u16_at, u64_at};
 
 /// Frames of a block: their steps are two lines of the processor's cache.
 pub const BLOCK_FRAMES: usize = 64;
@@ -38,6 +41,85 @@ impl Times {
             times.steps.extend(block.iter().map(|at| (distance(first, *at) >> shift) as u16));
         }
         times
+    }
+}
+
+impl ArchivedTimes {
+    /// Whether there is a step for each frame, and whether they never go back.
+    pub(super) fn is_sound(&self, frames: usize, first_at: Timestamp) -> bool {
+        let blocks = frames.div_ceil(BLOCK_FRAMES);
+        let firsts = self.firsts.iter().map(|first| first.to_native());
+        self.steps.len() == frames
+            && self.firsts.len() == blocks
+            && self.shifts.len() == blocks
+            && self.firsts.first().is_some_and(|first| first.to_native() == first_at.0)
+            && firsts.is_sorted()
+            && self.shifts.iter().all(|shift| u32::from(*shift) < u64::BITS)
+            && self
+                .steps
+                .chunks(BLOCK_FRAMES)
+                .all(|block| block[0] == 0 && block.iter().map(|step| step.to_native()).is_sorted())
+    }
+}
+
+/// Where the times of a footer lie in its file. They were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TimesView {
+    firsts_at: usize,
+    shifts_at: usize,
+    steps_at: usize,
+    frames: usize,
+}
+
+impl TimesView {
+    /// `place` says where in the file something of the archive lies.
+    pub(super) fn of(times: &ArchivedTimes, place: impl Fn(*const u8) -> usize) -> TimesView {
+        TimesView {
+            firsts_at: place(times.firsts.as_ptr().cast()),
+            shifts_at: place(times.shifts.as_ptr()),
+            steps_at: place(times.steps.as_ptr().cast()),
+            frames: times.steps.len(),
+        }
+    }
+
+    /// How many frames are stamped at or before a moment: see `FooterView::frames_until`.
+    pub(super) fn frames_until<'f, E>(
+        &self,
+        at: i64,
+        read: impl Fn(Range<usize>) -> Result<&'f [u8], E>,
+    ) -> Result<Range<usize>, E> {
+        let first_of = |block: usize| {
+            let place = self.firsts_at + 8 * block;
+            read(place..place + 8).map(|bytes| u64_at(bytes, 0).cast_signed())
+        };
+        // The blocks that begin at or before the moment.
+        let (mut low, mut high) = (0, self.frames.div_ceil(BLOCK_FRAMES));
+        while low < high {
+            let middle = low.midpoint(high);
+            if first_of(middle)? <= at { low = middle + 1 } else { high = middle }
+        }
+        let Some(block) = low.checked_sub(1) else { return Ok(0..0) };
+        let begin = block * BLOCK_FRAMES;
+        let end = self.frames.min(begin + BLOCK_FRAMES);
+        let (steps, _) = read(self.steps_at + 2 * begin..self.steps_at + 2 * end)?.as_chunks();
+        let shift = read(self.shifts_at + block..self.shifts_at + block + 1)?[0];
+        let within = until(steps, first_of(block)?, shift, at);
+        Ok(begin + within.start..begin + within.end)
+    }
+
+    /// Whether the frame with this index may be stamped `at`.
+    pub(super) fn fits(&self, file: &[u8], index: usize, at: i64) -> bool {
+        let block = index / BLOCK_FRAMES;
+        let first = u64_at(file, self.firsts_at + 8 * block).cast_signed();
+        index < self.frames && fits(u16_at(file, self.steps_at + 2 * index), first, file[self.shifts_at + block], at)
+    }
+
+    /// When the frame with this index was stamped at the earliest.
+    pub(super) fn stamp(&self, file: &[u8], index: usize) -> i64 {
+        let block = index / BLOCK_FRAMES;
+        let first = u64_at(file, self.firsts_at + 8 * block).cast_signed();
+        let step = u64::from(u16_at(file, self.steps_at + 2 * index));
+        first.wrapping_add((step << file[self.shifts_at + block]).cast_signed())
     }
 }
 

@@ -4,6 +4,8 @@
 //! and a place that looks damaged is read again, because a read beside a write may see a later page before an earlier
 //! one.
 
+mod compacted;
+
 use std::{
     io,
     ops::ControlFlow,
@@ -20,7 +22,7 @@ use super::{
     scan::{Expected, Position, Stop, walk},
 };
 use crate::{
-    CleanMark, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, StoreId,
+    CleanMark, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, SegmentName, StoreId,
     chain::Chain,
     format::{
         footer::{self, FooterView, TRAILER_BYTES},
@@ -52,9 +54,9 @@ pub fn find_from(
     visit: &mut Visit<'_>,
 ) -> Result<FoundLog, LogError> {
     let listing = listing::list(&*disk, dir)?;
-    let ids = planned(&listing, dir, known)?;
+    let names = planned(&listing, dir, known)?;
     let (parts, unsealed) = (Vec::new(), Vec::new());
-    let mut finder = Finder { disk: &*disk, dir, known, from, ids, chain: None, parts, unsealed };
+    let mut finder = Finder { disk: &*disk, dir, known, from, names, chain: None, parts, unsealed };
     let visit: &mut Visit<'_> = &mut |frame| if frame.seq < from { ControlFlow::Continue(()) } else { visit(frame) };
     let mut index = 0;
     let (open, tail) = loop {
@@ -62,7 +64,7 @@ pub fn find_from(
             Walked::Closed => index += 1,
             Walked::Open(open, tail) => break (open, tail),
         }
-        if index == finder.ids.len() {
+        if index == finder.names.len() {
             finder.expect_another()?;
         }
     };
@@ -70,6 +72,8 @@ pub fn find_from(
     let last_seq = open.chain.next_seq.prev();
     let closed_cleanly = known.clean.is_some_and(|mark| mark.last_seq == last_seq);
     let (retired, mut strays) = finder.leftovers(&listing);
+    let generation = listing.rewritten.iter().map(|name| name.generation).max().unwrap_or(0);
+    let generation = known.segments.iter().map(|segment| segment.generation).fold(generation, u32::max);
     strays.extend(listing.strays);
     strays.sort_unstable();
     let Finder { parts, unsealed, .. } = finder;
@@ -83,33 +87,36 @@ pub fn find_from(
         closed_cleanly,
         unfinished: listing.unfinished.iter().map(|name| names::log_dir(dir).join(name)).collect(),
         retired,
+        generation,
         strays,
         disk,
     })
 }
 
 /// The segments to walk: those that the manifest lists, and those begun since.
-fn planned(listing: &Listing, dir: &Path, known: &Known<'_>) -> Result<Vec<SegmentId>, LogError> {
+fn planned(listing: &Listing, dir: &Path, known: &Known<'_>) -> Result<Vec<SegmentName>, LogError> {
     let log_dir = names::log_dir(dir);
-    let mut ids: Vec<SegmentId> = known.segments.iter().map(|segment| segment.id).collect();
+    let mut planned: Vec<SegmentName> = known.segments.iter().map(KnownSegment::name).collect();
     for (index, segment) in known.segments.iter().enumerate() {
-        if !listing.segments.contains(&segment.id) {
+        if segment.dropped.is_none() && !listing.holds(segment.name()) {
             let next = known.segments.get(index + 1).map(|next| next.first_seq.prev());
             return Err(LogError::MissingSegment {
-                file: names::segment(&log_dir, segment.id),
+                file: names::segment(&log_dir, segment.name()),
                 first: segment.first_seq,
                 last: segment.sealed.map(|facts| facts.last_seq).or(next),
             });
         }
     }
-    if ids.is_empty() {
+    if planned.is_empty() {
         let first = listing.segments.first().ok_or_else(|| LogError::NoLog { dir: dir.to_owned() })?;
-        ids.push(*first);
+        planned.push(names::first_written(*first));
     }
-    while let Some(next) = ids.last().map(|last| SegmentId(last.0 + 1)).filter(|id| listing.segments.contains(id)) {
-        ids.push(next);
+    while let Some(next) =
+        planned.last().map(|last| SegmentId(last.id.0 + 1)).filter(|id| listing.segments.contains(id))
+    {
+        planned.push(names::first_written(next));
     }
-    Ok(ids)
+    Ok(planned)
 }
 
 struct Finder<'a> {
@@ -118,7 +125,7 @@ struct Finder<'a> {
     known: &'a Known<'a>,
     /// Segments that end below it need not be walked.
     from: Seq,
-    ids: Vec<SegmentId>,
+    names: Vec<SegmentName>,
     /// The state after the last frame of the segments walked so far.
     chain: Option<Chain>,
     parts: Vec<Part>,
@@ -145,8 +152,13 @@ struct Segment {
 impl Finder<'_> {
     /// Walks the segment with this index.
     fn segment(&mut self, index: usize, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
+        if let Some(known) = self.known_segment(self.names[index]).copied()
+            && known.dropped.is_some()
+        {
+            return self.pass_dropped(known).map(|()| Walked::Closed);
+        }
         let segment = self.begin(index)?;
-        let facts = self.known_segment(segment.header.id).and_then(|known| known.sealed);
+        let facts = self.known_segment(segment.header.name()).and_then(|known| known.sealed);
         let sealed = sealed_content(&segment, facts)?;
         // A footer that the manifest does not list may be in the cache only: its sync may have failed, or never been
         // made. Where another segment follows, the repair writes it again. Where none does, it proves that one is
@@ -155,7 +167,14 @@ impl Finder<'_> {
             Some((map, footer)) if facts.is_some() && footer.last_seq < self.from => {
                 self.pass_sealed(segment, map, footer).map(|()| Walked::Closed)
             }
+            Some((map, footer)) if footer.kept().is_some() => {
+                self.walk_rewritten(segment, map, footer, visit).map(|()| Walked::Closed)
+            }
             Some((map, footer)) => self.walk_sealed(segment, map, footer, visit).map(|()| Walked::Closed),
+            None if segment.header.generation > 0 => {
+                Err(segment
+                    .corrupt(0, "the segment was written anew, and MANIFEST does not list its footer".to_owned()))
+            }
             None if segment.expected.next_first.is_some() => self.walk_unsealed(segment, visit),
             None => self.walk_open(segment, visit),
         }
@@ -163,14 +182,14 @@ impl Finder<'_> {
 
     /// Opens a segment, checks its header against all that is known, and says what to expect in it.
     fn begin(&self, index: usize) -> Result<Segment, LogError> {
-        let (id, store) = (self.ids[index], self.known.store);
-        let path = names::segment(&names::log_dir(self.dir), id);
+        let (name, store) = (self.names[index], self.known.store);
+        let path = names::segment(&names::log_dir(self.dir), name);
         let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-        let header = read_header(&*file, &path, id, store)?;
+        let header = read_header(&*file, &path, name, store)?;
         let corrupt = |what: String| {
             LogError::Corrupt(Corruption { file: path.clone(), offset: 0, seq: Some(header.first_seq), what })
         };
-        let listed = self.known_segment(id).map(|known| known.first_seq);
+        let listed = self.known_segment(name).map(|known| known.first_seq);
         for expected in self.chain.map(|chain| chain.next_seq).into_iter().chain(listed) {
             if expected != header.first_seq {
                 let found = header.first_seq;
@@ -185,30 +204,33 @@ impl Finder<'_> {
             return Err(corrupt("the next segment begins with the same seq or an earlier one".to_owned()));
         }
         let last_at = self.chain.map_or(Timestamp::MIN, |chain| chain.last_at);
-        let expected = Expected { next_first, promised: self.promised(id), footer: None };
+        let expected = Expected { next_first, promised: self.promised(name), footer: None };
         let position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, last_at) };
         Ok(Segment { header, path, file, expected, position })
     }
 
     /// The first `Seq` of the segment that follows, if one does.
     fn next_first(&self, index: usize) -> Result<Option<Seq>, LogError> {
-        let Some(id) = self.ids.get(index + 1) else {
+        let Some(name) = self.names.get(index + 1) else {
             return Ok(None);
         };
-        let path = names::segment(&names::log_dir(self.dir), *id);
+        if let Some(known) = self.known_segment(*name).filter(|known| known.dropped.is_some()) {
+            return Ok(Some(known.first_seq));
+        }
+        let path = names::segment(&names::log_dir(self.dir), *name);
         let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-        Ok(Some(read_header(&*file, &path, *id, self.known.store)?.first_seq))
+        Ok(Some(read_header(&*file, &path, *name, self.known.store)?.first_seq))
     }
 
-    fn known_segment(&self, id: SegmentId) -> Option<&KnownSegment> {
-        self.known.segments.iter().find(|segment| segment.id == id)
+    fn known_segment(&self, name: SegmentName) -> Option<&KnownSegment> {
+        self.known.segments.iter().find(|segment| segment.name() == name)
     }
 
     /// Up to which commit the manifest promises that all is there.
-    fn promised(&self, id: SegmentId) -> (Seq, &'static str) {
-        let sealed = self.known_segment(id).and_then(|known| known.sealed).map_or(Seq::ZERO, |facts| facts.last_seq);
+    fn promised(&self, name: SegmentName) -> (Seq, &'static str) {
+        let sealed = self.known_segment(name).and_then(|known| known.sealed).map_or(Seq::ZERO, |facts| facts.last_seq);
         // Of the segments before, the mark says nothing that their footers, or where the next one begins, do not say.
-        let closed = self.known.clean.filter(|mark| mark.segment == id).map_or(Seq::ZERO, |mark| mark.last_seq);
+        let closed = self.known.clean.filter(|mark| mark.segment == name.id).map_or(Seq::ZERO, |mark| mark.last_seq);
         if sealed >= closed {
             (sealed, "the manifest says that the segment was sealed with it")
         } else {
@@ -230,7 +252,7 @@ impl Finder<'_> {
         let mut chain = segment.position.chain;
         chain.next_seq = Seq(footer.last_seq.0 + 1);
         chain.last_at = footer.last_at;
-        let offsets = Offsets::Footer(footer);
+        let offsets = Offsets::of_footer(footer);
         let sealed = Sealed::new(header, segment.path.clone(), map, offsets, footer.first_at, footer.begins_at);
         self.parts.push(Part::of_sealed(sealed));
         self.chain = Some(chain);
@@ -265,10 +287,10 @@ impl Finder<'_> {
                 sealed.set_checked(index);
             }
             index += 1;
-            visit(view(frame, header.id, at))
+            visit(view(frame, header.name(), at))
         })?;
         let chain = segment.position.chain;
-        let first_at = if index == 0 { None } else { sealed.view(0).ok().map(|first| first.at) };
+        let first_at = if index == 0 { None } else { sealed.view(0).ok().flatten().map(|first| first.at) };
         let agrees = !misplaced
             && stop == Stop::Sealed
             && footer.first_seq == header.first_seq
@@ -288,7 +310,7 @@ impl Finder<'_> {
     fn walk_unsealed(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
         let mut heap = segment.heap();
-        let id = segment.header.id;
+        let id = segment.header.name();
         segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&mut heap, frame, id, &bytes, at, visit))?;
         let Position { at, chain } = segment.position;
         let unsealed =
@@ -301,7 +323,7 @@ impl Finder<'_> {
 
     fn walk_open(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let mut heap = segment.heap();
-        let id = segment.header.id;
+        let id = segment.header.name();
         let mut rereads = 0;
         let stop = loop {
             let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
@@ -329,17 +351,17 @@ impl Finder<'_> {
 
     /// The last segment was sealed: so another one had been begun. A writer may have begun it a moment ago.
     fn expect_another(&mut self) -> Result<(), LogError> {
-        let last = self.ids.last().expect("a segment was walked");
-        let next = SegmentId(last.0 + 1);
+        let last = self.names.last().expect("a segment was walked");
+        let next = SegmentId(last.id.0 + 1);
         if listing::list(self.disk, self.dir)?.segments.contains(&next) {
-            self.ids.push(next);
+            self.names.push(names::first_written(next));
             return Ok(());
         }
         Err(self.missing(next, None))
     }
 
     fn missing(&self, id: SegmentId, last: Option<Seq>) -> LogError {
-        let file = names::segment(&names::log_dir(self.dir), id);
+        let file = names::segment(&names::log_dir(self.dir), names::first_written(id));
         LogError::MissingSegment { file, first: self.chain.map_or(Seq::FIRST, |chain| chain.next_seq), last }
     }
 
@@ -356,19 +378,25 @@ impl Finder<'_> {
         }
     }
 
-    /// Segments that are on the disk but not in the log: those of this store from before its first, which compaction
-    /// has dropped, and strays.
+    /// Segments that are on the disk but not in the log: those of this store that compaction has dropped or written
+    /// anew, or was about to, and strays.
     fn leftovers(&self, listing: &Listing) -> (Vec<PathBuf>, Vec<String>) {
         let log_dir = names::log_dir(self.dir);
         let (mut retired, mut strays) = (Vec::new(), Vec::new());
-        for id in listing.segments.iter().filter(|id| !self.ids.contains(id)) {
-            let path = names::segment(&log_dir, *id);
+        for name in listing.names().filter(|name| !self.names.contains(name)) {
+            let path = names::segment(&log_dir, name);
             let header = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path));
-            let ours = header.and_then(|file| read_header(&*file, &path, *id, self.known.store)).is_ok();
-            if ours && self.ids.first().is_some_and(|first| id < first) {
+            let ours = header.and_then(|file| read_header(&*file, &path, name, self.known.store)).is_ok();
+            // Without a manifest nobody knows what was dropped.
+            let is_past = if self.known.segments.is_empty() {
+                self.names.first().is_some_and(|first| name.generation == 0 && name.id < first.id)
+            } else {
+                self.names.last().is_some_and(|last| name.id < last.id)
+            };
+            if ours && is_past {
                 retired.push(path);
             } else {
-                strays.push(format!("{id}.seg"));
+                strays.push(format!("{name}.seg"));
             }
         }
         (retired, strays)
@@ -419,12 +447,14 @@ fn ends_at(mark: CleanMark, id: SegmentId, end: u64) -> bool {
     (mark.segment == id && mark.end == end) || (mark.segment > id && mark.end == SEGMENT_HEADER_BYTES as u64)
 }
 
-fn view<'a>(frame: &Frame<'a>, segment: SegmentId, at: usize) -> FrameView<'a> {
+fn view<'a>(frame: &Frame<'a>, segment: SegmentName, at: usize) -> FrameView<'a> {
     FrameView {
         seq: frame.header.seq,
         at: frame.header.at,
         batch_first: frame.header.batch_first(),
         body: frame.body,
+        body_crc: frame.header.body_crc,
+        epoch: frame.header.epoch,
         segment,
         offset: at as u64,
     }
@@ -434,7 +464,7 @@ fn view<'a>(frame: &Frame<'a>, segment: SegmentId, at: usize) -> FrameView<'a> {
 fn keep(
     heap: &mut HeapWriter,
     frame: &Frame<'_>,
-    id: SegmentId,
+    id: SegmentName,
     bytes: &[u8],
     at: usize,
     visit: &mut Visit<'_>,
@@ -486,7 +516,7 @@ fn sealed_content(segment: &Segment, facts: Option<SealedFacts>) -> Result<Optio
 pub(crate) fn read_header(
     file: &dyn DiskFile,
     path: &Path,
-    id: SegmentId,
+    name: SegmentName,
     store: StoreId,
 ) -> Result<SegmentHeader, LogError> {
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
@@ -504,8 +534,8 @@ pub(crate) fn read_header(
     if header.store != store {
         return Err(LogError::OtherStore { file: path.to_owned(), expected: store, found: header.store });
     }
-    if header.id != id {
-        return Err(LogError::Misnamed { file: path.to_owned(), found: header.id });
+    if header.name() != name {
+        return Err(LogError::Misnamed { file: path.to_owned(), found: header.name() });
     }
     Ok(header)
 }

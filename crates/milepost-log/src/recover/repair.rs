@@ -64,6 +64,7 @@ impl FoundLog {
             settings,
             salts: Salts::new(entropy),
             retired: self.retired,
+            generation: self.generation,
         };
         Ok(Log::assemble(parts, self.parts, open))
     }

@@ -15,13 +15,14 @@ use milepost_io::{Grower, Grown, Held, Spread};
 use milepost_types::{Seq, Timestamp};
 
 use crate::{
-    FrameView, SegmentId,
+    FrameView, SegmentName,
     format::{
         frame::{FRAME_HEADER_BYTES, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         times::BLOCK_FRAMES,
         u32_at,
     },
+    names,
 };
 
 /// Memory is taken in chunks as large as all that is there already, from this size
@@ -131,8 +132,8 @@ impl Heap {
         &self.header
     }
 
-    pub(crate) fn id(&self) -> SegmentId {
-        self.header.id
+    pub(crate) fn name(&self) -> SegmentName {
+        names::first_written(self.header.id)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -178,7 +179,9 @@ impl Heap {
             at: frame.at,
             batch_first: Seq(seq.0 - u64::from(u32_at(bytes, 32))),
             body: &bytes[FRAME_HEADER_BYTES..],
-            segment: self.header.id,
+            body_crc: u32_at(bytes, 4),
+            epoch: u32_at(bytes, 12),
+            segment: self.name(),
             offset: u64::from(frame.offset),
         })
     }

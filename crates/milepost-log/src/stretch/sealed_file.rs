@@ -15,7 +15,7 @@ use crate::{
         frame::Frame,
         header::{FORMAT_VERSION, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
     },
-    recover::{Expected, Position, Stop, walk},
+    recover::{Expected, Position, Stop, walk, walk_kept},
 };
 
 /// A sealed segment, every checksum of which is right.
@@ -37,16 +37,17 @@ impl<'a> SealedFile<'a> {
         };
         let header = SegmentHeader::decode(bytes).map_err(|fault| corrupt(0, None, fault_text(fault)))?;
         let first = Some(header.first_seq);
-        let footer = footer::decode(bytes, header.crc(), header.seed())
-            .map_err(|fault| corrupt(bytes.len(), first, fault.to_string()))?;
+        let footer =
+            footer::decode_of(&header, bytes).map_err(|fault| corrupt(bytes.len(), first, fault.to_string()))?;
         let sealed = SealedFile { bytes, header, footer };
-        let (mut index, mut agrees) = (0, footer.first_seq == header.first_seq);
+        let (mut frames, mut agrees) = (0, footer.first_seq == header.first_seq);
         let (stop, position) = sealed.walk(&mut |frame, at| {
-            agrees &= index < footer.frames()
-                && footer.offset(bytes, index) as usize == at
+            let index = (frame.header.seq.0 - footer.first_seq.0) as usize;
+            agrees &= frames < footer.frames()
+                && footer.offset(bytes, frames) as usize == at
                 && footer.fits(bytes, index, frame.header.at)
                 && (index > 0 || frame.header.at == footer.first_at);
-            index += 1;
+            frames += 1;
         });
         let chain = position.chain;
         match stop {
@@ -63,6 +64,13 @@ impl<'a> SealedFile<'a> {
     fn walk(&self, visit: &mut dyn FnMut(&Frame<'_>, usize)) -> (Stop, Position) {
         let chain = Chain::begin(&self.header, Timestamp::MIN);
         let mut position = Position { at: SEGMENT_HEADER_BYTES, chain };
+        if self.footer.kept().is_some() {
+            let stop = walk_kept(self.bytes, &self.header, &self.footer, &mut position, &mut |frame, _, at| {
+                visit(frame, at);
+                ControlFlow::Continue(())
+            });
+            return (stop, position);
+        }
         let expected = Expected {
             next_first: None,
             promised: (self.footer.last_seq, "the footer lists it"),
@@ -92,7 +100,8 @@ impl<'a> SealedFile<'a> {
     pub fn known(&self) -> KnownSegment {
         let FooterView { last_seq, archive_crc, .. } = self.footer;
         let facts = SealedFacts { last_seq, bytes: self.bytes.len() as u64, crc: archive_crc };
-        KnownSegment { id: self.id(), first_seq: self.header.first_seq, sealed: Some(facts) }
+        let SegmentHeader { id, generation, first_seq, .. } = self.header;
+        KnownSegment { id, generation, first_seq, sealed: Some(facts), dropped: None }
     }
 
     /// Its number.
@@ -119,7 +128,7 @@ impl<'a> SealedFile<'a> {
         Provenance { salt: self.header.salt, last_crc: self.footer.last_crc }
     }
 
-    /// Calls `visit` for every frame, in order.
+    /// Calls `visit` for every frame that is there, in order.
     pub fn for_each_frame(&self, visit: &mut dyn FnMut(FrameView<'_>)) {
         self.walk(&mut |frame, at| {
             visit(FrameView {
@@ -127,7 +136,9 @@ impl<'a> SealedFile<'a> {
                 at: frame.header.at,
                 batch_first: frame.header.batch_first(),
                 body: frame.body,
-                segment: self.header.id,
+                body_crc: frame.header.body_crc,
+                epoch: frame.header.epoch,
+                segment: self.header.name(),
                 offset: at as u64,
             });
         });

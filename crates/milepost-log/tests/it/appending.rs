@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use milepost_io::SimRng;
-use milepost_log::{FrameBytes, KnownSegment, SegmentId, format::header::SegmentHeader};
+use milepost_log::{FrameBytes, KnownSegment, SegmentId, SegmentKind, format::header::SegmentHeader};
 use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{World, all, at, frame, segment_file};
@@ -28,9 +28,9 @@ fn a_frame_outlives_its_log() {
     let mut world = World::new(4096);
     let mut log = world.create().unwrap();
     world.commit(&mut log, &[50]);
-    let from_memory = log.reader.frame(Seq(1)).unwrap().unwrap();
+    let from_memory = log.reader.frame(Seq(1)).unwrap().frame().unwrap();
     world.roll(&mut log).unwrap();
-    let from_map = log.reader.frame(Seq(1)).unwrap().unwrap();
+    let from_map = log.reader.frame(Seq(1)).unwrap().frame().unwrap();
     drop(log);
     assert_eq!(from_memory.body(), from_map.body());
     assert_eq!((from_map.seq(), from_map.clone().at()), (Seq(1), at(Seq(1))));
@@ -62,7 +62,7 @@ fn segments_are_sealed_when_full_and_a_batch_stays_together() {
     let stats = log.reader.segment_stats();
     assert_eq!(stats.iter().map(|segment| segment.frames).sum::<u64>(), 120);
     assert!(stats.iter().all(|segment| segment.frame_bytes <= 4096 - 64));
-    assert_eq!(stats.iter().filter(|segment| !segment.sealed).count(), 1);
+    assert_eq!(stats.iter().filter(|segment| segment.kind == SegmentKind::Open).count(), 1);
     assert_eq!(stats[0].frame_bytes, stats[0].frames / 3 * (344 + 56 + 544));
     assert_eq!(world.find().unwrap().0.segments(), segments);
 }
@@ -88,7 +88,8 @@ fn an_empty_segment_is_not_rolled() {
     let mut log = world.create().unwrap();
     world.roll(&mut log).unwrap();
     assert!(!log.writer.needs_roll(1 << 30) && !log.writer.wants_roll());
-    assert_eq!(log.writer.segments(), [KnownSegment { id: SegmentId::FIRST, first_seq: Seq::FIRST, sealed: None }]);
+    let (id, first_seq) = (SegmentId::FIRST, Seq::FIRST);
+    assert_eq!(log.writer.segments(), [KnownSegment { id, generation: 0, first_seq, sealed: None, dropped: None }]);
     world.commit(&mut log, &[10]);
     assert!(!log.writer.needs_roll(4096 - 64 - 56));
     assert!(log.writer.needs_roll(4096 - 64 - 55));
@@ -132,8 +133,8 @@ fn ranges_are_read_as_far_as_they_are_there() {
         })
         .unwrap();
     assert_eq!(visited, 12);
-    assert!(log.reader.frame(Seq(0)).unwrap().is_none());
-    assert!(log.reader.frame(Seq::MAX).unwrap().is_none());
+    assert!(log.reader.frame(Seq(0)).unwrap().frame().is_none());
+    assert!(log.reader.frame(Seq::MAX).unwrap().frame().is_none());
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn readers_run_beside_the_writer() {
                         seen = frame.seq();
                     }
                     let middle = Seq(seen.0 / 2 + 1);
-                    if let Some(frame) = reader.frame(middle).unwrap() {
+                    if let Some(frame) = reader.frame(middle).unwrap().frame() {
                         assert_eq!(frame.body(), expected(middle));
                     }
                 }

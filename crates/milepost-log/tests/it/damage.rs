@@ -474,7 +474,10 @@ fn files_from_elsewhere_are_refused() {
             }
             world.sim.put_file(&segment_file(target), bytes);
             let Err(LogError::Misnamed { file, found }) = world.find() else { panic!("{source} as {target}") };
-            assert_eq!((file, found), (segment_file(target), SegmentId(source)));
+            assert_eq!(
+                (file, found),
+                (segment_file(target), milepost_log::SegmentName { id: SegmentId(source), generation: 0 })
+            );
         }
         let other = StoreId([9; 16]);
         let mut known = world.known();

@@ -277,7 +277,7 @@ fn a_failed_sync_is_final() {
         assert_eq!(log.recycler.step(), Recycled::Nothing);
         assert_eq!(world.sim.count(Op::Sync) - synced_before, 1, "the sync was tried once");
         for seq in 1..=world.acked {
-            let frame = log.reader.frame(milepost_types::Seq(seq as u64)).unwrap().unwrap();
+            let frame = log.reader.frame(milepost_types::Seq(seq as u64)).unwrap().frame().unwrap();
             assert_eq!(frame.body(), world.offered[seq - 1]);
         }
         drop(log);

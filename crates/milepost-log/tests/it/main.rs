@@ -10,6 +10,7 @@ mod appending; // append, sync, roll, read: the plain way
 mod following; // a reader beside a writer
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
 mod recycling; // what dropped segments and rolls leave behind
+mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed
 
 mod crashing; // power loss at every operation, in every way, and again inside recovery
 mod damage; // every bit, every truncation, files missing or swapped

@@ -70,6 +70,9 @@ impl Disk for Mortal {
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.sim.lock_dir(dir)
     }
+    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.sim.share_dir(dir)
+    }
 }
 
 impl DiskFile for MortalFile {

@@ -227,7 +227,7 @@ fn what_is_known_is_not_visited() {
         assert_eq!((found.last_seq(), found.last_at(), found.tail()), (Seq(8), at(Seq(8)), Tail::Clean));
         let reader = found.into_reader();
         for (seq, body) in (1..).zip(&world.offered) {
-            assert_eq!(reader.frame(Seq(seq)).unwrap().unwrap().body(), body);
+            assert_eq!(reader.frame(Seq(seq)).unwrap().frame().unwrap().body(), body);
         }
     }
     // Damage below is not met by opening, but by the read.

@@ -1,10 +1,10 @@
 //! What dropped segments and rolls leave behind: spares, removed files, freed memory.
 
 use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
-use milepost_log::{AppendError, Log, Recycled};
+use milepost_log::{AppendError, Found, Log, Recycled};
 use milepost_types::Seq;
 
-use crate::rig::{World, all, dir, segment_file};
+use crate::rig::{World, all, dir, drop_first_segment, segment_file};
 
 const SEGMENT_BYTES: u32 = 64 << 10;
 
@@ -47,7 +47,7 @@ fn steps(log: &mut Log) -> Vec<Recycled> {
 /// Drops the first segment without handing it over.
 fn drop_first(world: &mut World, log: &mut Log) -> milepost_log::Dropped {
     world.segments.remove(0);
-    log.writer.drop_first_segment().unwrap().1
+    drop_first_segment(log).unwrap().1
 }
 
 /// No file is made ahead, however much is written: what there is to do is left by rolls and by what was dropped.
@@ -76,11 +76,11 @@ fn there_is_only_what_was_left() {
 #[test]
 fn a_recycled_segment_holds_nothing_of_its_past() {
     let (mut world, mut log) = filled();
-    let held = log.reader.frame(Seq(2)).unwrap().unwrap();
+    let held = log.reader.frame(Seq(2)).unwrap().frame().unwrap();
     let old = held.body().to_vec();
-    let (id, dropped) = log.writer.drop_first_segment().unwrap();
+    let (id, dropped) = drop_first_segment(&log).unwrap();
     assert_eq!((id.0, dropped.file()), (1, &*segment_file(1)));
-    assert!(log.reader.frame(Seq(2)).unwrap().is_none());
+    assert!(matches!(log.reader.frame(Seq(2)).unwrap(), Found::Removed));
     log.recycler.recycle(dropped);
     // The reader still holds the map.
     assert_eq!(steps(&mut log), []);
@@ -225,9 +225,9 @@ fn the_open_segment_is_not_dropped() {
     let mut world = World::new(4096);
     let mut log = world.create().unwrap();
     world.commit(&mut log, &[10]);
-    assert!(log.writer.drop_first_segment().is_none());
+    assert!(drop_first_segment(&log).is_none());
     world.roll(&mut log).unwrap();
-    assert!(log.writer.drop_first_segment().is_some());
-    assert!(log.writer.drop_first_segment().is_none());
+    assert!(drop_first_segment(&log).is_some());
+    assert!(drop_first_segment(&log).is_none());
     assert_eq!((log.reader.first_seq(), log.reader.last_seq()), (Seq(2), Seq(1)));
 }

@@ -10,8 +10,8 @@ use std::{
 use crate::mortal::Mortal;
 use milepost_io::{Crash, Disk, Latch, SimDisk, SimEntropy};
 use milepost_log::{
-    AppendError, CleanMark, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader, LogSettings, StoreId,
-    create, find,
+    AppendError, CleanMark, Dropped, Found, FoundLog, FrameBytes, Known, KnownSegment, Log, LogError, LogReader,
+    LogSettings, SegmentId, StoreId, create, find,
 };
 use milepost_types::{Seq, Timestamp};
 
@@ -231,7 +231,7 @@ impl World {
     /// Drops the first segment, as compaction would, and gives its file to the recycler.
     pub(crate) fn drop_first(&mut self, log: &mut Log) {
         if self.manifests == Manifests::Fresh
-            && let Some((id, dropped)) = log.writer.drop_first_segment()
+            && let Some((id, dropped)) = drop_first_segment(log)
         {
             self.segments.retain(|segment| segment.id != id);
             log.recycler.recycle(dropped);
@@ -250,6 +250,13 @@ impl World {
         let seqs = (first.0..).map(Seq);
         seqs.zip(sizes).map(|(seq, size)| frame(seq, body(seq, self.epoch, *size))).collect()
     }
+}
+
+/// Drops the first segment, without a word of it in the manifest; `None` if it is the open one.
+pub(crate) fn drop_first_segment(log: &Log) -> Option<(SegmentId, Dropped)> {
+    let id = log.writer.segments()[0].id;
+    log.rewriter.listed_without(&(id..=id))?;
+    log.rewriter.drop_segments(&(id..=id)).pop().map(|dropped| (id, dropped))
 }
 
 /// Where the last frame of the open segment ends.
@@ -289,9 +296,9 @@ pub(crate) fn all(reader: &LogReader) -> Vec<Vec<u8>> {
     let kept: Vec<_> = reader.frames(first, last).map(|frame| frame.unwrap().body().to_vec()).collect();
     assert_eq!(kept, bodies);
     for (seq, body) in (first.0..).map(Seq).zip(&bodies) {
-        let frame = reader.frame(seq).unwrap().unwrap();
+        let frame = reader.frame(seq).unwrap().frame().unwrap();
         assert_eq!((frame.seq(), frame.at(), frame.body()), (seq, at(seq), &body[..]));
     }
-    assert!(reader.frame(Seq(last.0 + 1)).unwrap().is_none());
+    assert_eq!(reader.frame(Seq(last.0 + 1)).unwrap().map(|frame| frame.seq()), Found::Ahead);
     bodies
 }

@@ -255,7 +255,8 @@ impl<'a> State<'a> {
             }
             Event::Fork { scope, origin, point } => {
                 // What the engine reads through to is copied here.
-                let keys = model.state(*point).scopes.remove(origin.as_str()).unwrap_or_default();
+                let mut keys = model.state(*point).scopes.remove(origin.as_str()).unwrap_or_default();
+                keys.retain(|key, _| !model.is_erased(scope.as_str(), key, place));
                 self.scopes.insert(scope.as_str(), keys);
                 self.touched.insert(scope.as_str(), seq);
                 self.forks.insert(scope.as_str(), (seq, origin.as_str(), *point));

@@ -228,6 +228,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
             NoFork::IsFork { .. } => "error/refused: fork of a fork",
             NoFork::HasState { .. } => "error/refused: fork onto state",
             NoFork::TooDeep { .. } => "error/refused: fork too deep",
+            NoFork::BeforeHorizon { .. } => "error/refused: fork from before the horizon",
         },
         Refusal::ClockJump { .. } => "error/refused: clock jump",
         Refusal::Exhausted => "error/refused: exhausted",
@@ -252,6 +253,7 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
                 NoFork::IsFork { since } => model::NoFork::IsFork(*since),
                 NoFork::HasState { version } => model::NoFork::HasState(*version),
                 NoFork::TooDeep { .. } => model::NoFork::TooDeep,
+                NoFork::BeforeHorizon { .. } => unreachable!("no horizon moves here"),
             };
             Refused::Fork(scope.clone(), why)
         }

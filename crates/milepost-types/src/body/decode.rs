@@ -1,9 +1,10 @@
 //! [`Body`]: a body whose frame was checked, read in place. [`Events`] walks it.
 
 use super::{
-    BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, ERASE, ERASE_PREFIX, ERASE_SCOPE, FLAGS, FORK,
-    HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, HOLD, KIND, KIND_MAX, RELEASE, RETAIN, SCOPE, SET,
-    STRIDE_MAX, UNHOLD, UNRETAIN, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE, varint,
+    BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, DIGEST_BYTES, ERASE, ERASE_PREFIX, ERASE_SCOPE,
+    FLAGS, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, HOLD, KIND, KIND_MAX, ORIGIN_BYTES, RELEASE,
+    RETAIN, SCOPE, SET, STRIDE_MAX, THINNED, UNHOLD, UNRETAIN, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE,
+    varint,
 };
 use crate::{EventRef, Fence, Meta, Scope, Seq, Timestamp, Writer, limits, scope::check_path};
 
@@ -14,8 +15,9 @@ pub struct Body<'a> {
     events: u32,
     stride: u8,
     flags: u8,
-    /// Where the meta fields begin, the records begin, and the table begins.
+    /// Where the meta fields begin and end, the records begin, and the table begins.
     meta: usize,
+    meta_end: usize,
     records: usize,
     table: usize,
 }
@@ -27,7 +29,7 @@ pub struct Positioned<'a> {
     pub event: EventRef<'a>,
     /// Which event of the commit, from 0.
     pub index: u32,
-    /// Where its record begins in the body: what [`set_at`] takes.
+    /// Where its record began in the body as first written: what [`set_at`] takes.
     pub offset: u32,
 }
 
@@ -77,7 +79,16 @@ impl<'a> Body<'a> {
         let meta = cursor.pos;
         cursor.end = table;
         cursor.skip_meta(flags)?;
-        Ok(Body { bytes, events: events as u32, stride, flags, meta, records: cursor.pos, table })
+        let meta_end = cursor.pos;
+        if flags & THINNED != 0 {
+            cursor.take(digest_bytes(flags))?;
+            let origins = cursor.take(ORIGIN_BYTES * events)?.as_chunks::<ORIGIN_BYTES>().0;
+            // In order, so that one can be searched for.
+            if !origins.is_sorted_by(|before, next| read_u32(before, 0) < read_u32(next, 0)) {
+                return Err(cursor.fault(BodyFault::Table));
+            }
+        }
+        Ok(Body { bytes, events: events as u32, stride, flags, meta, meta_end, records: cursor.pos, table })
     }
 
     /// How many events it holds.
@@ -86,16 +97,31 @@ impl<'a> Body<'a> {
         self.events
     }
 
-    /// The bytes of all records: the content by which a repeated request is told from another one. Which writer and
-    /// attempt sent it does not count.
-    #[must_use]
-    pub fn content(&self) -> &'a [u8] {
+    /// The bytes of all records.
+    pub(super) fn records(&self) -> &'a [u8] {
         &self.bytes[self.records..self.table]
+    }
+
+    /// The bytes of writer, idempotency key and fences, and which of them there are.
+    pub(super) fn meta_bytes(&self) -> (&'a [u8], u8) {
+        (&self.bytes[self.meta..self.meta_end], self.flags & !THINNED)
+    }
+
+    /// Whether events were removed from it.
+    #[must_use]
+    pub fn is_thinned(&self) -> bool {
+        self.flags & THINNED != 0
+    }
+
+    /// Of a thinned body with an idempotency key: what is known of its records as first written.
+    pub(super) fn kept_digest(&self) -> Option<&'a [u8]> {
+        let has_digest = self.is_thinned() && self.flags & HAS_IDEMPOTENCY_KEY != 0;
+        has_digest.then(|| &self.bytes[self.meta_end..self.meta_end + DIGEST_BYTES])
     }
 
     /// Writer, idempotency key and fences.
     pub fn meta(&self) -> Result<Meta, BodyError> {
-        Cursor { bytes: self.bytes, pos: self.meta, end: self.records }.meta(self.flags)
+        Cursor { bytes: self.bytes, pos: self.meta, end: self.meta_end }.meta(self.flags)
     }
 
     /// Whether it carries an idempotency key or fences, which the engine folds beside the events.
@@ -114,6 +140,16 @@ impl<'a> Body<'a> {
             scope: String::new(),
             key: Vec::new(),
         }
+    }
+
+    /// Where the record of the event at `index` first began, and where it begins now; the same in a body that was never
+    /// thinned.
+    fn origin(&self, index: u32, now: u32) -> (u32, u32) {
+        if !self.is_thinned() {
+            return (now, now);
+        }
+        let at = self.records - ORIGIN_BYTES * (self.events - index) as usize;
+        (read_u32(self.bytes, at), read_u32(self.bytes, at + 4))
     }
 
     /// Where the event at `index` is to begin, if the table has an entry for it.
@@ -163,9 +199,13 @@ impl Events<'_> {
             return Err(self.cursor.fault(BodyFault::Table));
         }
         let index = self.index;
+        let (origin, now) = self.body.origin(index, offset);
+        if now != offset {
+            return Err(self.cursor.fault(BodyFault::Table));
+        }
         self.index += 1;
         let event = self.event(tag)?;
-        Ok(Some(Positioned { event, index, offset }))
+        Ok(Some(Positioned { event, index, offset: origin }))
     }
 
     #[inline]
@@ -239,12 +279,44 @@ impl Events<'_> {
     }
 }
 
-/// Reads the set whose record begins at `offset` of `body`, without its names.
-#[inline]
+/// Reads the set whose record first began at `offset` of `body`, without its names.
 pub fn set_at(body: &[u8], offset: u32) -> Result<SetAt<'_>, BodyError> {
     let (mut cursor, tag) = Cursor::at(body, offset, SET, WITH_CONTENT_TYPE | WITH_EXPIRY)?;
     cursor.skip_name()?;
     cursor.set_fields(tag)
+}
+
+/// Reads the set whose record begins with `record`, without its names.
+#[inline]
+pub fn set_in(record: &[u8]) -> Result<SetAt<'_>, BodyError> {
+    let mut cursor = Cursor { bytes: record, pos: 0, end: record.len() };
+    let tag = cursor.tag(SET, WITH_CONTENT_TYPE | WITH_EXPIRY)?;
+    cursor.skip_name()?;
+    cursor.set_fields(tag)
+}
+
+/// Where the record now begins that first began at `offset`, given the beginning of a body; `None` if it was removed.
+pub fn place_of(beginning: &[u8], offset: u32) -> Result<Option<u32>, BodyError> {
+    let mut cursor = Cursor { bytes: beginning, pos: 0, end: beginning.len() };
+    let flags = cursor.byte()?;
+    if flags & !FLAGS != 0 {
+        return Err(BodyError { offset: 0, what: BodyFault::Unknown(flags) });
+    }
+    if flags & THINNED == 0 {
+        return Ok(Some(offset));
+    }
+    cursor.byte()?;
+    let events = cursor.length(limits::COMMIT_EVENTS_MAX)?;
+    cursor.skip_meta(flags)?;
+    cursor.take(digest_bytes(flags))?;
+    let origins = cursor.take(ORIGIN_BYTES * events)?.as_chunks::<ORIGIN_BYTES>().0;
+    let found = origins.binary_search_by_key(&offset, |pair| read_u32(pair, 0));
+    Ok(found.ok().map(|index| read_u32(&origins[index], 4)))
+}
+
+/// Bytes of the digest in a thinned body with these flags.
+fn digest_bytes(flags: u8) -> usize {
+    if flags & HAS_IDEMPOTENCY_KEY != 0 { DIGEST_BYTES } else { 0 }
 }
 
 /// Reads writer, idempotency key and fences from the beginning of a body: as much of it as they take.
@@ -259,14 +331,14 @@ pub fn meta_of(beginning: &[u8]) -> Result<Meta, BodyError> {
     cursor.meta(flags)
 }
 
-/// Reads the note of the checkpoint whose record begins at `offset` of `body`, without its names.
+/// Reads the note of the checkpoint whose record first began at `offset` of `body`, without its names.
 pub fn note_at(body: &[u8], offset: u32) -> Result<Option<&str>, BodyError> {
     let (mut cursor, tag) = Cursor::at(body, offset, CHECKPOINT, WITH_NOTE)?;
     cursor.skip_name()?;
     cursor.note(tag)
 }
 
-/// Reads the fork whose record begins at `offset` of `body`.
+/// Reads the fork whose record first began at `offset` of `body`.
 pub fn fork_at(body: &[u8], offset: u32) -> Result<ForkAt<'_>, BodyError> {
     let (mut cursor, _) = Cursor::at(body, offset, FORK, 0)?;
     cursor.fork_fields()
@@ -280,17 +352,26 @@ pub(super) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// Behind the tag of a record that must be of this kind, with no other flags than these.
-    #[inline]
+    /// Behind the tag of the record that first began at `offset` and must be of this kind, with no other flags than
+    /// these.
     pub(super) fn at(bytes: &'a [u8], offset: u32, kind: u8, flags: u8) -> Result<(Cursor<'a>, u8), BodyError> {
-        let mut cursor = Cursor { bytes, pos: offset as usize, end: bytes.len() };
-        let tag = cursor.byte()?;
+        let removed = || BodyError { offset: offset as usize, what: BodyFault::Removed };
+        let place = place_of(bytes, offset)?.ok_or_else(removed)?;
+        let mut cursor = Cursor { bytes, pos: place as usize, end: bytes.len() };
+        let tag = cursor.tag(kind, flags).map_err(|fault| BodyError { offset: offset as usize, ..fault })?;
+        Ok((cursor, tag))
+    }
+
+    /// Reads the tag of a record that must be of this kind, with no other flags than these.
+    #[inline]
+    fn tag(&mut self, kind: u8, flags: u8) -> Result<u8, BodyError> {
+        let offset = self.pos;
+        let tag = self.byte()?;
         if tag & !flags == kind {
-            return Ok((cursor, tag));
+            return Ok(tag);
         }
         let known = tag & KIND != kind && tag & KIND <= KIND_MAX;
-        let what = if known { BodyFault::Address } else { BodyFault::Unknown(tag) };
-        Err(BodyError { offset: offset as usize, what })
+        Err(BodyError { offset, what: if known { BodyFault::Address } else { BodyFault::Unknown(tag) } })
     }
 
     #[cold]

@@ -16,6 +16,10 @@ use crate::{
 /// Below this many bytes an event, on average, the table has an entry for every 16th only.
 const SPARSE_TABLE_BELOW_BYTES: usize = 64;
 const SPARSE_STRIDE: u8 = 4;
+/// The limit of a value in what is kept of a body: no store has it.
+const OF_KEPT: usize = limits::COMMIT_BYTES_MAX;
+
+const _: () = assert!(OF_KEPT > limits::VALUE_BYTES_CEILING);
 
 /// Collects events and their encoding.
 #[derive(Debug)]
@@ -47,6 +51,16 @@ impl BodyEncoder {
             key: Vec::with_capacity(64),
             value_bytes_max,
         }
+    }
+
+    /// An encoder of what is kept of a body: whatever was in one fits.
+    pub(super) fn of_kept() -> BodyEncoder {
+        BodyEncoder::new(OF_KEPT)
+    }
+
+    /// The records, and where the event of each begins in them.
+    pub(super) fn records(&self) -> (&[u8], &[u32]) {
+        (&self.records, &self.starts)
     }
 
     /// How many events were added.
@@ -274,10 +288,18 @@ impl BodyEncoder {
         Ok(bytes)
     }
 
+    /// A body of no event that nobody sent.
+    #[must_use]
+    pub fn nothing() -> Vec<u8> {
+        BodyEncoder::new(0).body(&Meta::default()).expect("nothing is within every limit")
+    }
+
     /// Checks that one more event of about `bytes` fits, before anything is added.
     pub(super) fn room(&self, bytes: usize) -> Result<(), LimitError> {
         limits::check("commit", "events", self.starts.len() + 1, 1, limits::COMMIT_EVENTS_MAX)?;
-        limits::check("commit", "bytes", self.records.len() + bytes, 0, limits::COMMIT_BYTES_MAX)
+        let is_of_kept = self.value_bytes_max == OF_KEPT;
+        let bytes_max = if is_of_kept { limits::THINNED_BYTES_MAX } else { limits::COMMIT_BYTES_MAX };
+        limits::check("commit", "bytes", self.records.len() + bytes, 0, bytes_max)
     }
 
     pub(super) fn begin(&mut self, scope: &str, bytes: usize) -> Result<(), LimitError> {

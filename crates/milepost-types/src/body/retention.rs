@@ -4,7 +4,7 @@
 
 use super::{
     BodyEncoder, BodyError, BodyFault, COLD_AFTER, ERASE, ERASE_PREFIX, ERASE_SCOPE, EXPIRE_ENDED, HOLD, KEEP_FOR,
-    KEEP_LAST, KIND, RETAIN, UNHOLD, UNRETAIN, WITH_NOTE, decode::Cursor, encode::put_text, varint,
+    KEEP_LAST, KIND, RETAIN, UNHOLD, UNRETAIN, WITH_NOTE, decode::Cursor, encode::put_text, place_of, varint,
 };
 use crate::{
     Note, Policy, Scope, ScopePrefix,
@@ -134,7 +134,7 @@ pub fn hold_at(body: &[u8], offset: u32) -> Result<Option<&str>, BodyError> {
 
 /// Reads how many bytes of values there were before the erasure whose record begins at `offset` of `body`.
 pub fn erased_at(body: &[u8], offset: u32) -> Result<u64, BodyError> {
-    let tag = body.get(offset as usize).copied().unwrap_or_default();
+    let tag = place_of(body, offset)?.and_then(|place| body.get(place as usize)).copied().unwrap_or_default();
     let kind = if matches!(tag, ERASE_SCOPE | ERASE_PREFIX) { tag } else { ERASE };
     let (mut cursor, _) = Cursor::at(body, offset, kind, 0)?;
     match kind {

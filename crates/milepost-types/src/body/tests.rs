@@ -185,6 +185,153 @@ proptest! {
     }
 }
 
+/// How many events a walk meets.
+fn walked(bytes: &[u8]) -> Result<usize, BodyError> {
+    let mut walk = Body::parse(bytes)?.events();
+    let mut count = 0;
+    while walk.next()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// The events of a body, each with the address that it is known by, checked there.
+fn addressed(bytes: &[u8]) -> Vec<(u32, Event)> {
+    let body = Body::parse(bytes).unwrap();
+    let (mut found, mut walk) = (Vec::new(), body.events());
+    while let Some(next) = walk.next().unwrap() {
+        found_at_its_address(bytes, &next);
+        found.push((next.offset, next.event.to_event().unwrap()));
+    }
+    assert_eq!(found.len(), body.event_count() as usize);
+    found
+}
+
+/// Keeps the events whose bit is set, again and again; what is left is the same each time, at the same addresses.
+fn thin_again_and_again(meta: &Meta, events: &[Event], keeps: &[Vec<bool>]) {
+    let first = encode(meta, events);
+    let mut left = addressed(&first);
+    let mut bytes = first.clone();
+    for keep in keeps {
+        let body = Body::parse(&bytes).unwrap();
+        let mut asked = Vec::new();
+        let mut bits = keep.iter().cycle();
+        let thinned = body.thin(&mut |found| {
+            asked.push(found.offset);
+            *bits.next().unwrap()
+        });
+        assert_eq!(asked, left.iter().map(|(offset, _)| *offset).collect::<Vec<_>>());
+        let removed: Vec<_> = left.iter().zip(keep.iter().cycle()).filter(|(_, keep)| !**keep).collect();
+        let removed: Vec<u32> = removed.into_iter().map(|((offset, _), _)| *offset).collect();
+        left.retain(|(offset, _)| !removed.contains(offset));
+        let next = match thinned.unwrap() {
+            Thinned::All => bytes.clone(),
+            Thinned::Some(bytes) => bytes,
+            Thinned::Nothing => body.husk().unwrap(),
+        };
+        assert_eq!(next == bytes, removed.is_empty() && (!left.is_empty() || body.is_thinned()));
+        assert_eq!(addressed(&next), left);
+        assert_eq!(decode(&next).unwrap().0, *meta);
+        for offset in removed {
+            let gone = BodyError { offset: offset as usize, what: BodyFault::Removed };
+            assert_eq!(set_at(&next, offset), Err(gone.clone()));
+            assert_eq!(note_at(&next, offset), Err(gone.clone()));
+            assert_eq!(fork_at(&next, offset), Err(gone));
+            assert_eq!(place_of(&next, offset), Ok(None));
+        }
+        bytes = next;
+    }
+    let (whole, body) = (Body::parse(&first).unwrap(), Body::parse(&bytes).unwrap());
+    let knows = !body.is_thinned() || meta.idempotency_key.is_some();
+    assert_eq!((body.holds_the_same(&whole), whole.holds_the_same(&body)), (knows, knows));
+    let other = encode(meta, &events[..events.len() - 1]);
+    assert!(!body.holds_the_same(&Body::parse(&other).unwrap()));
+}
+
+proptest! {
+    #[test]
+    fn what_is_kept_says_the_same(
+        meta in metas(),
+        events in vec(events(), 1..40),
+        keeps in vec(vec(any::<bool>(), 1..7), 1..4),
+    ) {
+        thin_again_and_again(&meta, &events, &keeps);
+    }
+
+    /// What a thinned body becomes by a flipped bit or a cut is refused, or is whole.
+    #[test]
+    fn a_thinned_body_is_as_strict_as_any(meta in metas(), events in vec(events(), 2..5)) {
+        let bytes = encode(&meta, &events);
+        let mut index = 0;
+        let thinned = Body::parse(&bytes).unwrap().thin(&mut |_| { index += 1; index != 1 }).unwrap();
+        let Thinned::Some(bytes) = thinned else { panic!("one of several was removed: {thinned:?}") };
+        for length in 0..bytes.len() {
+            prop_assert!(decode(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let _ = walked(&flipped);
+        }
+    }
+}
+
+/// Nothing is left of what was removed: neither its value, nor a part of a key that a later one shared.
+#[test]
+fn nothing_is_left_of_what_was_removed() {
+    let scope = Scope::parse("s").unwrap();
+    let mut encoder = BodyEncoder::default();
+    encoder.set(&scope, "secret-key/1", b"secret-value", None, None).unwrap();
+    encoder.set(&scope, "s", b"kept", None, None).unwrap();
+    let bytes = encoder.finish(&Meta::default()).unwrap();
+    let thinned = Body::parse(&bytes).unwrap().thin(&mut |found| found.index == 1).unwrap();
+    let Thinned::Some(bytes) = thinned else { panic!("{thinned:?}") };
+    assert!(!bytes.windows(6).any(|window| window == b"secret"));
+    assert!(bytes.windows(4).any(|window| window == b"kept"));
+}
+
+/// The largest commit can be thinned, though it may grow by that.
+#[test]
+fn the_largest_commit_is_thinned() {
+    let scope = Scope::parse("s").unwrap();
+    let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_CEILING);
+    let value = vec![7; 29 << 20];
+    encoder.set(&scope, "a", &value, None, None).unwrap();
+    encoder.set(&scope, "b", &value, None, None).unwrap();
+    for index in 0..400_000 {
+        encoder.set(&scope, &index.to_string(), b"v", None, None).unwrap();
+    }
+    let bytes = encoder.finish(&Meta::default()).unwrap();
+    assert!(bytes.len() > limits::COMMIT_BYTES_MAX / 10 * 9);
+    let body = Body::parse(&bytes).unwrap();
+    let last = body.event_count() - 1;
+    let thinned = body.thin(&mut |found| found.index != last).unwrap();
+    let Thinned::Some(thinned) = thinned else { panic!("one of many was removed") };
+    assert_eq!(Body::parse(&thinned).unwrap().event_count(), last);
+    assert!(thinned.len() > bytes.len());
+}
+
+/// Places given out for a thinned body lead nowhere else in it.
+#[test]
+fn origins_out_of_order_are_refused() {
+    let scope = Scope::parse("s").unwrap();
+    let mut encoder = BodyEncoder::default();
+    for key in ["a", "b", "c"] {
+        encoder.set(&scope, key, b"v", None, None).unwrap();
+    }
+    let bytes = encoder.finish(&Meta::default()).unwrap();
+    let thinned = Body::parse(&bytes).unwrap().thin(&mut |found| found.index > 0).unwrap();
+    let Thinned::Some(thinned) = thinned else { panic!("{thinned:?}") };
+    let origins = 3;
+    for (at, to) in [(origins, origins + 8), (origins + 4, origins + 12)] {
+        let mut crafted = thinned.clone();
+        let (left, right) = (crafted[at..at + 4].to_vec(), crafted[to..to + 4].to_vec());
+        crafted[at..at + 4].copy_from_slice(&right);
+        crafted[to..to + 4].copy_from_slice(&left);
+        assert_eq!(walked(&crafted).unwrap_err().what, BodyFault::Table);
+    }
+}
+
 /// A crafted body could bring names into a store that no writer can write, and reading them back would have panicked.
 #[test]
 fn names_that_no_writer_can_write_are_refused() {

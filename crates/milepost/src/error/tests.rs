@@ -54,6 +54,7 @@ fn committing() {
     check(CommitError::QueueFull { commits: 1, bytes: 2 }, ErrorKind::Busy, "try again");
     check(CommitError::ReadOnly, ErrorKind::ReadOnly, "read-only");
     check(CommitError::Closed, ErrorKind::Closed, "closed");
+    check(CommitError::Removed { seq: Seq(7) }, ErrorKind::Removed, "commit 7");
     check(CommitError::Forked, ErrorKind::Forked, "fork");
     check(CommitError::Corrupt(damage()), ErrorKind::Corrupt, "damaged");
     let failed = Precondition::ScopeAt { scope: scope(), seq: Seq(4) };
@@ -72,6 +73,7 @@ fn committing() {
 fn reading() {
     check(ReadError::Corrupt(damage()), ErrorKind::Corrupt, "other reads go on");
     check(ReadError::Future { asked: Seq(5), last: Seq(4) }, ErrorKind::NotYet, "no commit 5 yet");
+    check(ReadError::Removed { seq: Seq(7) }, ErrorKind::Removed, "commit 7");
     check(ReadError::Forked, ErrorKind::Forked, "fork");
     check(ReadError::Io { path: place(), message: "because".into() }, ErrorKind::Io, "because");
 }

@@ -6,6 +6,7 @@
 
 mod backup; // one moment, whatever is committed meanwhile
 mod claims; // idempotency keys, fencing tokens, preconditions: judged in order, also after a restart
+mod compacted; // out of which retention has taken commits: every copy of it says the same
 mod damage; // nothing wrong is ever returned
 mod durable; // acknowledged means durable, in order, without a gap
 mod fork; // a handle in a forked child

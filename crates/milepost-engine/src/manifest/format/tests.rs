@@ -5,8 +5,19 @@ fn sample() -> Manifest {
         store: *b"0123456789abcdef",
         epoch: 7,
         segments: vec![
-            SegmentRow { id: 1, first_seq: 1, sealed: Some(SealedRow { last_seq: 9, bytes: 4096, crc: 0xdead_beef }) },
-            SegmentRow { id: 2, first_seq: 10, sealed: None },
+            SegmentRow {
+                id: 1,
+                first_seq: 1,
+                generation: 7,
+                state: SegmentState::Sealed(SealedRow { last_seq: 9, bytes: 4096, crc: 0xdead_beef }),
+            },
+            SegmentRow {
+                id: 3,
+                first_seq: 10,
+                generation: 0,
+                state: SegmentState::Dropped(DroppedRow { last_seq: 19, first_at: -5, last_at: 77 }),
+            },
+            SegmentRow { id: 5, first_seq: 20, generation: 0, state: SegmentState::Open },
         ],
         runs: vec![RunRow { id: 5, first_seq: 1, last_seq: 8, bytes: 777, crc: 0xfeed_f00d }],
         clean: Some(CleanRow { segment: 2, end: 640, last_seq: 12 }),

@@ -1,0 +1,156 @@
+//! Compaction: takes out of the log what retention does not keep any more. [`Compactor`] goes through it in steps.
+//!
+//! One pass: the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
+//! which segments are dropped and which are written anew; these are written one after the other.
+//!
+//! Invariant: what is taken out no read can meet that is possible, from before its file goes until for ever: the
+//! horizons are durable and in force, whatever was judged before them is folded, and what is pinned is looked at after
+//! both. A step that fails, or a crash at any byte, leaves the log as it was.
+//!
+//! Knows which commits go, and nothing of how a segment is written.
+
+mod keep;
+mod plan;
+mod survey;
+
+use std::collections::VecDeque;
+
+use milepost_io::{Failure, Room};
+use milepost_log::{Rewrite, RewriteError, SegmentStats};
+use milepost_types::Timestamp;
+use thiserror::Error;
+
+pub(crate) use keep::Keeping;
+pub(crate) use plan::{Task, Worth, plan};
+pub(crate) use survey::Survey;
+
+use crate::{CommitError, OpenError, ReadError};
+
+/// Why a compaction did not go on. The log is as it was; it can be tried again.
+#[derive(Debug, Error)]
+pub enum CompactError {
+    /// What is to be kept could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// No room for what is written anew. It can be tried again when there is.
+    #[error("{}", .free.too_little_for(*.need, None))]
+    DiskFull {
+        /// Bytes needed.
+        need: u64,
+        /// What there was.
+        free: Room,
+    },
+    /// A segment could not be written anew.
+    #[error("{0}; the segments are as they were")]
+    Failed(Failure),
+    /// What the log consists of could not be written down.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// MANIFEST could not be written.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl From<RewriteError> for CompactError {
+    fn from(error: RewriteError) -> CompactError {
+        match error {
+            RewriteError::DiskFull { need, free } => CompactError::DiskFull { need, free },
+            RewriteError::Failed(failure) => CompactError::Failed(failure),
+            RewriteError::Corrupt(corruption) => CompactError::Read(ReadError::Corrupt(corruption)),
+            RewriteError::Stopped(failure) => CompactError::Commit(CommitError::Stopped(failure)),
+            RewriteError::NotSealed { .. } => unreachable!("{error}: the plan names sealed segments"),
+        }
+    }
+}
+
+/// What compaction has done since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compacted {
+    /// Passes that came to their end.
+    pub passes: u64,
+    /// Stretches of segments side by side that were dropped whole.
+    pub dropped: u64,
+    /// Stretches that were written anew, each as one segment.
+    pub rewritten: u64,
+    /// Bytes of the files that went.
+    pub bytes_before: u64,
+    /// Bytes of the files that came in their place.
+    pub bytes_after: u64,
+}
+
+/// What of a segment a compaction would keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSurvey {
+    /// The segment.
+    pub segment: SegmentStats,
+    /// Records that stay.
+    pub stays: u64,
+    /// Records that are there and go.
+    pub goes: u64,
+    /// What a compaction now would do with it.
+    pub fate: SegmentFate,
+}
+
+/// What becomes of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentFate {
+    /// It stays as it is.
+    Stays,
+    /// It is written anew, with its neighbours of the same fate maybe.
+    Rewritten,
+    /// It goes.
+    Dropped,
+}
+
+impl Compacted {
+    /// What was done since it was `before`.
+    #[must_use]
+    pub fn since(&self, before: &Compacted) -> Compacted {
+        Compacted {
+            passes: self.passes - before.passes,
+            dropped: self.dropped - before.dropped,
+            rewritten: self.rewritten - before.rewritten,
+            bytes_before: self.bytes_before - before.bytes_before,
+            bytes_after: self.bytes_after - before.bytes_after,
+        }
+    }
+}
+
+/// How far a pass has come.
+#[derive(Debug, Default)]
+pub(crate) enum Stage {
+    /// No pass is under way.
+    #[default]
+    Idle,
+    /// What stays is being counted.
+    Survey(Box<Survey>),
+    /// What the plan says is being done.
+    Work {
+        /// What is left to do.
+        tasks: VecDeque<Task>,
+        /// What is being written anew, and of which task.
+        current: Option<(Box<Rewrite>, Task)>,
+    },
+}
+
+/// Compaction of an open store.
+#[derive(Debug, Default)]
+pub(crate) struct Compactor {
+    pub(crate) stage: Stage,
+    /// What makes a segment worth to be written anew, of the pass under way.
+    pub(crate) worth: Worth,
+    pub(crate) done: Compacted,
+    /// Bytes of the pass under way that were seen to, and of all its tasks.
+    pub(crate) seen_bytes: u64,
+    pub(crate) task_bytes: u64,
+    /// The log as it was when the last pass ended; `None` before the first.
+    pub(crate) last: Option<LastPass>,
+}
+
+/// What the next pass is compared with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LastPass {
+    pub(crate) log_bytes: u64,
+    pub(crate) last_erasure: u64,
+    pub(crate) at: Timestamp,
+}

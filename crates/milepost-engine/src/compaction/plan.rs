@@ -1,0 +1,123 @@
+//! [`plan`]: which segments are dropped, and which are written anew, by what of them stays. Pure.
+//!
+//! Invariant: a task names sealed segments side by side. What goes away with one is only what goes.
+
+use std::ops::RangeInclusive;
+
+use milepost_log::SegmentId;
+
+/// What of a segment stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tally {
+    pub(crate) id: SegmentId,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) file_bytes: u64,
+    /// Whether it can be written anew.
+    pub(crate) is_sealed: bool,
+    /// Whether its bodies may be thinned already.
+    pub(crate) is_rewritten: bool,
+    /// Records that stay.
+    pub(crate) stays: u64,
+    /// Records that are there and go.
+    pub(crate) goes: u64,
+    /// Whether one of these was erased: its bytes have to leave the disk.
+    pub(crate) is_erased: bool,
+}
+
+/// What makes a segment worth to be written anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Worth {
+    /// A third of it goes: then no more than half as much as is kept is carried along.
+    #[default]
+    AThird,
+    /// Anything goes.
+    Anything,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Nothing of these stays.
+    Drop(RangeInclusive<SegmentId>),
+    /// These become one.
+    Rewrite(RangeInclusive<SegmentId>),
+}
+
+impl Task {
+    /// Of which segments.
+    pub(crate) fn ids(&self) -> &RangeInclusive<SegmentId> {
+        let (Task::Drop(ids) | Task::Rewrite(ids)) = self;
+        ids
+    }
+}
+
+impl Tally {
+    fn is_dead(&self) -> bool {
+        self.is_sealed && self.stays == 0 && self.goes > 0
+    }
+
+    fn is_worth_it(&self, worth: Worth) -> bool {
+        let goes = match worth {
+            Worth::AThird => 3 * self.goes >= self.stays + self.goes,
+            Worth::Anything => true,
+        };
+        self.is_sealed && self.goes > 0 && (goes || self.is_erased)
+    }
+
+    /// About how many bytes of it stay.
+    fn bytes_after(&self) -> u64 {
+        let all = self.stays + self.goes;
+        if all == 0 {
+            self.file_bytes
+        } else {
+            (u128::from(self.file_bytes) * u128::from(self.stays) / u128::from(all)) as u64
+        }
+    }
+
+    /// Small enough to become one with its neighbours, whatever goes.
+    fn is_small(&self, segment_bytes: u64) -> bool {
+        self.is_sealed && self.is_rewritten && self.file_bytes < segment_bytes / SMALL_PARTS
+    }
+}
+
+/// A segment that was written anew and has become so small is written anew with its neighbours,
+const SMALL_PARTS: u64 = 8;
+/// if so many are side by side.
+const SMALL_MIN: usize = 4;
+
+/// What to do with segments, which are all there are, in order.
+pub(crate) fn plan(tallies: &[Tally], worth: Worth, segment_bytes: u64) -> Vec<Task> {
+    let mut tasks = Vec::new();
+    let mut rest = tallies;
+    while let Some(first) = rest.first() {
+        let (count, task): (usize, fn(RangeInclusive<SegmentId>) -> Task) = if first.is_dead() {
+            (rest.iter().take_while(|tally| tally.is_dead()).count(), Task::Drop)
+        } else if first.is_worth_it(worth) {
+            (fitting(rest, segment_bytes, |tally| !tally.is_dead() && tally.is_worth_it(worth)), Task::Rewrite)
+        } else {
+            let small = fitting(rest, segment_bytes, |tally| tally.is_small(segment_bytes));
+            if small < SMALL_MIN {
+                rest = &rest[1..];
+                continue;
+            }
+            (small, Task::Rewrite)
+        };
+        tasks.push(task(first.id..=rest[count - 1].id));
+        rest = &rest[count..];
+    }
+    tasks
+}
+
+/// How many of the first are wanted and fit into one segment; at least the first, if it is wanted.
+fn fitting(tallies: &[Tally], segment_bytes: u64, wanted: impl Fn(&Tally) -> bool) -> usize {
+    let mut bytes = 0;
+    let fits = |(index, tally): &(usize, &Tally)| {
+        bytes += tally.bytes_after();
+        wanted(tally) && (*index == 0 || bytes <= segment_bytes)
+    };
+    tallies.iter().enumerate().take_while(fits).count()
+}
+
+#[cfg(test)]
+mod tests;

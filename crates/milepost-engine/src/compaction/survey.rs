@@ -1,0 +1,188 @@
+//! [`Survey`]: what of each segment stays, counted by a walk over the index in pieces.
+//!
+//! The index knows at least what the log holds: each version's address leads to its segment. Of a segment that was
+//! written anew, the index may know versions that are gone already: of what goes, there, the log is asked.
+//!
+//! Invariant: what stays is never counted as less than it is; a segment of which nothing was counted as staying holds
+//! nothing that any read needs.
+
+use std::sync::Arc;
+
+use milepost_log::{Found, SegmentKind, SegmentStats};
+use milepost_types::{
+    Seq,
+    body::{BodyError, BodyFault, erased_at, place_of},
+};
+
+use super::plan::Tally;
+use crate::{
+    ReadError,
+    engine::Shared,
+    memtable::is_prefix,
+    retention::{Fate, Horizons, Judging, OfScope},
+    state::{Kind, Tiers, Version},
+};
+
+/// A walk over all that the index knows.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    tiers: Arc<Tiers>,
+    tallies: Vec<Tally>,
+    /// Those to go by; `None` for those in force.
+    horizons: Option<Horizons>,
+    /// The scope that comes next, or is gone on with, and the key in it; `None` behind the last.
+    next: Option<(String, String)>,
+}
+
+impl Survey {
+    /// Of the segments that there are, by what `tiers` hold of them.
+    pub(crate) fn new(tiers: Arc<Tiers>, segments: &[SegmentStats]) -> Survey {
+        let tally = |segment: &SegmentStats| Tally {
+            id: segment.name.id,
+            first_seq: segment.first_seq.0,
+            last_seq: segment.first_seq.0 + segment.commits.saturating_sub(1),
+            file_bytes: segment.file_bytes,
+            is_sealed: matches!(segment.kind, SegmentKind::Sealed | SegmentKind::Rewritten),
+            is_rewritten: segment.kind == SegmentKind::Rewritten,
+            stays: 0,
+            goes: 0,
+            is_erased: false,
+        };
+        let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
+        Survey { tiers, tallies, horizons: None, next: Some(Default::default()) }
+    }
+
+    /// The same as if other horizons were in force.
+    pub(crate) fn with_horizons(self, horizons: Horizons) -> Survey {
+        Survey { horizons: Some(horizons), ..self }
+    }
+
+    /// Counts some more, about so many versions; whether there is more to count.
+    pub(crate) fn step(&mut self, shared: &Shared, budget: usize) -> Result<bool, ReadError> {
+        let tiers = Arc::clone(&self.tiers);
+        let mut judging = Judging::now(shared, &tiers)?;
+        if let Some(horizons) = &self.horizons {
+            judging.horizons = horizons.clone();
+        }
+        let mut left = budget;
+        while let Some((scope, key)) = self.next.take() {
+            let mut scopes = tiers.every_scope(&scope)?;
+            let Some(name) = scopes.read_next()?.map(str::to_owned) else { return Ok(false) };
+            // Another one than was gone on with: from its first key.
+            let from = if name == scope { key } else { String::new() };
+            if let Some(key) = self.scope(&judging, &name, &from, &mut left)? {
+                self.next = Some((name, key));
+                return Ok(true);
+            }
+            // Nothing is greater than the name and less than this.
+            self.next = Some((name + "\0", String::new()));
+        }
+        Ok(false)
+    }
+
+    /// What was counted.
+    pub(crate) fn tallies(&self) -> &[Tally] {
+        &self.tallies
+    }
+
+    /// Counts a scope from a key on; the key to go on with when the budget is spent.
+    fn scope(
+        &mut self,
+        judging: &Judging<'_>,
+        name: &str,
+        from: &str,
+        left: &mut usize,
+    ) -> Result<Option<String>, ReadError> {
+        if from.is_empty() {
+            for mark in judging.tiers.marks(name)? {
+                self.tally(mark.seq, |tally| tally.stays += 1);
+            }
+        }
+        if is_prefix(name) {
+            return Ok(None);
+        }
+        let of = judging.scope(name)?;
+        let orders = judging.tiers.key_orders(name);
+        let mut keys = judging.tiers.keys(name, &orders, from)?;
+        while keys.read_next()?.is_some() {
+            if *left == 0 {
+                return Ok(Some(keys.key().to_owned()));
+            }
+            let versions = keys.versions_ever()?;
+            *left = left.saturating_sub(versions.len().max(1));
+            let fates = judging.key(&of, keys.key(), &versions)?;
+            for (index, (version, fate)) in versions.iter().zip(fates).enumerate() {
+                self.version(judging, (&of, keys.key()), (index, version), fate)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn version(
+        &mut self,
+        judging: &Judging<'_>,
+        (of, key): (&OfScope<'_>, &str),
+        (index, version): (usize, &Version),
+        fate: Fate,
+    ) -> Result<(), ReadError> {
+        if !fate.goes_at(index) {
+            self.tally(version.seq, |tally| tally.stays += 1);
+            return Ok(());
+        }
+        let is_thinned = self.tally_of(version.seq).is_some_and(|index| self.tallies[index].is_rewritten);
+        if is_thinned || version.kind == Kind::Delete {
+            match what_stands_at(judging.shared, version)? {
+                Stands::Nothing => return Ok(()),
+                Stands::Erasure => {
+                    self.tally(version.seq, |tally| tally.stays += 1);
+                    return Ok(());
+                }
+                Stands::Record => {}
+            }
+        }
+        let is_erased = of.is_erased(key, version)?;
+        self.tally(version.seq, |tally| {
+            tally.goes += 1;
+            tally.is_erased |= is_erased;
+        });
+        Ok(())
+    }
+
+    fn tally_of(&self, seq: u64) -> Option<usize> {
+        let index = self.tallies.partition_point(|tally| tally.first_seq <= seq).checked_sub(1)?;
+        // Of what is gone with its segment nothing is counted.
+        (seq <= self.tallies[index].last_seq || !self.tallies[index].is_sealed).then_some(index)
+    }
+
+    fn tally(&mut self, seq: u64, count: impl FnOnce(&mut Tally)) {
+        if let Some(index) = self.tally_of(seq) {
+            count(&mut self.tallies[index]);
+        }
+    }
+}
+
+/// What stands in the log at the address of a version.
+enum Stands {
+    /// It was taken out.
+    Nothing,
+    /// An erasure, which stays for history.
+    Erasure,
+    Record,
+}
+
+fn what_stands_at(shared: &Shared, version: &Version) -> Result<Stands, ReadError> {
+    let segments = shared.reader.segments();
+    let found = match segments.find(Seq(version.seq)).map_err(ReadError::Corrupt)? {
+        Found::Frame(found) => found.hold(),
+        Found::Removed | Found::Ahead => return Ok(Stands::Nothing),
+    };
+    let unreadable = |error: BodyError| ReadError::from(shared.unreadable(Seq(version.seq), &error));
+    if place_of(found.body(), version.record).map_err(unreadable)?.is_none() {
+        return Ok(Stands::Nothing);
+    }
+    match erased_at(found.body(), version.record) {
+        Ok(_) => Ok(Stands::Erasure),
+        Err(error) if error.what == BodyFault::Address => Ok(Stands::Record),
+        Err(error) => Err(unreadable(error)),
+    }
+}

@@ -1,0 +1,336 @@
+//! Compaction of an open store: what [`Compactor`]'s steps do to it.
+//!
+//! Order of a pass, and which crash it survives: the horizons are durable in MANIFEST and in force; whoever commits
+//! then knows them; what was judged before is folded; only then it is looked at what may go. What is written anew is
+//! as [`super::segments`] has it.
+//!
+//! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
+//! reads never do.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use milepost_log::{Form, Rewritten, Rewrote, SegmentId};
+use milepost_types::Receipt;
+
+use super::{Engine, Leading, Relay, Shared};
+use crate::{
+    CommitError, Compacted, ReadError, Threads,
+    compaction::{
+        CompactError, Compactor, Keeping, LastPass, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth, plan,
+    },
+    manifest,
+    retention::{Horizons, Judging, Rules},
+};
+
+/// Versions that a step of the survey counts.
+const SURVEY_VERSIONS: usize = 10_000;
+/// So long is rested after a step beside commits: with the bytes of a step, a bound on the share of the disk.
+const REST: Duration = Duration::from_millis(5);
+/// What a policy keeps for a time goes without anything being written.
+const PASS_AT_LEAST_EVERY_US: i64 = 3_600_000_000;
+/// Bytes that a step of a rewrite reads.
+const REWRITE_BYTES: usize = 256 << 10;
+
+impl Engine {
+    /// Takes out of the log what retention does not keep any more, all of it, now. `progress` is told the bytes of
+    /// segments that were seen to and of all that are.
+    pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
+        let shared = self.shared();
+        let before = shared.compactor.lock().done;
+        shared.seal_open()?;
+        loop {
+            let changed = shared.compact_once(progress)?;
+            if !changed {
+                // What was taken out is on the disk until its file is overwritten or gone.
+                while shared.step_recycle() {}
+                return Ok(shared.compactor.lock().done.since(&before));
+            }
+        }
+    }
+
+    /// Does a piece of compaction that is worth its while; whether there was anything to do.
+    pub fn step_compact(&self) -> Result<bool, CompactError> {
+        self.shared().step_compact(Worth::AThird)
+    }
+
+    /// What [`Engine::compact`] would make of each segment now. Nothing is changed.
+    pub fn survey(&self) -> Result<Vec<SegmentSurvey>, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        let tiers = shared.state.pin();
+        let rules = Rules::read(&tiers, &**shared, shared.published())?;
+        let horizons = shared.next_horizons(&rules, self.last())?;
+        let segments = shared.reader.segment_stats();
+        let mut survey = Survey::new(tiers, &segments).with_horizons(horizons);
+        while survey.step(shared, SURVEY_VERSIONS)? {}
+        let tasks = plan(survey.tallies(), Worth::Anything, u64::from(shared.settings.segment_bytes));
+        let fate = |id: SegmentId| {
+            let of = tasks.iter().find(|task| task.ids().contains(&id));
+            match of {
+                None => SegmentFate::Stays,
+                Some(Task::Rewrite(_)) => SegmentFate::Rewritten,
+                Some(Task::Drop(_)) => SegmentFate::Dropped,
+            }
+        };
+        let told = segments.into_iter().map(|segment| {
+            let tally = survey.tallies().iter().find(|tally| tally.id == segment.name.id);
+            let (stays, goes) = tally.map_or((0, 0), |tally| (tally.stays, tally.goes));
+            SegmentSurvey { stays, goes, fate: fate(segment.name.id), segment }
+        });
+        Ok(told.collect())
+    }
+
+    /// What compaction has done since the store was opened.
+    #[must_use]
+    pub fn compacted(&self) -> Compacted {
+        self.shared().compactor.lock().done
+    }
+}
+
+impl Shared {
+    /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
+    pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
+        if !self.is_compaction_due() {
+            return false;
+        }
+        let before = self.batches.load(Ordering::Relaxed);
+        match self.step_compact(Worth::AThird) {
+            Ok(is_more) => {
+                // The disk and a core are for those who commit.
+                if self.batches.load(Ordering::Relaxed) != before {
+                    milepost_io::sleep(REST);
+                }
+                is_more
+            }
+            Err(error) => {
+                tracing::warn!(dir = %self.dir.display(), %error, "not compacted; it is tried again");
+                false
+            }
+        }
+    }
+
+    pub(super) fn wake_compact_if_wanted(self: &Arc<Shared>) {
+        if self.compaction_wanted.load(Ordering::Acquire)
+            && self.settings.threads == Threads::Spawned
+            && self.settings.compaction
+            && self.compaction_wanted.swap(false, Ordering::AcqRel)
+        {
+            self.workers.wake_compact(self);
+        }
+    }
+
+    /// A pass of its own from its beginning to its end; whether it changed anything.
+    fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
+        let before = {
+            // One that was under way began before now: what is asked for may be newer.
+            let mut compactor = self.compactor.lock();
+            compactor.stage = Stage::Idle;
+            compactor.done
+        };
+        while self.step_compact(Worth::Anything)? {
+            let compactor = self.compactor.lock();
+            progress(compactor.seen_bytes, compactor.task_bytes);
+            if compactor.done.passes > before.passes {
+                break;
+            }
+        }
+        let done = self.compactor.lock().done;
+        Ok((done.dropped, done.rewritten) != (before.dropped, before.rewritten))
+    }
+
+    /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
+    /// come of it.
+    pub(crate) fn step_compact(self: &Arc<Shared>, worth: Worth) -> Result<bool, CompactError> {
+        if self.is_child() || self.is_closed() || self.keeper.is_none() {
+            return Ok(false);
+        }
+        if let Some(failure) = self.latch.failure() {
+            return Err(CommitError::Stopped(failure).into());
+        }
+        let mut compactor = self.compactor.lock();
+        let stepped = self.step_of(&mut compactor, worth);
+        if stepped.is_err() {
+            // What was under way is begun anew by the next attempt.
+            compactor.stage = Stage::Idle;
+        }
+        stepped
+    }
+
+    fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
+        match &mut compactor.stage {
+            Stage::Idle => {
+                let Some(survey) = self.begin_pass()? else { return Ok(false) };
+                compactor.begin(survey, worth);
+                Ok(true)
+            }
+            Stage::Survey(survey) => {
+                if !survey.step(self, SURVEY_VERSIONS)? {
+                    let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+                    compactor.work(tasks.into(), &self.reader.segment_stats());
+                }
+                Ok(true)
+            }
+            Stage::Work { .. } => self.step_work(compactor),
+        }
+    }
+
+    /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
+    fn begin_pass(self: &Arc<Shared>) -> Result<Option<Survey>, CompactError> {
+        let rules = {
+            let tiers = self.state.pin();
+            let rules = Rules::read(&tiers, &**self, self.published())?;
+            if rules.policies.is_empty()
+                && self.retention.horizons().rows().is_empty()
+                && tiers.last_erasure_ever() == 0
+            {
+                return Ok(None);
+            }
+            rules
+        };
+        let last = Receipt { seq: self.published(), at: self.published_at() };
+        self.move_horizons(self.next_horizons(&rules, last)?)?;
+        self.see_judged_folded();
+        let segments = self.reader.segment_stats();
+        Ok(Some(Survey::new(self.state.pin(), &segments)))
+    }
+
+    /// Puts horizons in force, durably first.
+    fn move_horizons(&self, horizons: Horizons) -> Result<(), CompactError> {
+        if *self.retention.horizons() == horizons {
+            return Ok(());
+        }
+        self.keeper().change(|manifest| manifest.horizons = manifest::horizon_rows(&horizons))?;
+        self.retention.set(horizons);
+        Ok(())
+    }
+
+    /// Comes back when all that was judged before is folded: what is judged later is judged by the horizons in force.
+    fn see_judged_folded(self: &Arc<Shared>) {
+        let _leading = Leading { guard: self.leader.lock(), _relay: Relay { shared: self } };
+        drop(self.turn.take());
+    }
+
+    fn step_work(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        let Stage::Work { tasks, current } = &mut compactor.stage else { unreachable!("asked by the stage") };
+        if let Some((rewrite, task)) = current {
+            let tiers = self.state.pin();
+            let mut keeping = Keeping::new(Judging::now(self, &tiers)?);
+            let rewrote = rewrite.step(REWRITE_BYTES, &mut |frame| keeping.verdict(frame))?;
+            let ended = keeping.end();
+            match rewrote {
+                Rewrote::More => ended?,
+                Rewrote::Done(rewritten) => {
+                    if let Err(error) = ended {
+                        rewritten.discard();
+                        return Err(error.into());
+                    }
+                    let task = task.clone();
+                    *current = None;
+                    self.finish(compactor, &task, rewritten)?;
+                }
+            }
+            return Ok(true);
+        }
+        match tasks.pop_front() {
+            None => {
+                compactor.stage = Stage::Idle;
+                compactor.done.passes += 1;
+                compactor.last = Some(self.as_it_is());
+                Ok(false)
+            }
+            Some(Task::Drop(ids)) => {
+                let bytes = self.file_bytes(ids.start(), ids.end());
+                if self.drop_segments(&ids)? {
+                    compactor.done.dropped += 1;
+                    compactor.done.bytes_before += bytes;
+                }
+                compactor.seen_bytes += bytes;
+                Ok(true)
+            }
+            Some(task) => {
+                let rewrite = self.begin_rewrite(task.ids().clone(), Form::Raw)?;
+                *current = Some((Box::new(rewrite), task));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Has what was written anew count; or drops what it would stand for, if nothing is in it.
+    fn finish(
+        self: &Arc<Shared>,
+        compactor: &mut Compactor,
+        task: &Task,
+        rewritten: Rewritten,
+    ) -> Result<(), CompactError> {
+        let ids = task.ids();
+        let (before, after) = (self.file_bytes(ids.start(), ids.end()), rewritten.bytes());
+        if rewritten.frames() == 0 {
+            rewritten.discard();
+            self.drop_segments(ids)?;
+            compactor.done.dropped += 1;
+        } else {
+            self.adopt(rewritten)?;
+            compactor.done.rewritten += 1;
+            compactor.done.bytes_after += after;
+        }
+        compactor.done.bytes_before += before;
+        compactor.seen_bytes += before;
+        Ok(())
+    }
+
+    /// Whether a pass of its own accord is due: the log has grown by an eighth, something was erased, or an hour has
+    /// gone by. So what passes cost stays in proportion to what is written.
+    pub(crate) fn is_compaction_due(&self) -> bool {
+        let compactor = self.compactor.lock();
+        if !matches!(compactor.stage, Stage::Idle) {
+            return true;
+        }
+        let Some(last) = compactor.last else { return true };
+        let now = self.as_it_is();
+        now.last_erasure > last.last_erasure
+            || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
+            || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
+    }
+
+    fn as_it_is(&self) -> LastPass {
+        let segments = self.reader.segment_stats();
+        LastPass {
+            log_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
+            last_erasure: self.state.load().last_erasure_ever(),
+            at: self.parts.clock.now(),
+        }
+    }
+
+    fn file_bytes(&self, first: &SegmentId, last: &SegmentId) -> u64 {
+        let segments = self.reader.segment_stats();
+        let within = |id: SegmentId| *first <= id && id <= *last;
+        segments.iter().filter(|segment| within(segment.name.id)).map(|segment| segment.file_bytes).sum()
+    }
+
+    /// Seals the open segment, so that what is in it can be taken out.
+    fn seal_open(self: &Arc<Shared>) -> Result<(), CommitError> {
+        let mut leading = Leading { guard: self.leader.lock(), _relay: Relay { shared: self } };
+        match leading.guard.as_mut() {
+            Some(leader) => leader.roll(self),
+            None => Err(CommitError::Closed),
+        }
+    }
+}
+
+impl Compactor {
+    fn begin(&mut self, survey: Survey, worth: Worth) {
+        (self.stage, self.worth) = (Stage::Survey(Box::new(survey)), worth);
+        (self.seen_bytes, self.task_bytes) = (0, 0);
+    }
+
+    fn work(&mut self, tasks: VecDeque<Task>, segments: &[milepost_log::SegmentStats]) {
+        let is_of = |id: SegmentId| tasks.iter().any(|task| task.ids().contains(&id));
+        self.task_bytes =
+            segments.iter().filter(|segment| is_of(segment.name.id)).map(|segment| segment.file_bytes).sum();
+        self.stage = Stage::Work { tasks, current: None };
+    }
+}

@@ -1,0 +1,384 @@
+//! Compaction: what retention does not keep leaves the disk, and every read that is possible answers as before: here,
+//! after opening again, after a crash at any operation, and with an index that is made anew.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+
+use milepost_engine::{
+    ChangeKind, CommitError, Compacted, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal, Settings,
+    Threads,
+};
+use milepost_io::{Crash, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
+
+use crate::scope;
+
+const DIR: &str = "/s";
+const SCOPES: [&str; 5] = ["a", "a/b", "a/c", "d", "e"];
+const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
+
+/// A store on a disk of its own, with a clock that moves on by a second with each commit.
+struct Rig {
+    disk: SimDisk,
+    clock: Arc<SimClock>,
+    store: Engine,
+}
+
+impl Rig {
+    fn new(seed: u64) -> Rig {
+        let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
+        let disk = SimDisk::new(seed);
+        let store = open(&disk, &clock, Index::Keep);
+        Rig { disk, clock, store }
+    }
+
+    fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
+        self.clock.advance(1_000_000);
+        let request = self.store.request().set(&scope(of), key, value).unwrap();
+        let seq = self.store.commit(request).unwrap().seq;
+        while self.store.step_index() {}
+        seq
+    }
+
+    fn retain(&self, prefix: &str, policy: Policy) {
+        let mut request = self.store.request();
+        request.add_retain(&place(prefix), &policy).unwrap();
+        self.store.commit(request).unwrap();
+    }
+
+    fn compact(&self) -> Compacted {
+        let mut steps = 0;
+        let mut count = |_, _| {
+            steps += 1;
+            assert!(steps < 10_000, "a compaction comes to an end");
+        };
+        let done = self.store.compact(&mut count).unwrap();
+        while self.store.step_recycle() {}
+        done
+    }
+
+    fn again(self, index: Index) -> Rig {
+        let Rig { disk, clock, store } = self;
+        store.close().unwrap();
+        drop(store);
+        let store = open(&disk, &clock, index);
+        Rig { disk, clock, store }
+    }
+}
+
+fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
+    let parts = Parts {
+        disk: Arc::new(disk.clone()),
+        clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
+        entropy: Arc::new(SimEntropy::new(7)),
+    };
+    let settings = Settings {
+        segment_bytes: 4 << 10,
+        memory_bytes: 8 << 10,
+        threads: Threads::Stepped,
+        index,
+        ..Settings::default()
+    };
+    Engine::open(parts, Path::new(DIR), settings).unwrap()
+}
+
+fn place(prefix: &str) -> ScopePrefix {
+    ScopePrefix::parse(prefix).unwrap()
+}
+
+fn bytes_of_log(store: &Engine) -> u64 {
+    store.segments().iter().map(|segment| segment.frame_bytes).sum()
+}
+
+/// Every file in which these bytes stand.
+fn files_with(disk: &SimDisk, bytes: &[u8]) -> Vec<String> {
+    let holds = |path: &std::path::PathBuf| {
+        disk.file_bytes(path).is_some_and(|file| file.windows(bytes.len()).any(|window| window == bytes))
+    };
+    disk.names().iter().filter(|path| holds(path)).map(|path| path.display().to_string()).collect()
+}
+
+/// The first few from a commit on, the last few, and some between.
+fn moments(first: u64, last: u64) -> impl Iterator<Item = u64> {
+    let is_asked = move |seq: &u64| *seq < first + 6 || *seq + 6 > last || seq.is_multiple_of(7);
+    (first..=last).filter(is_asked)
+}
+
+/// What a store answers: at moments from the horizon of each scope on, and at every checkpoint.
+fn answers(store: &Engine) -> Vec<String> {
+    let mut answers = Vec::new();
+    let last = store.last().seq;
+    for of in SCOPES {
+        let horizon = store.horizons().into_iter().filter(|row| row.prefix.holds(of));
+        let horizon = horizon.max_by_key(|row| row.prefix.as_str().len()).map_or(Seq::ZERO, |row| row.seq);
+        let checkpoints = store.checkpoints(&place(of)).unwrap();
+        let names = checkpoints.iter().filter(|found| found.scope.as_str() == of);
+        let named = names.map(|found| At::Checkpoint { scope: scope(of), name: found.name.to_string() });
+        for at in moments(horizon.0, last.0).map(|seq| At::Seq(Seq(seq))).chain(named) {
+            let view = store.view(at.clone()).unwrap();
+            for entry in view.scan(of, "") {
+                let entry = entry.unwrap_or_else(|error| panic!("{of} at {at:?}: {error}"));
+                let value = &entry.value;
+                answers.push(format!(
+                    "{at:?} {of} {} {:?} {} {:?}",
+                    entry.key,
+                    value.to_vec(),
+                    value.seq(),
+                    value.at()
+                ));
+            }
+            for key in KEYS {
+                let found = view.get(of, key).unwrap().map(|value| value.to_vec());
+                answers.push(format!("{at:?} {of} {key} {found:?}"));
+            }
+        }
+    }
+    answers
+}
+
+fn same(now: &[String], before: &[String], when: &str) {
+    let differs = now.iter().zip(before).find(|(now, before)| now != before);
+    assert_eq!(differs, None, "{when}");
+    assert_eq!(now.len(), before.len(), "{when}");
+}
+
+#[test]
+fn what_was_replaced_leaves_the_disk_and_what_is_kept_is_read_as_before() {
+    let rig = Rig::new(1);
+    rig.set("d", "kept", b"for ever");
+    rig.retain("a", Policy::default().keep_last(2));
+    for n in 0..400u64 {
+        rig.set("a", KEYS[n as usize % 5], &[n as u8; 40]);
+    }
+    let before = bytes_of_log(&rig.store);
+    let done = rig.compact();
+    assert!(done.rewritten > 0 && done.bytes_after * 4 < done.bytes_before, "{done:?}");
+    assert!(bytes_of_log(&rig.store) * 4 < before);
+    let last = rig.store.last().seq;
+    // The horizon: the last commit there was.
+    let refused = rig.store.view(At::Seq(last.prev())).unwrap().get("a", "k0");
+    assert!(matches!(refused, Err(ReadError::BeforeHorizon { horizon, .. }) if horizon == last), "{refused:?}");
+    assert_eq!(rig.store.view(At::Seq(Seq(1))).unwrap().get("d", "kept").unwrap().unwrap().to_vec(), b"for ever");
+    for rig in [rig.again(Index::Keep)].map(|rig| rig.again(Index::Rebuild)) {
+        for n in 395..400u64 {
+            let value = rig.store.get("a", KEYS[n as usize % 5]).unwrap().unwrap();
+            assert_eq!(value.to_vec(), [n as u8; 40]);
+        }
+        let query = HistoryQuery { prefix: place("a"), ..HistoryQuery::default() };
+        let history: Vec<_> = rig.store.history(query).unwrap().map(|change| change.unwrap()).collect();
+        let sets = history.iter().filter(|change| change.kind == ChangeKind::Set).count();
+        assert_eq!(sets, 10, "the last two of each");
+        // Again: there is nothing to do.
+        let again = rig.compact();
+        assert_eq!((again.dropped, again.rewritten), (0, 0));
+        assert!(rig.store.replay(Seq::FIRST).into_iter().count() < 30);
+    }
+}
+
+#[test]
+fn segments_that_die_whole_are_dropped_without_being_written_anew() {
+    let rig = Rig::new(2);
+    rig.retain("a", Policy::default().keep_for(Duration::ZERO));
+    for n in 0..300u64 {
+        rig.set("a/b", &format!("item/{n:04}"), &[n as u8; 60]);
+    }
+    rig.store.commit(rig.store.request().clear(&scope("a/b")).unwrap()).unwrap();
+    let done = rig.compact();
+    assert!(done.dropped > 0 && done.rewritten <= 2, "{done:?}");
+    assert!(bytes_of_log(&rig.store) < 1500, "{}", bytes_of_log(&rig.store));
+    let rig = rig.again(Index::Rebuild);
+    assert_eq!(rig.store.view(At::Latest).unwrap().scan("a/b", "").count(), 0);
+    rig.set("a/b", "new", b"1");
+    assert_eq!(rig.store.get("a/b", "new").unwrap().unwrap().to_vec(), b"1");
+}
+
+/// FAULTS J6: what was erased is in no file, whatever its segment is worth.
+#[test]
+fn what_was_erased_is_in_no_file() {
+    for (key, with_below) in [(Some("secret"), false), (None, false), (None, true)] {
+        let rig = Rig::new(3);
+        for n in 0..60u64 {
+            rig.set("d", &format!("other/{n}"), &[n as u8; 50]);
+            if n % 20 == 3 {
+                rig.set("a/b", "secret", format!("the number is 4711/{n}").as_bytes());
+            }
+        }
+        assert!(!files_with(&rig.disk, b"the number is 4711").is_empty());
+        let mut request = rig.store.request();
+        match key {
+            Some(key) => request.add_erase(&scope("a/b"), key, 3).unwrap(),
+            None if with_below => request.add_erase_prefix(&place("a"), 3).unwrap(),
+            None => request.add_erase_scope(&scope("a/b"), 3).unwrap(),
+        }
+        rig.store.commit(request).unwrap();
+        rig.compact();
+        assert_eq!(files_with(&rig.disk, b"the number is 4711"), Vec::<String>::new());
+        for n in 0..60u64 {
+            let value = rig.store.view(At::Seq(rig.store.last().seq)).unwrap().get("d", &format!("other/{n}")).unwrap();
+            assert_eq!(value.unwrap().to_vec(), [n as u8; 50]);
+        }
+        let query = HistoryQuery { prefix: place("a"), ..HistoryQuery::default() };
+        let kinds: Vec<_> = rig.store.history(query).unwrap().map(|change| change.unwrap().kind).collect();
+        assert_eq!(kinds, [ChangeKind::Erase]);
+    }
+}
+
+#[test]
+fn a_hold_keeps_everything_and_a_view_what_it_sees() {
+    let rig = Rig::new(4);
+    rig.retain("", Policy::default().keep_last(1));
+    let mut request = rig.store.request();
+    request.add_hold(&place("d"), HoldName::parse("audit").unwrap().as_str(), None).unwrap();
+    rig.store.commit(request).unwrap();
+    let mut seen = Vec::new();
+    for n in 0..120u64 {
+        let at = rig.set("a", "k0", &[n as u8; 40]);
+        rig.set("d", "k0", &[n as u8; 40]);
+        if n % 40 == 7 {
+            seen.push((n, rig.store.view(At::Seq(at)).unwrap()));
+        }
+    }
+    rig.compact();
+    for (n, view) in &seen {
+        assert_eq!(view.get("a", "k0").unwrap().unwrap().to_vec(), [*n as u8; 40]);
+    }
+    for n in 0..120u64 {
+        let value = rig.store.view(At::Seq(Seq(2 * n + 4))).unwrap().get("d", "k0").unwrap().unwrap();
+        assert_eq!(value.to_vec(), [n as u8; 40]);
+    }
+    let bytes = bytes_of_log(&rig.store);
+    drop(seen);
+    rig.compact();
+    assert!(bytes_of_log(&rig.store) < bytes, "what the views held is gone");
+}
+
+#[test]
+fn nobody_forks_from_what_is_gone() {
+    let rig = Rig::new(5);
+    let early = rig.set("a", "k0", b"1");
+    let mut request = rig.store.request();
+    request.add_checkpoint(&scope("a"), CheckpointName::parse("first").unwrap().as_str(), None).unwrap();
+    let named = rig.store.commit(request).unwrap().seq;
+    rig.set("a", "k0", b"2");
+    rig.retain("a", Policy::default().keep_last(1));
+    rig.compact();
+    let fork = |name: &str, point: Seq| {
+        let mut request = rig.store.request();
+        request.add_fork(&scope(name), &scope("a"), point).unwrap();
+        rig.store.commit(request)
+    };
+    match fork("e", early) {
+        Err(CommitError::Refused(refusal)) => assert!(
+            matches!(&*refusal, Refusal::Fork { why: NoFork::BeforeHorizon { point, .. }, .. } if *point == early),
+            "{refusal:?}"
+        ),
+        other => panic!("{other:?}"),
+    }
+    fork("e", named).unwrap();
+    assert_eq!(rig.store.get("e", "k0").unwrap().unwrap().to_vec(), b"1");
+    // The fork keeps what it reads through to, the checkpoint let go or not.
+    let mut request = rig.store.request();
+    request.add_release(&scope("a"), "first").unwrap();
+    rig.store.commit(request).unwrap();
+    rig.compact();
+    assert_eq!(rig.store.get("e", "k0").unwrap().unwrap().to_vec(), b"1");
+    assert_eq!(rig.store.get("a", "k0").unwrap().unwrap().to_vec(), b"2");
+}
+
+/// One commit, drawn.
+fn drawn(rig: &Rig, rng: &mut SimRng, n: u64) {
+    rig.clock.advance(rng.below(5_000_000));
+    let (of, key) = (SCOPES[rng.index(5)], KEYS[rng.index(5)]);
+    let mut request = rig.store.request();
+    match rng.below(40) {
+        0..22 => {
+            for _ in 0..=rng.below(4) {
+                let value = vec![n as u8; rng.index(60)];
+                request = request.set(&scope(SCOPES[rng.index(5)]), KEYS[rng.index(5)], &value).unwrap();
+            }
+        }
+        22..27 => request = request.delete(&scope(of), key).unwrap(),
+        27 => request = request.clear(&scope(of)).unwrap(),
+        28 => request.add_clear_prefix(&place("a")).unwrap(),
+        29 | 30 => request.add_checkpoint(&scope(of), ["x", "y"][rng.index(2)], None).unwrap(),
+        31 => request.add_release(&scope(of), ["x", "y"][rng.index(2)]).unwrap(),
+        32 => request.add_fork(&scope(of), &scope(SCOPES[rng.index(5)]), Seq(rng.below(n))).unwrap(),
+        33 => {
+            let last = Policy::default().keep_last(1 + rng.below(3));
+            let time = Policy::default().keep_for(Duration::from_secs(rng.below(60)));
+            request.add_retain(&place(["", "a", "a/b", "d"][rng.index(4)]), &[last, time][rng.index(2)]).unwrap();
+        }
+        34 => request.add_unretain(&place(["", "a", "a/b", "d"][rng.index(4)])).unwrap(),
+        35 => request.add_hold(&place(["a", "d"][rng.index(2)]), "h", None).unwrap(),
+        36 => request.add_unhold(&place(["a", "d"][rng.index(2)]), "h").unwrap(),
+        37 => request.add_erase(&scope(of), key, 1).unwrap(),
+        38 => request.add_erase_scope(&scope(of), 1).unwrap(),
+        _ => {
+            request = request.idempotency_key(&format!("once/{n}")).unwrap();
+            request = request.set(&scope(of), key, b"once").unwrap();
+        }
+    }
+    // Refused: a fork onto state, an erasure of what is held.
+    let _ = rig.store.commit(request);
+    while rng.below(3) > 0 && rig.store.step_index() {}
+}
+
+#[test]
+fn every_read_that_is_possible_answers_as_before() {
+    for seed in 0..40 {
+        let mut rng = SimRng::new(seed);
+        let mut rig = Rig::new(seed);
+        for round in 0..4u64 {
+            for n in 0..60 {
+                drawn(&rig, &mut rng, 1 + round * 60 + n);
+            }
+            // The horizons first, by a pass that is left where it has only moved them.
+            rig.store.step_compact().unwrap();
+            let before = answers(&rig.store);
+            let compacted = rig.compact();
+            same(&answers(&rig.store), &before, &format!("seed {seed}, round {round}, {compacted:?}"));
+            let index = if rng.coin() { Index::Keep } else { Index::Rebuild };
+            rig = rig.again(index);
+            same(&answers(&rig.store), &before, &format!("seed {seed}, round {round}, {index:?}, {compacted:?}"));
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
+    let mut points = 0;
+    let mut ended = BTreeSet::new();
+    for seed in 100..104 {
+        let mut rng = SimRng::new(seed);
+        let mut rig = Rig::new(seed);
+        for n in 0..150 {
+            drawn(&rig, &mut rng, 1 + n);
+        }
+        rig.store.step_compact().unwrap();
+        let before = answers(&rig.store);
+        rig = rig.again(Index::Keep);
+        let whole = rig.disk.operations();
+        let Rig { disk, clock, store } = rig;
+        drop(store);
+        for after in 0.. {
+            let copy = disk.copy();
+            let store = open(&copy, &clock, Index::Keep);
+            copy.power_off_after(after);
+            let compacted = store.compact(&mut |_, _| {});
+            let was_off = copy.is_off();
+            ended.insert(compacted.is_ok());
+            drop(store);
+            let how = [Crash::LoseUnsynced, Crash::Torn, Crash::KeepAll, Crash::LoseNames][rng.index(4)];
+            let copy = copy.crash(how, seed * 1000 + after);
+            for index in [Index::Keep, Index::Rebuild] {
+                let store = open(&copy, &clock, index);
+                same(&answers(&store), &before, &format!("seed {seed}, {index:?}, off after {after} of {whole}"));
+                store.close().unwrap();
+            }
+            points += 1;
+            if !was_off {
+                break;
+            }
+        }
+    }
+    assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
+}

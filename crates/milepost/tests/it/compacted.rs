@@ -1,0 +1,153 @@
+//! A store out of which compaction has taken commits: backed up and restored, exported and imported, salvaged. Each
+//! copy says the same, and what was removed is no loss.
+
+use std::path::Path;
+
+use milepost::{Import, Policy, Scope, ScopePrefix, SegmentKind, Seq, Store, Verdict, backup, json};
+
+fn scope(text: &str) -> Scope {
+    Scope::parse(text).unwrap()
+}
+
+/// Two scopes: of one the newest versions are kept, the other is cleared and of the past; and what is written since.
+fn compacted(dir: &Path) -> Store {
+    let store = Store::options().segment_bytes(4096).open(dir).unwrap();
+    let newest = Policy::default().keep_last(1);
+    store.retention().set(&ScopePrefix::root(), newest).unwrap();
+    let past = Policy::default().keep_for(std::time::Duration::ZERO);
+    store.retention().set(&ScopePrefix::parse("task").unwrap(), past).unwrap();
+    for n in 0..200u32 {
+        let value = n.to_string().repeat(20);
+        store.set(&scope("asset"), &format!("k{}", n % 7), value.as_bytes()).unwrap();
+        store.set(&scope("task/1"), &format!("item/{n}"), value.as_bytes()).unwrap();
+    }
+    store.clear(&scope("task/1")).unwrap();
+    let once =
+        store.commit().idempotency_key("once").set(&scope("asset"), "k0", b"new").set(&scope("asset"), "k8", b"8");
+    once.durable().unwrap();
+    store.set(&scope("asset"), "k0", b"newer").unwrap();
+    let done = store.compact().unwrap();
+    assert!(done.dropped > 0 && done.rewritten > 0, "{done:?}");
+    store.set(&scope("asset"), "k9", b"after").unwrap();
+    let kinds: Vec<SegmentKind> = store.segments().unwrap().iter().map(|found| found.segment.kind).collect();
+    assert!(kinds.contains(&SegmentKind::Rewritten), "{kinds:?}");
+    store
+}
+
+/// What a store says now, and every commit that it has.
+fn says(store: &Store) -> Vec<String> {
+    let view = store.view(milepost::At::Latest).unwrap();
+    let mut says = Vec::new();
+    for scope in view.scopes(&ScopePrefix::root()).unwrap() {
+        for entry in view.scan(&scope, "") {
+            let entry = entry.unwrap();
+            says.push(format!("{scope} {} {:?} {}", entry.key, entry.value.to_vec(), entry.value.seq()));
+        }
+    }
+    says.extend(lines(store));
+    says
+}
+
+fn lines(store: &Store) -> Vec<String> {
+    let line = |commit: milepost::Result<milepost::Commit>| {
+        let mut line = Vec::new();
+        json::write_commit(&mut line, &commit.unwrap());
+        String::from_utf8(line).unwrap()
+    };
+    store.replay(Seq::FIRST).map(line).collect()
+}
+
+fn is_clean(dir: &Path) {
+    let report = milepost::verify(dir, &mut |_, _| ()).unwrap();
+    assert_eq!(report.verdict, Verdict::Clean, "{report:?}");
+}
+
+#[test]
+fn a_backup_of_it_is_restored_with_its_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, copies, to) = (dir.path().join("state"), dir.path().join("copies"), dir.path().join("restored"));
+    let store = compacted(&at);
+    store.backup(&copies).unwrap();
+    store.set(&scope("asset"), "k0", b"newest").unwrap();
+    store.compact().unwrap();
+    // Each backup is noted in the store, behind what it holds.
+    let (expected, last) = (says(&store), store.last());
+    assert_eq!(store.backup(&copies).unwrap().last, last);
+    backup::restore(&copies, &to, backup::Until::Newest, &mut |_, _| ()).unwrap();
+    is_clean(&to);
+    let restored = Store::open(&to).unwrap();
+    assert_eq!(says(&restored), expected);
+    // The same request is still known for the same.
+    let again =
+        restored.commit().idempotency_key("once").set(&scope("asset"), "k0", b"new").set(&scope("asset"), "k8", b"8");
+    assert_eq!(again.durable().unwrap().seq, Seq(404));
+    // Through a commit in the middle of a segment that was written anew.
+    let middle = dir.path().join("middle");
+    let until = last.seq.prev();
+    backup::restore(&copies, &middle, backup::Until::Seq(until), &mut |_, _| ()).unwrap();
+    is_clean(&middle);
+    let middle = Store::open(&middle).unwrap();
+    assert_eq!(middle.last().seq, until);
+    let expected: Vec<&String> =
+        expected.iter().filter(|line| line.starts_with("{") && !line.contains("newest")).collect();
+    assert_eq!(lines(&middle).iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_it_exports_is_imported_with_its_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = compacted(&dir.path().join("state"));
+    let copy = dir.path().join("copy");
+    let mut import = Import::begin(&copy).unwrap();
+    let mut next = Seq::FIRST;
+    let line = |first: Seq, last: Seq| {
+        let mut line = Vec::new();
+        json::write_removed(&mut line, first, last);
+        line
+    };
+    for commit in store.replay(Seq::FIRST) {
+        let commit = commit.unwrap();
+        if commit.seq > next {
+            // Not with a gap that nothing is said of, and not with another one.
+            let mut own = Vec::new();
+            json::write_commit(&mut own, &commit);
+            assert!(import.line(&own).is_err());
+            assert!(import.line(&line(Seq(next.0 + 1), commit.seq)).is_err());
+            import.line(&line(next, commit.seq.prev())).unwrap();
+        }
+        next = Seq(commit.seq.0 + 1);
+        let mut own = Vec::new();
+        json::write_commit(&mut own, &commit);
+        import.line(&own).unwrap();
+    }
+    assert_eq!(import.finish().unwrap(), store.last());
+    is_clean(&copy);
+    let copy = Store::open(&copy).unwrap();
+    assert_eq!(says(&copy), says(&store));
+}
+
+#[test]
+fn what_was_removed_is_no_loss_to_a_salvage() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("state");
+    let store = compacted(&at);
+    let before = says(&store);
+    store.close().unwrap();
+    for without_manifest in [false, true] {
+        let to = dir.path().join(format!("salvaged-{without_manifest}"));
+        if without_manifest {
+            std::fs::remove_file(at.join("MANIFEST")).unwrap();
+        }
+        let done = milepost::salvage(&at, &to, &mut |_, _| ()).unwrap();
+        is_clean(&to);
+        let salvaged = Store::open(&to).unwrap();
+        if without_manifest {
+            // Which commits were dropped with their segments, nothing else says.
+            let kept: Vec<String> = says(&salvaged).into_iter().filter(|line| !line.contains("$/lost")).collect();
+            assert_eq!(kept, before);
+        } else {
+            assert_eq!(done.lost_count(), 0, "{done:?}");
+            assert_eq!(says(&salvaged), before);
+        }
+    }
+}
