@@ -183,14 +183,20 @@ fn interrupted_reads_and_writes_are_made_again() {
         return;
     }
     let world = World::with_commits(3);
-    let mut told = 3;
-    for call in ["pwrite64", "pread64"] {
-        let input = (told + 1..told + 27).map(|n| line(n) + "\n").collect::<String>();
-        told += 26;
-        let ran = run(&world, call, &format!("{call}:error=EINTR:when=2+3"), &["append"], input.as_bytes());
-        assert_eq!((ran.code, last_told(&ran)), (Some(0), told), "{call}: {ran:?}");
-        assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "{call}: nothing was interrupted");
-        check_after(&world, told, "EINTR");
+    let input = (4..30).map(|n| line(n) + "\n").collect::<String>();
+    let ran = run(&world, "pwrite64", "pwrite64:error=EINTR:when=2+3", &["append"], input.as_bytes());
+    assert_eq!((ran.code, last_told(&ran)), (Some(0), 29), "{ran:?}");
+    assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "nothing was interrupted");
+    check_after(&world, 29, "EINTR");
+    let calls = "openat,pread64";
+    assert_eq!(run(&world, calls, "", &["get", "a/b", "k7"], b"").text(), "7");
+    let reads: Vec<_> = own_calls(&trace(&world)).into_iter().filter(|(name, _)| name == "pread64").collect();
+    assert!(reads.len() > 2, "only {} reads", reads.len());
+    for (_, nth) in reads {
+        let inject = format!("pread64:error=EINTR:when={nth}");
+        let ran = run(&world, calls, &inject, &["get", "a/b", "k7"], b"");
+        assert_eq!((ran.code, ran.text().as_str()), (Some(0), "7"), "read {nth}: {ran:?}");
+        assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "read {nth} was not interrupted");
     }
 }
 
