@@ -14,6 +14,7 @@ mod keys;
 mod order;
 mod own;
 mod scopes;
+mod shared;
 mod slots;
 
 use std::{

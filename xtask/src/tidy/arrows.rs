@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("milepost-fuzz", &["milepost-fuzz-targets"]),
+    ("milepost-models", &[]),
     ("xtask", &[]),
 ];
 

@@ -120,12 +120,30 @@ fn fail_one(inject: &str, args: &[&str], input: &str) -> bool {
 /// FAULTS B8: few files may be open at once; commits need no more than they hold.
 #[test]
 fn few_open_files_are_enough() {
-    let world = World::with_commits(3);
-    let mut command = Command::new("sh");
-    clean(&mut command, world.dir());
-    command.args(["-c", "ulimit -n 24; exec \"$0\" append", env!("CARGO_BIN_EXE_milepost")]);
-    let input: String = (4..200).map(|n| line(n) + "\n").collect();
-    let ran = finish(command.spawn().unwrap(), input.as_bytes());
-    assert_eq!((ran.code, ran.text().lines().last()), (Some(0), Some("199")), "{}", ran.stderr);
-    assert_eq!(world.verify().code, Some(0));
+    let (mut refused, mut fine) = (0, 0);
+    for files in 4..=14 {
+        let world = World::with_commits(3);
+        let mut command = Command::new("sh");
+        clean(&mut command, world.dir());
+        let limited = format!("ulimit -n {files}; exec \"$0\" append");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_milepost")]);
+        let input: String = (4..200).map(|n| line(n) + "\n").collect();
+        let ran = finish(command.spawn().unwrap(), input.as_bytes());
+        let told: u64 = ran.text().lines().last().map_or(3, |line| line.parse().unwrap());
+        match ran.code {
+            Some(0) => {
+                assert_eq!(told, 199, "{files}: {}", ran.stderr);
+                fine += 1;
+            }
+            Some(7 | 8) => {
+                assert!(ran.stderr.contains("Too many open files"), "{files}: {}", ran.stderr);
+                refused += 1;
+            }
+            code => panic!("{files}: exit {code:?}: {}", ran.stderr),
+        }
+        assert!(matches!(world.verify().code, Some(0 | 3)), "{files}");
+        assert_eq!(world.ok(["get", "a/b", &format!("k{told}")]), told.to_string(), "{files}");
+        world.ok(["set", "a", "k", "1"]);
+    }
+    assert!(refused > 0 && fine > 2, "{refused} refused, {fine} fine");
 }

@@ -188,6 +188,16 @@ fn interrupted_reads_and_writes_are_made_again() {
     assert_eq!((ran.code, last_told(&ran)), (Some(0), 29), "{ran:?}");
     assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "nothing was interrupted");
     check_after(&world, 29, "EINTR");
+    let calls = "openat,pread64";
+    assert_eq!(run(&world, calls, "", &["get", "a/b", "k7"], b"").text(), "7");
+    let reads: Vec<_> = own_calls(&trace(&world)).into_iter().filter(|(name, _)| name == "pread64").collect();
+    assert!(reads.len() > 2, "only {} reads", reads.len());
+    for (_, nth) in reads {
+        let inject = format!("pread64:error=EINTR:when={nth}");
+        let ran = run(&world, calls, &inject, &["get", "a/b", "k7"], b"");
+        assert_eq!((ran.code, ran.text().as_str()), (Some(0), "7"), "read {nth}: {ran:?}");
+        assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "read {nth} was not interrupted");
+    }
 }
 
 /// A read error names the file, and does no harm: the next read is right.

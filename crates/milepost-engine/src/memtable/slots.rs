@@ -8,14 +8,11 @@
 //! Open addressing with linear probing: a look-up touches one cache line, mostly. A slot holds half of the hash, by
 //! which all other numbers but about one in 2^(32 - bits of the table) are passed over unseen, and by which a table is
 //! filled from the one before it without a look at what the numbers stand for.
+//!
+//! Every schedule of a few insertions beside a reader is tried by `models`.
 
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU32, AtomicU64, Ordering},
-};
+use super::shared::{AtomicU32, AtomicU64, FIRST_BITS, OnceLock, Ordering, zeroed_words};
 
-/// Slots of the first table, as a power of two.
-const FIRST_BITS: u32 = 10;
 const TABLES: usize = (u32::BITS - FIRST_BITS) as usize;
 
 /// Words of a cache line.
@@ -133,7 +130,7 @@ impl<const WORDS: usize> Slots<WORDS> {
     fn table(&self, level: u32) -> &Table {
         let table = self.tables.get(level as usize).expect("memory ends before 2^31 keys");
         table.get_or_init(|| {
-            let words = milepost_io::zeroed_words((WORDS << (FIRST_BITS + level)) + LINE_WORDS - 1);
+            let words = zeroed_words((WORDS << (FIRST_BITS + level)) + LINE_WORDS - 1);
             let skip = (LINE_WORDS - words.as_ptr().addr() / size_of::<u64>() % LINE_WORDS) % LINE_WORDS;
             Table { words, skip }
         })
