@@ -109,10 +109,10 @@ fn retention_is_said_listed_explained_and_taken_back() {
         {"prefix":"task/etl","policy_prefix":"","policy":"keep the last 3","policy_seq":4,"horizon":0,"next_horizon":8,"points":0,"scopes":1,"versions":2,"goes_now":0}
         $ milepost erase task/etl k --writer w
         9
-        ! milepost: 2 values of 2 bytes of task/etl are erased from every moment; their bytes stay in the files
+        ! milepost: 2 values of 2 bytes of task/etl are erased from every moment; `milepost compact` takes their bytes out of the files now
         $ milepost erase task --with-below --writer w
         10
-        ! milepost: 0 values of 0 bytes of task are erased from every moment; their bytes stay in the files
+        ! milepost: 0 values of 0 bytes of task are erased from every moment; `milepost compact` takes their bytes out of the files now
         $ milepost erase task k --with-below
         ! error: the argument '[KEY]' cannot be used with '--with-below'
         ! 

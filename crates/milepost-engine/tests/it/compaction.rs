@@ -7,7 +7,7 @@ use milepost_engine::{
     ChangeKind, CommitError, Compacted, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal, Settings,
     Threads,
 };
-use milepost_io::{Crash, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
@@ -381,4 +381,87 @@ fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
         }
     }
     assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
+}
+
+/// FAULTS B1, B2, C2: a disk that fails under a compaction loses nothing. The attempt is told and can be made again;
+/// only where the disk leaves in doubt which MANIFEST is there, no commit is taken any more.
+#[test]
+fn a_disk_that_fails_costs_the_attempt_and_nothing_else() {
+    const EIO: i32 = 5;
+    const ENOSPC: i32 = 28;
+    let (mut failed, mut stopped, mut went_on) = (0, 0, 0);
+    let mut rng = SimRng::new(200);
+    let rig = Rig::new(200);
+    for n in 0..150 {
+        drawn(&rig, &mut rng, 1 + n);
+    }
+    rig.store.step_compact().unwrap();
+    let before = answers(&rig.store);
+    let Rig { disk, clock, store } = rig.again(Index::Keep);
+    drop(store);
+    let faults = [
+        (Op::Create, FaultKind::Error(ENOSPC)),
+        (Op::Write, FaultKind::Error(ENOSPC)),
+        (Op::Write, FaultKind::ShortWriteThenError { bytes: 100, errno: EIO }),
+        (Op::Sync, FaultKind::SyncFailsAndDropsPages),
+        (Op::Map, FaultKind::Error(ENOSPC)),
+        (Op::Rename, FaultKind::Error(EIO)),
+        (Op::SyncDir, FaultKind::Error(EIO)),
+        (Op::Remove, FaultKind::Error(EIO)),
+    ];
+    for (on, what) in faults {
+        for nth in 0.. {
+            let copy = disk.copy();
+            let store = open(&copy, &clock, Index::Keep);
+            copy.inject(Fault { on, file: None, nth, times: 1, what: what.clone() });
+            let compacted = store.compact(&mut |_, _| {});
+            let was_hit = !copy.faults_hit().is_empty();
+            copy.clear_faults();
+            let when = format!("{on:?} {nth}, {compacted:?}");
+            same(&answers(&store), &before, &when);
+            failed += u64::from(compacted.is_err());
+            if store.failure().is_some() {
+                stopped += 1;
+            } else {
+                store.compact(&mut |_, _| {}).unwrap_or_else(|error| panic!("{when}, then: {error}"));
+                same(&answers(&store), &before, &when);
+                went_on += 1;
+            }
+            drop(store);
+            let copy = copy.crash(Crash::LoseUnsynced, nth);
+            same(&answers(&open(&copy, &clock, Index::Keep)), &before, &when);
+            if !was_hit {
+                break;
+            }
+        }
+    }
+    assert!(failed > 10 && stopped > 0 && went_on > 20, "{failed} failed, {stopped} stopped, {went_on} went on");
+}
+
+/// By itself, beside commits, with threads and files of the machine.
+#[test]
+fn it_runs_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 64 << 10, memory_bytes: 256 << 10, ..Settings::default() };
+    let store = Engine::open(Parts::real(), dir.path(), settings).unwrap();
+    let mut request = store.request();
+    request.add_retain(&place(""), &Policy::default().keep_last(1)).unwrap();
+    store.commit(request).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    let mut n = 0_u64;
+    while store.compacted().rewritten + store.compacted().dropped < 3 {
+        assert!(std::time::Instant::now() < deadline, "{:?} after {n} commits", store.compacted());
+        let value = [n as u8; 500];
+        let request = store.request().set(&scope("a"), KEYS[n as usize % 5], &value).unwrap();
+        store.commit(request).unwrap();
+        n += 1;
+    }
+    for back in 1..=5 {
+        let n = n - back;
+        assert_eq!(store.get("a", KEYS[n as usize % 5]).unwrap().unwrap().to_vec(), [n as u8; 500]);
+    }
+    assert!(bytes_of_log(&store) < n * 500, "{} bytes after {n} commits", bytes_of_log(&store));
+    store.close().unwrap();
+    let report = milepost_engine::verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap();
+    assert_eq!(report.verdict, milepost_engine::Verdict::Clean);
 }
