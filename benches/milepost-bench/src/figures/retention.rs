@@ -1,10 +1,7 @@
 //! A store that keeps a few versions of each key, overwritten again and again: what compaction does to commits beside
 //! it, what it writes, and what is left.
 
-use std::{
-    fs, io,
-    time::{Duration, Instant},
-};
+use std::{fs, io, time::Instant};
 
 use milepost_engine::{Engine, Settings};
 use milepost_types::{Policy, ScopePrefix, limits};
@@ -110,15 +107,17 @@ fn commits(bench: &Bench, engine: &Engine) -> io::Result<Load> {
     Ok(Load { acts: latency.len(), elapsed: started.elapsed(), latency })
 }
 
-/// Waits until the store's own thread has nothing to do, and does what it would do with the last of it.
+/// Does what the store's own thread would do in time, until a pass finds nothing that is worth it.
 fn settle(engine: &Engine) -> io::Result<()> {
-    let mut idle = 0;
-    while idle < 2 {
-        idle = if engine.step_compact().map_err(io::Error::other)? { 0 } else { idle + 1 };
+    let done = || (engine.compacted().dropped, engine.compacted().rewritten);
+    loop {
+        let before = done();
+        while engine.step_compact().map_err(io::Error::other)? {}
+        if done() == before {
+            while engine.step_recycle() {}
+            return Ok(());
+        }
     }
-    while engine.step_recycle() {}
-    std::thread::sleep(Duration::from_millis(100));
-    Ok(())
 }
 
 fn bytes_below(dir: &std::path::Path) -> io::Result<u64> {
