@@ -143,6 +143,8 @@ pub(crate) struct Compactor {
     /// Bytes of the pass under way that were seen to, and of all its tasks.
     pub(crate) seen_bytes: u64,
     pub(crate) task_bytes: u64,
+    /// Whether the open segment holds what goes, by the last survey.
+    pub(crate) open_has_dead: bool,
     /// The log as it was when the last pass ended; `None` before the first.
     pub(crate) last: Option<LastPass>,
 }

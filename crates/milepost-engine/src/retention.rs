@@ -36,12 +36,16 @@ pub(crate) struct Retaining {
     horizons: ArcSwap<Horizons>,
     /// The last of them: stored after them.
     last_horizon: AtomicU64,
+    /// The last of those that were in force when runs were taken up that another process has made: they may have been
+    /// made of what compaction had left. 0 where that never happens.
+    taken_up: AtomicU64,
 }
 
 impl Retaining {
     pub(crate) fn new(horizons: Horizons) -> Retaining {
         let last = horizons.last().0;
-        Retaining { horizons: ArcSwap::from_pointee(horizons), last_horizon: AtomicU64::new(last) }
+        let (last_horizon, taken_up) = (AtomicU64::new(last), AtomicU64::new(0));
+        Retaining { horizons: ArcSwap::from_pointee(horizons), last_horizon, taken_up }
     }
 
     /// Puts horizons in force, which are durable in MANIFEST.
@@ -49,6 +53,19 @@ impl Retaining {
         let last = horizons.last().0;
         self.horizons.store(Arc::new(horizons));
         self.last_horizon.store(last, Ordering::Release);
+    }
+
+    /// Says that the index is going to be one that was made with these horizons in force.
+    pub(crate) fn take_up(&self, horizons: Horizons) {
+        let last = horizons.last().0;
+        self.set(horizons);
+        self.taken_up.store(last, Ordering::Release);
+    }
+
+    /// The index may not know any more what a view saw that is older than this.
+    #[inline]
+    pub(crate) fn taken_up(&self) -> Seq {
+        Seq(self.taken_up.load(Ordering::Acquire))
     }
 
     pub(crate) fn horizons(&self) -> Arc<Horizons> {

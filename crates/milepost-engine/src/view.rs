@@ -24,7 +24,7 @@ pub struct View {
     /// `None` for the time of the commit at `seq`: looked up when it is asked for, since a point read needs it only for
     /// a value that expires.
     pub(crate) at: Option<Timestamp>,
-    /// Before which it can't see a scope; `None` if no horizon is behind it.
+    /// Before which it can't see a scope; `None` if no horizon is behind it, and no checkpoint is asked for.
     pub(crate) before: Option<Arc<Before>>,
 }
 
@@ -65,6 +65,10 @@ impl View {
     #[inline]
     pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
+        if self.seq < self.pin.shared.retention.taken_up() {
+            let pinned = self.before.as_ref().and_then(|before| before.pinned.clone());
+            return Before { horizons: self.pin.shared.retention.horizons(), pinned }.check(scope, self.seq);
+        }
         match &self.before {
             None => Ok(()),
             Some(before) => before.check(scope, self.seq),

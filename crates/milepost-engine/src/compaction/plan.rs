@@ -77,11 +77,11 @@ impl Tally {
 
     /// Small enough to become one with its neighbours, whatever goes.
     fn is_small(&self, segment_bytes: u64) -> bool {
-        self.is_sealed && self.is_rewritten && self.file_bytes < segment_bytes / SMALL_PARTS
+        self.is_sealed && self.file_bytes < segment_bytes / SMALL_PARTS
     }
 }
 
-/// A segment that was written anew and has become so small is written anew with its neighbours,
+/// A segment that has become so small, or was sealed so small, is written anew with its neighbours,
 const SMALL_PARTS: u64 = 8;
 /// if so many are side by side.
 const SMALL_MIN: usize = 4;

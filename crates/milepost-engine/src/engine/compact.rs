@@ -41,10 +41,14 @@ impl Engine {
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
         let shared = self.shared();
         let before = shared.compactor.lock().done;
-        shared.seal_open()?;
+        let mut is_sealed = false;
         loop {
             let changed = shared.compact_once(progress)?;
-            if !changed {
+            if !is_sealed && shared.compactor.lock().open_has_dead {
+                // Only what is sealed can be written anew.
+                shared.seal_open()?;
+                is_sealed = true;
+            } else if !changed {
                 // What was taken out is on the disk until its file is overwritten or gone.
                 while shared.step_recycle() {}
                 return Ok(shared.compactor.lock().done.since(&before));
@@ -170,6 +174,7 @@ impl Shared {
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+                    compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
                 }
                 Ok(true)

@@ -57,7 +57,8 @@ impl Engine {
         // The pin first: whoever moves the horizons looks at the pins afterwards.
         let pin = Pin::new(self.hold(), Needs::Point(seq));
         let horizons = shared.retention.horizons();
-        let before = (seq < horizons.last()).then(|| Arc::new(Before { horizons, pinned }));
+        let is_before = seq < horizons.last() || pinned.is_some();
+        let before = is_before.then(|| Arc::new(Before { horizons, pinned }));
         Ok(View { pin, seq, at, before })
     }
 
@@ -67,8 +68,8 @@ impl Engine {
         loop {
             let seq = shared.published();
             let pin = Pin::new(self.hold(), Needs::Point(seq));
-            // If a horizon has moved past it meanwhile, there are newer commits to be seen.
-            if seq >= shared.retention.last_horizon() {
+            // If a horizon has moved past it meanwhile, there are newer commits to be seen: here, or by a refresh.
+            if seq >= shared.retention.last_horizon() || self.is_read_only() {
                 return View { pin, seq, at: Some(shared.now()), before: None };
             }
         }
@@ -292,6 +293,8 @@ impl Shared {
             looks += 1;
             let missing = || OpenError::Missing { dir: self.dir.clone() };
             let manifest = manifest::read(&**disk, &self.dir)?.ok_or_else(missing)?;
+            // Of what comes now, commits may be missing: first, from where on nothing is.
+            self.retention.set(manifest::known_horizons(&manifest));
             let found = open::find(disk, &self.dir, &manifest, next, &mut |frame| {
                 next = Seq(frame.seq.0 + 1);
                 fold(frame)

@@ -148,8 +148,11 @@ impl<'a> Judging<'a> {
         let orders = self.tiers.key_orders(&names_of);
         let mut names = self.tiers.keys(&names_of, &orders, "")?;
         while names.read_next()?.is_some() {
-            let seen = names.seen(Seq::MAX, None)?;
-            points.extend(seen.filter(|version| version.kind == Kind::Claim).map(|version| version.seq));
+            // Also one whose release is on its way: it may be undone yet.
+            for last in [self.shared.published(), Seq::MAX] {
+                let seen = names.seen(last, None)?;
+                points.extend(seen.filter(|version| version.kind == Kind::Claim).map(|version| version.seq));
+            }
         }
         points.sort_unstable();
         points.dedup();

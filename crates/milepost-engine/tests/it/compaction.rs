@@ -383,6 +383,57 @@ fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
     assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
 }
 
+/// A process that reads beside the one that compacts is never told a wrong value of the past: the right one, or that the
+/// past is not kept. An index that was made of what compaction has left knows nothing of what is gone.
+#[test]
+fn a_reader_beside_it_is_told_the_truth() {
+    for (index, rounds) in [(Index::Keep, 1), (Index::Keep, 40), (Index::Rebuild, 40)] {
+        let mut rig = Rig::new(6);
+        let parts = || Parts {
+            disk: Arc::new(rig.disk.clone()),
+            clock: Arc::clone(&rig.clock) as Arc<dyn milepost_io::Clock>,
+            entropy: Arc::new(SimEntropy::new(7)),
+        };
+        rig.retain("a", Policy::default().keep_last(1));
+        for n in 2..=60u64 {
+            rig.set("a", KEYS[n as usize % 5], &n.to_le_bytes());
+        }
+        let reader = Engine::open_read_only(parts(), Path::new(DIR)).unwrap();
+        let held = reader.view(At::Seq(Seq(40))).unwrap();
+        let mut next = 61_u64;
+        for _ in 0..rounds {
+            for _ in 0..20 {
+                rig.set("a", KEYS[next as usize % 5], &next.to_le_bytes());
+                next += 1;
+            }
+            rig.compact();
+        }
+        rig = rig.again(index);
+        reader.refresh().unwrap();
+        // The newest version of a key at or below a commit, as all were written.
+        let right = |key: usize, seq: u64| (2..=seq).rev().find(|n| *n as usize % 5 == key);
+        let check = |view: &milepost_engine::View, key: usize, seq: u64| match view.get("a", KEYS[key]) {
+            Ok(value) => {
+                assert_eq!(value.map(|value| value.to_vec()), right(key, seq).map(|n| n.to_le_bytes().to_vec()));
+                true
+            }
+            Err(ReadError::BeforeHorizon { .. } | ReadError::Removed { .. }) => false,
+            Err(error) => panic!("{error}"),
+        };
+        let last = reader.last().seq.0;
+        assert_eq!(last, next - 1, "{rounds}");
+        for key in 0..5 {
+            check(&held, key, 40);
+            for seq in 2..last {
+                check(&reader.view(At::Seq(Seq(seq))).unwrap(), key, seq);
+            }
+            assert!(check(&reader.view(At::Latest).unwrap(), key, last));
+            assert_eq!(reader.get("a", KEYS[key]).unwrap().unwrap().to_vec(), right(key, last).unwrap().to_le_bytes());
+        }
+        drop(rig);
+    }
+}
+
 /// FAULTS B1, B2, C2: a disk that fails under a compaction loses nothing. The attempt is told and can be made again;
 /// only where the disk leaves in doubt which MANIFEST is there, no commit is taken any more.
 #[test]
