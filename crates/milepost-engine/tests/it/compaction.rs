@@ -383,8 +383,8 @@ fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
     assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
 }
 
-/// A process that reads beside the one that compacts is never told a wrong value of the past: the right one, or that the
-/// past is not kept. An index that was made of what compaction has left knows nothing of what is gone.
+/// A process that reads beside the one that compacts is never told a wrong value of the past: the right one, or that
+/// the past is not kept. An index that was made of what compaction has left knows nothing of what is gone.
 #[test]
 fn a_reader_beside_it_is_told_the_truth() {
     for (index, rounds) in [(Index::Keep, 1), (Index::Keep, 40), (Index::Rebuild, 40)] {
