@@ -67,12 +67,28 @@ pub(crate) struct Context {
     pub(crate) format: Format,
 }
 
+/// How long a command has the store open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    Moment,
+    Long,
+}
+
 impl Context {
     /// Opens the store for writing, and makes one where there is none. A holder that is just going is waited for.
     pub(crate) fn open(&self) -> Result<Store, CliError> {
+        self.open_for(Stay::Moment)
+    }
+
+    /// The same for a command that stays: meanwhile what retention does not keep is taken out of the log.
+    pub(crate) fn open_to_stay(&self) -> Result<Store, CliError> {
+        self.open_for(Stay::Long)
+    }
+
+    fn open_for(&self, stay: Stay) -> Result<Store, CliError> {
         let dir = place::for_writing(self.store.as_deref())?;
         let is_new = !dir.exists();
-        let store = open_patiently(&dir)?;
+        let store = open_patiently(&dir, stay)?;
         if is_new {
             say(&format!("made a new store at {}", dir.display()));
         }
@@ -114,11 +130,12 @@ impl Context {
 /// A process that is killed between the fork and the exec of a child leaves its lock to the child, which drops it with
 /// the exec: microseconds, on a busy machine some milliseconds, in which the next command must not fail. And scripts
 /// that write at the same moment take turns. The wait is here, not in the engine, which has no timer.
-fn open_patiently(dir: &Path) -> Result<Store, milepost::Error> {
+fn open_patiently(dir: &Path, stay: Stay) -> Result<Store, milepost::Error> {
     let mut waits = 0;
     loop {
         let mut bar = Bytes::new("opening");
-        match Store::options().on_progress(move |done, all| bar.at(done, all)).open(dir) {
+        let options = Store::options().compaction(stay == Stay::Long);
+        match options.on_progress(move |done, all| bar.at(done, all)).open(dir) {
             Err(error) if error.kind() == ErrorKind::InUse && waits < OPEN_WAITS_MAX => waits += 1,
             opened_or_failed => return opened_or_failed,
         }

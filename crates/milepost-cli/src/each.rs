@@ -168,7 +168,7 @@ pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<E
         let failed_before = args.failed_before();
         return DryRun { job: &args.job, template: &template, past: &past, failed_before }.print(&input, out);
     }
-    let (job, handover) = Job::begin(context.open()?, &args.job, &words, on_change, &writer)?;
+    let (job, handover) = Job::begin(context.open_to_stay()?, &args.job, &words, on_change, &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
     let _ = writeln!(io::stderr().lock(), "{}", finished.summary);

@@ -62,7 +62,7 @@ pub(crate) struct AppendArgs {
 }
 
 pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let store = context.open()?;
+    let store = context.open_to_stay()?;
     let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
     let input = Input::until(&interrupt).map_err(CliError::Input)?;
     receipt::write_header(out, context.format)?;
