@@ -412,7 +412,7 @@ fn a_reader_beside_it_is_told_the_truth() {
         reader.refresh().unwrap();
         // The newest version of a key at or below a commit, as all were written.
         let right = |key: usize, seq: u64| (2..=seq).rev().find(|n| *n as usize % 5 == key);
-        let check = |view: &milepost_engine::View, key: usize, seq: u64| match view.get("a", KEYS[key]) {
+        let check = |view: &milepost_engine::View, (key, name): (usize, &str), seq: u64| match view.get("a", name) {
             Ok(value) => {
                 assert_eq!(value.map(|value| value.to_vec()), right(key, seq).map(|n| n.to_le_bytes().to_vec()));
                 true
@@ -422,13 +422,13 @@ fn a_reader_beside_it_is_told_the_truth() {
         };
         let last = reader.last().seq.0;
         assert_eq!(last, next - 1, "{rounds}");
-        for key in 0..5 {
-            check(&held, key, 40);
+        for (key, name) in KEYS.into_iter().enumerate() {
+            check(&held, (key, name), 40);
             for seq in 2..last {
-                check(&reader.view(At::Seq(Seq(seq))).unwrap(), key, seq);
+                check(&reader.view(At::Seq(Seq(seq))).unwrap(), (key, name), seq);
             }
-            assert!(check(&reader.view(At::Latest).unwrap(), key, last));
-            assert_eq!(reader.get("a", KEYS[key]).unwrap().unwrap().to_vec(), right(key, last).unwrap().to_le_bytes());
+            assert!(check(&reader.view(At::Latest).unwrap(), (key, name), last));
+            assert_eq!(reader.get("a", name).unwrap().unwrap().to_vec(), right(key, last).unwrap().to_le_bytes());
         }
         drop(rig);
     }
