@@ -79,6 +79,8 @@ pub struct World {
     doomed: bool,
     /// Number of the last backup that was made.
     backed_up: Option<u64>,
+    /// Whether making one has failed since, so that it may be there.
+    backup_in_doubt: bool,
     /// Steps done since the engine stopped taking commits.
     stopped_for: u32,
     dice: Dice,
@@ -121,6 +123,7 @@ impl World {
             faults_noted: 0,
             doomed: false,
             backed_up: None,
+            backup_in_doubt: false,
             stopped_for: 0,
             dice,
             taste,

@@ -31,9 +31,11 @@ impl World {
                 self.coverage.hit("backup/made");
                 same(&made.last, &self.model.last(), || "the last commit of a backup".into())?;
                 self.backed_up = Some(made.number);
+                self.backup_in_doubt = false;
                 if self.is_disturbed() { Ok(()) } else { self.restore_backup(&made) }
             }
             Err(_) if self.is_disturbed() => {
+                self.backup_in_doubt = true;
                 self.coverage.hit("backup/failed");
                 Ok(())
             }
@@ -47,8 +49,10 @@ impl World {
         let disk: Arc<dyn Disk> = Arc::new(self.machine.disk.clone());
         let wrong = |error: backup::BackupError| Disagreement(format!("backups read again: {error}"));
         let listed = backup::list(&disk, Path::new(BACKUPS)).map_err(wrong)?;
-        // One whose making failed at its end may be there as well: then it is whole.
-        if listed.backups.iter().all(|backup| backup.number != number) {
+        let newest = listed.backups.last().map(|backup| backup.number);
+        let is_there = listed.backups.iter().any(|backup| backup.number == number);
+        // One whose making failed at its end may be there as well: then it is the next one, and whole.
+        if !is_there || (newest != Some(number) && !self.backup_in_doubt) {
             return disagree(format!("backup {number} was made, there are {:?}", listed.backups));
         }
         let report = backup::verify(&disk, Path::new(BACKUPS), None, &mut |_, _| {}).map_err(wrong)?;
