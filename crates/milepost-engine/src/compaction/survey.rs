@@ -20,7 +20,7 @@ use crate::{
     engine::Shared,
     memtable::is_prefix,
     retention::{Fate, Horizons, Judging, OfScope},
-    state::{Kind, Tiers, Version},
+    state::{KeyOrders, Kind, Tiers, Version},
 };
 
 /// A walk over all that the index knows.
@@ -34,6 +34,9 @@ pub(crate) struct Survey {
     horizons: Option<Horizons>,
     /// The scope that comes next, or is gone on with, and the key in it; `None` behind the last.
     next: Option<(String, String)>,
+    /// The order in memory of the scope that is gone on with: a store that is written to makes it anew whenever it is
+    /// asked for.
+    orders: Option<(String, KeyOrders)>,
 }
 
 impl Survey {
@@ -52,7 +55,7 @@ impl Survey {
         };
         let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
         let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
-        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()) }
+        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None }
     }
 
     /// The same as if other horizons were in force.
@@ -110,11 +113,14 @@ impl Survey {
             return Ok(None);
         }
         let of = judging.scope(name)?;
-        let orders = judging.tiers.key_orders(name);
+        let kept = self.orders.take().filter(|(scope, _)| scope == name).map(|(_, orders)| orders);
+        let orders = kept.unwrap_or_else(|| judging.tiers.key_orders(name));
         let mut keys = judging.tiers.keys(name, &orders, from)?;
         while keys.read_next()?.is_some() {
             if *left == 0 {
-                return Ok(Some(keys.key().to_owned()));
+                let key = keys.key().to_owned();
+                self.orders = Some((name.to_owned(), orders));
+                return Ok(Some(key));
             }
             let versions = keys.versions_ever()?;
             *left = left.saturating_sub(versions.len().max(1));
