@@ -24,7 +24,7 @@ pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError};
+use crate::{CommitError, OpenError, ReadError, reserve::Lent};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -133,6 +133,21 @@ pub(crate) enum Stage {
     },
 }
 
+/// What a full disk has put off.
+#[derive(Debug, Default)]
+pub(crate) struct PutOff {
+    /// Tasks that there was no room for.
+    pub(crate) tasks: VecDeque<Task>,
+    /// What the last of them lacked.
+    pub(crate) lacked: Option<(u64, Room)>,
+    /// Whether anything was done since, so that there may be room now.
+    pub(crate) is_worth_retrying: bool,
+    /// Room of the reserve, in use by what is being written anew.
+    pub(crate) lent: Option<Lent>,
+    /// Whether what is being written anew was tried before without.
+    pub(crate) is_retried: bool,
+}
+
 /// Compaction of an open store.
 #[derive(Debug, Default)]
 pub(crate) struct Compactor {
@@ -140,6 +155,7 @@ pub(crate) struct Compactor {
     /// What makes a segment worth to be written anew, of the pass under way.
     pub(crate) worth: Worth,
     pub(crate) done: Compacted,
+    pub(crate) put_off: PutOff,
     /// Bytes of the pass under way that were seen to, and of all its tasks.
     pub(crate) seen_bytes: u64,
     pub(crate) task_bytes: u64,
