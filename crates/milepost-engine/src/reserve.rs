@@ -29,7 +29,7 @@ const BLOCK_BYTES: u64 = 4 << 10;
 /// The smallest reserve: MANIFEST, a segment's beginning and a few commits of a small store fit into it.
 const RESERVE_BYTES_MIN: u64 = 64 << 10;
 /// The reserve takes no more of the room that there is than one part in so many.
-const PLENTY_PARTS: u64 = 8;
+const PLENTY_PARTS: u64 = 4;
 /// It covers a segment of this part of the log, up to the size of a whole one,
 const LOG_PARTS: u64 = 16;
 /// and a row of MANIFEST, twice, is no larger than this for each segment.
@@ -171,7 +171,13 @@ impl Reserve {
         let mut asked = 0;
         loop {
             let error = match attempt() {
-                Ok(done) => return Ok(done),
+                Ok(done) => {
+                    // MANIFEST needs room for a moment only: it takes no more than the old one did.
+                    if asked > 0 && what == For::Manifest {
+                        self.take_back();
+                    }
+                    return Ok(done);
+                }
                 Err(error) => error,
             };
             // Twice as much each time: what was said to be lacking may have been a part of it only.
@@ -204,6 +210,23 @@ impl Reserve {
         held.bytes = whole;
         self.is_short.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Takes back as much as there is room for.
+    fn take_back(&self) {
+        let mut held = self.held.lock();
+        let missing = held.whole - held.bytes;
+        let Some(file) = &held.file else { return };
+        let mut taken = missing;
+        while taken >= BLOCK_BYTES {
+            if file.allocate(held.bytes, taken).is_ok() {
+                held.bytes += taken;
+                break;
+            }
+            let _ = file.set_bytes(held.bytes);
+            taken = (taken / 2).next_multiple_of(BLOCK_BYTES).min(taken - BLOCK_BYTES);
+        }
+        self.is_short.store(held.bytes < held.whole, Ordering::Relaxed);
     }
 
     /// Makes it as large as a log of this size is worth, if there is plenty of room; whether anything changed.

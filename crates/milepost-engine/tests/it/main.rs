@@ -7,6 +7,7 @@
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
+//! * `room`: a full disk, and the way out of it
 //! * `segments`: written anew and dropped, beside commits and readers
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
@@ -28,6 +29,7 @@ mod forks;
 mod judged;
 mod newer;
 mod restores;
+mod room;
 mod segments;
 mod tickets;
 mod tiers;

@@ -10,7 +10,7 @@ use crate::{
     append::{Open, Parts},
     begin::Salts,
     names,
-    seal::seal,
+    seal::{footer_of, seal},
     segment::{Heap, Part},
 };
 
@@ -133,8 +133,8 @@ impl Repair<'_> {
         let path = heap.path();
         let file = self.open(path)?;
         let last = heap.last().expect("a segment that another one follows has a frame");
-        seal(&file, &unsealed.header, heap, (unsealed.last_crc, last.at), unsealed.end)
-            .map_err(|error| self.failed("seal", path, error, 0))
+        let footer = footer_of(&unsealed.header, heap, (unsealed.last_crc, last.at));
+        seal(&file, &unsealed.header, heap, &footer, unsealed.end).map_err(|error| self.failed("seal", path, error, 0))
     }
 
     fn failed(&self, action: &'static str, path: &Path, source: io::Error, need: u64) -> LogError {
