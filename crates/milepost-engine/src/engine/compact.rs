@@ -100,7 +100,11 @@ impl Engine {
 impl Shared {
     /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
     pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
-        let is_room_wanted = self.take_room_wanted();
+        let (is_idle, passes) = {
+            let compactor = self.compactor.lock();
+            (matches!(compactor.stage, Stage::Idle), compactor.done.passes)
+        };
+        let is_room_wanted = is_idle && self.take_room_wanted();
         if !is_room_wanted && !self.is_compaction_due() {
             return false;
         }
@@ -111,7 +115,8 @@ impl Shared {
                 if self.batches.load(Ordering::Relaxed) != before {
                     milepost_io::sleep(REST);
                 }
-                is_more
+                // What came while a pass was under way is for the next one.
+                is_more || self.compactor.lock().done.passes > passes
             }
             Err(error) => {
                 tracing::warn!(dir = %self.dir.display(), %error, "not compacted; it is tried again");

@@ -67,7 +67,11 @@ fn a_cut_file_is_torn_or_named() {
                 let was_ahead =
                     path.extension() == Some("seg".as_ref()) && bytes[length..].iter().all(|byte| *byte == 0);
                 assert!(
-                    says_nothing || was_ahead || is_index(path) || found != Found::Whole || specimen.left() == Left::Killed,
+                    says_nothing
+                        || was_ahead
+                        || is_index(path)
+                        || found != Found::Whole
+                        || specimen.left() == Left::Killed,
                     "{path:?} cut to {length}"
                 );
                 // Of room that is held every length is the same but the first few.

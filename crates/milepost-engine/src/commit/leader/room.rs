@@ -43,6 +43,9 @@ impl Leader {
             }
             return self.only(shared, removals, outcomes);
         }
+        if self.is_full && !removals.places.is_empty() {
+            shared.want_room();
+        }
         self.is_full &= removals.places.len() == count;
         (outcomes, unread)
     }
