@@ -1,6 +1,6 @@
 //! Compaction: takes out of the log what retention does not keep any more. [`Compactor`] goes through it in steps.
 //!
-//! One pass: the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
+//! One pass: tasks that ended long enough ago expire; the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
 //! which segments are dropped and which are written anew; these are written one after the other.
 //!
 //! Invariant: what is taken out no read can meet that is possible, from before its file goes until for ever: the
@@ -122,6 +122,8 @@ pub(crate) enum Stage {
     /// No pass is under way.
     #[default]
     Idle,
+    /// What has expired is let go, scope by scope; this one is next.
+    Expire(String),
     /// What stays is being counted.
     Survey(Box<Survey>),
     /// What the plan says is being done.

@@ -18,6 +18,7 @@
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
 mod compact;
+mod expire;
 mod index;
 mod read;
 mod recorded;

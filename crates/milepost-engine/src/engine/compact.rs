@@ -175,10 +175,19 @@ impl Shared {
     fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
         match &mut compactor.stage {
             Stage::Idle => {
-                let Some(survey) = self.begin_pass()? else { return Ok(false) };
-                compactor.begin(survey, worth);
-                Ok(true)
+                compactor.begin(Stage::Expire(String::new()), worth);
+                if self.expires_anything()? {
+                    return Ok(true);
+                }
+                self.begin_survey(compactor)
             }
+            Stage::Expire(from) => match self.expire_ended(from)? {
+                Some(next) => {
+                    *from = next;
+                    Ok(true)
+                }
+                None => self.begin_survey(compactor),
+            },
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
@@ -189,6 +198,15 @@ impl Shared {
             }
             Stage::Work { .. } => self.step_work(compactor),
         }
+    }
+
+    fn begin_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        let Some(survey) = self.begin_pass()? else {
+            compactor.give_up();
+            return Ok(false);
+        };
+        compactor.stage = Stage::Survey(Box::new(survey));
+        Ok(true)
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
@@ -387,9 +405,9 @@ impl Compactor {
         (self.stage, self.put_off) = (Stage::Idle, PutOff::default());
     }
 
-    fn begin(&mut self, survey: Survey, worth: Worth) {
+    fn begin(&mut self, stage: Stage, worth: Worth) {
         self.put_off = PutOff::default();
-        (self.stage, self.worth) = (Stage::Survey(Box::new(survey)), worth);
+        (self.stage, self.worth) = (stage, worth);
         (self.seen_bytes, self.task_bytes) = (0, 0);
     }
 

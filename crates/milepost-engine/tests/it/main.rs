@@ -4,6 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
 //! * `compaction`: what is not kept leaves the disk
+//! * `expiry`: scopes of tasks that have ended
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
@@ -24,6 +25,7 @@ mod basics;
 mod beside;
 mod checkpoints;
 mod compaction;
+mod expiry;
 mod faults;
 mod forks;
 mod judged;
