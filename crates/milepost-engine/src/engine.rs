@@ -25,6 +25,7 @@ mod recorded;
 mod room;
 mod segments;
 mod stats;
+mod thinning;
 mod threads;
 
 use std::{

@@ -1,9 +1,11 @@
-//! [`plan`]: which segments are dropped, and which are written anew, by what of them stays. Pure.
+//! [`plan`]: which segments are dropped, and which are written anew, by what of them stays. [`runs_to_thin`]: the same
+//! of the index. Pure.
 //!
 //! Invariant: a task names sealed segments side by side. What goes away with one is only what goes.
 
 use std::ops::RangeInclusive;
 
+use milepost_index::RunFacts;
 use milepost_log::SegmentId;
 
 /// What of a segment stays.
@@ -120,6 +122,38 @@ fn fitting(tallies: &[Tally], segment_bytes: u64, wanted: impl Fn(&Tally) -> boo
         is_next(*index) && wanted(tally) && (*index == 0 || bytes <= segment_bytes)
     };
     tallies.iter().enumerate().take_while(fits).count()
+}
+
+/// What a run knows that is nowhere any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunTally {
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    /// Versions of keys that it knows,
+    pub(crate) versions: u64,
+    /// and how many of them the log does not hold any more.
+    pub(crate) absent: u64,
+}
+
+impl RunTally {
+    pub(crate) fn of(run: &RunFacts) -> RunTally {
+        RunTally { first_seq: run.first_seq, last_seq: run.last_seq, versions: 0, absent: 0 }
+    }
+
+    fn is_worth_it(&self, worth: Worth) -> bool {
+        self.absent > 0
+            && match worth {
+                Worth::AThird => 3 * self.absent >= self.versions,
+                Worth::Anything => true,
+            }
+    }
+}
+
+/// The commits of runs that are worth being written anew, side by side each. The runs are all there are, in order.
+pub(crate) fn runs_to_thin(runs: &[RunTally], worth: Worth) -> Vec<RangeInclusive<u64>> {
+    let stretches = runs.chunk_by(|one, next| one.is_worth_it(worth) == next.is_worth_it(worth));
+    let worthwhile = stretches.filter(|stretch| stretch[0].is_worth_it(worth));
+    worthwhile.map(|stretch| stretch[0].first_seq..=stretch[stretch.len() - 1].last_seq).collect()
 }
 
 #[cfg(test)]

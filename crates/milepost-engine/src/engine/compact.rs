@@ -2,7 +2,7 @@
 //!
 //! Order of a pass, and which crash it survives: the horizons are durable in MANIFEST and in force; whoever commits
 //! then knows them; what was judged before is folded; only then it is looked at what may go. What is written anew is
-//! as [`super::segments`] has it.
+//! as [`super::segments`] and [`super::thinning`] have it.
 //!
 //! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
 //! reads never do.
@@ -135,7 +135,7 @@ impl Shared {
         }
     }
 
-    /// A pass of its own from its beginning to its end; whether it changed anything.
+    /// A pass of its own from its beginning to its end; whether anything is less than it was.
     fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
         let before = {
             // One that was under way began before now: what is asked for may be newer.
@@ -150,8 +150,8 @@ impl Shared {
                 break;
             }
         }
-        let done = self.compactor.lock().done;
-        Ok((done.dropped, done.rewritten) != (before.dropped, before.rewritten))
+        let done = self.compactor.lock().done.since(&before);
+        Ok(done.dropped > 0 || done.bytes_after < done.bytes_before || done.runs > 0)
     }
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
@@ -191,12 +191,15 @@ impl Shared {
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+                    let runs_to_thin = survey.runs_to_thin(compactor.worth);
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
+                    compactor.runs_to_thin = runs_to_thin;
                 }
                 Ok(true)
             }
             Stage::Work { .. } => self.step_work(compactor),
+            Stage::Index { .. } => self.step_thinning(compactor),
         }
     }
 
@@ -287,10 +290,9 @@ impl Shared {
                 Ok(true)
             }
             None => {
-                compactor.stage = Stage::Idle;
-                compactor.done.passes += 1;
-                compactor.last = Some(self.as_it_is());
-                Ok(false)
+                let ranges = std::mem::take(&mut compactor.runs_to_thin).into();
+                compactor.stage = Stage::Index { ranges, current: None };
+                Ok(true)
             }
             Some(Task::Drop(ids)) => {
                 let bytes = self.file_bytes(ids.start(), ids.end());
@@ -372,6 +374,13 @@ impl Shared {
         now.last_erasure > last.last_erasure
             || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
             || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
+    }
+
+    /// Ends a pass.
+    pub(super) fn end_pass(&self, compactor: &mut Compactor) {
+        compactor.stage = Stage::Idle;
+        compactor.done.passes += 1;
+        compactor.last = Some(self.as_it_is());
     }
 
     fn as_it_is(&self) -> LastPass {

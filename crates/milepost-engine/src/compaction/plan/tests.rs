@@ -64,6 +64,15 @@ fn what_was_dropped_keeps_its_neighbours_apart() {
     assert_eq!(plan(&tallies, Worth::AThird, 800), [rewrite(1, 2), rewrite(5, 6)]);
 }
 
+#[test]
+fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
+    let run = |first_seq, versions, absent| RunTally { first_seq, last_seq: first_seq + 9, versions, absent };
+    let runs = [run(1, 9, 3), run(11, 9, 9), run(21, 9, 2), run(31, 9, 0), run(41, 9, 4)];
+    assert_eq!(runs_to_thin(&runs, Worth::AThird), [1..=20, 41..=50]);
+    assert_eq!(runs_to_thin(&runs, Worth::Anything), [1..=30, 41..=50]);
+    assert_eq!(runs_to_thin(&[run(1, 0, 0)], Worth::Anything), []);
+}
+
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
     let one = (any::<bool>(), any::<bool>(), 0..4u64, 0..4u64, any::<bool>(), 0..300u64);
     prop::collection::vec(one, 0..12).prop_map(|drawn| {
