@@ -1,8 +1,9 @@
 //! Compaction: takes out of the log what retention does not keep any more. [`Compactor`] goes through it in steps.
 //!
-//! One pass: the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
-//! which segments are dropped and which are written anew; these are written one after the other. Then runs of the index
-//! that know much of what the log does not hold any more are written anew without it.
+//! One pass: tasks that ended long enough ago expire; the horizons move on; a [`Survey`] walks the index and counts
+//! what of each segment stays; a plan says which segments are dropped and which are written anew; these are written one
+//! after the other. Then runs of the index that know much of what the log does not hold any more are written anew
+//! without it.
 //!
 //! Invariant: what is taken out no read can meet that is possible, from before its file goes until for ever: the
 //! horizons are durable and in force, whatever was judged before them is folded, and what is pinned is looked at after
@@ -25,7 +26,7 @@ pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError, index::Merging};
+use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -126,6 +127,8 @@ pub(crate) enum Stage {
     /// No pass is under way.
     #[default]
     Idle,
+    /// What has expired is let go, scope by scope; this one is next.
+    Expire(String),
     /// What stays is being counted.
     Survey(Box<Survey>),
     /// What the plan says is being done.
@@ -144,6 +147,21 @@ pub(crate) enum Stage {
     },
 }
 
+/// What a full disk has put off.
+#[derive(Debug, Default)]
+pub(crate) struct PutOff {
+    /// Tasks that there was no room for.
+    pub(crate) tasks: VecDeque<Task>,
+    /// What the last of them lacked.
+    pub(crate) lacked: Option<(u64, Room)>,
+    /// Whether anything was done since, so that there may be room now.
+    pub(crate) is_worth_retrying: bool,
+    /// Room of the reserve, in use by what is being written anew.
+    pub(crate) lent: Option<Lent>,
+    /// Whether what is being written anew was tried before without.
+    pub(crate) is_retried: bool,
+}
+
 /// Compaction of an open store.
 #[derive(Debug, Default)]
 pub(crate) struct Compactor {
@@ -151,6 +169,7 @@ pub(crate) struct Compactor {
     /// What makes a segment worth to be written anew, of the pass under way.
     pub(crate) worth: Worth,
     pub(crate) done: Compacted,
+    pub(crate) put_off: PutOff,
     /// The commits of the runs that are written anew at the end of the pass under way.
     pub(crate) runs_to_thin: Vec<RangeInclusive<u64>>,
     /// Bytes of the pass under way that were seen to, and of all its tasks.

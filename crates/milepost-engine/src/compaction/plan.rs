@@ -115,9 +115,11 @@ pub(crate) fn plan(tallies: &[Tally], worth: Worth, segment_bytes: u64) -> Vec<T
 /// How many of the first are wanted and fit into one segment; at least the first, if it is wanted.
 fn fitting(tallies: &[Tally], segment_bytes: u64, wanted: impl Fn(&Tally) -> bool) -> usize {
     let mut bytes = 0;
+    // What was dropped between two of them stands between them still.
+    let is_next = |index: usize| index == 0 || tallies[index - 1].last_seq + 1 == tallies[index].first_seq;
     let fits = |(index, tally): &(usize, &Tally)| {
         bytes += tally.bytes_after();
-        wanted(tally) && (*index == 0 || bytes <= segment_bytes)
+        is_next(*index) && wanted(tally) && (*index == 0 || bytes <= segment_bytes)
     };
     tallies.iter().enumerate().take_while(fits).count()
 }

@@ -42,18 +42,23 @@ pub(crate) struct Survey {
 impl Survey {
     /// Of the segments that there are, by what `tiers` hold of them.
     pub(crate) fn new(tiers: Arc<Tiers>, segments: &[SegmentStats]) -> Survey {
-        let tally = |segment: &SegmentStats| Tally {
+        let is_sealed = |kind| matches!(kind, SegmentKind::Sealed | SegmentKind::Rewritten);
+        // Behind one without a footer a reader in another process looks for the next by its name.
+        let is_found =
+            |index: usize| index.checked_sub(1).is_none_or(|before| segments[before].kind != SegmentKind::Open);
+        let tally = |(index, segment): (usize, &SegmentStats)| Tally {
             id: segment.name.id,
             first_seq: segment.first_seq.0,
             last_seq: segment.first_seq.0 + segment.commits.saturating_sub(1),
             file_bytes: segment.file_bytes,
-            is_sealed: matches!(segment.kind, SegmentKind::Sealed | SegmentKind::Rewritten),
+            is_sealed: is_sealed(segment.kind) && is_found(index),
             is_rewritten: segment.kind == SegmentKind::Rewritten,
             stays: 0,
             goes: 0,
             is_erased: false,
         };
-        let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
+        let there = segments.iter().enumerate().filter(|(_, segment)| segment.kind != SegmentKind::Dropped);
+        let tallies = there.map(tally).collect();
         let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
         Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None }
     }

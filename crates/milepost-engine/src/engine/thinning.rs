@@ -26,17 +26,35 @@ use crate::{
 };
 
 impl Shared {
-    /// Does a piece; whether there is more to do of the pass.
+    /// Does a piece; whether there is more to do of the pass. A run that there is no room for is tried once more with
+    /// what room there can be.
     pub(super) fn step_thinning(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        let stepped = self.thin(compactor);
+        if let Err(CompactError::DiskFull { .. }) = stepped
+            && !compactor.put_off.is_retried
+            && let Stage::Index { current, .. } = &mut compactor.stage
+        {
+            *current = None;
+            compactor.put_off.is_retried = true;
+            compactor.put_off.lent = self.room_for_rewrite();
+            return Ok(true);
+        }
+        stepped
+    }
+
+    fn thin(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
         let Stage::Index { ranges, current } = &mut compactor.stage else { unreachable!("asked by the stage") };
         let Some(merging) = current else {
-            let Some(seqs) = ranges.pop_front() else {
+            let Some(seqs) = ranges.front() else {
                 self.end_pass(compactor);
                 return Ok(false);
             };
             let mut indexer = self.indexer.lock();
-            let begun = indexer.as_mut().ok_or(CommitError::Closed)?.begin_thinning(&self.state.load(), &seqs);
+            let begun = indexer.as_mut().ok_or(CommitError::Closed)?.begin_thinning(&self.state.load(), seqs);
             *current = begun.map_err(|error| self.not_thinned(error))?.map(Box::new);
+            if current.is_none() {
+                ranges.pop_front();
+            }
             return Ok(true);
         };
         let log = Holding { shared: self, stats: self.reader.segment_stats(), segments: self.reader.segments() };
@@ -49,7 +67,9 @@ impl Shared {
             *current = None;
             // What it was made of nobody needs any more, unless somebody reads it.
             indexer.remove_obsolete();
+            ranges.pop_front();
             compactor.done.runs += u64::from(knows_less);
+            (compactor.put_off.lent, compactor.put_off.is_retried) = (None, false);
         }
         Ok(true)
     }

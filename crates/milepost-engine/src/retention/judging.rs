@@ -21,9 +21,6 @@ use crate::{
     state::{CHECKPOINT, ErasedOf, FENCE, FORK, IDEMPOTENCY, Kind, Mark, Tiers, Version, checkpoints_of},
 };
 
-/// The name under which retention itself writes.
-pub(crate) const RETENTION_WRITER: &str = "retention";
-
 /// What retention makes of the versions of a store.
 pub(crate) struct Judging<'a> {
     pub(crate) shared: &'a Shared,
@@ -132,9 +129,6 @@ impl<'a> Judging<'a> {
             wanted.forked = self.forks.iter().find(|fork| fork.scope == name).map(|fork| fork.place);
         }
         let clears = self.tiers.marks(name)?;
-        if policy.is_some_and(|set| set.policy.expire_ended_us.is_some()) {
-            wanted.ended = self.ended(&clears)?;
-        }
         let erased = if is_held { None } else { self.tiers.erased_of(name)? };
         let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
         Ok(OfScope { asked, wanted, clears, erased, at: row.map_or(Timestamp::MIN, |row| row.at) })
@@ -159,15 +153,9 @@ impl<'a> Judging<'a> {
         Ok(points)
     }
 
-    /// The last of these clears that retention itself has written.
-    fn ended(&self, clears: &[Mark]) -> Result<Option<Mark>, ReadError> {
-        for clear in clears.iter().rev() {
-            let meta = self.shared.with_body(Seq(clear.seq), |_, body| Body::parse(body)?.meta())?;
-            if meta.writer.is_some_and(|writer| writer.name() == RETENTION_WRITER) {
-                return Ok(Some(*clear));
-            }
-        }
-        Ok(None)
+    /// Whether a fork reads through to it.
+    pub(super) fn is_origin(&self, name: &str) -> bool {
+        self.forks.iter().any(|fork| fork.origin == name)
     }
 
     /// The fates of a key's versions, which are all that there are, oldest first.

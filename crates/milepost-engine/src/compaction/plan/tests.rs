@@ -57,6 +57,13 @@ fn small_ones_become_one() {
     assert_eq!(plan(&many, Worth::AThird, 800), [rewrite(1, 8), rewrite(9, 12)]);
 }
 
+/// What was dropped between two segments stands between them: they can't become one.
+#[test]
+fn what_was_dropped_keeps_its_neighbours_apart() {
+    let tallies = [tally(1, 1, 9), tally(2, 1, 9), tally(5, 1, 9), tally(6, 1, 9)];
+    assert_eq!(plan(&tallies, Worth::AThird, 800), [rewrite(1, 2), rewrite(5, 6)]);
+}
+
 #[test]
 fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
     let run =
