@@ -9,6 +9,7 @@
 //!
 //! Knows which commits go, and nothing of how a segment is written.
 
+mod cold;
 mod keep;
 mod plan;
 mod survey;
@@ -20,6 +21,7 @@ use milepost_log::{Rewrite, RewriteError, SegmentStats};
 use milepost_types::Timestamp;
 use thiserror::Error;
 
+pub(crate) use cold::ColdFrom;
 pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
@@ -72,6 +74,8 @@ pub struct Compacted {
     pub dropped: u64,
     /// Stretches that were written anew, each as one segment.
     pub rewritten: u64,
+    /// How many of them are compressed since.
+    pub made_cold: u64,
     /// Bytes of the files that went.
     pub bytes_before: u64,
     /// Bytes of the files that came in their place.
@@ -98,6 +102,8 @@ pub enum SegmentFate {
     Stays,
     /// It is written anew, with its neighbours of the same fate maybe.
     Rewritten,
+    /// The same, and compressed.
+    Cold,
     /// It goes.
     Dropped,
 }
@@ -110,6 +116,7 @@ impl Compacted {
             passes: self.passes - before.passes,
             dropped: self.dropped - before.dropped,
             rewritten: self.rewritten - before.rewritten,
+            made_cold: self.made_cold - before.made_cold,
             bytes_before: self.bytes_before - before.bytes_before,
             bytes_after: self.bytes_after - before.bytes_after,
         }

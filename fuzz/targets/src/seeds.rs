@@ -10,7 +10,7 @@ use milepost_log::{
         Seed,
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
-        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
         kept::{self, Kept},
         times::Times,
     },
@@ -175,7 +175,15 @@ fn runs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn segment_header() -> SegmentHeader {
-    SegmentHeader { id: SegmentId(17), generation: 0, store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
+    SegmentHeader {
+        id: SegmentId(17),
+        generation: 0,
+        form: Form::Raw,
+        store: StoreId([7; 16]),
+        first_seq: Seq(5),
+        epoch: 2,
+        salt: SALT,
+    }
 }
 
 fn segments() -> Vec<(&'static str, Vec<u8>)> {

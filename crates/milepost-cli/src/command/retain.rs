@@ -20,9 +20,6 @@ use crate::{
 
 /// Say what of the past is kept, and see what would go.
 ///
-/// This version keeps what is said, tells what it comes to and refuses to erase what is held. It does not remove
-/// anything from files yet.
-///
 /// Without a policy everything is kept. Of the policies whose prefix holds a scope the longest speaks; a version stays
 /// if any of its rules wants it, and so do checkpoints, what forks read through to, and what is being read. A hold
 /// keeps everything at and below its prefix until it is released, whatever a policy says.
@@ -33,6 +30,7 @@ Examples:
   milepost retain set asset/orders --last 100
   milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
   milepost retain set audit --everything         (whatever is said above it)
+  milepost retain set / --everything --cold 7d   (and compress what is older than a week)
   milepost retain explain task/etl/load          (what goes, when, and why)
   milepost retain hold task 'case 17' --note 'asked for by the court'
   milepost retain list
@@ -71,6 +69,9 @@ struct SetArgs {
     /// Keep everything, whatever is said above.
     #[arg(long, conflicts_with_all = ["keep", "last"])]
     everything: bool,
+    /// Compress segments of the log whose newest commit is older. They mix scopes, so it is said of / alone.
+    #[arg(long, value_name = "TIME")]
+    cold: Option<String>,
     /// Who says so (default: user@host of this process).
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
@@ -124,8 +125,8 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    if args.keep.is_none() && args.last.is_none() && !args.everything {
-        let why = "say what is kept: --keep TIME, --last N or --everything";
+    if args.keep.is_none() && args.last.is_none() && args.cold.is_none() && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N, --everything or --cold TIME";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
@@ -135,6 +136,9 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     if let Some(last) = args.last {
         policy = policy.keep_last(last);
+    }
+    if let Some(cold) = time("--cold", &args.cold)? {
+        policy = policy.cold_after(cold);
     }
     let writer = writer(args.writer.as_deref())?;
     let store = context.open()?;

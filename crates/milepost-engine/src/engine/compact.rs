@@ -20,7 +20,8 @@ use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError, Threads,
     compaction::{
-        CompactError, Compactor, Keeping, LastPass, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth, plan,
+        ColdFrom, CompactError, Compactor, Keeping, LastPass, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth,
+        plan,
     },
     manifest,
     retention::{Horizons, Judging, Rules},
@@ -39,11 +40,24 @@ impl Engine {
     /// Takes out of the log what retention does not keep any more, all of it, now. `progress` is told the bytes of
     /// segments that were seen to and of all that are.
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
+        self.compact_all(Worth::Anything, progress)
+    }
+
+    /// The same, and compresses all that is there, whatever its age.
+    pub fn compact_cold(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
+        self.compact_all(Worth::Cold, progress)
+    }
+
+    fn compact_all(&self, worth: Worth, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
         let shared = self.shared();
         let before = shared.compactor.lock().done;
         let mut is_sealed = false;
+        if worth == Worth::Cold {
+            shared.seal_open()?;
+            is_sealed = true;
+        }
         loop {
-            let changed = shared.compact_once(progress)?;
+            let changed = shared.compact_once(worth, progress)?;
             if !is_sealed && shared.compactor.lock().open_has_dead {
                 // Only what is sealed can be written anew.
                 shared.seal_open()?;
@@ -69,14 +83,16 @@ impl Engine {
         let rules = Rules::read(&tiers, &**shared, shared.published())?;
         let horizons = shared.next_horizons(&rules, self.last())?;
         let segments = shared.reader.segment_stats();
-        let mut survey = Survey::new(tiers, &segments).with_horizons(horizons);
+        let cold = ColdFrom::by(&rules, shared.now());
+        let mut survey = Survey::new(tiers, &segments, cold).with_horizons(horizons);
         while survey.step(shared, SURVEY_VERSIONS)? {}
         let tasks = plan(survey.tallies(), Worth::Anything, u64::from(shared.settings.segment_bytes));
         let fate = |id: SegmentId| {
             let of = tasks.iter().find(|task| task.ids().contains(&id));
             match of {
                 None => SegmentFate::Stays,
-                Some(Task::Rewrite(_)) => SegmentFate::Rewritten,
+                Some(Task::Rewrite(_, Form::Compressed)) => SegmentFate::Cold,
+                Some(Task::Rewrite(_, Form::Raw)) => SegmentFate::Rewritten,
                 Some(Task::Drop(_)) => SegmentFate::Dropped,
             }
         };
@@ -128,22 +144,29 @@ impl Shared {
     }
 
     /// A pass of its own from its beginning to its end; whether it changed anything.
-    fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
+    fn compact_once(
+        self: &Arc<Shared>,
+        worth: Worth,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<bool, CompactError> {
         let before = {
             // One that was under way began before now: what is asked for may be newer.
             let mut compactor = self.compactor.lock();
             compactor.stage = Stage::Idle;
             compactor.done
         };
-        while self.step_compact(Worth::Anything)? {
+        while self.step_compact(worth)? {
             let compactor = self.compactor.lock();
             progress(compactor.seen_bytes, compactor.task_bytes);
             if compactor.done.passes > before.passes {
                 break;
             }
         }
-        let done = self.compactor.lock().done;
-        Ok((done.dropped, done.rewritten) != (before.dropped, before.rewritten))
+        let compactor = self.compactor.lock();
+        let done = compactor.done;
+        // A thread may have begun a pass of its own, for less.
+        let is_another = done.passes > before.passes && compactor.worth != worth;
+        Ok(is_another || (done.dropped, done.rewritten) != (before.dropped, before.rewritten))
     }
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
@@ -167,7 +190,7 @@ impl Shared {
     fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
         match &mut compactor.stage {
             Stage::Idle => {
-                let Some(survey) = self.begin_pass()? else { return Ok(false) };
+                let Some(survey) = self.begin_pass(worth)? else { return Ok(false) };
                 compactor.begin(survey, worth);
                 Ok(true)
             }
@@ -184,13 +207,14 @@ impl Shared {
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
-    fn begin_pass(self: &Arc<Shared>) -> Result<Option<Survey>, CompactError> {
+    fn begin_pass(self: &Arc<Shared>, worth: Worth) -> Result<Option<Survey>, CompactError> {
         let rules = {
             let tiers = self.state.pin();
             let rules = Rules::read(&tiers, &**self, self.published())?;
             if rules.policies.is_empty()
                 && self.retention.horizons().rows().is_empty()
                 && tiers.last_erasure_ever() == 0
+                && worth != Worth::Cold
             {
                 return Ok(None);
             }
@@ -199,8 +223,9 @@ impl Shared {
         let last = Receipt { seq: self.published(), at: self.published_at() };
         self.move_horizons(self.next_horizons(&rules, last)?)?;
         self.see_judged_folded();
+        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(&rules, self.now()) };
         let segments = self.reader.segment_stats();
-        Ok(Some(Survey::new(self.state.pin(), &segments)))
+        Ok(Some(Survey::new(self.state.pin(), &segments, cold)))
     }
 
     /// Puts horizons in force, durably first.
@@ -256,9 +281,9 @@ impl Shared {
                 compactor.seen_bytes += bytes;
                 Ok(true)
             }
-            Some(task) => {
-                let rewrite = self.begin_rewrite(task.ids().clone(), Form::Raw)?;
-                *current = Some((Box::new(rewrite), task));
+            Some(Task::Rewrite(ids, form)) => {
+                let rewrite = self.begin_rewrite(ids.clone(), form)?;
+                *current = Some((Box::new(rewrite), Task::Rewrite(ids, form)));
                 Ok(true)
             }
         }
@@ -280,6 +305,7 @@ impl Shared {
         } else {
             self.adopt(rewritten)?;
             compactor.done.rewritten += 1;
+            compactor.done.made_cold += u64::from(matches!(task, Task::Rewrite(_, Form::Compressed)));
             compactor.done.bytes_after += after;
         }
         compactor.done.bytes_before += before;
