@@ -74,7 +74,7 @@ pub struct Compacted {
     pub dropped: u64,
     /// Stretches that were written anew, each as one segment.
     pub rewritten: u64,
-    /// How many of them are compressed since.
+    /// How many of them are compressed.
     pub made_cold: u64,
     /// Bytes of the files that went.
     pub bytes_before: u64,

@@ -22,6 +22,7 @@
 mod basics;
 mod beside;
 mod checkpoints;
+mod cold;
 mod compaction;
 mod faults;
 mod forks;
