@@ -23,7 +23,7 @@ use super::{Seed, u32_at};
 /// Bytes in front of what is stored.
 pub const BLOCK_HEADER_BYTES: usize = 16;
 /// Most bytes that a block is made of: what a read of one value decompresses.
-pub const BLOCK_BYTES: usize = 8 << 10;
+pub const BLOCK_BYTES: usize = 4 << 10;
 /// Most bytes of a block that is read.
 pub const BLOCK_BYTES_MAX: usize = 64 << 10;
 /// How hard zstd tries: its own default.
