@@ -1,7 +1,8 @@
 //! Compaction: takes out of the log what retention does not keep any more. [`Compactor`] goes through it in steps.
 //!
 //! One pass: the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
-//! which segments are dropped and which are written anew; these are written one after the other.
+//! which segments are dropped and which are written anew; these are written one after the other. Then runs of the index
+//! that know much of what the log does not hold any more are written anew without it.
 //!
 //! Invariant: what is taken out no read can meet that is possible, from before its file goes until for ever: the
 //! horizons are durable and in force, whatever was judged before them is folded, and what is pinned is looked at after
@@ -14,7 +15,7 @@ mod keep;
 mod plan;
 mod survey;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::RangeInclusive};
 
 use milepost_io::{Failure, Room};
 use milepost_log::{Rewrite, RewriteError, SegmentStats};
@@ -26,7 +27,7 @@ pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError};
+use crate::{CommitError, OpenError, ReadError, index::Merging};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -76,10 +77,12 @@ pub struct Compacted {
     pub rewritten: u64,
     /// How many of them are compressed.
     pub made_cold: u64,
-    /// Bytes of the files that went.
+    /// Bytes of the segments that went.
     pub bytes_before: u64,
-    /// Bytes of the files that came in their place.
+    /// Bytes of the segments that came in their place.
     pub bytes_after: u64,
+    /// Runs of the index that were written without what is gone from the log.
+    pub runs: u64,
 }
 
 /// What of a segment a compaction would keep.
@@ -119,6 +122,7 @@ impl Compacted {
             made_cold: self.made_cold - before.made_cold,
             bytes_before: self.bytes_before - before.bytes_before,
             bytes_after: self.bytes_after - before.bytes_after,
+            runs: self.runs - before.runs,
         }
     }
 }
@@ -138,6 +142,13 @@ pub(crate) enum Stage {
         /// What is being written anew, and of which task.
         current: Option<(Box<Rewrite>, Task)>,
     },
+    /// Runs are being written anew.
+    Index {
+        /// The commits of those that come next.
+        ranges: VecDeque<RangeInclusive<u64>>,
+        /// What is being written.
+        current: Option<Box<Merging>>,
+    },
 }
 
 /// Compaction of an open store.
@@ -147,6 +158,8 @@ pub(crate) struct Compactor {
     /// What makes a segment worth to be written anew, of the pass under way.
     pub(crate) worth: Worth,
     pub(crate) done: Compacted,
+    /// The commits of the runs that are written anew at the end of the pass under way.
+    pub(crate) runs_to_thin: Vec<RangeInclusive<u64>>,
     /// Bytes of the pass under way that were seen to, and of all its tasks.
     pub(crate) seen_bytes: u64,
     pub(crate) task_bytes: u64,

@@ -22,6 +22,7 @@ mod read;
 mod recorded;
 mod segments;
 mod stats;
+mod thinning;
 mod threads;
 
 use std::{

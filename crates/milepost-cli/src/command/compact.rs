@@ -136,21 +136,23 @@ impl Row for SegmentRow {
 struct DoneRow(Compacted);
 
 impl DoneRow {
-    fn numbers(&self) -> [(&'static str, u64); 5] {
-        let Compacted { dropped, rewritten, made_cold, bytes_before, bytes_after, .. } = self.0;
+    fn numbers(&self) -> [(&'static str, u64); 6] {
+        let Compacted { dropped, rewritten, made_cold, bytes_before, bytes_after, runs, .. } = self.0;
         [
             ("dropped", dropped),
             ("rewritten", rewritten),
             ("made_cold", made_cold),
             ("bytes_before", bytes_before),
             ("bytes_after", bytes_after),
+            ("runs", runs),
         ]
     }
 }
 
 impl Row for DoneRow {
-    const TABLE: &'static [&'static str] = &["DROPPED", "REWRITTEN", "MADE COLD", "BYTES BEFORE", "BYTES AFTER"];
-    const CSV: &'static [&'static str] = &["dropped", "rewritten", "made_cold", "bytes_before", "bytes_after"];
+    const TABLE: &'static [&'static str] =
+        &["DROPPED", "REWRITTEN", "MADE COLD", "BYTES BEFORE", "BYTES AFTER", "INDEX RUNS"];
+    const CSV: &'static [&'static str] = &["dropped", "rewritten", "made_cold", "bytes_before", "bytes_after", "runs"];
 
     fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
         self.csv()

@@ -6,17 +6,17 @@
 //! Invariant: what stays is never counted as less than it is; a segment of which nothing was counted as staying holds
 //! nothing that any read needs.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use milepost_log::{Form, Found, SegmentKind, SegmentStats};
 use milepost_types::{
     Seq,
-    body::{BodyError, BodyFault, erased_at, place_of},
+    body::{Body, BodyError, BodyFault, erased_at, place_of},
 };
 
 use super::{
     cold::{ColdFrom, is_sealed},
-    plan::Tally,
+    plan::{RunTally, Tally, Task, Worth, runs_to_thin},
 };
 use crate::{
     ReadError,
@@ -31,6 +31,8 @@ use crate::{
 pub(crate) struct Survey {
     tiers: Arc<Tiers>,
     tallies: Vec<Tally>,
+    /// Of the runs, in the order of their commits.
+    runs: Vec<RunTally>,
     /// Those to go by; `None` for those in force.
     horizons: Option<Horizons>,
     /// The scope that comes next, or is gone on with, and the key in it; `None` behind the last.
@@ -54,7 +56,8 @@ impl Survey {
             is_erased: false,
         };
         let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
-        Survey { tiers, tallies, horizons: None, next: Some(Default::default()) }
+        let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
+        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()) }
     }
 
     /// The same as if other horizons were in force.
@@ -88,6 +91,11 @@ impl Survey {
     /// What was counted.
     pub(crate) fn tallies(&self) -> &[Tally] {
         &self.tallies
+    }
+
+    /// The commits of runs that are worth being written anew once the tasks are done, side by side each.
+    pub(crate) fn runs_to_thin(&self, tasks: &[Task], worth: Worth) -> Vec<RangeInclusive<u64>> {
+        runs_to_thin(&self.runs, &self.tallies, tasks, worth)
     }
 
     /// Counts a scope from a key on; the key to go on with when the budget is spent.
@@ -130,14 +138,23 @@ impl Survey {
         (index, version): (usize, &Version),
         fate: Fate,
     ) -> Result<(), ReadError> {
+        self.run_tally(version.seq, |run| run.versions += 1);
         if !fate.goes_at(index) {
             self.tally(version.seq, |tally| tally.stays += 1);
             return Ok(());
         }
-        let is_thinned = self.tally_of(version.seq).is_some_and(|index| self.tallies[index].is_thinned);
-        if is_thinned || version.kind == Kind::Delete {
+        let segment = self.tally_of(version.seq);
+        if version.is_claim_of_commit() && segment.is_some() && !goes_with_its_claims(judging, version)? {
+            // It goes with what else the commit holds, or stays with it.
+            return Ok(());
+        }
+        let is_thinned = segment.is_some_and(|index| self.tallies[index].is_thinned);
+        if segment.is_none() || is_thinned || version.kind == Kind::Delete {
             match what_stands_at(judging.shared, version)? {
-                Stands::Nothing => return Ok(()),
+                Stands::Nothing => {
+                    self.run_tally(version.seq, |run| run.absent += 1);
+                    return Ok(());
+                }
                 Stands::Erasure => {
                     self.tally(version.seq, |tally| tally.stays += 1);
                     return Ok(());
@@ -145,6 +162,7 @@ impl Survey {
                 Stands::Record => {}
             }
         }
+        self.run_tally(version.seq, |run| run.goes += 1);
         let is_erased = of.is_erased(key, version)?;
         self.tally(version.seq, |tally| {
             tally.goes += 1;
@@ -159,11 +177,27 @@ impl Survey {
         (seq <= self.tallies[index].last_seq || !self.tallies[index].is_sealed).then_some(index)
     }
 
+    fn run_tally(&mut self, seq: u64, count: impl FnOnce(&mut RunTally)) {
+        let index = self.runs.partition_point(|run| run.last_seq < seq);
+        if let Some(run) = self.runs.get_mut(index) {
+            count(run);
+        }
+    }
+
     fn tally(&mut self, seq: u64, count: impl FnOnce(&mut Tally)) {
         if let Some(index) = self.tally_of(seq) {
             count(&mut self.tallies[index]);
         }
     }
+}
+
+/// Whether a commit holds nothing but claims, and all of them go: what else it holds is counted by itself.
+fn goes_with_its_claims(judging: &Judging<'_>, version: &Version) -> Result<bool, ReadError> {
+    let seq = Seq(version.seq);
+    // Its absence is told by what stands at its place.
+    let Found::Frame(frame) = judging.shared.reader.frame(seq).map_err(ReadError::Corrupt)? else { return Ok(true) };
+    let body = Body::parse(frame.body()).map_err(|error| judging.shared.unreadable(seq, &error))?;
+    Ok(body.event_count() == 0 && !judging.claims_stay(seq, &body)?)
 }
 
 /// What stands in the log at the address of a version.
@@ -181,6 +215,9 @@ fn what_stands_at(shared: &Shared, version: &Version) -> Result<Stands, ReadErro
         Found::Frame(found) => found.hold().map_err(ReadError::Corrupt)?,
         Found::Removed | Found::Ahead => return Ok(Stands::Nothing),
     };
+    if version.is_claim_of_commit() {
+        return Ok(Stands::Record);
+    }
     let unreadable = |error: BodyError| ReadError::from(shared.unreadable(Seq(version.seq), &error));
     if place_of(found.body(), version.record).map_err(unreadable)?.is_none() {
         return Ok(Stands::Nothing);

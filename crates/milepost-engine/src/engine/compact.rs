@@ -2,7 +2,7 @@
 //!
 //! Order of a pass, and which crash it survives: the horizons are durable in MANIFEST and in force; whoever commits
 //! then knows them; what was judged before is folded; only then it is looked at what may go. What is written anew is
-//! as [`super::segments`] has it.
+//! as [`super::segments`] and [`super::thinning`] have it.
 //!
 //! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
 //! reads never do.
@@ -143,7 +143,7 @@ impl Shared {
         }
     }
 
-    /// A pass of its own from its beginning to its end; whether it changed anything.
+    /// A pass of its own from its beginning to its end; whether anything is less than it was.
     fn compact_once(
         self: &Arc<Shared>,
         worth: Worth,
@@ -163,10 +163,10 @@ impl Shared {
             }
         }
         let compactor = self.compactor.lock();
-        let done = compactor.done;
+        let done = compactor.done.since(&before);
         // A thread may have begun a pass of its own, for less.
-        let is_another = done.passes > before.passes && compactor.worth != worth;
-        Ok(is_another || (done.dropped, done.rewritten) != (before.dropped, before.rewritten))
+        let is_another = done.passes > 0 && compactor.worth != worth;
+        Ok(is_another || done.dropped > 0 || done.bytes_after < done.bytes_before || done.runs > 0)
     }
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
@@ -197,12 +197,15 @@ impl Shared {
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+                    let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
+                    compactor.runs_to_thin = runs_to_thin;
                 }
                 Ok(true)
             }
             Stage::Work { .. } => self.step_work(compactor),
+            Stage::Index { .. } => self.step_thinning(compactor),
         }
     }
 
@@ -267,10 +270,9 @@ impl Shared {
         }
         match tasks.pop_front() {
             None => {
-                compactor.stage = Stage::Idle;
-                compactor.done.passes += 1;
-                compactor.last = Some(self.as_it_is());
-                Ok(false)
+                let ranges = std::mem::take(&mut compactor.runs_to_thin).into();
+                compactor.stage = Stage::Index { ranges, current: None };
+                Ok(true)
             }
             Some(Task::Drop(ids)) => {
                 let bytes = self.file_bytes(ids.start(), ids.end());
@@ -325,6 +327,13 @@ impl Shared {
         now.last_erasure > last.last_erasure
             || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
             || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
+    }
+
+    /// Ends a pass.
+    pub(super) fn end_pass(&self, compactor: &mut Compactor) {
+        compactor.stage = Stage::Idle;
+        compactor.done.passes += 1;
+        compactor.last = Some(self.as_it_is());
     }
 
     fn as_it_is(&self) -> LastPass {

@@ -196,6 +196,30 @@ impl<'a> Judging<'a> {
         fault.map_or(Ok(fates), Err)
     }
 
+    /// Whether an idempotency key or a fence that a commit claimed is still to be known.
+    pub(crate) fn claims_stay(&self, seq: Seq, body: &Body<'_>) -> Result<bool, ReadError> {
+        if !body.has_claims() {
+            return Ok(false);
+        }
+        let meta = body.meta().map_err(|error| self.shared.unreadable(seq, &error))?;
+        let keys = meta.idempotency_key.iter().map(|key| (IDEMPOTENCY, key.as_str()));
+        let fences = meta.fences.iter().map(|fence| (FENCE, fence.scope.as_str()));
+        for (scope, key) in keys.chain(fences) {
+            if self.claim_stays(scope, key, seq)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn claim_stays(&self, scope: &str, key: &str, seq: Seq) -> Result<bool, ReadError> {
+        let versions = self.tiers.versions_ever(scope, key)?;
+        let fates = self.key(&self.scope(scope)?, key, &versions)?;
+        // One that the index does not know stays.
+        let own = versions.iter().zip(fates).enumerate().find(|(_, (version, _))| version.seq == seq.0);
+        Ok(own.is_none_or(|(index, (_, fate))| !fate.goes_at(index)))
+    }
+
     fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {
         self.shared.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at))
     }
