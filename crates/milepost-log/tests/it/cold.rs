@@ -99,10 +99,10 @@ fn a_part_of_a_large_commit_costs_one_block() {
     let before = log.reader.cold_cache_bytes();
     let segments = log.reader.segments();
     let found = segments.find(Seq(1)).unwrap().frame().unwrap();
-    let part = found.body_from(200_000, 60).unwrap();
+    let part = found.body_from(201_000, 60).unwrap();
     let BodyPart::Shared { bytes, range } = &part else { panic!("{part:?}") };
     assert!(bytes.len() <= BLOCK_BYTES && range.len() >= 60);
-    assert_eq!(part[..60], world.offered[0][200_000..200_060]);
+    assert_eq!(part[..60], world.offered[0][201_000..201_060]);
     // That block, and the header of the frame.
     let kept = log.reader.cold_cache_bytes() - before;
     assert!(kept <= BLOCK_BYTES as u64 + 300, "{kept}");
