@@ -2,6 +2,7 @@
 
 mod bare_loop;
 mod batches;
+mod cold;
 mod diffs;
 mod each;
 mod marks;
@@ -37,6 +38,7 @@ pub(crate) const ALL: &[Figure] = &[
     points::POINTS,
     replay::REPLAY,
     retention::OVERWRITES,
+    cold::COLD,
     progress::ONE_WORKER,
     progress::MANY_WORKERS,
     progress::MANY_ITEMS,

@@ -78,3 +78,18 @@ pub(crate) fn segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
     segments.sort();
     Ok(segments)
 }
+
+/// Bytes of all files in a directory and below, as long as they are.
+pub(crate) fn bytes_below(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        // A spare is on its way to be a segment again.
+        if entry.path().extension().is_some_and(|extension| extension == "tmp") {
+            continue;
+        }
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
+    }
+    Ok(bytes)
+}

@@ -11,6 +11,7 @@
 //!
 //! Knows which commits go, and nothing of how a segment is written.
 
+mod cold;
 mod keep;
 mod plan;
 mod survey;
@@ -22,6 +23,7 @@ use milepost_log::{Rewrite, RewriteError, SegmentStats};
 use milepost_types::Timestamp;
 use thiserror::Error;
 
+pub(crate) use cold::ColdFrom;
 pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
@@ -74,6 +76,8 @@ pub struct Compacted {
     pub dropped: u64,
     /// Stretches that were written anew, each as one segment.
     pub rewritten: u64,
+    /// How many of them are compressed.
+    pub made_cold: u64,
     /// Bytes of the segments that went.
     pub bytes_before: u64,
     /// Bytes of the segments that came in their place.
@@ -102,6 +106,8 @@ pub enum SegmentFate {
     Stays,
     /// It is written anew, with its neighbours of the same fate maybe.
     Rewritten,
+    /// The same, and compressed.
+    Cold,
     /// It goes.
     Dropped,
 }
@@ -114,6 +120,7 @@ impl Compacted {
             passes: self.passes - before.passes,
             dropped: self.dropped - before.dropped,
             rewritten: self.rewritten - before.rewritten,
+            made_cold: self.made_cold - before.made_cold,
             bytes_before: self.bytes_before - before.bytes_before,
             bytes_after: self.bytes_after - before.bytes_after,
             runs: self.runs - before.runs,

@@ -187,6 +187,7 @@ impl Engine {
     pub(crate) fn of(found: Found, parts: Parts, settings: Settings) -> Engine {
         let read_only = found.writer.is_none();
         let leader = found.writer.map(Leader::new);
+        found.reader.set_cold_cache_bytes(settings.cold_cache_bytes);
         let shared = Shared {
             dir: found.dir,
             parts,
@@ -317,6 +318,7 @@ impl Engine {
         let shared = self.shared();
         let sizes = shared.state.load().sizes();
         let log = shared.reader.segment_stats();
+        let cold = || log.iter().filter(|segment| segment.kind == SegmentKind::Cold);
         Stats {
             store: shared.store.to_string(),
             epoch: shared.epoch,
@@ -333,6 +335,10 @@ impl Engine {
             segments: log.iter().filter(|segment| segment.kind != SegmentKind::Dropped).count() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
             reserve: shared.reserve.stats(),
+            cold_segments: cold().count() as u64,
+            cold_bytes: cold().map(|segment| segment.frame_bytes).sum(),
+            cold_file_bytes: cold().map(|segment| segment.file_bytes).sum(),
+            cold_cache_bytes: shared.reader.cold_cache_bytes(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
         }

@@ -70,6 +70,8 @@ pub struct Settings {
     pub index: Index,
     /// Whether what retention does not keep is taken out of the log by the engine's own thread.
     pub compaction: bool,
+    /// Bytes of blocks of cold segments that are kept decompressed for the next read; 0 for none.
+    pub cold_cache_bytes: u64,
 }
 
 /// What is folded in 3 ms: making a run of it when the store is closed takes about as long, with its syncs.
@@ -102,6 +104,7 @@ impl Default for Settings {
             memory_bytes: limits::MEMORY_BYTES,
             index: Index::Keep,
             compaction: true,
+            cold_cache_bytes: limits::COLD_CACHE_BYTES,
         }
     }
 }

@@ -1,8 +1,8 @@
-//! [`Value`]: the bytes of one version, borrowed from the log.
+//! [`Value`]: the bytes of one version, borrowed from the log; of a cold segment, decompressed.
 
 use std::{fmt, ops::Deref};
 
-use milepost_log::{FoundFrame, FrameRef};
+use milepost_log::{BodyPart, FoundFrame, FrameRef};
 use milepost_types::{
     Corruption, Seq, Timestamp,
     body::{BodyError, BodyFault, place_of, set_in},
@@ -11,32 +11,42 @@ use milepost_types::{
 /// Bytes of a record that are looked at first: most values begin in them and end in the same page.
 const RECORD_BYTES: usize = 64;
 
-/// What `read` makes of a commit's body from `at` on: of more of it for as long as it says that there is a fault, which
-/// may be that it ends.
+/// What `read` makes of a commit's body from `at` on, and the part that it read: more of it for as long as it says that
+/// there is a fault, which may be that it ends.
+#[inline]
+fn read_with_part<'f, T>(
+    found: &FoundFrame<'f>,
+    at: usize,
+    read: impl Fn(&[u8]) -> Result<T, BodyError>,
+) -> Result<Result<(T, BodyPart<'f>), BodyError>, Corruption> {
+    let mut count = RECORD_BYTES;
+    loop {
+        let body = found.body_from(at, count)?;
+        match read(&body) {
+            Ok(made) => return Ok(Ok((made, body))),
+            Err(error) if at + body.len() >= found.body_bytes() => return Ok(Err(error)),
+            // Of a compressed segment each try decompresses all of it again: few tries, and not far beyond the end.
+            Err(_) => count = body.len().max(count).saturating_mul(4),
+        }
+    }
+}
+
+/// What `read` makes of a commit's body from `at` on.
 #[inline]
 pub(crate) fn read_part<T>(
     found: &FoundFrame<'_>,
     at: usize,
     read: impl Fn(&[u8]) -> Result<T, BodyError>,
 ) -> Result<Result<T, BodyError>, Corruption> {
-    let mut count = RECORD_BYTES;
-    loop {
-        let body = found.body_from(at, count)?;
-        let part = read(body);
-        if part.is_ok() || at + body.len() >= found.body_bytes() {
-            return Ok(part);
-        }
-        count = count.saturating_mul(16);
-    }
+    Ok(read_with_part(found, at, read)?.map(|(made, _)| made))
 }
 
 /// One version of a key: its bytes, and where they come from. Cheap to clone; holds on to its part of the log.
 #[derive(Clone)]
 pub struct Value {
+    /// From where the set's record begins in the commit's body, to where its bytes end.
     frame: FrameRef,
-    /// Where the set's record now begins in the commit's body.
-    record: u32,
-    /// Where its bytes are in the body.
+    /// Where its bytes are in that.
     start: usize,
     end: usize,
     expires_at: Option<Timestamp>,
@@ -55,12 +65,17 @@ impl Value {
         } else {
             record
         };
-        let read = read_part(found, record as usize, |body| {
+        let read = read_with_part(found, record as usize, |body| {
             let set = set_in(body)?;
-            let start = record as usize + set.value.as_ptr().addr() - body.as_ptr().addr();
+            let start = set.value.as_ptr().addr() - body.as_ptr().addr();
             Ok((start, start + set.value.len(), set.expires_at))
         })?;
-        Ok(read.map(|(start, end, expires_at)| Value { frame: found.hold(), record, start, end, expires_at }))
+        Ok(read.map(|((start, end, expires_at), part)| Value {
+            frame: found.hold_part((record as usize, &part), 0..end),
+            start,
+            end,
+            expires_at,
+        }))
     }
 
     /// The commit that set it: the key's version.
@@ -84,7 +99,7 @@ impl Value {
     /// What the bytes are, if the writer said so.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
-        set_in(self.frame.body().get(self.record as usize..)?).ok().and_then(|set| set.content_type)
+        set_in(self.frame.body()).ok().and_then(|set| set.content_type)
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! segment   0            header, 64 bytes                          (format/header.rs)
 //!           64           frames, each at an offset divisible by 8  (format/frame.rs)
+//!                        cold: blocks of such frames, compressed    (format/block.rs)
 //!           end          sealed: footer and trailer, to the end of the file (format/footer.rs)
 //!                        open: zeros, to the end of the file
 //! ```
@@ -12,11 +13,14 @@
 //! Invariant: a value of a type in here came from bytes whose checksum was right, or was made by this program. There is
 //! no other way from bytes to it.
 
+pub mod block;
+pub mod cold;
 pub mod footer;
 pub mod frame;
 pub mod header;
 pub mod kept;
 pub mod times;
+pub mod unpacked;
 
 /// Frames and footers begin at multiples of this many bytes.
 pub const ALIGN_BYTES: usize = 8;

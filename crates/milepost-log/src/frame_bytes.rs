@@ -1,6 +1,6 @@
 //! Frames in memory: [`FrameBytes`] to be appended, [`FrameRef`] and [`FrameView`] as read.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use milepost_io::{Grown, Held, Spread};
 use milepost_types::{Seq, Timestamp};
@@ -8,7 +8,7 @@ use milepost_types::{Seq, Timestamp};
 use crate::{
     SegmentName,
     format::frame::{FRAME_HEADER_BYTES, frame_bytes},
-    segment::{Heap, Sealed},
+    segment::{Heap, Met, Sealed},
 };
 
 /// A commit on its way into the log.
@@ -63,7 +63,7 @@ pub struct FrameView<'a> {
     pub offset: u64,
 }
 
-/// A checked frame that can be kept. It holds the memory or the map that its body lies in.
+/// A checked frame that can be kept, or a part of one. It holds the memory or the map that its body lies in.
 #[derive(Clone)]
 pub struct FrameRef {
     source: Source,
@@ -78,22 +78,30 @@ pub struct FrameRef {
 enum Source {
     Heap(Held<Grown>),
     Map(Held<Sealed>),
+    /// A frame of a cold segment, or a part of one.
+    Bytes(Arc<[u8]>),
 }
 
 impl FrameRef {
-    /// A frame in memory; `view` was read from it.
-    pub(crate) fn of_heap(heap: &Heap, view: &FrameView<'_>) -> FrameRef {
-        let (chunk, body_at) = heap.hold(view.seq);
-        FrameRef::new(Source::Heap(chunk), view, body_at)
+    /// So many bytes of the body of a frame in memory, from a place in it on.
+    pub(crate) fn of_heap(heap: &Heap, met: &Met<'_>, (at, bytes): (usize, usize)) -> FrameRef {
+        let (chunk, body_at) = heap.hold(met.seq);
+        FrameRef::new(Source::Heap(chunk), met, body_at + at as u32, bytes)
     }
 
-    /// A frame of a sealed segment; `view` was read from its map.
-    pub(crate) fn of_map(sealed: &Spread<Sealed>, view: &FrameView<'_>) -> FrameRef {
-        FrameRef::new(Source::Map(sealed.hold()), view, view.offset as u32 + FRAME_HEADER_BYTES as u32)
+    /// The same of a frame in the map of a sealed segment.
+    pub(crate) fn of_map(sealed: &Spread<Sealed>, met: &Met<'_>, (at, bytes): (usize, usize)) -> FrameRef {
+        let body_at = met.offset as u32 + FRAME_HEADER_BYTES as u32;
+        FrameRef::new(Source::Map(sealed.hold()), met, body_at + at as u32, bytes)
     }
 
-    fn new(source: Source, view: &FrameView<'_>, body_at: u32) -> FrameRef {
-        FrameRef { source, seq: view.seq, at: view.at, body_at, body_bytes: view.body.len() as u32 }
+    /// So many bytes of memory, from a place in it on.
+    pub(crate) fn of_bytes((source, at): (Arc<[u8]>, u32), bytes: usize, met: &Met<'_>) -> FrameRef {
+        FrameRef::new(Source::Bytes(source), met, at, bytes)
+    }
+
+    fn new(source: Source, met: &Met<'_>, body_at: u32, bytes: usize) -> FrameRef {
+        FrameRef { source, seq: met.seq, at: met.at, body_at, body_bytes: bytes as u32 }
     }
 
     /// Position of the commit.
@@ -108,12 +116,13 @@ impl FrameRef {
         self.at
     }
 
-    /// The commit.
+    /// The commit; of a part of a frame, that part.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         let bytes = match &self.source {
             Source::Heap(chunk) => chunk.bytes(),
             Source::Map(sealed) => sealed.bytes(),
+            Source::Bytes(bytes) => bytes,
         };
         &bytes[self.body_at as usize..(self.body_at + self.body_bytes) as usize]
     }

@@ -8,7 +8,7 @@
 use std::{
     fmt,
     hint::black_box,
-    ops::ControlFlow,
+    ops::{ControlFlow, Range},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use crate::{
     FrameRef, FrameView, SegmentName,
-    format::{frame::FRAME_HEADER_BYTES, header::SEGMENT_HEADER_BYTES},
-    segment::Part,
+    format::{frame::FRAME_HEADER_BYTES, header::SEGMENT_HEADER_BYTES, unpacked::Unpacked},
+    segment::{BlockCache, BodyPart, Met, MetBody, Part},
 };
 
 /// The smallest page of any system.
@@ -33,6 +33,8 @@ pub struct LogReader {
     shape: Arc<ArcSwap<Shape>>,
     /// Held by whoever replaces them, for no longer than that takes: one rolls while another one compacts.
     replacing: Arc<Mutex<()>>,
+    /// Blocks of cold segments that values were read from.
+    cache: Arc<BlockCache>,
 }
 
 /// What stands at a `Seq`.
@@ -76,7 +78,7 @@ pub struct Segments(Guard<Arc<Shape>>);
 
 /// A frame that was found, and is not held yet. Whether its body can be read was not asked.
 pub struct FoundFrame<'a> {
-    view: FrameView<'a>,
+    met: Met<'a>,
     part: &'a Part,
 }
 
@@ -101,8 +103,12 @@ pub struct SegmentStats {
     pub commits: u64,
     /// How many of them it holds a frame of.
     pub frames: u64,
-    /// Bytes from the first frame to the end of the last.
+    /// Bytes from the first frame to the end of the last, as they are read.
     pub frame_bytes: u64,
+    /// When its last commit was stamped, of one that is sealed.
+    pub last_at: Option<Timestamp>,
+    /// Whether something may have been taken out of it.
+    pub is_thinned: bool,
     /// Bytes of its file that are in use.
     pub file_bytes: u64,
     /// How it stands there.
@@ -118,12 +124,15 @@ pub enum SegmentKind {
     Sealed,
     /// It was written anew.
     Rewritten,
+    /// The same, compressed.
+    Cold,
     /// It is gone.
     Dropped,
 }
 
 impl Shape {
-    fn new(parts: Vec<Part>) -> Shape {
+    fn new(parts: Vec<Part>, cache: &Arc<BlockCache>) -> Shape {
+        parts.iter().for_each(|part| part.set_cache(cache));
         Shape { firsts: parts.iter().map(Part::first_seq).collect(), parts }
     }
 
@@ -141,8 +150,20 @@ impl Shape {
 
 impl LogReader {
     pub(crate) fn new(parts: Vec<Part>) -> LogReader {
-        let shape = Arc::new(ArcSwap::from_pointee(Shape::new(parts)));
-        LogReader { shape, replacing: Arc::default() }
+        let cache = Arc::default();
+        let shape = Arc::new(ArcSwap::from_pointee(Shape::new(parts, &cache)));
+        LogReader { shape, replacing: Arc::default(), cache }
+    }
+
+    /// Bytes of blocks of cold segments that are kept decompressed at most; 0 for none.
+    pub fn set_cold_cache_bytes(&self, bytes: u64) {
+        self.cache.set_bytes_max(bytes);
+    }
+
+    /// Bytes of them that are kept now.
+    #[must_use]
+    pub fn cold_cache_bytes(&self) -> u64 {
+        self.cache.bytes()
     }
 
     pub(crate) fn shape(&self) -> Arc<Shape> {
@@ -154,7 +175,7 @@ impl LogReader {
         let _alone = self.replacing.lock();
         let mut parts = self.shape.load().parts.clone();
         let changed = change(&mut parts);
-        self.shape.store(Arc::new(Shape::new(parts)));
+        self.shape.store(Arc::new(Shape::new(parts, &self.cache)));
         changed
     }
 
@@ -172,12 +193,8 @@ impl LogReader {
 
     /// The frame at a `Seq`.
     pub fn frame(&self, seq: Seq) -> Result<Found<FrameRef>, Corruption> {
-        let segments = self.segments();
-        match segments.find(seq)? {
-            Found::Frame(found) => {
-                found.part.check_body_readable(&found.view, 0..found.view.body.len())?;
-                Ok(Found::Frame(found.hold()))
-            }
+        match self.segments().find(seq)? {
+            Found::Frame(found) => found.hold().map(Found::Frame),
             Found::Removed => Ok(Found::Removed),
             Found::Ahead => Ok(Found::Ahead),
         }
@@ -199,7 +216,7 @@ impl LogReader {
         let shape = self.shape();
         let from = from.max(shape.parts.first().map_or(Seq::FIRST, Part::first_seq));
         let part = shape.part_of(from).unwrap_or(0);
-        Frames { shape, part, next: from, to }
+        Frames { shape, part, next: from, to, unpacked: Unpacked::default() }
     }
 
     /// Calls `visit` for the frames from one `Seq` to another, both included, as far as they are there: the fastest way
@@ -211,7 +228,9 @@ impl LogReader {
         visit: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
     ) -> Result<(), Corruption> {
         let shape = self.shape();
+        let mut unpacked = Unpacked::default();
         for part in &shape.parts[shape.part_of(from).unwrap_or(0)..] {
+            unpacked.clear();
             let first = part.first_seq().0;
             let begin = from.0.saturating_sub(first);
             // One past the last to visit; `to` below the part leaves nothing.
@@ -219,7 +238,7 @@ impl LogReader {
             let (mut index, end) = (begin as usize, end as usize);
             while let Some(kept) = part.next_kept(index, end) {
                 index = kept + 1;
-                if let Found::Frame(view) = part.view(kept)?
+                if let Found::Frame(view) = part.view(kept, &mut unpacked)?
                     && visit(view).is_break()
                 {
                     return Ok(());
@@ -267,7 +286,7 @@ impl Segments {
             return Ok(if seq == Seq::ZERO { Found::Ahead } else { Found::Removed });
         };
         match usize::try_from(seq.0 - part.first_seq().0) {
-            Ok(index) => Ok(part.peek(index)?.map(|view| FoundFrame { view, part })),
+            Ok(index) => Ok(part.meet(index)?.map(|met| FoundFrame { met, part })),
             Err(_) => Ok(Found::Ahead),
         }
     }
@@ -290,53 +309,61 @@ impl fmt::Debug for Segments {
     }
 }
 
-impl FoundFrame<'_> {
+impl<'a> FoundFrame<'a> {
     /// At least `count` bytes of its body from `at` on, if there are so many: they can be read now. A long body lies in
-    /// many pages, and whoever wants one record of it shall not wait for all of them.
+    /// many pages or blocks, and whoever wants one record of it shall not wait for all of them.
     #[inline]
-    pub fn body_from(&self, at: usize, count: usize) -> Result<&[u8], Corruption> {
-        let FrameView { body, offset, .. } = self.view;
-        let begin = at.min(body.len());
-        // What is left of the last page can be read as well.
-        let body_at = offset as usize + FRAME_HEADER_BYTES;
-        let end = (body_at + begin.saturating_add(count).min(body.len())).next_multiple_of(PAGE_BYTES) - body_at;
-        let end = end.min(body.len());
-        self.part.check_body_readable(&self.view, begin..end)?;
-        Ok(&body[begin..end])
+    pub fn body_from(&self, at: usize, count: usize) -> Result<BodyPart<'a>, Corruption> {
+        let all = self.met.body.len();
+        let begin = at.min(all);
+        let mut end = begin.saturating_add(count).min(all);
+        if let MetBody::There(_) = self.met.body {
+            // What is left of the last page can be read as well.
+            let body_at = self.met.offset as usize + FRAME_HEADER_BYTES;
+            end = ((body_at + end).next_multiple_of(PAGE_BYTES) - body_at).min(all);
+        }
+        self.part.body(&self.met, begin..end)
     }
 
     /// Whether its body may be thinned: then a record has to be looked for first.
     #[inline]
     #[must_use]
     pub fn may_be_thinned(&self) -> bool {
-        self.part.is_rewritten()
+        self.part.may_be_thinned()
     }
 
     /// When it was stamped.
     #[inline]
     #[must_use]
     pub fn at(&self) -> Timestamp {
-        self.view.at
+        self.met.at
     }
 
     /// Bytes of its body.
     #[inline]
     #[must_use]
     pub fn body_bytes(&self) -> usize {
-        self.view.body.len()
+        self.met.body.len()
     }
 
     /// The frame, to keep.
     #[inline]
+    pub fn hold(&self) -> Result<FrameRef, Corruption> {
+        let body = self.part.body(&self.met, 0..self.met.body.len())?;
+        Ok(self.hold_part((0, &body), 0..self.met.body.len()))
+    }
+
+    /// Some of its body, to keep: `range` of `part`, which was read from `at` on.
+    #[inline]
     #[must_use]
-    pub fn hold(&self) -> FrameRef {
-        self.part.hold(&self.view)
+    pub fn hold_part(&self, part: (usize, &BodyPart<'_>), range: Range<usize>) -> FrameRef {
+        self.part.hold(&self.met, part, range)
     }
 }
 
 impl fmt::Debug for FoundFrame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.view.fmt(f)
+        self.met.fmt(f)
     }
 }
 
@@ -355,6 +382,8 @@ fn stats(part: &Part) -> SegmentStats {
         commits: part.frames() as u64,
         frames: frames as u64,
         frame_bytes,
+        last_at: part.last_at(),
+        is_thinned: part.may_be_thinned() || frames < part.frames(),
         file_bytes,
         kind,
     }
@@ -365,6 +394,7 @@ struct Frames {
     part: usize,
     next: Seq,
     to: Seq,
+    unpacked: Unpacked,
 }
 
 impl Iterator for Frames {
@@ -378,6 +408,7 @@ impl Iterator for Frames {
             let Some(kept) = part.next_kept(index, frames) else {
                 self.next = self.next.max(Seq(first.0 + frames as u64));
                 self.part += 1;
+                self.unpacked.clear();
                 continue;
             };
             let seq = Seq(first.0 + kept as u64);
@@ -385,8 +416,8 @@ impl Iterator for Frames {
             if seq > self.to {
                 return None;
             }
-            match part.view(kept) {
-                Ok(Found::Frame(view)) => return Some(Ok(part.hold(&view))),
+            match part.keep(kept, &mut self.unpacked) {
+                Ok(Found::Frame(frame)) => return Some(Ok(frame)),
                 Ok(Found::Removed | Found::Ahead) => {}
                 Err(corruption) => return Some(Err(corruption)),
             }

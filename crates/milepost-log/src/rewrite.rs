@@ -13,6 +13,7 @@
 //! Knows nothing of what a body says: what of it is kept is for the judge to say.
 
 mod out;
+mod packing;
 
 use std::{ops::RangeInclusive, path::PathBuf, sync::Arc};
 
@@ -24,7 +25,7 @@ pub use crate::format::header::Form;
 use crate::{
     DroppedFacts, Found, FrameView, KnownSegment, LogReader, SegmentId, SegmentName, StoreId,
     begin::Salts,
-    format::header::SegmentHeader,
+    format::{header::SegmentHeader, unpacked::Unpacked},
     recycle::Dropped,
     segment::{DroppedPart, Part},
 };
@@ -134,6 +135,8 @@ pub struct Rewrite {
     /// Which source, and which commit of it, comes next.
     source: usize,
     index: usize,
+    /// Of the source.
+    unpacked: Unpacked,
     out: Out,
 }
 
@@ -163,7 +166,6 @@ impl Rewriter {
 
     /// Begins to write sealed segments anew, as one.
     pub fn begin(&mut self, ids: RangeInclusive<SegmentId>, form: Form) -> Result<Rewrite, RewriteError> {
-        let Form::Raw = form;
         if let Some(failure) = self.latch.failure() {
             return Err(RewriteError::Stopped(failure));
         }
@@ -173,13 +175,16 @@ impl Rewriter {
         let header = SegmentHeader {
             id: first.name().id,
             generation: self.generation,
+            form,
             store: self.store,
             first_seq: first.first_seq(),
             epoch: first.epoch(),
             salt: self.salts.next(),
         };
-        let out = Out::begin(Arc::clone(&self.disk), &self.log_dir, header)?;
-        Ok(Rewrite { latch: self.latch.clone(), sources, source: 0, index: 0, out })
+        let is_thinned = sources.iter().any(Part::may_be_thinned);
+        let out = Out::begin(Arc::clone(&self.disk), &self.log_dir, header, is_thinned)?;
+        let unpacked = Unpacked::default();
+        Ok(Rewrite { latch: self.latch.clone(), sources, source: 0, index: 0, unpacked, out })
     }
 
     /// The parts with these numbers: sealed ones, side by side, none of them dropped. The one before them is sealed as
@@ -306,12 +311,13 @@ impl Rewrite {
             }
             if self.index == source.frames() {
                 (self.source, self.index) = (self.source + 1, 0);
+                self.unpacked.clear();
                 continue;
             }
             if spent >= budget_bytes.max(1) {
                 return Ok(Rewrote::More);
             }
-            let view = match source.view(self.index)? {
+            let view = match source.view(self.index, &mut self.unpacked)? {
                 Found::Frame(view) => view,
                 Found::Removed | Found::Ahead => {
                     self.out.removed(source.stamp(self.index)?);

@@ -7,6 +7,7 @@
 //! Invariant: a frame is given once, in order of `Seq`. What stands between two frames that are given, and is not zero
 //! at the end of a log, is given as damage; only what no whole frame follows, and nobody promised, is a torn tail.
 
+mod image;
 mod read;
 mod seed;
 
@@ -22,15 +23,16 @@ use crate::{
     FrameView, LogError, SegmentName,
     chain::Chain,
     format::{
-        ALIGN_BYTES, Seed,
+        ALIGN_BYTES, Seed, cold,
         footer::{self, FooterView, TRAILER_BYTES},
         frame::Frame,
-        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
         is_zero, kept,
     },
     names,
     recover::{later_batch, list},
 };
+use image::Image;
 use read::Bytes;
 
 /// The file of a segment, in whatever state.
@@ -114,7 +116,7 @@ pub fn wrecks(disk: &dyn Disk, dir: &Path) -> Result<Vec<Wreck>, LogError> {
         let header = SegmentHeader::decode(&bytes.bytes).ok();
         let first = match header {
             Some(header) => Some(header.first_seq),
-            None => first_frame(&Bytes::read(disk, &file)?.bytes),
+            None => first_frame(&Bytes::read(disk, &file)?.bytes, named),
         };
         wrecks.push(Wreck { named, file, header, first });
     }
@@ -124,7 +126,10 @@ pub fn wrecks(disk: &dyn Disk, dir: &Path) -> Result<Vec<Wreck>, LogError> {
     Ok(wrecks)
 }
 
-fn first_frame(bytes: &[u8]) -> Option<Seq> {
+fn first_frame(bytes: &[u8], named: SegmentName) -> Option<Seq> {
+    if let Some(seed) = cold_seed(bytes, named) {
+        return footer_of(bytes, Form::Compressed, (seed, None)).ok().map(|footer| footer.first_seq);
+    }
     let seed = seed::of(bytes)?;
     let frame = next_frame(bytes, SEGMENT_HEADER_BYTES, seed, &|_| true)?;
     Frame::decode(&bytes[frame..], seed).ok().map(|frame| frame.header.seq)
@@ -154,14 +159,14 @@ impl Wreck {
         let read = Bytes::read(disk, &self.file)?;
         let bytes = &read.bytes[..];
         let head = &bytes[..bytes.len().min(SEGMENT_HEADER_BYTES)];
-        let seed = match SegmentHeader::decode(bytes) {
+        let (seed, form) = match SegmentHeader::decode(bytes) {
             Ok(header) => {
                 found.epoch = found.epoch.max(header.epoch);
-                header.seed()
+                (header.seed(), header.form)
             }
             Err(fault) => {
                 give(Remnant::Damage { offset: 0, bytes: head, what: fault.to_string() });
-                let Some(seed) = seed::of(bytes) else {
+                let Some(told) = told_by_content(bytes, self.named) else {
                     let rest = bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default();
                     if !rest.is_empty() {
                         let what = "no whole frame, and no header to find one by".to_owned();
@@ -169,24 +174,32 @@ impl Wreck {
                     }
                     return Ok(());
                 };
-                seed
+                told
             }
         };
-        let footer = self.footer(bytes, seed);
-        let (end, fault) = match footer.clone() {
-            Some(Ok(view)) => {
-                found.promised = found.promised.max(view.last_seq);
-                each_removed(bytes, &view, &mut |first, last| give(Remnant::Removed { first, last }));
-                (view.begins_at, None)
-            }
-            Some(Err(what)) => (bytes.len(), Some(what)),
-            None => (bytes.len(), bounds.is_sealed.then(|| "the footer is missing".to_owned())),
-        };
+        let footer = self.footer(bytes, (seed, form));
+        if let Some(Ok(view)) = &footer {
+            found.promised = found.promised.max(view.last_seq);
+            each_removed(bytes, view, &mut |first, last| give(Remnant::Removed { first, last }));
+        }
         let is_footed = footer.as_ref().is_some_and(Result::is_ok);
-        let walk = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds, is_footed };
-        let stopped = walk.frames(found, give);
-        if let Some(what) = fault.filter(|_| stopped < end) {
-            give(Remnant::Damage { offset: stopped as u64, bytes: &bytes[stopped..], what });
+        match form {
+            Form::Raw => {
+                let (end, fault) = match &footer {
+                    Some(Ok(view)) => (view.begins_at, None),
+                    Some(Err(what)) => (bytes.len(), Some(what.clone())),
+                    None => (bytes.len(), bounds.is_sealed.then(|| "the footer is missing".to_owned())),
+                };
+                let walk = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds, is_footed };
+                let stopped = walk.frames(found, give);
+                if let Some(what) = fault.filter(|_| stopped < end) {
+                    give(Remnant::Damage { offset: stopped as u64, bytes: &bytes[stopped..], what });
+                }
+            }
+            Form::Compressed => {
+                let view = footer.as_ref().and_then(|footer| footer.as_ref().ok());
+                self.each_packed((bytes, seed, view), bounds, found, give);
+            }
         }
         if let Some(Ok(view)) = footer
             && view.kept().is_some()
@@ -198,21 +211,71 @@ impl Wreck {
         Ok(())
     }
 
+    /// The same of a segment whose blocks are compressed. What is damaged is told as it stands in the file.
+    fn each_packed(
+        &self,
+        (file, seed, footer): (&[u8], Seed, Option<&FooterView>),
+        bounds: &Bounds,
+        found: &mut Reached,
+        give: &mut dyn FnMut(Remnant<'_>),
+    ) {
+        let image = Image::of(file, seed, footer);
+        for range in &image.damaged {
+            let what = "no whole block stands here".to_owned();
+            give(Remnant::Damage { offset: range.start as u64, bytes: &file[range.clone()], what });
+        }
+        let bytes = &image.bytes[..];
+        let whole = Bytes::of(bytes.to_vec());
+        let walk = Walk { wreck: self, read: &whole, bytes, seed, bounds, is_footed: footer.is_some() };
+        walk.frames(found, &mut |remnant| match remnant {
+            // Between whole blocks there are whole frames; what is not has been told above.
+            Remnant::Damage { .. } | Remnant::Torn { .. } if !image.damaged.is_empty() => {}
+            remnant @ (Remnant::Frame(_) | Remnant::Removed { .. } | Remnant::Damage { .. } | Remnant::Torn { .. }) => {
+                give(remnant);
+            }
+        });
+    }
+
     /// The footer, or what is wrong with it; `None` if the file does not end like one.
-    fn footer(&self, bytes: &[u8], seed: Seed) -> Option<Result<FooterView, String>> {
+    fn footer(&self, bytes: &[u8], (seed, form): (Seed, Form)) -> Option<Result<FooterView, String>> {
         let trailer = bytes.len().checked_sub(TRAILER_BYTES).map(|at| &bytes[at..])?;
         if !footer::ends_with_trailer(trailer) {
             return None;
         }
         let header_crc = self.header.map(|header| header.crc());
-        // Without the header nothing but the trailer says what its checksum was.
+        if self.named.generation > 0 {
+            return Some(footer_of(bytes, form, (seed, header_crc)));
+        }
         let header_crc = header_crc.unwrap_or_else(|| crate::format::u32_at(trailer, 8));
-        let read = match self.named.generation {
-            0 => footer::decode(bytes, header_crc, seed),
-            _ => kept::decode(bytes, header_crc, seed),
-        };
-        Some(read.map_err(|fault| fault.to_string()))
+        Some(footer::decode(bytes, header_crc, seed).map_err(|fault| fault.to_string()))
     }
+}
+
+/// The footer of a segment that was written anew. Without the header nothing but the trailer says what its checksum was.
+fn footer_of(bytes: &[u8], form: Form, (seed, header_crc): (Seed, Option<u32>)) -> Result<FooterView, String> {
+    let trailer_at = bytes.len().saturating_sub(TRAILER_BYTES);
+    let header_crc = header_crc.unwrap_or_else(|| crate::format::u32_at(&bytes[trailer_at..], 8));
+    let read = match form {
+        Form::Raw => kept::decode(bytes, header_crc, seed),
+        Form::Compressed => cold::decode(bytes, header_crc, seed),
+    };
+    read.map_err(|fault| fault.to_string())
+}
+
+/// What the header would have said, as far as it is told by the rest of the file.
+fn told_by_content(bytes: &[u8], named: SegmentName) -> Option<(Seed, Form)> {
+    let cold = cold_seed(bytes, named).map(|seed| (seed, Form::Compressed));
+    cold.or_else(|| seed::of(bytes).map(|seed| (seed, Form::Raw)))
+}
+
+/// The seed of a file that ends with the footer of a cold segment.
+fn cold_seed(bytes: &[u8], named: SegmentName) -> Option<Seed> {
+    let trailer = bytes.len().checked_sub(TRAILER_BYTES).map(|at| &bytes[at..])?;
+    if named.generation == 0 || !footer::is_sealed(trailer, crate::format::u32_at(trailer, 8)) {
+        return None;
+    }
+    let seed = seed::of_footer(bytes)?;
+    footer_of(bytes, Form::Compressed, (seed, None)).is_ok().then_some(seed)
 }
 
 /// The frames of one segment.

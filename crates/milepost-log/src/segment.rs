@@ -5,8 +5,11 @@
 //!
 //! Knows nothing of other segments.
 
+mod cache;
+mod cold;
 mod dropped;
 mod heap;
+mod met;
 mod sealed;
 
 use std::{ops::Range, path::Path, sync::Arc};
@@ -14,11 +17,14 @@ use std::{ops::Range, path::Path, sync::Arc};
 use milepost_io::Spread;
 use milepost_types::{Corruption, Seq, Timestamp};
 
+pub(crate) use cache::BlockCache;
 pub(crate) use dropped::DroppedPart;
 pub(crate) use heap::{Heap, HeapWriter};
+pub use met::BodyPart;
+pub(crate) use met::{Met, MetBody};
 pub(crate) use sealed::{Offsets, Sealed, read_footer};
 
-use crate::{Found, FrameRef, FrameView, KnownSegment, SegmentName};
+use crate::{Found, FrameRef, FrameView, KnownSegment, SegmentKind, SegmentName, format::unpacked::Unpacked};
 
 /// A segment: sealed, in memory, or dropped.
 #[derive(Clone, Debug)]
@@ -76,6 +82,14 @@ impl Part {
         }
     }
 
+    /// When its last commit was stamped, of one that is sealed and has a footer.
+    pub(crate) fn last_at(&self) -> Option<Timestamp> {
+        match self {
+            Part::Sealed(sealed) => sealed.last_at(),
+            Part::Heap(_) | Part::Dropped(_) => None,
+        }
+    }
+
     /// How many commits are stamped at or before a moment; the first one is.
     pub(crate) fn frames_until(&self, at: Timestamp) -> Result<usize, Corruption> {
         match self {
@@ -125,49 +139,83 @@ impl Part {
         }
     }
 
-    /// A frame of this part, to keep.
-    pub(crate) fn hold(&self, view: &FrameView<'_>) -> FrameRef {
-        match self {
-            Part::Sealed(sealed) => FrameRef::of_map(sealed, view),
-            Part::Heap(heap) => FrameRef::of_heap(heap, view),
-            Part::Dropped(_) => unreachable!("no frame is in it"),
+    /// Some of the body of a frame of this part, to keep: `range` of `part`, which begins at `at` of it.
+    #[inline]
+    pub(crate) fn hold(&self, met: &Met<'_>, (at, part): (usize, &BodyPart<'_>), range: Range<usize>) -> FrameRef {
+        let place = (at + range.start, range.len());
+        match (self, part) {
+            (_, BodyPart::Shared { bytes, range: given }) => {
+                FrameRef::of_bytes(BodyPart::share((bytes, given), range.clone()), range.len(), met)
+            }
+            (Part::Sealed(sealed), BodyPart::Borrowed(_)) => FrameRef::of_map(sealed, met, place),
+            (Part::Heap(heap), BodyPart::Borrowed(_)) => FrameRef::of_heap(heap, met, place),
+            (Part::Dropped(_), BodyPart::Borrowed(_)) => unreachable!("no frame is in it"),
         }
     }
 
-    /// The frame with this index, for a look at a part of its body: see [`Part::check_body_readable`].
+    /// The header of the frame with this index.
     #[inline]
-    pub(crate) fn peek(&self, index: usize) -> Result<Found<FrameView<'_>>, Corruption> {
+    pub(crate) fn meet(&self, index: usize) -> Result<Found<Met<'_>>, Corruption> {
         match self {
-            Part::Sealed(sealed) if index < sealed.frames() => sealed.peek(index).map(Found::or_removed),
-            Part::Heap(heap) => Ok(heap.view(index).map_or(Found::Ahead, Found::Frame)),
+            Part::Sealed(sealed) if index < sealed.frames() => sealed.meet(index).map(Found::or_removed),
+            Part::Heap(heap) => Ok(heap.view(index).map_or(Found::Ahead, |view| Found::Frame(Met::of_view(view)))),
             Part::Sealed(_) => Ok(Found::Ahead),
             Part::Dropped(dropped) => Ok(if index < dropped.frames() { Found::Removed } else { Found::Ahead }),
         }
     }
 
-    /// Whether some bytes of a frame's body can be read; `view` is of this part.
+    /// At least these bytes of a frame's body, if there are so many: they can be read now. `met` is of this part.
     #[inline]
-    pub(crate) fn check_body_readable(&self, view: &FrameView<'_>, range: Range<usize>) -> Result<(), Corruption> {
+    pub(crate) fn body<'a>(&'a self, met: &Met<'a>, range: Range<usize>) -> Result<BodyPart<'a>, Corruption> {
         match self {
-            Part::Sealed(sealed) => sealed.check_body_readable(view, range),
-            Part::Heap(_) | Part::Dropped(_) => Ok(()),
+            Part::Sealed(sealed) => sealed.body(met, range),
+            Part::Heap(_) | Part::Dropped(_) => match met.body {
+                MetBody::There(body) => Ok(BodyPart::Borrowed(&body[range])),
+                MetBody::Packed(_) => unreachable!("only sealed segments are compressed"),
+            },
+        }
+    }
+
+    /// Has a cold segment keep blocks here that values are read from.
+    pub(crate) fn set_cache(&self, cache: &Arc<BlockCache>) {
+        if let Part::Sealed(sealed) = self {
+            sealed.set_cache(cache);
         }
     }
 
     /// Whether bodies in it may be thinned.
     #[inline]
-    pub(crate) fn is_rewritten(&self) -> bool {
+    pub(crate) fn may_be_thinned(&self) -> bool {
         match self {
-            Part::Sealed(sealed) => sealed.is_rewritten(),
+            Part::Sealed(sealed) => sealed.may_be_thinned(),
             Part::Heap(_) | Part::Dropped(_) => false,
         }
     }
 
-    /// The frame with this index, to look at.
-    pub(crate) fn view(&self, index: usize) -> Result<Found<FrameView<'_>>, Corruption> {
+    /// The frame with this index, checked, to keep. Of a cold segment it is copied out of `unpacked`, so that a walk
+    /// fills no cache.
+    pub(crate) fn keep(&self, index: usize, unpacked: &mut Unpacked) -> Result<Found<FrameRef>, Corruption> {
+        let is_cold = matches!(self, Part::Sealed(sealed) if sealed.kind() == SegmentKind::Cold);
+        Ok(self.view(index, unpacked)?.map(|view| {
+            let (met, bytes) = (Met::of_view(view), view.body.len());
+            if is_cold {
+                return FrameRef::of_bytes((view.body.into(), 0), bytes, &met);
+            }
+            self.hold(&met, (0, &BodyPart::Borrowed(view.body)), 0..bytes)
+        }))
+    }
+
+    /// The frame with this index, checked. Of a cold segment it lies in `unpacked`, else where the segment is.
+    pub(crate) fn view<'a>(
+        &'a self,
+        index: usize,
+        unpacked: &'a mut Unpacked,
+    ) -> Result<Found<FrameView<'a>>, Corruption> {
         match self {
-            Part::Sealed(sealed) if index < sealed.frames() => sealed.view(index).map(Found::or_removed),
-            Part::Sealed(_) | Part::Heap(_) | Part::Dropped(_) => self.peek(index),
+            Part::Sealed(sealed) if index < sealed.frames() => sealed.view(index, unpacked).map(Found::or_removed),
+            Part::Heap(heap) => Ok(heap.view(index).map_or(Found::Ahead, Found::Frame)),
+            Part::Sealed(_) => Ok(Found::Ahead),
+            Part::Dropped(dropped) => Ok(if index < dropped.frames() { Found::Removed } else { Found::Ahead }),
         }
     }
 }

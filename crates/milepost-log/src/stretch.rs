@@ -22,9 +22,10 @@ use crate::{
     format::{
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, frame_bytes},
-        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
         times::Times,
         u32_at,
+        unpacked::Unpacked,
     },
     segment::Part,
 };
@@ -105,8 +106,8 @@ impl Stretch {
         let mut last_crc = self.header.crc();
         // Where the commit itself was removed, the one before it stands for the same history.
         for seq in (self.header.first_seq.0..=seq.0).rev() {
-            if let Some((bytes, _)) = self.frame(Seq(seq))? {
-                last_crc = u32_at(bytes, FRAME_HEADER_BYTES - 4);
+            if let Some(crc) = self.header_crc(Seq(seq))? {
+                last_crc = crc;
                 break;
             }
         }
@@ -148,34 +149,35 @@ impl Stretch {
     /// The commits from one on, as the file of a sealed segment. All are in the epoch in which the segment was begun:
     /// so it is no later one than that of the segments behind it.
     pub fn seal(&self, from: Seq) -> Result<Vec<u8>, Corruption> {
-        let header = SegmentHeader { first_seq: from, ..self.header };
+        let header = SegmentHeader { first_seq: from, form: Form::Raw, ..self.header };
         let mut sealing = Sealing::new(header);
         self.each(from, &mut |view| sealing.push(view))?;
         Ok(sealing.finish())
     }
 
     fn each(&self, from: Seq, take: &mut dyn FnMut(&FrameView<'_>)) -> Result<(), Corruption> {
+        let mut unpacked = Unpacked::default();
         for seq in from.0..=self.last_seq.0 {
-            if let Some((_, view)) = self.frame(Seq(seq))? {
+            if let Found::Frame(view) = self.part.view(self.index(Seq(seq)), &mut unpacked)? {
                 take(&view);
             }
         }
         Ok(())
     }
 
-    /// A frame as it stands in the segment, without its padding; `None` if it was removed.
-    fn frame(&self, seq: Seq) -> Result<Option<(&[u8], FrameView<'_>)>, Corruption> {
-        let index = (seq.0 - self.header.first_seq.0) as usize;
-        let Found::Frame(view) = self.part.view(index)? else { return Ok(None) };
-        let bytes = match &self.part {
-            Part::Dropped(_) => unreachable!("no frame is in it"),
-            Part::Heap(heap) => heap.bytes(heap.get(index).expect("it was viewed")),
-            Part::Sealed(sealed) => {
-                let begin = view.offset as usize;
-                sealed.readable(begin..begin + FRAME_HEADER_BYTES + view.body.len())?
-            }
-        };
-        Ok(Some((bytes, view)))
+    /// The checksum of the header of a frame; `None` if it was removed.
+    fn header_crc(&self, seq: Seq) -> Result<Option<u32>, Corruption> {
+        let mut unpacked = Unpacked::default();
+        let index = self.index(seq);
+        match &self.part {
+            Part::Sealed(sealed) => sealed.header_crc(index, &mut unpacked),
+            Part::Heap(heap) => Ok(heap.get(index).map(|frame| u32_at(heap.bytes(frame), FRAME_HEADER_BYTES - 4))),
+            Part::Dropped(_) => Ok(None),
+        }
+    }
+
+    fn index(&self, seq: Seq) -> usize {
+        (seq.0 - self.header.first_seq.0) as usize
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Left {
     Closed,
     /// Killed, with everything on the disk.
     Killed,
+    /// Closed after all of it was made cold.
+    Cold,
 }
 
 /// A small store with several segments, and what it says.
@@ -107,6 +109,14 @@ impl Specimen {
                 machine.clone()
             }
             Left::Killed => machine.with_disk(machine.disk.kill()),
+            Left::Cold => {
+                let made = engine.compact_cold(&mut |_, _| {});
+                made.map_err(|error| Disagreement(format!("making a specimen cold: {error}")))?;
+                while engine.step_recycle() {}
+                engine.close().map_err(|error| Disagreement(format!("closing a specimen: {error}")))?;
+                sealed = model.last().seq;
+                machine.clone()
+            }
         };
         drop(engine);
         let files = files(&machine.disk);

@@ -159,7 +159,7 @@ fn recoveries(table: &mut Table<'_>) -> Result<(), String> {
 fn damage(table: &mut Table<'_>) -> Result<(), String> {
     let wrong = |Disagreement(what): Disagreement| what;
     let other = Specimen::new(8, Left::Closed).map_err(wrong)?;
-    for left in [Left::Closed, Left::Killed] {
+    for left in [Left::Closed, Left::Killed, Left::Cold] {
         let specimen = Specimen::new(7, left).map_err(wrong)?;
         specimen.intact().map_err(wrong)?;
         let bytes: usize = specimen.files().iter().map(|(_, bytes)| bytes.len()).sum();

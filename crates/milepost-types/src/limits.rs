@@ -65,6 +65,8 @@ pub const MEMORY_BYTES: u64 = 64 << 20;
 pub const MEMORY_BYTES_MIN: u64 = 4 << 10;
 /// The largest: places in a memtable have 32 bits.
 pub const MEMORY_BYTES_MAX: u64 = 16 << 30;
+/// Bytes of blocks of cold segments that are kept decompressed, unless the store was opened with another size.
+pub const COLD_CACHE_BYTES: u64 = 8 << 20;
 /// How far ahead of the last commit the wall clock may jump before commits are refused: ten years, in microseconds.
 pub const CLOCK_JUMP_MAX_US: i64 = 10 * 366 * 24 * 3600 * 1_000_000;
 

@@ -28,8 +28,8 @@ pub struct Policy {
     pub keep_last: Option<u64>,
     /// A task's scope is erased, with those below it, so many microseconds after the task has ended.
     pub expire_ended_us: Option<u64>,
-    /// Segments whose newest commit is older than so many microseconds are kept compressed. Kept and shown: nothing
-    /// acts on it yet.
+    /// Segments whose newest commit is older than so many microseconds are kept compressed. Segments mix scopes: what
+    /// is said of the root holds, and it is refused for any other prefix.
     pub cold_after_us: Option<u64>,
 }
 
@@ -52,7 +52,7 @@ impl Policy {
         Policy { expire_ended_us: Some(micros(after)), ..self }
     }
 
-    /// Keeps segments compressed once they are so old. Kept and shown: nothing acts on it yet.
+    /// Keeps segments compressed once they are so old. Segments mix scopes, so it is for a policy of the root alone.
     #[must_use]
     pub fn cold_after(self, age: Duration) -> Policy {
         Policy { cold_after_us: Some(micros(age)), ..self }

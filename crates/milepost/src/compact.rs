@@ -39,6 +39,26 @@ impl Store {
         Ok(self.engine().compact(progress)?)
     }
 
+    /// Does what [`Store::compact`] does, and compresses all segments of the log, whatever their age. Segments that
+    /// grow old become so by themselves where a policy says it: [`crate::Policy::cold_after`]. All is read as before; a
+    /// value costs what it takes to decompress some kilobytes.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("etl/load")?);
+    /// for n in 0..100 {
+    ///     store.set(&scope, "watermark", format!("{{\"at\":{n},\"state\":\"running\"}}").as_bytes())?;
+    /// }
+    /// let done = store.compact_cold(&mut |_done, _all| ())?;
+    /// assert!(done.made_cold == 1 && done.bytes_after < done.bytes_before);
+    /// assert!(store.get(&scope, "watermark")?.is_some());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn compact_cold(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted> {
+        Ok(self.engine().compact_cold(progress)?)
+    }
+
     /// What [`Store::compact`] would make of each segment of the log now. Nothing is changed.
     ///
     /// ```

@@ -100,6 +100,20 @@ impl Options {
         self
     }
 
+    /// Bytes of memory for what was read from compressed segments a while ago, 8 MiB if nothing is said; 0 keeps
+    /// nothing. See [`crate::Policy::cold_after`].
+    ///
+    /// ```
+    /// use milepost::Store;
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let store = Store::options().cold_cache_bytes(64 << 20).open(dir.path())?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn cold_cache_bytes(mut self, bytes: u64) -> Options {
+        self.settings.cold_cache_bytes = bytes;
+        self
+    }
+
     /// What to do with the runs that are there; used if nothing is said.
     ///
     /// ```

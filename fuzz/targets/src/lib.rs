@@ -13,6 +13,7 @@
 pub mod backup;
 pub mod body;
 pub mod canary;
+pub mod cold;
 pub mod footer;
 pub mod frame;
 pub mod import;
@@ -33,6 +34,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("backup", backup::check),
     ("body", body::check),
+    ("cold", cold::check),
     ("footer", footer::check),
     ("frame", frame::check),
     ("import", import::check),

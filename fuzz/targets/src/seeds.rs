@@ -8,9 +8,11 @@ use milepost_log::{
     SegmentId, StoreId,
     format::{
         Seed,
+        block::Packer,
+        cold::{self, Cold},
         footer::{self, Footer},
         frame::{FRAME_HEADER_BYTES, FrameHeader, frame_bytes},
-        header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
         kept::{self, Kept},
         times::Times,
     },
@@ -45,6 +47,7 @@ pub fn all() -> Vec<SeedFile> {
     };
     add("backup", backups());
     add("body", bodies());
+    add("cold", colds());
     add("footer", footers());
     add("frame", frames());
     add("import", imports());
@@ -175,7 +178,15 @@ fn runs() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 fn segment_header() -> SegmentHeader {
-    SegmentHeader { id: SegmentId(17), generation: 0, store: StoreId([7; 16]), first_seq: Seq(5), epoch: 2, salt: SALT }
+    SegmentHeader {
+        id: SegmentId(17),
+        generation: 0,
+        form: Form::Raw,
+        store: StoreId([7; 16]),
+        first_seq: Seq(5),
+        epoch: 2,
+        salt: SALT,
+    }
 }
 
 fn segments() -> Vec<(&'static str, Vec<u8>)> {
@@ -246,6 +257,39 @@ fn kept_footer() -> Vec<u8> {
     let said = Kept { last_crc: crc, ..Kept::of(Seq(5), &stamps, &offsets) };
     let (bytes, _) = kept::encode(&said, header.crc(), header.seed());
     file.extend_from_slice(&bytes);
+    [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
+}
+
+fn colds() -> Vec<(&'static str, Vec<u8>)> {
+    vec![("three-frames", cold(&[30, 4000, 20])), ("a-large-one", cold(&[9000])), ("nothing-kept", cold(&[]))]
+}
+
+/// The file of a cold segment, of frames with bodies of these sizes. A newer zstd may write other bytes for the same.
+fn cold(sizes: &[usize]) -> Vec<u8> {
+    let header = SegmentHeader { generation: 3, form: Form::Compressed, ..segment_header() };
+    let (seed, mut crc, mut kept, mut raw) = (header.seed(), header.crc(), Vec::new(), Vec::new());
+    for (index, size) in sizes.iter().enumerate() {
+        kept.push((index as u32, (SEGMENT_HEADER_BYTES + raw.len()) as u32));
+        let body: Vec<u8> = (0..*size).map(|at| b'a' + (at * at / 50 % 20) as u8).collect();
+        let (bytes, own) = frame(&body, 5 + index as u64, 0, crc);
+        raw.extend_from_slice(&bytes);
+        crc = own;
+    }
+    let stamps: Vec<i64> = (5..6 + sizes.len() as i64).map(|seq| 1_764_000_000_000_000 + seq).collect();
+    let said = Kept { last_crc: crc, ..Kept::of(Seq(5), &stamps, &kept) };
+    let (mut file, mut packer, mut said) =
+        (header.encode().to_vec(), Packer::new(), Cold { kept: said, ..Cold::default() });
+    let mut raw_at = SEGMENT_HEADER_BYTES as u32;
+    for block in raw.chunks(4000) {
+        said.raw_starts.push(raw_at);
+        said.stored_starts.push(file.len() as u32);
+        packer.pack(raw_at, block, seed, &mut file);
+        raw_at += block.len() as u32;
+    }
+    said.raw_starts.push(raw_at);
+    said.stored_starts.push(file.len() as u32);
+    file.resize(file.len().next_multiple_of(8), 0);
+    file.extend_from_slice(&cold::encode(&said, header.crc(), seed).0);
     [&SALT.to_le_bytes()[..], &header.crc().to_le_bytes(), &file].concat()
 }
 

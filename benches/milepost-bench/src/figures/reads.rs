@@ -17,8 +17,9 @@ use crate::{
     figure::{Aim, Figure, Row, Sample, Unit, median},
     store,
 };
-use history::History;
+pub(super) use history::History;
 use mixed::Mixed;
+pub(super) use mixed::Reader;
 
 const SMALL: [&str; 4] = [
     "engine::get/keys=100k,at=latest",

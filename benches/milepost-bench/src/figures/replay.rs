@@ -55,14 +55,14 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
     }])
 }
 
-fn rate(events: u64, act: impl FnOnce() -> io::Result<()>) -> io::Result<Sample> {
+pub(super) fn rate(events: u64, act: impl FnOnce() -> io::Result<()>) -> io::Result<Sample> {
     let started = Instant::now();
     act()?;
     Ok(Sample::value(events as f64 / started.elapsed().as_secs_f64()))
 }
 
 /// Decodes every event of every commit and checks that none is missing.
-fn replay(engine: &Engine, expected: u64) -> io::Result<()> {
+pub(super) fn replay(engine: &Engine, expected: u64) -> io::Result<()> {
     let (mut events, mut bytes, mut last) = (0, 0, Seq::ZERO);
     let mut fault = None;
     let outcome = engine.replay(Seq::FIRST).for_each(&mut |receipt, body| {

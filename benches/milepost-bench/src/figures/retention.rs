@@ -85,7 +85,7 @@ fn overwrite(bench: &Bench, compaction: bool) -> io::Result<Overwritten> {
         if compaction {
             settle(engine)?;
         }
-        Ok(Overwritten { load, left: bytes_below(dir)?, written: written_bytes()? - before })
+        Ok(Overwritten { load, left: store::bytes_below(dir)?, written: written_bytes()? - before })
     })
 }
 
@@ -118,20 +118,6 @@ fn settle(engine: &Engine) -> io::Result<()> {
             return Ok(());
         }
     }
-}
-
-fn bytes_below(dir: &std::path::Path) -> io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        // A spare is on its way to be a segment again.
-        if entry.path().extension().is_some_and(|extension| extension == "tmp") {
-            continue;
-        }
-        let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
-    }
-    Ok(bytes)
 }
 
 /// Bytes that this process has had written to the disk.

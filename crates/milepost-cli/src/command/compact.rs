@@ -23,11 +23,16 @@ use crate::{
 Examples:
   milepost compact
   milepost compact --dry-run                     (what it would do, segment by segment)
+  milepost compact --cold                        (and compress all that is there)
   milepost erase user/17 && milepost compact")]
 pub(crate) struct CompactArgs {
     /// Change nothing: list the segments of the log, what of each would stay and go, and what would become of it.
     #[arg(long)]
     dry_run: bool,
+    /// Also compress all that is there, whatever its age. `milepost retain set / --cold TIME` has it done by itself as
+    /// things grow old.
+    #[arg(long, conflicts_with = "dry_run")]
+    cold: bool,
 }
 
 pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
@@ -42,7 +47,8 @@ pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Resul
     }
     let store = context.open()?;
     let mut bar = Bytes::new("compacting");
-    let done = store.compact_with_progress(&mut |done, all| bar.at(done, all))?;
+    let mut progress = |done, all| bar.at(done, all);
+    let done = if args.cold { store.compact_cold(&mut progress) } else { store.compact_with_progress(&mut progress) }?;
     drop(bar);
     store.close()?;
     let mut rows = Rows::new(out, context.format)?;
@@ -81,6 +87,7 @@ fn kind(kind: SegmentKind) -> &'static str {
         SegmentKind::Open => "open",
         SegmentKind::Sealed => "sealed",
         SegmentKind::Rewritten => "rewritten",
+        SegmentKind::Cold => "cold",
         SegmentKind::Dropped => "dropped",
     }
 }
@@ -89,6 +96,7 @@ fn fate_text(fate: SegmentFate) -> &'static str {
     match fate {
         SegmentFate::Stays => "stays",
         SegmentFate::Rewritten => "is rewritten",
+        SegmentFate::Cold => "becomes cold",
         SegmentFate::Dropped => "goes",
     }
 }
@@ -128,11 +136,12 @@ impl Row for SegmentRow {
 struct DoneRow(Compacted);
 
 impl DoneRow {
-    fn numbers(&self) -> [(&'static str, u64); 5] {
-        let Compacted { dropped, rewritten, bytes_before, bytes_after, runs, .. } = self.0;
+    fn numbers(&self) -> [(&'static str, u64); 6] {
+        let Compacted { dropped, rewritten, made_cold, bytes_before, bytes_after, runs, .. } = self.0;
         [
             ("dropped", dropped),
             ("rewritten", rewritten),
+            ("made_cold", made_cold),
             ("bytes_before", bytes_before),
             ("bytes_after", bytes_after),
             ("runs", runs),
@@ -141,8 +150,9 @@ impl DoneRow {
 }
 
 impl Row for DoneRow {
-    const TABLE: &'static [&'static str] = &["DROPPED", "REWRITTEN", "BYTES BEFORE", "BYTES AFTER", "INDEX RUNS"];
-    const CSV: &'static [&'static str] = &["dropped", "rewritten", "bytes_before", "bytes_after", "runs"];
+    const TABLE: &'static [&'static str] =
+        &["DROPPED", "REWRITTEN", "MADE COLD", "BYTES BEFORE", "BYTES AFTER", "INDEX RUNS"];
+    const CSV: &'static [&'static str] = &["dropped", "rewritten", "made_cold", "bytes_before", "bytes_after", "runs"];
 
     fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
         self.csv()

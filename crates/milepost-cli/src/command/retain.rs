@@ -33,6 +33,7 @@ Examples:
   milepost retain set task --keep 30d --expire-ended 90d   (after `milepost end` of a task)
   milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
   milepost retain set audit --everything         (whatever is said above it)
+  milepost retain set / --everything --cold 7d   (and compress what is older than a week)
   milepost retain explain task/etl/load          (what goes, when, and why)
   milepost retain hold task 'case 17' --note 'asked for by the court'
   milepost retain list
@@ -74,6 +75,9 @@ struct SetArgs {
     /// Keep everything, whatever is said above.
     #[arg(long, conflicts_with_all = ["keep", "last", "expire_ended"])]
     everything: bool,
+    /// Compress segments of the log whose newest commit is older. They mix scopes, so it is said of / alone.
+    #[arg(long, value_name = "TIME")]
+    cold: Option<String>,
     /// Who says so (default: user@host of this process).
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
@@ -127,8 +131,9 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    if args.keep.is_none() && args.last.is_none() && args.expire_ended.is_none() && !args.everything {
-        let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME or --everything";
+    let says_nothing = args.keep.is_none() && args.last.is_none() && args.expire_ended.is_none() && args.cold.is_none();
+    if says_nothing && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything or --cold TIME";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
@@ -141,6 +146,9 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     if let Some(after) = time("--expire-ended", &args.expire_ended)? {
         policy = policy.expire_ended(after);
+    }
+    if let Some(cold) = time("--cold", &args.cold)? {
+        policy = policy.cold_after(cold);
     }
     let writer = writer(args.writer.as_deref())?;
     let store = context.open()?;

@@ -28,7 +28,7 @@ struct StatsRow {
 }
 
 impl StatsRow {
-    fn numbers(&self) -> [(&'static str, u64); 13] {
+    fn numbers(&self) -> [(&'static str, u64); 16] {
         let stats = &self.stats;
         [
             ("epoch", u64::from(stats.epoch)),
@@ -38,6 +38,9 @@ impl StatsRow {
             ("versions", stats.versions),
             ("segments", stats.segments),
             ("log_bytes", stats.log_bytes),
+            ("cold_segments", stats.cold_segments),
+            ("cold_bytes", stats.cold_bytes),
+            ("cold_file_bytes", stats.cold_file_bytes),
             ("memtable_bytes", stats.memtable_bytes),
             ("frozen_bytes", stats.frozen_bytes),
             ("runs", stats.runs),

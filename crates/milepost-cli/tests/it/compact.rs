@@ -34,7 +34,7 @@ fn what_is_not_kept_leaves_the_files() {
     assert!(planned.contains("0000000001,open,1,51,51,"), "{planned}");
     assert!(!files_with(&world, "at-17").is_empty());
     let done = world.ok(["compact", "-o", "jsonl"]);
-    assert!(done.starts_with(r#"{"dropped":0,"rewritten":1,"bytes_before":"#), "{done}");
+    assert!(done.starts_with(r#"{"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":"#), "{done}");
     assert_eq!(files_with(&world, "at-17"), Vec::<String>::new());
     assert_eq!(world.ok(["get", "task/a", "wm"]), "at-50");
     let refused = world.run(["get", "task/a", "wm", "--at", "17"]);
@@ -58,4 +58,31 @@ fn what_was_erased_is_in_no_file_after_it() {
     assert_eq!(world.ok(["get", "user/17", "name"]), "Ann");
     let log = world.ok(["log", "user/17", "--kind", "erase", "-o", "jsonl"]);
     assert!(log.contains("\"mail\"") && !log.contains("example.org"), "{log}");
+}
+
+#[test]
+fn what_is_made_cold_answers_as_before() {
+    let world = World::new();
+    let line = |n: u32| {
+        let value = format!("{{\\\"at\\\":{n},\\\"status\\\":\\\"finished\\\"}}");
+        format!("{{\"events\":[{{\"event\":\"set\",\"scope\":\"task/a\",\"key\":\"wm\",\"value\":\"{value}\"}}]}}\n")
+    };
+    let lines: String = (1..=300).map(line).collect();
+    assert_eq!(world.feed(["append"], lines.as_bytes()).code, Some(0));
+    let before = world.ok(["export"]);
+    let done = world.ok(["compact", "--cold", "-o", "jsonl"]);
+    assert!(done.starts_with(r#"{"dropped":0,"rewritten":1,"made_cold":1,"bytes_before":"#), "{done}");
+    assert_eq!(files_with(&world, "finished"), Vec::<String>::new(), "it is compressed");
+    assert_eq!(world.ok(["export"]), before);
+    assert_eq!(world.ok(["get", "task/a", "wm", "--at", "17"]), r#"{"at":17,"status":"finished"}"#);
+    assert!(world.ok(["verify"]).starts_with("clean: 300 commits"));
+    let stats = world.ok(["stats", "-o", "csv"]);
+    assert!(stats.contains("cold_segments,1"), "{stats}");
+    let listed = world.ok(["compact", "--dry-run", "-o", "csv"]);
+    assert!(listed.contains("0000000001-1,cold,1,300,300,"), "{listed}");
+    // By age, as it is said of the root.
+    let refused = world.run(["retain", "set", "task", "--cold", "7d"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("for the root alone"), "{refused:?}");
+    world.ok(["retain", "set", "/", "--everything", "--cold", "7d"]);
+    assert!(world.ok(["retain", "explain", "/"]).contains("keep everything, cold after 7d"));
 }

@@ -234,6 +234,10 @@ impl Request {
     /// Says what of the past is kept below a prefix, in place.
     pub fn add_retain(&mut self, prefix: &ScopePrefix, policy: &Policy) -> Result<(), CommitError> {
         self.not_reserved(prefix.as_str())?;
+        if !self.is_recorded && policy.cold_after_us.is_some() {
+            let what = "the prefix of a policy with cold_after, which is for the root alone,";
+            limits::check(what, "bytes", prefix.as_str().len(), 0, 0)?;
+        }
         Ok(self.encoder.retain(prefix, policy)?)
     }
 

@@ -6,7 +6,7 @@
 use std::ops::RangeInclusive;
 
 use milepost_index::RunFacts;
-use milepost_log::SegmentId;
+use milepost_log::{Form, SegmentId};
 
 /// What of a segment stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,11 +14,16 @@ pub(crate) struct Tally {
     pub(crate) id: SegmentId,
     pub(crate) first_seq: u64,
     pub(crate) last_seq: u64,
-    pub(crate) file_bytes: u64,
+    /// Of its file; of one that is compressed, of its frames as they are read: offsets in it are theirs.
+    pub(crate) bytes: u64,
     /// Whether it can be written anew.
     pub(crate) is_sealed: bool,
-    /// Whether its bodies may be thinned already.
-    pub(crate) is_rewritten: bool,
+    /// Whether something may have been taken out of it already.
+    pub(crate) is_thinned: bool,
+    /// How its frames stand in its file.
+    pub(crate) form: Form,
+    /// Whether it is to be compressed, and is not yet.
+    pub(crate) is_cold_due: bool,
     /// Records that stay.
     pub(crate) stays: u64,
     /// Records that are there and go.
@@ -35,6 +40,8 @@ pub(crate) enum Worth {
     AThird,
     /// Anything goes.
     Anything,
+    /// The same, and all that is sealed is compressed.
+    Cold,
 }
 
 /// What is to be done.
@@ -43,13 +50,13 @@ pub(crate) enum Task {
     /// Nothing of these stays.
     Drop(RangeInclusive<SegmentId>),
     /// These become one.
-    Rewrite(RangeInclusive<SegmentId>),
+    Rewrite(RangeInclusive<SegmentId>, Form),
 }
 
 impl Task {
     /// Of which segments.
     pub(crate) fn ids(&self) -> &RangeInclusive<SegmentId> {
-        let (Task::Drop(ids) | Task::Rewrite(ids)) = self;
+        let (Task::Drop(ids) | Task::Rewrite(ids, _)) = self;
         ids
     }
 }
@@ -62,24 +69,25 @@ impl Tally {
     fn is_worth_it(&self, worth: Worth) -> bool {
         let goes = match worth {
             Worth::AThird => 3 * self.goes >= self.stays + self.goes,
-            Worth::Anything => true,
+            Worth::Anything | Worth::Cold => true,
         };
-        self.is_sealed && self.goes > 0 && (goes || self.is_erased)
+        self.is_sealed && (self.is_cold_due || self.goes > 0 && (goes || self.is_erased))
+    }
+
+    /// How it is to stand in its file: what is cold stays cold.
+    fn form_after(&self) -> Form {
+        if self.is_cold_due { Form::Compressed } else { self.form }
     }
 
     /// About how many bytes of it stay.
     fn bytes_after(&self) -> u64 {
         let all = self.stays + self.goes;
-        if all == 0 {
-            self.file_bytes
-        } else {
-            (u128::from(self.file_bytes) * u128::from(self.stays) / u128::from(all)) as u64
-        }
+        if all == 0 { self.bytes } else { (u128::from(self.bytes) * u128::from(self.stays) / u128::from(all)) as u64 }
     }
 
     /// Small enough to become one with its neighbours, whatever goes.
     fn is_small(&self, segment_bytes: u64) -> bool {
-        self.is_sealed && self.file_bytes < segment_bytes / SMALL_PARTS
+        self.is_sealed && self.bytes < segment_bytes / SMALL_PARTS
     }
 }
 
@@ -93,22 +101,29 @@ pub(crate) fn plan(tallies: &[Tally], worth: Worth, segment_bytes: u64) -> Vec<T
     let mut tasks = Vec::new();
     let mut rest = tallies;
     while let Some(first) = rest.first() {
-        let (count, task): (usize, fn(RangeInclusive<SegmentId>) -> Task) = if first.is_dead() {
-            (rest.iter().take_while(|tally| tally.is_dead()).count(), Task::Drop)
-        } else if first.is_worth_it(worth) {
-            (fitting(rest, segment_bytes, |tally| !tally.is_dead() && tally.is_worth_it(worth)), Task::Rewrite)
+        let form = first.form_after();
+        let (count, task) = if first.is_dead() {
+            let count = rest.iter().take_while(|tally| tally.is_dead()).count();
+            (count, Task::Drop(first.id..=rest[count - 1].id))
         } else {
-            let small = fitting(rest, segment_bytes, |tally| tally.is_small(segment_bytes));
-            if small < SMALL_MIN {
-                rest = &rest[1..];
-                continue;
-            }
-            (small, Task::Rewrite)
+            let is_worth_it = |tally: &Tally| !tally.is_dead() && tally.is_worth_it(worth);
+            let is_small = |tally: &Tally| tally.is_small(segment_bytes);
+            let count = if first.is_worth_it(worth) {
+                fitting(rest, segment_bytes, |tally| is_worth_it(tally) && tally.form_after() == form)
+            } else {
+                let small = fitting(rest, segment_bytes, |tally| is_small(tally) && tally.form_after() == form);
+                if small < SMALL_MIN {
+                    rest = &rest[1..];
+                    continue;
+                }
+                small
+            };
+            (count, Task::Rewrite(first.id..=rest[count - 1].id, form))
         };
-        tasks.push(task(first.id..=rest[count - 1].id));
+        tasks.push(task);
         rest = &rest[count..];
     }
-    tasks.sort_by_key(|task| matches!(task, Task::Rewrite(_)));
+    tasks.sort_by_key(|task| matches!(task, Task::Rewrite(..)));
     tasks
 }
 
@@ -147,7 +162,7 @@ impl RunTally {
         absent > 0
             && match worth {
                 Worth::AThird => 3 * absent >= self.versions,
-                Worth::Anything => true,
+                Worth::Anything | Worth::Cold => true,
             }
     }
 }

@@ -1,20 +1,23 @@
 //! [`Survey`]: what of each segment stays, counted by a walk over the index in pieces.
 //!
 //! The index knows at least what the log holds: each version's address leads to its segment. Of a segment that was
-//! written anew, the index may know versions that are gone already: of what goes, there, the log is asked.
+//! thinned, the index may know versions that are gone already: of what goes, there, the log is asked.
 //!
 //! Invariant: what stays is never counted as less than it is; a segment of which nothing was counted as staying holds
 //! nothing that any read needs.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use milepost_log::{Found, SegmentKind, SegmentStats};
+use milepost_log::{Form, Found, SegmentKind, SegmentStats};
 use milepost_types::{
     Seq,
     body::{Body, BodyError, BodyFault, erased_at, place_of},
 };
 
-use super::plan::{RunTally, Tally, Task, Worth, runs_to_thin};
+use super::{
+    cold::{ColdFrom, is_sealed},
+    plan::{RunTally, Tally, Task, Worth, runs_to_thin},
+};
 use crate::{
     ReadError,
     engine::Shared,
@@ -40,9 +43,8 @@ pub(crate) struct Survey {
 }
 
 impl Survey {
-    /// Of the segments that there are, by what `tiers` hold of them.
-    pub(crate) fn new(tiers: Arc<Tiers>, segments: &[SegmentStats]) -> Survey {
-        let is_sealed = |kind| matches!(kind, SegmentKind::Sealed | SegmentKind::Rewritten);
+    /// Of the segments that there are, by what `tiers` hold of them; `cold` says which are to be compressed.
+    pub(crate) fn new(tiers: Arc<Tiers>, segments: &[SegmentStats], cold: ColdFrom) -> Survey {
         // Behind one without a footer a reader in another process looks for the next by its name.
         let is_found =
             |index: usize| index.checked_sub(1).is_none_or(|before| segments[before].kind != SegmentKind::Open);
@@ -50,9 +52,11 @@ impl Survey {
             id: segment.name.id,
             first_seq: segment.first_seq.0,
             last_seq: segment.first_seq.0 + segment.commits.saturating_sub(1),
-            file_bytes: segment.file_bytes,
-            is_sealed: is_sealed(segment.kind) && is_found(index),
-            is_rewritten: segment.kind == SegmentKind::Rewritten,
+            bytes: if segment.kind == SegmentKind::Cold { segment.frame_bytes } else { segment.file_bytes },
+            is_sealed: is_sealed(segment) && is_found(index),
+            is_thinned: segment.is_thinned,
+            form: if segment.kind == SegmentKind::Cold { Form::Compressed } else { Form::Raw },
+            is_cold_due: cold.is_due(segment),
             stays: 0,
             goes: 0,
             is_erased: false,
@@ -154,7 +158,7 @@ impl Survey {
             // It goes with what else the commit holds, or stays with it.
             return Ok(());
         }
-        let is_thinned = segment.is_some_and(|index| self.tallies[index].is_rewritten);
+        let is_thinned = segment.is_some_and(|index| self.tallies[index].is_thinned);
         if segment.is_none() || is_thinned || version.kind == Kind::Delete {
             match what_stands_at(judging.shared, version)? {
                 Stands::Nothing => {
@@ -218,7 +222,7 @@ enum Stands {
 fn what_stands_at(shared: &Shared, version: &Version) -> Result<Stands, ReadError> {
     let segments = shared.reader.segments();
     let found = match segments.find(Seq(version.seq)).map_err(ReadError::Corrupt)? {
-        Found::Frame(found) => found.hold(),
+        Found::Frame(found) => found.hold().map_err(ReadError::Corrupt)?,
         Found::Removed | Found::Ahead => return Ok(Stands::Nothing),
     };
     if version.is_claim_of_commit() {

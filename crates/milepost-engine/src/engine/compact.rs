@@ -21,8 +21,8 @@ use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError, Threads,
     compaction::{
-        CompactError, Compactor, Keeping, LastPass, PutOff, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth,
-        plan,
+        ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, SegmentFate, SegmentSurvey, Stage, Survey, Task,
+        Worth, plan,
     },
     manifest,
     retention::{Horizons, Judging, Rules},
@@ -41,11 +41,24 @@ impl Engine {
     /// Takes out of the log what retention does not keep any more, all of it, now. `progress` is told the bytes of
     /// segments that were seen to and of all that are.
     pub fn compact(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
+        self.compact_all(Worth::Anything, progress)
+    }
+
+    /// The same, and compresses all that is there, whatever its age.
+    pub fn compact_cold(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
+        self.compact_all(Worth::Cold, progress)
+    }
+
+    fn compact_all(&self, worth: Worth, progress: &mut dyn FnMut(u64, u64)) -> Result<Compacted, CompactError> {
         let shared = self.shared();
         let before = shared.compactor.lock().done;
         let mut is_sealed = false;
+        if worth == Worth::Cold {
+            shared.seal_open()?;
+            is_sealed = true;
+        }
         loop {
-            let changed = shared.compact_once(progress)?;
+            let changed = shared.compact_once(worth, progress)?;
             if !is_sealed && shared.compactor.lock().open_has_dead {
                 // Only what is sealed can be written anew.
                 shared.seal_open()?;
@@ -71,14 +84,16 @@ impl Engine {
         let rules = Rules::read(&tiers, &**shared, shared.published())?;
         let horizons = shared.next_horizons(&rules, self.last())?;
         let segments = shared.reader.segment_stats();
-        let mut survey = Survey::new(tiers, &segments).with_horizons(horizons);
+        let cold = ColdFrom::by(&rules, shared.now());
+        let mut survey = Survey::new(tiers, &segments, cold).with_horizons(horizons);
         while survey.step(shared, SURVEY_VERSIONS)? {}
         let tasks = plan(survey.tallies(), Worth::Anything, u64::from(shared.settings.segment_bytes));
         let fate = |id: SegmentId| {
             let of = tasks.iter().find(|task| task.ids().contains(&id));
             match of {
                 None => SegmentFate::Stays,
-                Some(Task::Rewrite(_)) => SegmentFate::Rewritten,
+                Some(Task::Rewrite(_, Form::Compressed)) => SegmentFate::Cold,
+                Some(Task::Rewrite(_, Form::Raw)) => SegmentFate::Rewritten,
                 Some(Task::Drop(_)) => SegmentFate::Dropped,
             }
         };
@@ -136,22 +151,29 @@ impl Shared {
     }
 
     /// A pass of its own from its beginning to its end; whether anything is less than it was.
-    fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
+    fn compact_once(
+        self: &Arc<Shared>,
+        worth: Worth,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<bool, CompactError> {
         let before = {
             // One that was under way began before now: what is asked for may be newer.
             let mut compactor = self.compactor.lock();
             compactor.give_up();
             compactor.done
         };
-        while self.step_compact(Worth::Anything)? {
+        while self.step_compact(worth)? {
             let compactor = self.compactor.lock();
             progress(compactor.seen_bytes, compactor.task_bytes);
             if compactor.done.passes > before.passes {
                 break;
             }
         }
-        let done = self.compactor.lock().done.since(&before);
-        Ok(done.dropped > 0 || done.bytes_after < done.bytes_before || done.runs > 0)
+        let compactor = self.compactor.lock();
+        let done = compactor.done.since(&before);
+        // A thread may have begun a pass of its own, for less.
+        let is_another = done.passes > 0 && compactor.worth != worth;
+        Ok(is_another || done.dropped > 0 || done.bytes_after < done.bytes_before || done.runs > 0)
     }
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
@@ -204,7 +226,7 @@ impl Shared {
     }
 
     fn begin_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
-        let Some(survey) = self.begin_pass()? else {
+        let Some(survey) = self.begin_pass(compactor.worth)? else {
             compactor.give_up();
             return Ok(false);
         };
@@ -213,13 +235,14 @@ impl Shared {
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
-    fn begin_pass(self: &Arc<Shared>) -> Result<Option<Survey>, CompactError> {
+    fn begin_pass(self: &Arc<Shared>, worth: Worth) -> Result<Option<Survey>, CompactError> {
         let rules = {
             let tiers = self.state.pin();
             let rules = Rules::read(&tiers, &**self, self.published())?;
             if rules.policies.is_empty()
                 && self.retention.horizons().rows().is_empty()
                 && tiers.last_erasure_ever() == 0
+                && worth != Worth::Cold
             {
                 return Ok(None);
             }
@@ -228,8 +251,9 @@ impl Shared {
         let last = Receipt { seq: self.published(), at: self.published_at() };
         self.move_horizons(self.next_horizons(&rules, last)?)?;
         self.see_judged_folded();
+        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(&rules, self.now()) };
         let segments = self.reader.segment_stats();
-        Ok(Some(Survey::new(self.state.pin(), &segments)))
+        Ok(Some(Survey::new(self.state.pin(), &segments, cold)))
     }
 
     /// Puts horizons in force, durably first.
@@ -304,8 +328,9 @@ impl Shared {
                 compactor.seen_bytes += bytes;
                 Ok(true)
             }
-            Some(task) => {
-                match self.begin_rewrite(task.ids().clone(), Form::Raw) {
+            Some(Task::Rewrite(ids, form)) => {
+                let task = Task::Rewrite(ids.clone(), form);
+                match self.begin_rewrite(ids, form) {
                     Ok(rewrite) => *current = Some((Box::new(rewrite), task)),
                     Err(RewriteError::DiskFull { need, free }) => self.without_room(compactor, task, (need, free)),
                     Err(error) => return Err(error.into()),
@@ -330,8 +355,9 @@ impl Shared {
         (put_off.is_retried, put_off.lacked) = (false, Some(lacked));
         let ids = task.ids();
         let within = |id: &SegmentId| ids.contains(id);
+        let form = if let Task::Rewrite(_, form) = &task { *form } else { Form::Raw };
         let each = self.reader.segment_stats().into_iter().map(|segment| segment.name.id).filter(within);
-        let each: Vec<Task> = each.map(|id| Task::Rewrite(id..=id)).collect();
+        let each: Vec<Task> = each.map(|id| Task::Rewrite(id..=id, form)).collect();
         if each.len() > 1 {
             tasks.extend(each);
         } else {
@@ -355,6 +381,7 @@ impl Shared {
         } else {
             self.adopt(rewritten)?;
             compactor.done.rewritten += 1;
+            compactor.done.made_cold += u64::from(matches!(task, Task::Rewrite(_, Form::Compressed)));
             compactor.done.bytes_after += after;
         }
         compactor.done.bytes_before += before;

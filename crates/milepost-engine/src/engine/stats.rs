@@ -35,10 +35,18 @@ pub struct Stats {
     pub run_failure: Option<String>,
     /// Segments of the log.
     pub segments: u64,
-    /// Bytes of frames in the log.
+    /// Bytes of frames in the log, as they are read.
     pub log_bytes: u64,
     /// Room that is held on the disk for what gives room back.
     pub reserve: ReserveStats,
+    /// Segments that are compressed.
+    pub cold_segments: u64,
+    /// Bytes of frames in them, as they are read.
+    pub cold_bytes: u64,
+    /// Bytes of their files.
+    pub cold_file_bytes: u64,
+    /// Bytes of memory of what was read from them a while ago.
+    pub cold_cache_bytes: u64,
     /// Batches written since this opening, each with one sync.
     pub batches: u64,
     /// Bytes of a torn tail that this opening moved to quarantine.

@@ -106,7 +106,8 @@ impl Holding<'_> {
         match segment.kind {
             SegmentKind::Open | SegmentKind::Sealed => return Ok(true),
             SegmentKind::Dropped => return Ok(false),
-            SegmentKind::Rewritten => {}
+            SegmentKind::Rewritten | SegmentKind::Cold if segment.is_thinned => {}
+            SegmentKind::Rewritten | SegmentKind::Cold => return Ok(true),
         }
         let Found::Frame(found) = self.segments.find(Seq(version.seq))? else { return Ok(false) };
         // What a commit claims goes with the commit.

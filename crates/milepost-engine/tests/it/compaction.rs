@@ -12,26 +12,26 @@ use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Tim
 
 use crate::scope;
 
-const DIR: &str = "/s";
-const SCOPES: [&str; 5] = ["a", "a/b", "a/c", "d", "e"];
-const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
+pub(crate) const DIR: &str = "/s";
+pub(crate) const SCOPES: [&str; 5] = ["a", "a/b", "a/c", "d", "e"];
+pub(crate) const KEYS: [&str; 5] = ["k0", "k1", "k2", "k3", "k4"];
 
 /// A store on a disk of its own, with a clock that moves on by a second with each commit.
-struct Rig {
-    disk: SimDisk,
-    clock: Arc<SimClock>,
-    store: Engine,
+pub(crate) struct Rig {
+    pub(crate) disk: SimDisk,
+    pub(crate) clock: Arc<SimClock>,
+    pub(crate) store: Engine,
 }
 
 impl Rig {
-    fn new(seed: u64) -> Rig {
+    pub(crate) fn new(seed: u64) -> Rig {
         let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
         let disk = SimDisk::new(seed);
         let store = open(&disk, &clock, Index::Keep);
         Rig { disk, clock, store }
     }
 
-    fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
+    pub(crate) fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
         self.clock.advance(1_000_000);
         let request = self.store.request().set(&scope(of), key, value).unwrap();
         let seq = self.store.commit(request).unwrap().seq;
@@ -39,13 +39,13 @@ impl Rig {
         seq
     }
 
-    fn retain(&self, prefix: &str, policy: Policy) {
+    pub(crate) fn retain(&self, prefix: &str, policy: Policy) {
         let mut request = self.store.request();
         request.add_retain(&place(prefix), &policy).unwrap();
         self.store.commit(request).unwrap();
     }
 
-    fn compact(&self) -> Compacted {
+    pub(crate) fn compact(&self) -> Compacted {
         let mut steps = 0;
         let mut count = |_, _| {
             steps += 1;
@@ -56,7 +56,7 @@ impl Rig {
         done
     }
 
-    fn again(self, index: Index) -> Rig {
+    pub(crate) fn again(self, index: Index) -> Rig {
         let Rig { disk, clock, store } = self;
         store.close().unwrap();
         drop(store);
@@ -65,7 +65,7 @@ impl Rig {
     }
 }
 
-fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
+pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     let parts = Parts {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
@@ -81,7 +81,7 @@ fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     Engine::open(parts, Path::new(DIR), settings).unwrap()
 }
 
-fn place(prefix: &str) -> ScopePrefix {
+pub(crate) fn place(prefix: &str) -> ScopePrefix {
     ScopePrefix::parse(prefix).unwrap()
 }
 
@@ -90,7 +90,7 @@ fn bytes_of_log(store: &Engine) -> u64 {
 }
 
 /// Every file in which these bytes stand.
-fn files_with(disk: &SimDisk, bytes: &[u8]) -> Vec<String> {
+pub(crate) fn files_with(disk: &SimDisk, bytes: &[u8]) -> Vec<String> {
     let holds = |path: &std::path::PathBuf| {
         disk.file_bytes(path).is_some_and(|file| file.windows(bytes.len()).any(|window| window == bytes))
     };
@@ -104,7 +104,7 @@ fn moments(first: u64, last: u64) -> impl Iterator<Item = u64> {
 }
 
 /// What a store answers: at moments from the horizon of each scope on, and at every checkpoint.
-fn answers(store: &Engine) -> Vec<String> {
+pub(crate) fn answers(store: &Engine) -> Vec<String> {
     let mut answers = Vec::new();
     let last = store.last().seq;
     for of in SCOPES {
@@ -135,7 +135,7 @@ fn answers(store: &Engine) -> Vec<String> {
     answers
 }
 
-fn same(now: &[String], before: &[String], when: &str) {
+pub(crate) fn same(now: &[String], before: &[String], when: &str) {
     let differs = now.iter().zip(before).find(|(now, before)| now != before);
     assert_eq!(differs, None, "{when}");
     assert_eq!(now.len(), before.len(), "{when}");
@@ -345,7 +345,7 @@ fn nobody_forks_from_what_is_gone() {
 }
 
 /// One commit, drawn.
-fn drawn(rig: &Rig, rng: &mut SimRng, n: u64) {
+pub(crate) fn drawn(rig: &Rig, rng: &mut SimRng, n: u64) {
     rig.clock.advance(rng.below(5_000_000));
     let (of, key) = (SCOPES[rng.index(5)], KEYS[rng.index(5)]);
     let mut request = rig.store.request();

@@ -24,6 +24,7 @@
 mod basics;
 mod beside;
 mod checkpoints;
+mod cold;
 mod compaction;
 mod expiry;
 mod faults;

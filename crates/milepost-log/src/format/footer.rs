@@ -11,7 +11,8 @@
 //!   16  magic              8  "MPSTFTR\0"
 //! ```
 //!
-//! A segment that was written anew has another archive (`format/kept.rs`) in the same place.
+//! A segment that was written anew has another archive (`format/kept.rs`) in the same place, a cold one a third
+//! (`format/cold.rs`).
 //!
 //! Invariant: offsets increase, are divisible by 8, begin at 64 and end before the footer; there is one for every `Seq`
 //! from the first to the last, and so is a step of time. [`FooterView`] exists only after that was checked, and then
@@ -25,7 +26,8 @@ use thiserror::Error;
 
 use super::{
     ALIGN_BYTES, Seed,
-    header::{SEGMENT_HEADER_BYTES, SegmentHeader},
+    cold::{self, BlockTable},
+    header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
     kept::{self, KeptTable},
     times::{ArchivedTimes, Times, TimesView},
     u32_at,
@@ -75,8 +77,10 @@ pub enum FooterFault {
 /// A checked footer: its numbers, and where in the file its table of offsets lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FooterView {
-    /// Where the footer begins: the end of the last frame.
+    /// Where the footer begins in the file.
     pub begins_at: usize,
+    /// Where the last frame ends as the segment is read: there, if its frames stand in the file as they are.
+    pub frames_end: usize,
     /// `Seq` of the first frame.
     pub first_seq: Seq,
     /// `Seq` of the last frame.
@@ -96,6 +100,10 @@ pub struct FooterView {
     pub(super) frames: usize,
     /// Which commits are kept; `None` where all are.
     pub(super) kept: Option<KeptTable>,
+    /// Where the blocks are, if the frames are compressed.
+    pub(super) blocks: Option<BlockTable>,
+    /// Whether bodies may be thinned.
+    pub(super) is_thinned: bool,
 }
 
 /// The bytes of footer and trailer, and the checksum of the archive.
@@ -153,10 +161,12 @@ fn check_trailer(trailer: &[u8], segment_crc: u32) -> Result<(), FooterFault> {
 
 /// Reads and checks the footer of a whole segment file.
 pub fn decode_of(header: &SegmentHeader, file: &[u8]) -> Result<FooterView, FooterFault> {
-    if header.generation == 0 {
-        return decode(file, header.crc(), header.seed());
+    let (crc, seed) = (header.crc(), header.seed());
+    match (header.generation, header.form) {
+        (0, _) => decode(file, crc, seed),
+        (_, Form::Raw) => kept::decode(file, crc, seed),
+        (_, Form::Compressed) => cold::decode(file, crc, seed),
     }
-    kept::decode(file, header.crc(), header.seed())
 }
 
 /// The same of a segment as it was first written.
@@ -190,6 +200,7 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
     let place = |table: *const u8| begins_at + (table.addr() - copy.as_ptr().addr());
     let view = FooterView {
         begins_at,
+        frames_end: begins_at,
         first_seq: Seq(footer.first_seq.to_native()),
         last_seq: Seq(footer.last_seq.to_native()),
         first_at: Timestamp(footer.first_at.to_native()),
@@ -200,6 +211,8 @@ fn read_archive(archive: &[u8], begins_at: usize, archive_crc: u32) -> Result<Fo
         times: TimesView::of(&footer.times, place),
         frames: footer.offsets.len(),
         kept: None,
+        blocks: None,
+        is_thinned: false,
     };
     let starts_first = footer.offsets.first().is_some_and(|first| first.to_native() as usize == SEGMENT_HEADER_BYTES);
     let offsets = footer.offsets.iter().map(|offset| offset.to_native());
@@ -240,6 +253,18 @@ impl FooterView {
     #[must_use]
     pub fn kept(&self) -> Option<&KeptTable> {
         self.kept.as_ref()
+    }
+
+    /// Where the blocks are; `None` where the frames stand in the file as they are.
+    #[must_use]
+    pub fn blocks(&self) -> Option<&BlockTable> {
+        self.blocks.as_ref()
+    }
+
+    /// Whether bodies may be thinned.
+    #[must_use]
+    pub fn is_thinned(&self) -> bool {
+        self.is_thinned
     }
 
     /// Where the frame with this index begins, in a segment that keeps all; `file` is the file that the footer was read

@@ -3,7 +3,7 @@
 //! ```text
 //!  0  magic          8  "MPSTSEG\0"
 //!  8  version        u16  format version, 1
-//! 10  flags          u16  zero
+//! 10  flags          u16  1 if its frames are compressed (`format/block.rs`), else 0
 //! 12  epoch          u32  of the writer that created the segment
 //! 16  segment id     u64  the number in the file's name
 //! 24  store id       16
@@ -39,7 +39,11 @@ const CRC_AT: usize = SEGMENT_HEADER_BYTES - 4;
 pub enum Form {
     /// As they are.
     Raw,
+    /// In compressed blocks.
+    Compressed,
 }
+
+const COMPRESSED: u16 = 1;
 
 /// A segment's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,8 @@ pub struct SegmentHeader {
     pub id: SegmentId,
     /// Which time it was written; 0 is the first.
     pub generation: u32,
+    /// How its frames stand in the file.
+    pub form: Form,
     /// Whose segment it is.
     pub store: StoreId,
     /// `Seq` of its first commit.
@@ -83,7 +89,7 @@ pub enum HeaderFault {
 
 /// The header of a segment that frames are to be appended to.
 pub(crate) fn first_written(id: SegmentId, store: StoreId, first_seq: Seq, epoch: u32, salt: u64) -> SegmentHeader {
-    SegmentHeader { id, generation: 0, store, first_seq, epoch, salt }
+    SegmentHeader { id, generation: 0, form: Form::Raw, store, first_seq, epoch, salt }
 }
 
 impl SegmentHeader {
@@ -93,6 +99,11 @@ impl SegmentHeader {
         let mut bytes = [0; SEGMENT_HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let flags = match self.form {
+            Form::Raw => 0,
+            Form::Compressed => COMPRESSED,
+        };
+        bytes[10..12].copy_from_slice(&flags.to_le_bytes());
         bytes[12..16].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.id.0.to_le_bytes());
         bytes[24..40].copy_from_slice(&self.store.0);
@@ -118,14 +129,22 @@ impl SegmentHeader {
             return Err(HeaderFault::Newer { found: version });
         }
         let first_seq = Seq(u64_at(bytes, 48));
-        if version == 0 || u16_at(bytes, 10) != 0 || first_seq == Seq::ZERO {
+        let generation = u32_at(bytes, 56);
+        let form = match (u16_at(bytes, 10), generation) {
+            (0, _) => Form::Raw,
+            // Frames are appended as they are.
+            (COMPRESSED, 1..) => Form::Compressed,
+            _ => return Err(HeaderFault::Content),
+        };
+        if version == 0 || first_seq == Seq::ZERO {
             return Err(HeaderFault::Content);
         }
         let mut store = [0; 16];
         store.copy_from_slice(&bytes[24..40]);
         Ok(SegmentHeader {
             id: SegmentId(u64_at(bytes, 16)),
-            generation: u32_at(bytes, 56),
+            generation,
+            form,
             store: StoreId(store),
             first_seq,
             epoch: u32_at(bytes, 12),

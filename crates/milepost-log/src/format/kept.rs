@@ -100,8 +100,20 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, F
     copy.extend_from_slice(archive);
     let kept = rkyv::access::<ArchivedKept, rancor::Error>(&copy).map_err(|_| FooterFault::Content)?;
     let place = |table: *const u8| begins_at + (table.addr() - copy.as_ptr().addr());
+    view_of(kept, place, (begins_at, begins_at), archive_crc)
+}
+
+/// What an archive says, if it can be. `place` says where in the file something of the archive lies; then where the
+/// footer begins, and where the last frame ends.
+pub(super) fn view_of(
+    kept: &ArchivedKept,
+    place: impl Fn(*const u8) -> usize + Copy,
+    (begins_at, frames_end): (usize, usize),
+    archive_crc: u32,
+) -> Result<FooterView, FooterFault> {
     let view = FooterView {
         begins_at,
+        frames_end,
         first_seq: Seq(kept.first_seq.to_native()),
         last_seq: Seq(kept.last_seq.to_native()),
         first_at: Timestamp(kept.first_at.to_native()),
@@ -116,10 +128,12 @@ pub fn decode(file: &[u8], segment_crc: u32, seed: Seed) -> Result<FooterView, F
             ranks_at: place(kept.ranks.as_ptr().cast()),
             count: kept.offsets.len(),
         }),
+        blocks: None,
+        is_thinned: true,
     };
     let is_sound = view.counts(&kept.times)
         && bits_are_sound(kept, view.frames)
-        && offsets_are_sound(kept, begins_at)
+        && offsets_are_sound(kept, frames_end)
         && kept.reserved.to_native() == 0;
     if is_sound { Ok(view) } else { Err(FooterFault::Content) }
 }
@@ -141,10 +155,10 @@ fn bits_are_sound(kept: &ArchivedKept, frames: usize) -> bool {
         && (rest == 0 || kept.bits.last().is_some_and(|word| word.to_native() >> rest == 0))
 }
 
-fn offsets_are_sound(kept: &ArchivedKept, begins_at: usize) -> bool {
+fn offsets_are_sound(kept: &ArchivedKept, frames_end: usize) -> bool {
     let first = kept.offsets.first().map_or(SEGMENT_HEADER_BYTES as u32, |first| first.to_native());
     let ends_at = end_of_ordered(kept.offsets.iter().map(|offset| offset.to_native()));
-    first as usize == SEGMENT_HEADER_BYTES && ends_at.is_some_and(|end| end <= begins_at)
+    first as usize == SEGMENT_HEADER_BYTES && ends_at.is_some_and(|end| end <= frames_end)
 }
 
 impl KeptTable {

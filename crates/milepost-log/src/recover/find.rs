@@ -244,7 +244,7 @@ impl Finder<'_> {
         let closed_here = self.known.clean.filter(|mark| mark.last_seq == footer.last_seq);
         let agrees = footer.first_seq == header.first_seq
             && segment.expected.next_first.is_none_or(|next| next.prev() == footer.last_seq)
-            && closed_here.is_none_or(|mark| ends_at(mark, header.id, footer.begins_at as u64));
+            && closed_here.is_none_or(|mark| ends_at(mark, header.id, footer.frames_end as u64));
         if !agrees {
             let what = "the footer does not say what the manifest or the next segment says".to_owned();
             return Err(segment.corrupt(footer.begins_at, what));
@@ -253,7 +253,7 @@ impl Finder<'_> {
         chain.next_seq = Seq(footer.last_seq.0 + 1);
         chain.last_at = footer.last_at;
         let offsets = Offsets::of_footer(footer);
-        let sealed = Sealed::new(header, segment.path.clone(), map, offsets, footer.first_at, footer.begins_at);
+        let sealed = Sealed::new(header, segment.path.clone(), map, offsets, footer.first_at, footer.frames_end);
         self.parts.push(Part::of_sealed(sealed));
         self.chain = Some(chain);
         Ok(())
@@ -290,7 +290,7 @@ impl Finder<'_> {
             visit(view(frame, header.name(), at))
         })?;
         let chain = segment.position.chain;
-        let first_at = if index == 0 { None } else { sealed.view(0).ok().flatten().map(|first| first.at) };
+        let first_at = if index == 0 { None } else { sealed.stamp(0).ok() };
         let agrees = !misplaced
             && stop == Stop::Sealed
             && footer.first_seq == header.first_seq

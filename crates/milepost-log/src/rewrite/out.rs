@@ -1,7 +1,8 @@
 //! [`Out`]: the new file of segments that are written anew.
 //!
 //! Invariant: until it is finished it has a name that counts for nothing; if it is not finished it is removed. What is
-//! written is synced piece by piece, so that the last sync has no more to do than any other.
+//! written is synced piece by piece, so that the last sync has no more to do than any other. Compressed or not, frames
+//! are the same, at the same offsets.
 
 use std::{
     io,
@@ -12,12 +13,12 @@ use std::{
 use milepost_io::{Disk, DiskFile, Failure, Map, Room, write_all_at};
 use milepost_types::Timestamp;
 
-use super::RewriteError;
+use super::{Form, RewriteError, packing::Packing};
 use crate::{
     FrameView, SegmentName,
     begin::create,
     format::{
-        Seed,
+        Seed, cold,
         frame::{FrameHeader, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         kept::{self, Kept},
@@ -42,8 +43,12 @@ pub(super) struct Out {
     /// What was not written yet, and where it goes.
     pending: Vec<u8>,
     written: u64,
-    /// Where the next frame begins.
+    /// Where the next frame begins, as the segment is read.
     end: u64,
+    /// Makes blocks, if they are compressed.
+    packing: Option<Packing>,
+    /// Whether a body may be thinned.
+    is_thinned: bool,
     prev_crc: u32,
     /// When each commit was stamped.
     stamps: Vec<i64>,
@@ -52,7 +57,12 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn begin(disk: Arc<dyn Disk>, log_dir: &Path, header: SegmentHeader) -> Result<Out, RewriteError> {
+    pub(super) fn begin(
+        disk: Arc<dyn Disk>,
+        log_dir: &Path,
+        header: SegmentHeader,
+        is_thinned: bool,
+    ) -> Result<Out, RewriteError> {
         let path = names::new_segment(log_dir, header.name());
         let failed = |error: io::Error| failure(&*disk, log_dir, &path, "create", &error);
         let file = create(&*disk, &path).map_err(failed)?;
@@ -63,6 +73,8 @@ impl Out {
             pending: header.encode().to_vec(),
             written: 0,
             end: SEGMENT_HEADER_BYTES as u64,
+            packing: (header.form == Form::Compressed).then(Packing::new),
+            is_thinned,
             prev_crc: header.crc(),
             stamps: Vec::new(),
             kept: Vec::new(),
@@ -100,15 +112,24 @@ impl Out {
             batch_offset: 0,
         };
         let (encoded, crc) = header.encode(self.seed);
-        let begin = self.pending.len();
-        self.pending.extend_from_slice(&encoded);
-        self.pending.extend_from_slice(body);
-        self.pending.resize(begin + frame_bytes(body.len()), 0);
-        let offset = u32::try_from(self.end).map_err(|_| self.too_large())?;
+        let ends = self.end + frame_bytes(body.len()) as u64;
+        // What can't be compressed takes a little more than it is.
+        let stored_most = self.written + self.pending.len() as u64 + 2 * (ends - self.end);
+        let fits = u32::try_from(ends.max(stored_most)).map(|_| self.end as u32);
+        let offset = fits.map_err(|_| self.too_large())?;
+        if let Some(packing) = &mut self.packing {
+            packing.frame((&encoded, body), self.seed, (self.written, &mut self.pending));
+        } else {
+            let begin = self.pending.len();
+            self.pending.extend_from_slice(&encoded);
+            self.pending.extend_from_slice(body);
+            self.pending.resize(begin + frame_bytes(body.len()), 0);
+        }
+        self.is_thinned |= !is_same;
         self.kept.push((self.stamps.len() as u32, offset));
         self.stamps.push(view.at.0);
         self.prev_crc = crc;
-        self.end += frame_bytes(body.len()) as u64;
+        self.end = ends;
         self.write(PIECE_BYTES)
     }
 
@@ -131,7 +152,14 @@ impl Out {
     /// Gives the file its footer and its name.
     pub(super) fn finish(&mut self) -> Result<(Part, PathBuf), RewriteError> {
         let kept = Kept { last_crc: self.prev_crc, ..Kept::of(self.header.first_seq, &self.stamps, &self.kept) };
-        let (footer, _) = kept::encode(&kept, self.header.crc(), self.seed);
+        let crc = self.header.crc();
+        let (footer, _) = match &mut self.packing {
+            None => kept::encode(&kept, crc, self.seed),
+            Some(packing) => {
+                let cold = packing.finish(kept, self.seed, (self.written, &mut self.pending));
+                cold::encode(&cold::Cold { is_thinned: u32::from(self.is_thinned), ..cold }, crc, self.seed)
+            }
+        };
         self.pending.extend_from_slice(&footer);
         self.write(1)?;
         let (from, to) = (self.path(), names::segment(&self.log_dir, self.name()));
@@ -152,7 +180,7 @@ impl Out {
         let map = map.map_err(|error| self.failed("read", &error))?;
         let footer = read_footer(&map, &self.header).map_err(|fault| self.refused(&fault.to_string()))?;
         let view = footer.map_err(|fault| self.refused(&fault.to_string()))?;
-        let (first_at, end) = (view.first_at, view.begins_at);
+        let (first_at, end) = (view.first_at, view.frames_end);
         Ok(Part::of_sealed(Sealed::new(&self.header, path.to_owned(), map, Offsets::of_footer(view), first_at, end)))
     }
 

@@ -23,6 +23,11 @@ impl Bytes {
         Bytes::begin(disk, path, usize::MAX)
     }
 
+    /// Bytes that are in memory already.
+    pub(super) fn of(bytes: Vec<u8>) -> Bytes {
+        Bytes { bytes, unreadable: Vec::new() }
+    }
+
     /// The first bytes.
     pub(super) fn begin(disk: &dyn Disk, path: &Path, most: usize) -> Result<Bytes, LogError> {
         let file = disk.open(path, OpenMode::Read).map_err(LogError::io("open", path))?;

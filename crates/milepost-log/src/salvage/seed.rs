@@ -6,6 +6,7 @@
 
 use crate::format::{
     ALIGN_BYTES, Seed,
+    footer::{self, TRAILER_BYTES},
     frame::{CheckedHeader, FRAME_HEADER_BYTES},
     header::SEGMENT_HEADER_BYTES,
     u32_at, u64_at,
@@ -39,6 +40,13 @@ fn solve(bytes: &[u8], crc: u32) -> Seed {
         state = ((state ^ TABLE[index]) << 8) | (index as u32 ^ u32::from(*byte));
     }
     Seed(!state)
+}
+
+/// The seed of a segment, told by the archive in its footer, if nothing of that is damaged.
+pub(super) fn of_footer(bytes: &[u8]) -> Option<Seed> {
+    let trailer_at = bytes.len().checked_sub(TRAILER_BYTES)?;
+    let archive = bytes.get(footer::begins_at(bytes)?..trailer_at)?;
+    Some(solve(archive, u32_at(&bytes[trailer_at..], 4)))
 }
 
 /// The seed of a segment, told by its salt if a frame agrees, else by the first frame that is whole.

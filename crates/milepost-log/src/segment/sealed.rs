@@ -2,18 +2,23 @@
 //!
 //! Invariant: a frame is checked (header, body, padding, `Seq`) the first time it is read from the map. A bit remembers
 //! that it was; so later reads cost no checksum, and a flipped bit is met by the first read. Whether its pages can be
-//! read is asked every time: they may have left memory since.
+//! read is asked every time: they may have left memory since. Of a cold segment the checksums are those of blocks, and
+//! made whenever one is decompressed ([`super::cold`]).
 
 use std::{
     fmt,
     ops::Range,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use milepost_io::{Map, Unreadable};
 use milepost_types::{Corruption, Seq, Timestamp};
 
+use super::{BlockCache, BodyPart, Met, MetBody, cold::Cold};
 use crate::{
     FrameView, SealedFacts, SegmentKind, SegmentName,
     format::{
@@ -23,6 +28,7 @@ use crate::{
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         kept::KeptTable,
         u32_at, u64_at,
+        unpacked::Unpacked,
     },
 };
 
@@ -58,15 +64,17 @@ pub(crate) struct Sealed {
     /// Epoch of who began it.
     epoch: u32,
     path: PathBuf,
-    map: Map,
-    seed: Seed,
+    pub(super) map: Map,
+    pub(super) seed: Seed,
     first_seq: Seq,
     /// How many commits it is of, those that were removed included.
     frames: usize,
     first_at: Timestamp,
     /// Where the last frame ends.
-    end: usize,
+    pub(super) end: usize,
     offsets: Offsets,
+    /// Set if its frames are compressed: then offsets are those of the segment as it is read.
+    cold: Option<Cold>,
     /// One bit per frame: whether it was checked since the map was made. Set by any reader, never cleared. The map does
     /// not change, so the order in which threads see the bits does not matter: relaxed.
     checked: Box<[AtomicU64]>,
@@ -87,8 +95,14 @@ impl Sealed {
             Offsets::Memory(offsets) => offsets.len(),
         };
         let checked = (0..frames.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let cold = match &offsets {
+            Offsets::Footer(view) | Offsets::Kept(view, _) => {
+                view.blocks().map(|blocks| Cold::new(*blocks, view.is_thinned()))
+            }
+            Offsets::Memory(_) => None,
+        };
         let (name, epoch, seed, first_seq) = (header.name(), header.epoch, header.seed(), header.first_seq);
-        Sealed { name, epoch, path, map, seed, first_seq, frames, first_at, end, offsets, checked }
+        Sealed { name, epoch, path, map, seed, first_seq, frames, first_at, end, offsets, cold, checked }
     }
 
     pub(crate) fn name(&self) -> SegmentName {
@@ -101,8 +115,14 @@ impl Sealed {
 
     /// Whether bodies in it may be thinned.
     #[inline]
-    pub(crate) fn is_rewritten(&self) -> bool {
-        self.name.generation > 0
+    pub(crate) fn may_be_thinned(&self) -> bool {
+        self.name.generation > 0 && self.cold.as_ref().is_none_or(|cold| cold.is_thinned)
+    }
+
+    pub(crate) fn set_cache(&self, cache: &Arc<BlockCache>) {
+        if let Some(cold) = &self.cold {
+            cold.set_cache(cache);
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -150,6 +170,7 @@ impl Sealed {
 
     pub(crate) fn kind(&self) -> SegmentKind {
         match &self.offsets {
+            Offsets::Kept(..) if self.cold.is_some() => SegmentKind::Cold,
             Offsets::Kept(..) => SegmentKind::Rewritten,
             Offsets::Footer(_) => SegmentKind::Sealed,
             Offsets::Memory(_) => SegmentKind::Open,
@@ -178,7 +199,7 @@ impl Sealed {
 
     /// Where the frame with this index begins; `None` if it was removed.
     #[inline]
-    fn offset(&self, index: usize) -> Result<Option<u32>, Unreadable> {
+    pub(super) fn offset(&self, index: usize) -> Result<Option<u32>, Unreadable> {
         match &self.offsets {
             Offsets::Footer(view) => self.offset_of(view, index).map(Some),
             Offsets::Kept(view, kept) => {
@@ -211,7 +232,7 @@ impl Sealed {
 
     /// When the commit with this index was stamped: exactly if it is there, else as near as the footer knows.
     pub(crate) fn stamp(&self, index: usize) -> Result<Timestamp, Corruption> {
-        match (self.peek(index)?, &self.offsets) {
+        match (self.meet(index)?, &self.offsets) {
             (Some(view), _) => Ok(view.at),
             (None, Offsets::Footer(view) | Offsets::Kept(view, _)) => Ok(view.stamp(&self.map, index)),
             (None, Offsets::Memory(_)) => unreachable!("nothing was removed from what has no footer"),
@@ -221,23 +242,64 @@ impl Sealed {
     /// A byte of the body of the frame with this index, unchecked; 0 if it can't be read.
     #[inline]
     pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
+        if self.cold.is_some() {
+            return 0;
+        }
         let Ok(Some(offset)) = self.offset(index) else { return 0 };
         let at = offset as usize + FRAME_HEADER_BYTES + at;
         if self.map.check_readable(at..at + 1).is_err() { 0 } else { self.map.get(at).copied().unwrap_or(0) }
     }
 
     /// The frame with this index, checked; all of it can be read. `None` if it was removed.
-    pub(crate) fn view(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
+    pub(crate) fn view<'a>(
+        &'a self,
+        index: usize,
+        unpacked: &'a mut Unpacked,
+    ) -> Result<Option<FrameView<'a>>, Corruption> {
+        if let Some(cold) = &self.cold {
+            return self.view_cold(cold, index, unpacked);
+        }
         let Some(view) = self.peek(index)? else { return Ok(None) };
-        self.check_body_readable(&view, 0..view.body.len())?;
+        self.check_body_readable((view.seq, view.offset), 0..view.body.len())?;
         Ok(Some(view))
     }
 
-    /// The same, but of its body nobody knows yet whether it can be read: see [`Sealed::check_body_readable`].
+    /// The checksum of the header of the frame with this index, which the next one repeats; `None` if it was removed.
+    pub(crate) fn header_crc(&self, index: usize, unpacked: &mut Unpacked) -> Result<Option<u32>, Corruption> {
+        if let Some(cold) = &self.cold {
+            return self.cold_header_crc(cold, index);
+        }
+        let found = self.view(index, unpacked)?.map(|view| view.offset as usize + FRAME_HEADER_BYTES - 4);
+        Ok(found.map(|at| u32_at(&self.map, at)))
+    }
+
+    /// The header of the frame with this index.
     #[inline]
-    pub(crate) fn peek(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
-        let seq = Seq(self.first_seq.0 + index as u64);
-        let unreadable = |fault: Unreadable| self.corruption(fault.at as u64, seq, fault.to_string());
+    pub(crate) fn meet(&self, index: usize) -> Result<Option<Met<'_>>, Corruption> {
+        match &self.cold {
+            None => Ok(self.peek(index)?.map(Met::of_view)),
+            Some(cold) => self.meet_cold(cold, index),
+        }
+    }
+
+    /// At least these bytes of a frame's body: they can be read now. `met` is of this segment.
+    #[inline]
+    pub(crate) fn body<'a>(&'a self, met: &Met<'a>, range: Range<usize>) -> Result<BodyPart<'a>, Corruption> {
+        match (met.body, &self.cold) {
+            (MetBody::There(body), _) => {
+                self.check_body_readable((met.seq, met.offset), range.clone())?;
+                Ok(BodyPart::Borrowed(&body[range]))
+            }
+            (MetBody::Packed(_), Some(cold)) => self.cold_body(cold, met, range),
+            (MetBody::Packed(_), None) => unreachable!("the frame is of another segment"),
+        }
+    }
+
+    /// The frame with this index of a segment that is not cold. Of its body nobody knows yet whether it can be read.
+    #[inline]
+    fn peek(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
+        let seq = self.seq_of(index);
+        let unreadable = |fault: Unreadable| self.unreadable(seq, fault);
         let Some(offset) = self.offset(index).map_err(unreadable)? else { return Ok(None) };
         let corrupt = |what| self.corruption(u64::from(offset), seq, what);
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
@@ -264,12 +326,12 @@ impl Sealed {
         }))
     }
 
-    /// Whether some bytes of a frame's body can be read; `view` is of this segment.
+    /// Whether some bytes of the body of the frame at an offset can be read.
     #[inline]
-    pub(crate) fn check_body_readable(&self, view: &FrameView<'_>, range: Range<usize>) -> Result<(), Corruption> {
-        let body_at = view.offset as usize + FRAME_HEADER_BYTES;
+    fn check_body_readable(&self, (seq, offset): (Seq, u64), range: Range<usize>) -> Result<(), Corruption> {
+        let body_at = offset as usize + FRAME_HEADER_BYTES;
         let readable = self.map.check_readable(body_at + range.start..body_at + range.end);
-        readable.map_err(|fault| self.corruption(fault.at as u64, view.seq, fault.to_string()))
+        readable.map_err(|fault| self.unreadable(seq, fault))
     }
 
     /// How many commits are stamped at or before a moment. Of those that were removed, and share a step of the footer
@@ -287,7 +349,7 @@ impl Sealed {
         // What is left are those that the footer can't tell apart: few, or none.
         if let Offsets::Kept(..) = &self.offsets {
             while let Some(index) = self.next_kept(low, high) {
-                if self.peek(index)?.is_some_and(|frame| frame.at > at) {
+                if self.meet(index)?.is_some_and(|frame| frame.at > at) {
                     return Ok(index);
                 }
                 low = index + 1;
@@ -296,7 +358,7 @@ impl Sealed {
         }
         while low < high {
             let middle = low.midpoint(high);
-            let is_before = self.peek(middle)?.is_some_and(|frame| frame.at <= at);
+            let is_before = self.meet(middle)?.is_some_and(|frame| frame.at <= at);
             if is_before { low = middle + 1 } else { high = middle }
         }
         Ok(low)
@@ -311,17 +373,29 @@ impl Sealed {
         self.map.check_readable_beyond(body_at - 1, frame_bytes(body_bytes).saturating_add(offset).min(self.end))
     }
 
-    fn corruption(&self, offset: u64, seq: Seq, what: String) -> Corruption {
+    pub(super) fn seq_of(&self, index: usize) -> Seq {
+        Seq(self.first_seq.0 + index as u64)
+    }
+
+    pub(super) fn unreadable(&self, seq: Seq, fault: Unreadable) -> Corruption {
+        self.corruption(fault.at as u64, seq, fault.to_string())
+    }
+
+    pub(super) fn corruption(&self, offset: u64, seq: Seq, what: String) -> Corruption {
         Corruption { file: self.path.clone(), offset, seq: Some(seq), what }
     }
 
     fn check(&self, bytes: &[u8], seq: Seq) -> Result<(), String> {
         let frame = Frame::decode(bytes, self.seed).map_err(|fault| fault.to_string())?;
-        if frame.header.seq != seq {
-            return Err(format!("the frame of seq {} stands here, expected was seq {seq}", frame.header.seq));
-        }
-        Ok(())
+        check_seq(frame.header.seq, seq)
     }
+}
+
+pub(super) fn check_seq(found: Seq, expected: Seq) -> Result<(), String> {
+    if found != expected {
+        return Err(format!("the frame of seq {found} stands here, expected was seq {expected}"));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Sealed {

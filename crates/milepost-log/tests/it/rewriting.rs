@@ -11,6 +11,8 @@ use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{CRASHES, World, at, dir};
 
+const FORMS: [Form; 2] = [Form::Raw, Form::Compressed];
+
 /// What a test lets become of a commit: every third goes, every fifth of the others is cut to half.
 fn judge(frame: FrameView<'_>) -> Verdict {
     match frame.seq.0 {
@@ -129,10 +131,14 @@ fn find_all(world: &World, thinned: &std::ops::RangeInclusive<u64>) -> milepost_
 
 #[test]
 fn what_is_kept_is_where_it_was() {
+    FORMS.into_iter().for_each(check_what_is_kept_is_where_it_was);
+}
+
+fn check_what_is_kept_is_where_it_was(form: Form) {
     for (first, last) in [(1, 1), (2, 2), (2, 4), (1, 4)] {
         let (mut world, mut log) = filled();
         let thinned = range(&world, first, last);
-        let rewritten = rewrite(&mut log, first, last, Form::Raw).unwrap();
+        let rewritten = rewrite(&mut log, first, last, form).unwrap();
         check(&world, &log.reader, 0..=0);
         let dropped = adopt(&mut world, &log, &rewritten);
         assert_eq!(dropped.len() as u64, last - first + 1);
@@ -146,7 +152,7 @@ fn what_is_kept_is_where_it_was() {
         drop(log);
         let mut log = reopened(&mut world, thinned.clone());
         // Once more, what was written anew before.
-        let again = rewrite(&mut log, first, first, Form::Raw);
+        let again = rewrite(&mut log, first, first, form);
         let rewritten = again.unwrap();
         assert!(rewritten.known().generation > 1);
         adopt(&mut world, &log, &rewritten);
@@ -210,6 +216,10 @@ fn dropped_segments_are_removed_not_missing() {
 /// was meant to be.
 #[test]
 fn a_rewrite_cut_off_anywhere_changes_nothing() {
+    FORMS.into_iter().for_each(check_a_rewrite_cut_off_anywhere_changes_nothing);
+}
+
+fn check_a_rewrite_cut_off_anywhere_changes_nothing(form: Form) {
     let (world, log) = filled();
     drop(log);
     let mut operations = 0;
@@ -221,7 +231,7 @@ fn a_rewrite_cut_off_anywhere_changes_nothing() {
         let thinned = range(&world, 2, 3);
         let started = world.sim.operations();
         world.sim.power_off_after(operations);
-        let rewritten = rewrite(&mut log, 2, 3, Form::Raw);
+        let rewritten = rewrite(&mut log, 2, 3, form);
         let is_whole = rewritten.is_ok();
         let mut listed = false;
         if let Ok(rewritten) = rewritten {
@@ -253,6 +263,10 @@ fn a_rewrite_cut_off_anywhere_changes_nothing() {
 /// FAULTS B, C: whatever the disk refuses, the segments are as they were, nothing is left, and it can be tried again.
 #[test]
 fn a_disk_that_refuses_leaves_the_segments_as_they_were() {
+    FORMS.into_iter().for_each(check_a_disk_that_refuses_leaves_the_segments_as_they_were);
+}
+
+fn check_a_disk_that_refuses_leaves_the_segments_as_they_were(form: Form) {
     for on in [Op::Create, Op::Write, Op::Sync, Op::Rename, Op::SyncDir] {
         for code in [5, 28] {
             for nth in 0..2 {
@@ -260,7 +274,7 @@ fn a_disk_that_refuses_leaves_the_segments_as_they_were() {
                 let names = world.sim.list(&dir().join("log")).unwrap();
                 let what = FaultKind::Error(code);
                 world.sim.inject(Fault { on, file: None, nth, times: 1, what });
-                let refused = rewrite(&mut log, 2, 3, Form::Raw);
+                let refused = rewrite(&mut log, 2, 3, form);
                 if world.sim.faults_hit().is_empty() {
                     continue;
                 }
@@ -274,7 +288,7 @@ fn a_disk_that_refuses_leaves_the_segments_as_they_were() {
                 check(&world, &log.reader, 0..=0);
                 world.commit(&mut log, &[10]);
                 let thinned = range(&world, 2, 3);
-                let rewritten = rewrite(&mut log, 2, 3, Form::Raw).unwrap();
+                let rewritten = rewrite(&mut log, 2, 3, form).unwrap();
                 adopt(&mut world, &log, &rewritten);
                 check(&world, &log.reader, thinned);
             }
@@ -305,12 +319,16 @@ fn a_file_is_not_recycled_while_another_process_reads() {
 /// Damage in a segment that was written anew: every bit, every cut, and files in each other's place.
 #[test]
 fn damage_in_a_rewritten_segment_is_met() {
+    FORMS.into_iter().for_each(check_damage_in_a_rewritten_segment_is_met);
+}
+
+fn check_damage_in_a_rewritten_segment_is_met(form: Form) {
     let (mut world, mut log) = filled();
     let thinned = range(&world, 2, 2);
-    let rewritten = rewrite(&mut log, 2, 2, Form::Raw).unwrap();
+    let rewritten = rewrite(&mut log, 2, 2, form).unwrap();
     adopt(&mut world, &log, &rewritten);
     let name = dir().join(format!("log/{}.seg", rewritten.known().name()));
-    let newer = rewrite(&mut log, 2, 2, Form::Raw).unwrap();
+    let newer = rewrite(&mut log, 2, 2, form).unwrap();
     let newer_name = dir().join(format!("log/{}.seg", newer.known().name()));
     drop(log);
     let whole = world.sim.file_bytes(&name).unwrap();

@@ -6,8 +6,8 @@ use milepost_sim::{
     histories,
 };
 
-fn specimens() -> [Specimen; 2] {
-    [Left::Closed, Left::Killed].map(|left| match Specimen::new(7, left) {
+fn specimens() -> [Specimen; 3] {
+    [Left::Closed, Left::Killed, Left::Cold].map(|left| match Specimen::new(7, left) {
         Ok(specimen) => specimen,
         Err(wrong) => panic!("{wrong}"),
     })

@@ -1,7 +1,7 @@
 //! Stores written by each format that was ever released, read for good.
 //!
-//! Each folder of `tests/golden` holds two small stores of the same commits, `clean` after a close and `torn` after a
-//! crash in the middle of a write, and what they must answer: `commits.jsonl` and `state.jsonl`. A released folder is
+//! Each folder of `tests/golden` holds three small stores of the same commits, `clean` after a close, `torn` after a
+//! crash in the middle of a write and `cold` after all was compressed, and what they must answer: `commits.jsonl` and `state.jsonl`. A released folder is
 //! never written again. `cargo run -p xtask -- golden v2` writes the folder of a new format.
 
 use std::{
@@ -83,10 +83,10 @@ fn files_of(disk: &SimDisk, dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
-/// Both stores as today's code writes them. Time and randomness are simulated: it is the same on every machine.
+/// The stores as today's code writes them. Time and randomness are simulated: it is the same on every machine.
 fn written_today() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
-    for name in ["clean", "torn"] {
+    for name in ["clean", "torn", "cold"] {
         let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
         let parts = Parts {
             disk: Arc::new(disk.clone()),
@@ -101,11 +101,14 @@ fn written_today() -> Vec<(PathBuf, Vec<u8>)> {
             let tickets: Vec<_> = batch.lines().map(|line| engine.submit(request(&engine, line)).unwrap()).collect();
             while engine.step_leader().commits > 0 {}
             assert!(tickets.into_iter().all(|ticket| ticket.wait().is_ok()));
-            // One has runs, the other has none.
-            while name == "clean" && engine.step_index() {}
+            // The torn one has no runs.
+            while name != "torn" && engine.step_index() {}
             clock.advance(60_000_000);
         }
-        if name == "clean" {
+        if name == "cold" {
+            engine.compact_cold(&mut |_, _| {}).unwrap();
+        }
+        if name != "torn" {
             engine.close().unwrap();
             files.extend(files_of(&disk, &dir));
             continue;
@@ -151,15 +154,15 @@ fn released_stores_are_read_for_good() {
     for folder in fs::read_dir(golden("")).unwrap() {
         let folder = folder.unwrap().path();
         let expected = (read(&folder.join("commits.jsonl")), read(&folder.join("state.jsonl")));
-        for name in ["clean", "torn"] {
+        for name in ["clean", "torn", "cold"] {
             let copy = tempfile::tempdir().unwrap();
             let dir = copy.path().join("store");
             copy_dir(&folder.join(name), &dir);
             let untouched = bytes_of(&dir);
             let verdict = milepost::verify(&dir, &mut |_, _| ()).unwrap().verdict;
             match name {
-                "clean" => assert_eq!(verdict, Verdict::Clean),
-                _ => assert!(matches!(verdict, Verdict::TornTail { bytes: 1.., .. }), "{verdict:?}"),
+                "torn" => assert!(matches!(verdict, Verdict::TornTail { bytes: 1.., .. }), "{verdict:?}"),
+                _ => assert_eq!(verdict, Verdict::Clean),
             }
             assert!(
                 answers(&dir) == expected,
@@ -203,7 +206,8 @@ fn what_is_written_today_is_the_golden_store() {
         fs::write(folder.join("commits.jsonl"), commits).unwrap();
         fs::write(folder.join("state.jsonl"), state).unwrap();
     }
-    for (path, bytes) in files {
+    // What zstd makes of a block is for its version to say: a cold store is read for good, not written the same.
+    for (path, bytes) in files.into_iter().filter(|(path, _)| !path.starts_with("cold")) {
         let golden = fs::read(golden(TODAY).join(&path)).unwrap();
         assert!(golden == bytes, "{} is written otherwise; see the top of this file", path.display());
     }

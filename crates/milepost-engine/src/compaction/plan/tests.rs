@@ -9,9 +9,11 @@ fn tally(id: u64, stays: u64, goes: u64) -> Tally {
         id: SegmentId(id),
         first_seq: id,
         last_seq: id,
-        file_bytes: 100,
+        bytes: 100,
         is_sealed: true,
-        is_rewritten: false,
+        is_thinned: false,
+        form: Form::Raw,
+        is_cold_due: false,
         stays,
         goes,
         is_erased: false,
@@ -23,7 +25,7 @@ fn drop(from: u64, to: u64) -> Task {
 }
 
 fn rewrite(from: u64, to: u64) -> Task {
-    Task::Rewrite(SegmentId(from)..=SegmentId(to))
+    Task::Rewrite(SegmentId(from)..=SegmentId(to), Form::Raw)
 }
 
 #[test]
@@ -50,7 +52,7 @@ fn what_was_erased_goes_whatever_it_is_worth() {
 
 #[test]
 fn small_ones_become_one() {
-    let small = |id| Tally { file_bytes: 90, ..tally(id, 9, 0) };
+    let small = |id| Tally { bytes: 90, ..tally(id, 9, 0) };
     let few: Vec<Tally> = (1..=3).map(small).collect();
     assert_eq!(plan(&few, Worth::AThird, 800), []);
     let many: Vec<Tally> = (1..=12).map(small).collect();
@@ -62,6 +64,18 @@ fn small_ones_become_one() {
 fn what_was_dropped_keeps_its_neighbours_apart() {
     let tallies = [tally(1, 1, 9), tally(2, 1, 9), tally(5, 1, 9), tally(6, 1, 9)];
     assert_eq!(plan(&tallies, Worth::AThird, 800), [rewrite(1, 2), rewrite(5, 6)]);
+}
+
+#[test]
+fn what_is_old_becomes_cold_and_stays_so() {
+    let old = |id| Tally { is_cold_due: true, ..tally(id, 9, 0) };
+    let cold = |id, goes| Tally { form: Form::Compressed, ..tally(id, 9, goes) };
+    let packed = |from, to| Task::Rewrite(SegmentId(from)..=SegmentId(to), Form::Compressed);
+    let tallies = [old(1), old(2), tally(3, 9, 0), cold(4, 0), cold(5, 9), tally(6, 9, 9), old(7)];
+    assert_eq!(plan(&tallies, Worth::AThird, 800), [packed(1, 2), packed(5, 5), rewrite(6, 6), packed(7, 7)]);
+    assert_eq!(plan(&[old(1), old(2)], Worth::AThird, 150), [packed(1, 1), packed(2, 2)]);
+    let dead = Tally { is_cold_due: true, ..tally(1, 0, 9) };
+    assert_eq!(plan(&[dead], Worth::Cold, 800), [drop(1, 1)]);
 }
 
 #[test]
@@ -79,13 +93,14 @@ fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
 }
 
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
-    let one = (any::<bool>(), any::<bool>(), 0..4u64, 0..4u64, any::<bool>(), 0..300u64);
+    let one = (any::<bool>(), any::<(bool, bool)>(), 0..4u64, 0..4u64, any::<bool>(), 0..300u64);
     prop::collection::vec(one, 0..12).prop_map(|drawn| {
-        let tally = |(index, (is_sealed, is_rewritten, stays, goes, is_erased, file_bytes))| Tally {
+        let tally = |(index, (is_sealed, (is_cold, is_cold_due), stays, goes, is_erased, bytes))| Tally {
             is_sealed,
-            is_rewritten,
+            form: if is_cold { Form::Compressed } else { Form::Raw },
+            is_cold_due: is_sealed && is_cold_due && !is_cold,
             is_erased,
-            file_bytes,
+            bytes,
             ..tally(index as u64 + 1, stays, goes)
         };
         drawn.into_iter().enumerate().map(tally).collect()
@@ -105,10 +120,21 @@ proptest! {
             for id in ids.start().0..=ids.end().0 {
                 let tally = &tallies[id as usize - 1];
                 prop_assert!(tally.is_sealed);
-                prop_assert!(tally.stays == 0 || matches!(task, Task::Rewrite(_)));
+                prop_assert!(tally.stays == 0 || matches!(task, Task::Rewrite(..)));
                 prop_assert!(!named.contains(&tally.id));
                 named.push(tally.id);
             }
+        }
+        for task in plan(&tallies, worth, 256) {
+            let Task::Rewrite(ids, form) = task else { continue };
+            for id in ids.start().0..=ids.end().0 {
+                let tally = &tallies[id as usize - 1];
+                prop_assert!(form == Form::Compressed || (tally.form == Form::Raw && !tally.is_cold_due));
+                prop_assert!(form == Form::Raw || tally.form == Form::Compressed || tally.is_cold_due);
+            }
+        }
+        for tally in tallies.iter().filter(|tally| tally.is_cold_due) {
+            prop_assert!(named.contains(&tally.id));
         }
         for tally in tallies.iter().filter(|tally| tally.is_sealed && tally.goes > 0) {
             prop_assert!((!all && tally.stays > 0 && !tally.is_erased) || named.contains(&tally.id));

@@ -46,7 +46,7 @@ impl Finder<'_> {
     ) -> Result<(), LogError> {
         let (header, path) = (segment.header, segment.path.clone());
         let offsets = Offsets::of_footer(footer);
-        let sealed = Sealed::new(&header, path.clone(), map.clone(), offsets, footer.first_at, footer.begins_at);
+        let sealed = Sealed::new(&header, path.clone(), map.clone(), offsets, footer.first_at, footer.frames_end);
         let unreadable = |offset, what| {
             LogError::Corrupt(Corruption { file: path.clone(), offset, seq: Some(header.first_seq), what })
         };

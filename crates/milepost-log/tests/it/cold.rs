@@ -1,0 +1,276 @@
+//! Cold segments: what is read from them by whatever way is what was committed; damage is met by the read that meets
+//! it, and told apart from all else; a salvage gets what is whole.
+
+use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
+
+use milepost_log::{
+    BodyPart, Bounds, Form, Found, Log, LogReader, Reached, Remnant, Rewrote, SegmentId, SegmentKind, Verdict, Wreck,
+    find_from, format::block::BLOCK_BYTES, wrecks,
+};
+use milepost_types::Seq;
+use proptest::prelude::*;
+
+use crate::rig::{World, at, dir};
+
+/// A log of commits of these sizes, one after the other, all sealed segments of it made cold; the file of the first.
+fn cold(sizes: &[usize], segment_bytes: u32) -> (World, Log, PathBuf) {
+    let mut world = World::new(segment_bytes);
+    let mut log = world.create().unwrap();
+    for size in sizes {
+        world.commit(&mut log, &[*size]);
+    }
+    // Only what another segment follows is sealed.
+    world.commit(&mut log, &[segment_bytes as usize]);
+    let segments = log.writer.segments();
+    let (first, last) = (segments[0].id, segments[segments.len() - 2].id);
+    let mut rewrite = log.rewriter.begin(first..=last, Form::Compressed).unwrap();
+    let rewritten = loop {
+        if let Rewrote::Done(rewritten) = rewrite.step(5000, &mut |_| Verdict::Keep).unwrap() {
+            break rewritten;
+        }
+    };
+    world.segments = log.rewriter.listed_with(&rewritten);
+    log.rewriter.replace(&rewritten);
+    let file = dir().join(format!("log/{}.seg", rewritten.known().name()));
+    (world, log, file)
+}
+
+/// Opens the log as if an index knew all of it: no frame is walked.
+fn reopened(world: &World) -> Result<LogReader, milepost_log::LogError> {
+    let from = Seq(world.offered.len() as u64 + 1);
+    Ok(find_from(world.disk(), dir(), &world.known(), from, &mut |_| ControlFlow::Continue(()))?
+        .into_follower()
+        .reader())
+}
+
+/// What a read by any way says of a commit: its body, or the words of an error.
+fn every_way(reader: &LogReader, seq: u64, body: &[u8]) -> Vec<Result<Vec<u8>, String>> {
+    let whole = |found: Found<milepost_log::FrameRef>| {
+        let frame = found.frame().expect("nothing was removed");
+        assert_eq!((frame.seq(), frame.at()), (Seq(seq), at(Seq(seq))));
+        frame.body().to_vec()
+    };
+    let mut told = vec![reader.frame(Seq(seq)).map(whole).map_err(|error| error.to_string())];
+    told.extend(reader.frames(Seq(seq), Seq(seq)).map(|frame| match frame {
+        Ok(frame) => Ok(frame.body().to_vec()),
+        Err(error) => Err(error.to_string()),
+    }));
+    let mut walked = Vec::new();
+    let walk = reader.for_each_frame(Seq(seq), Seq(seq), &mut |view| {
+        walked = view.body.to_vec();
+        ControlFlow::Continue(())
+    });
+    told.push(walk.map(|()| walked).map_err(|error| error.to_string()));
+    // A part in the middle, as a value is read; the rest is what it must be.
+    let segments = reader.segments();
+    let (begin, count) = (body.len() / 3, 50.min(body.len() - body.len() / 3));
+    let part = segments.find(Seq(seq)).and_then(|found| {
+        let found = found.frame().expect("nothing was removed");
+        assert_eq!(found.body_bytes(), body.len());
+        let part = found.body_from(begin, count)?;
+        assert!(part.len() >= count, "{} of {count}", part.len());
+        let held = found.hold_part((begin, &part), 0..part.len()).body().to_vec();
+        assert_eq!(held, part.to_vec());
+        Ok([&body[..begin], &held, &body[begin + held.len()..]].concat())
+    });
+    told.push(part.map_err(|error| error.to_string()));
+    told
+}
+
+#[test]
+fn sizes_around_a_block_come_back() {
+    let around = [BLOCK_BYTES - 48, BLOCK_BYTES - 40, BLOCK_BYTES - 39, BLOCK_BYTES, 2 * BLOCK_BYTES, 100_000, 0, 1];
+    let (world, log, _) = cold(&around, 1 << 20);
+    for reader in [log.reader.clone(), reopened(&world).unwrap()] {
+        for (index, body) in world.offered.iter().enumerate() {
+            for told in every_way(&reader, index as u64 + 1, body) {
+                assert_eq!(told.as_ref(), Ok(body), "{index}");
+            }
+        }
+        assert!(reader.segment_stats().iter().any(|segment| segment.kind == SegmentKind::Cold));
+    }
+}
+
+/// The one read costs the block that it lies in; what is held is not the block.
+#[test]
+fn a_part_of_a_large_commit_costs_one_block() {
+    let (world, log, _) = cold(&[400_000], 1 << 20);
+    log.reader.set_cold_cache_bytes(16 << 20);
+    let before = log.reader.cold_cache_bytes();
+    let segments = log.reader.segments();
+    let found = segments.find(Seq(1)).unwrap().frame().unwrap();
+    let part = found.body_from(201_000, 60).unwrap();
+    let BodyPart::Shared { bytes, range } = &part else { panic!("{part:?}") };
+    assert!(bytes.len() <= BLOCK_BYTES && range.len() >= 60);
+    assert_eq!(part[..60], world.offered[0][201_000..201_060]);
+    // That block, and the header of the frame.
+    let kept = log.reader.cold_cache_bytes() - before;
+    assert!(kept <= BLOCK_BYTES as u64 + 300, "{kept}");
+    // A walk leaves the cache alone.
+    let kept = log.reader.cold_cache_bytes();
+    for frame in log.reader.frames(Seq(1), Seq(9)) {
+        frame.unwrap();
+    }
+    log.reader.for_each_frame(Seq(1), Seq(9), &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(log.reader.cold_cache_bytes(), kept);
+}
+
+#[test]
+fn what_is_cold_stays_readable_as_it_is_written_anew() {
+    let (mut world, mut log, _) = cold(&[300, 5000, 20_000, 10, 10], 1 << 20);
+    for form in [Form::Compressed, Form::Raw, Form::Compressed] {
+        let id = SegmentId(1);
+        let mut rewrite = log.rewriter.begin(id..=id, form).unwrap();
+        let rewritten = loop {
+            if let Rewrote::Done(rewritten) = rewrite.step(1, &mut |_| Verdict::Keep).unwrap() {
+                break rewritten;
+            }
+        };
+        world.segments = log.rewriter.listed_with(&rewritten);
+        log.rewriter.replace(&rewritten);
+        for (index, body) in world.offered.iter().enumerate() {
+            assert!(every_way(&log.reader, index as u64 + 1, body).into_iter().all(|told| told.as_ref() == Ok(body)));
+        }
+    }
+}
+
+/// FAULTS D1: every bit of the file, met by whoever reads what it is of; never a wrong byte.
+#[test]
+fn every_flipped_bit_is_met_by_the_read_of_what_it_is_of() {
+    let (world, log, file) = cold(&[700, 30, 9000, 64], 16 << 10);
+    drop(log);
+    let whole = world.sim.file_bytes(&file).unwrap();
+    let (mut refused, mut told_of) = (0, BTreeMap::new());
+    for bit in 0..whole.len() * 8 {
+        let world = world.after_kill();
+        let mut bytes = whole.to_vec();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        world.sim.put_file(&file, bytes);
+        // Header and footer are read when the log is opened.
+        let Ok(reader) = reopened(&world) else {
+            refused += 1;
+            continue;
+        };
+        let mut met = 0;
+        for (index, body) in world.offered.iter().enumerate() {
+            for told in every_way(&reader, index as u64 + 1, body) {
+                match told {
+                    Ok(told) => assert_eq!(&told, body, "bit {bit}, seq {}", index + 1),
+                    Err(error) => {
+                        assert!(error.contains("-1.seg"), "{error}");
+                        *told_of.entry(index).or_insert(0) += 1;
+                        met += 1;
+                    }
+                }
+            }
+        }
+        assert!(met > 0, "bit {bit} of {} was met by nobody", whole.len());
+    }
+    assert!(refused > 64 * 8 && told_of.len() == 4, "{refused}, {told_of:?}");
+}
+
+/// What a salvage finds of the file: the commits, and where it says that something is damaged.
+fn salvaged(world: &World, file: &std::path::Path) -> (BTreeMap<u64, Vec<u8>>, Vec<u64>) {
+    let found = wrecks(&*world.disk(), dir()).unwrap();
+    let wreck: &Wreck = found.iter().find(|wreck| wreck.file == file).unwrap();
+    let (mut commits, mut damage) = (BTreeMap::new(), Vec::new());
+    let mut reached = Reached::before(Seq(1), Seq(0));
+    let bounds = Bounds { next_first: Some(Seq(world.offered.len() as u64)), is_sealed: true };
+    let each = wreck.each(&*world.disk(), &bounds, &mut reached, &mut |remnant| match remnant {
+        Remnant::Frame(view) => assert!(commits.insert(view.seq.0, view.body.to_vec()).is_none()),
+        Remnant::Damage { offset, .. } => damage.push(offset),
+        Remnant::Removed { .. } | Remnant::Torn { .. } => panic!("{remnant:?}"),
+    });
+    each.unwrap();
+    assert_eq!(wreck.first, Some(Seq(1)));
+    (commits, damage)
+}
+
+#[test]
+fn a_salvage_gets_what_is_whole() {
+    let sizes = [2000, 2500, 3000, 20_000, 50, 3500, 2000, 90];
+    let (world, log, file) = cold(&sizes, 64 << 10);
+    drop(log);
+    let whole = world.sim.file_bytes(&file).unwrap();
+    let (all, damage) = salvaged(&world, &file);
+    assert_eq!((all.len(), damage), (sizes.len(), vec![]));
+    let right =
+        |commits: &BTreeMap<u64, Vec<u8>>| commits.iter().all(|(seq, body)| *body == world.offered[*seq as usize - 1]);
+    assert!(right(&all));
+    for at in (0..64).chain((64..whole.len()).step_by(11)) {
+        let world = world.after_kill();
+        let mut bytes = whole.to_vec();
+        bytes[at] ^= 0x10;
+        world.sim.put_file(&file, bytes);
+        let (commits, damage) = salvaged(&world, &file);
+        assert!(right(&commits), "byte {at}");
+        // The header and the footer cost nothing, a block no more than what has a part in it.
+        let lost = sizes.len() - commits.len();
+        assert!(lost <= 4, "byte {at} of {}: {lost} are lost", whole.len());
+        assert!(!damage.is_empty(), "byte {at} of {}", whole.len());
+        assert!(at >= 64 || lost == 0, "byte {at}: the header costs nothing");
+    }
+    for length in (64..whole.len()).step_by(11) {
+        let world = world.after_kill();
+        world.sim.put_file(&file, whole[..length].to_vec());
+        assert!(right(&salvaged(&world, &file).0), "{length}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Whatever commits, whatever goes of them, however far a step goes: all is read that was kept, by every way.
+    #[test]
+    fn a_cold_log_reads_as_a_raw_one(
+        sizes in prop::collection::vec(prop_oneof![0..60usize, 0..3000usize, 7000..9000usize, 0..60_000usize], 1..25),
+        budget in 1..20_000usize,
+        kept in any::<u32>(),
+        cache in prop_oneof![Just(0), Just(5000), Just(1 << 20)],
+    ) {
+        let mut world = World::new(64 << 10);
+        let mut log = world.create().unwrap();
+        for size in &sizes {
+            world.commit(&mut log, &[*size]);
+        }
+        world.commit(&mut log, &[64 << 10]);
+        log.reader.set_cold_cache_bytes(cache);
+        let segments = log.writer.segments();
+        let ids = segments[0].id..=segments[segments.len() - 2].id;
+        let keeps = |seq: Seq| kept >> (seq.0 % 32) & 1 == 1 || seq.0 > sizes.len() as u64;
+        let mut judge =
+            |view: milepost_log::FrameView<'_>| if keeps(view.seq) { Verdict::Keep } else { Verdict::Remove };
+        let mut rewrite = log.rewriter.begin(ids, Form::Compressed).unwrap();
+        let rewritten = loop {
+            if let Rewrote::Done(rewritten) = rewrite.step(budget, &mut judge).unwrap() {
+                break rewritten;
+            }
+        };
+        world.segments = log.rewriter.listed_with(&rewritten);
+        log.rewriter.replace(&rewritten);
+        let mut walked = Vec::new();
+        let found = milepost_log::find(world.disk(), dir(), &world.known(), &mut |view| {
+            walked.push((view.seq, view.body.to_vec()));
+            ControlFlow::Continue(())
+        });
+        let walked_right: Vec<_> = (1..=world.offered.len() as u64)
+            .filter(|seq| keeps(Seq(*seq)))
+            .map(|seq| (Seq(seq), world.offered[seq as usize - 1].clone()))
+            .collect();
+        prop_assert_eq!(walked, walked_right);
+        for reader in [log.reader.clone(), found.unwrap().into_follower().reader()] {
+            for (index, body) in world.offered.iter().enumerate() {
+                let seq = index as u64 + 1;
+                if keeps(Seq(seq)) {
+                    for told in every_way(&reader, seq, body) {
+                        prop_assert_eq!(told.as_ref(), Ok(body));
+                    }
+                } else {
+                    prop_assert!(matches!(reader.frame(Seq(seq)).unwrap(), Found::Removed));
+                }
+                prop_assert_eq!(reader.seq_at(at(Seq(seq))).unwrap(), Seq(seq));
+            }
+            prop_assert!(cache == 0 || reader.cold_cache_bytes() <= cache + 16 * (BLOCK_BYTES as u64 + 100));
+        }
+    }
+}
