@@ -339,3 +339,37 @@ fn what_is_refused_is_refused_at_once() {
     assert_eq!(pending.next().unwrap().unwrap(), "b");
     assert!(pending.next().is_none());
 }
+
+/// What is no item comes as an error, behind those before it: they are leased, and nobody else would get them.
+#[test]
+fn an_unusable_item_takes_no_others_with_it() {
+    let world = World::new(5);
+    let list = ["a", "b", "", "c", "\0", "d"].map(String::from);
+    let (one, other) = (world.job("one", &by_hand(100)), world.job("other", &by_hand(100)));
+    let mut rest = one.pending(list.clone());
+    for claimed in [&["a", "b"][..], &["c"], &["d"]] {
+        assert_eq!(rest.claim(9).unwrap(), claimed);
+        if claimed != ["d"] {
+            assert_eq!(rest.claim(9).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    }
+    assert_eq!(rest.claim(9).unwrap(), [""; 0]);
+    let mut others = other.pending(list);
+    for _ in 0..2 {
+        assert_eq!(others.claim(9).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    assert_eq!(others.claim(9).unwrap(), [""; 0]);
+}
+
+/// Items whose lease the store refuses are not lost either: the same list still has them.
+#[test]
+fn a_refused_lease_keeps_its_items() {
+    let world = World::new(6);
+    let scope = Scope::parse("task/load").unwrap();
+    let attempt = |number| world.store.task(&scope, Writer::new("w").unwrap().attempt(number)).unwrap();
+    let job = attempt(1).progress_with("checksum", &by_hand(100)).unwrap();
+    let mut rest = job.pending(["a", "b", "c"]);
+    attempt(2);
+    assert_eq!(rest.claim(2).unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(rest.map(Result::unwrap).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
