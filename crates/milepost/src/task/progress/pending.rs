@@ -47,6 +47,8 @@ pub struct Pending<I: Iterator> {
     chunk: usize,
     chunk_max: usize,
     is_flushed: bool,
+    /// Whether others have leased items of the list: what becomes of those is not known here.
+    is_shared: bool,
     /// The store could not be read: what comes behind is not known.
     is_over: bool,
 }
@@ -55,14 +57,15 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     pub(crate) fn new(shared: Arc<Shared>, items: I) -> Pending<I> {
         let (least, most) = items.size_hint();
         if most == Some(least) {
-            shared.expect_total(least as u64);
+            shared.list_has(least as u64);
         }
         // A list that knows its length is there already: nobody waits for it to come.
         let chunk = if least >= CHUNK_MAX { CHUNK_MAX / 4 } else { 1 };
         let hand = Arc::new(Hand::default());
         shared.hold(&hand);
         let ready = VecDeque::new();
-        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed: false, is_over: false }
+        let (is_flushed, is_shared, is_over) = (false, false, false);
+        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed, is_shared, is_over }
     }
 
     /// Reads no more than so many items ahead of the one that is handed out: for a list that is slow to come. 1024 if
@@ -146,7 +149,9 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         let leased = &shared.places.leased;
         for _ in 0..TRIES_MAX {
             let view = shared.store.view(At::Latest)?;
+            let before = wanted.len();
             self.keep(wanted, |keys| view.versions(leased, keys))?;
+            self.is_shared |= wanted.len() < before;
             if wanted.is_empty() {
                 return Ok(());
             }
@@ -172,6 +177,7 @@ impl<I: Iterator<Item: Item>> Pending<I> {
             }
         }
         // Others were faster every time, and have them.
+        self.is_shared = true;
         wanted.drain(..).for_each(|item| {
             if let Ok(named) = ItemKey::of(item.item()) {
                 self.hand.let_go(&named.key);
@@ -204,6 +210,9 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         }
         let items: Vec<I::Item> = self.items.by_ref().take(self.chunk).collect();
         if items.is_empty() {
+            if !self.is_shared {
+                self.shared.list_ended(&self.hand)?;
+            }
             return Ok(false);
         }
         let view = self.shared.store.view(At::Latest)?;

@@ -340,6 +340,40 @@ fn what_is_refused_is_refused_at_once() {
     assert!(pending.next().is_none());
 }
 
+/// A list says how many items there are. What stands in it twice is one of them, and what is no item is none: a
+/// finished job is at 100 %, in the first run and in the next, for whoever looks.
+#[test]
+fn a_list_that_repeats_itself_has_an_end() {
+    let list = ["a", "b", "a", "", "c", "b", "a"].map(String::from);
+    for batch_marks in [1, 2, 100] {
+        let world = World::new(4);
+        let job = world.job("a", &by_hand(batch_marks));
+        for item in job.pending(list.clone()).flatten() {
+            job.done(item).unwrap();
+        }
+        job.flush().unwrap();
+        assert_eq!((job.summary().unwrap().total, job.summary().unwrap().left()), (Some(3), Some(0)));
+        assert_eq!(world.job("b", &by_hand(1)).summary().unwrap().left(), Some(0), "batches of {batch_marks}");
+        // The next run does nothing, and knows it.
+        let again = world.job("a", &by_hand(batch_marks));
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        assert_eq!(again.summary().unwrap().left(), Some(0));
+        // One that brings more, and can't tell how much before its end.
+        let more = list.iter().cloned().chain(["d".to_owned(), "d".to_owned()]);
+        let pending: Vec<String> = again.pending(more.filter(|_| true)).flatten().collect();
+        assert_eq!((pending.len(), again.summary().unwrap().left()), (1, Some(1)));
+        again.failed("d", "no").unwrap();
+        again.flush().unwrap();
+        assert_eq!(world.job("b", &by_hand(1)).summary().unwrap().left(), Some(0));
+        assert_eq!(again.retry_failed().unwrap(), 1);
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        // What was said counts more than what a list has.
+        again.expect_total(10);
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        assert_eq!(again.summary().unwrap().total, Some(10));
+    }
+}
+
 /// What is no item comes as an error, behind those before it: they are leased, and nobody else would get them.
 #[test]
 fn an_unusable_item_takes_no_others_with_it() {
