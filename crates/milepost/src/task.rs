@@ -68,10 +68,16 @@ impl Task {
     pub(crate) fn open(store: Store, scope: &Scope, writer: Writer) -> Result<Task> {
         let task =
             Task { store, scope: scope.clone(), claimed: scope.clone(), writer, places: step::Places::default() };
-        if task.writer.attempt_number().is_some() {
-            task.commit().durable()?;
+        if let Some(claim) = task.claim() {
+            claim.durable()?;
         }
         Ok(task)
+    }
+
+    /// A commit that says nothing but whose attempt this is, and is refused once there is a newer one; `None` of a
+    /// writer that claims nothing.
+    pub(crate) fn claim(&self) -> Option<CommitBuilder> {
+        self.writer.attempt_number().map(|_| self.commit())
     }
 
     /// The same task at the state of another scope, under the same claim.
