@@ -28,7 +28,7 @@ mod record;
 mod step;
 mod watermark;
 
-use milepost_types::{Key, Scope, Writer};
+use milepost_types::{Key, Scope, Writer, limits};
 
 pub(crate) use self::error::Boxed;
 pub use self::{
@@ -68,6 +68,9 @@ impl Task {
     pub(crate) fn open(store: Store, scope: &Scope, writer: Writer) -> Result<Task> {
         let task =
             Task { store, scope: scope.clone(), claimed: scope.clone(), writer, places: step::Places::default() };
+        if let Some(attempt) = task.writer.attempt_number() {
+            limits::check("attempt", "as its number", attempt as usize, 0, limits::ATTEMPT_MAX as usize)?;
+        }
         if let Some(claim) = task.claim() {
             claim.durable()?;
         }

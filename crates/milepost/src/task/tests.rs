@@ -58,3 +58,15 @@ fn claims() {
     let below = Scope::parse("task/a/b").unwrap();
     first.store().task(&below, Writer::new("a").unwrap().attempt(1)).unwrap();
 }
+
+/// FAULTS: the highest number there is would be the last attempt for good, and it is what `-1` becomes.
+#[test]
+fn the_highest_attempt_is_refused() {
+    let (_dir, task) = task();
+    let open = |number| task.store().task(task.scope(), Writer::new("a").unwrap().attempt(number));
+    let error = open(u32::MAX).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.to_string(), "attempt has 4294967295 as its number, allowed are 0 to 4294967294");
+    open(1).unwrap();
+    open(u32::MAX - 1).unwrap();
+}
