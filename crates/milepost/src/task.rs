@@ -184,9 +184,10 @@ impl Task {
         Progress::new(&self.store, &self.scope, name, options, origin)
     }
 
-    /// The key of a pattern's state of this name, in the task's scope. Checked: not longer than a key may be.
-    pub(crate) fn key(&self, pattern: &str, name: &str) -> Result<Key> {
-        // An empty name is told as one, not as a key that ends with a slash.
+    /// The key of a pattern's state of this name, in the task's scope. Checked: what is wrong is told of the name that
+    /// was given, and of `what` it is, not of the key that it becomes.
+    pub(crate) fn key(&self, pattern: &str, what: &'static str, name: &str) -> Result<Key> {
+        limits::check(what, "bytes", name.len(), 1, limits::KEY_BYTES_MAX - "./".len() - pattern.len())?;
         Key::parse(name)?;
         Ok(Key::parse(&format!(".{pattern}/{name}"))?)
     }

@@ -161,7 +161,7 @@ impl Task {
         Ok(Job {
             task: self.clone(),
             name: name.to_owned(),
-            key: self.key(JOB, name)?,
+            key: self.key(JOB, "name of a job", name)?,
             request: None,
             pace: Pace::default(),
             restart_if_changed: false,

@@ -94,7 +94,9 @@ impl Task {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn watermark<T: Mark>(&self, name: &str) -> Result<Watermark<T>> {
-        let (key, reset_key) = (self.key(WATERMARK, name)?, self.key(RESET, name)?);
+        // The longer one first: a name is to have room in both.
+        let reset_key = self.key(RESET, "name of a watermark", name)?;
+        let key = self.key(WATERMARK, "name of a watermark", name)?;
         Ok(Watermark { task: self.clone(), name: name.to_owned(), key, reset_key, mark: PhantomData })
     }
 }
@@ -297,7 +299,6 @@ impl<T: Mark> Moves<T> {
         let reason = self.reason(change.seq)?;
         Ok(Move { seq: change.seq, at: change.at, writer: change.writer.clone(), from, to, reason })
     }
-}
 
     /// Why, if the commit says so. Read from the commit itself: the state as of it may be before the horizon.
     fn reason(&self, seq: Seq) -> Result<Option<String>> {
@@ -309,3 +310,4 @@ impl<T: Mark> Moves<T> {
             _ => None,
         }))
     }
+}
