@@ -389,7 +389,13 @@ impl Job {
     }
 
     fn write(&self, version: Seq, record: &JobRecord) -> Result<crate::CommitBuilder> {
-        self.task.write_record(JOB, &self.key, version, record)
+        let commit = self.task.write_record(JOB, &self.key, version, record)?;
+        match commit.refusal() {
+            Some(source) => {
+                Err(TaskError::JobTooLarge { name: self.name.clone(), source: source.to_string().into() }.into())
+            }
+            None => Ok(commit),
+        }
     }
 
     fn caller<E: Into<Boxed>>(&self, part: &str, error: E) -> crate::Error {

@@ -336,3 +336,19 @@ fn an_intent_that_is_cancelled_meanwhile_is_not_submitted() {
     assert_eq!(error.to_string(), "job build was cancelled");
     assert_eq!(remote.calls(), ["find"]);
 }
+
+/// A result that no value can hold is refused by name; the job is where it was.
+#[test]
+fn a_result_over_the_limit_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    let job = job(&store, 1);
+    let long = Polled::Finished(vec![b'x'; milepost::limits::VALUE_BYTES_MAX].into());
+    let error = job.run(|_| Ok::<_, String>("7".into()), |_| Ok(None), |_| Ok(long.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let text = error.to_string();
+    assert!(text.starts_with("what the remote side says of job build can't be recorded: value has 167"), "{text}");
+    assert!(text.ends_with("; keep it elsewhere and return where it is"), "{text}");
+    assert_eq!(job.get().unwrap().unwrap().state, JobState::Submitted);
+    job.run(|_| Err("twice"), |_| Err("twice"), |_| Ok(done())).unwrap();
+}
