@@ -68,7 +68,7 @@ pub struct Progress(Arc<Handle>);
 /// The last one that goes makes the rest durable.
 struct Handle {
     shared: Arc<Shared>,
-    /// Commits batches as they fill and as time passes. Started with the first mark.
+    /// Commits batches as they fill and as time passes. Started with the first mark, where the engine has threads.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 

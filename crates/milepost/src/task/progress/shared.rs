@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use milepost_engine::{CommitError, Refusal, Request};
+use milepost_engine::{CommitError, Refusal, Request, Threads};
 use milepost_types::{At, ContentType, Key, Precondition, Receipt, Scope, Seq, Writer};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_128;
@@ -93,6 +93,8 @@ pub(crate) struct Shared {
     is_total_said: AtomicBool,
     /// Whether anything was ever leased here. Set before the first lease is asked for.
     pub(crate) has_leases: AtomicBool,
+    /// The engine is driven by hand, and this with it: whoever finds the batches full commits them.
+    is_stepped: bool,
 }
 
 #[derive(Default)]
@@ -110,7 +112,9 @@ struct State {
 
 impl Shared {
     pub(crate) fn new(store: Store, places: Places, options: ProgressOptions, origin: Origin) -> Shared {
+        let is_stepped = store.engine().threads() == Threads::Stepped;
         Shared {
+            is_stepped,
             store,
             places,
             options,
@@ -150,7 +154,7 @@ impl Shared {
         if is_full || is_first {
             self.work.notify_one();
         }
-        Ok(!std::mem::replace(&mut state.has_thread, true))
+        Ok(!self.is_stepped && !std::mem::replace(&mut state.has_thread, true))
     }
 
     /// The thread could not be started: then whoever finds the batches full commits them.

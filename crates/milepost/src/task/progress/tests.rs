@@ -407,3 +407,16 @@ fn a_refused_lease_keeps_its_items() {
     assert_eq!(rest.claim(2).unwrap_err().kind(), ErrorKind::Fenced);
     assert_eq!(rest.map(Result::unwrap).collect::<Vec<_>>(), ["a", "b", "c"]);
 }
+
+/// Where the engine is driven by hand no thread is started: the simulator decides what comes when.
+#[test]
+fn no_thread_beside_a_stepped_engine() {
+    let world = World::new(7);
+    let job = world.job("a", &by_hand(1));
+    for number in 0..100 {
+        job.done(format!("{number}")).unwrap();
+        assert!(job.0.thread.lock().is_none());
+    }
+    // So many wait at most, and nobody waits for a thread.
+    assert!(job.summary().unwrap().done >= 100 - 9);
+}
