@@ -256,3 +256,29 @@ fn a_format_that_is_not_there_is_refused() {
     }
     assert!(fs::read_dir(world.dir()).unwrap().next().is_none(), "nothing was done");
 }
+
+/// Where nobody takes the output any more the command still runs to its end, is recorded, and says how it ended.
+#[test]
+fn a_step_without_a_listener_is_recorded() {
+    let script = "i=0; while [ $i -lt 200 ]; do echo $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; i=$((i+1)); done; \
+                  echo over >> ended; exit 3";
+    for full in [false, true] {
+        let world = World::new();
+        let args = ["step", "long", "--accept", "3", "--", "sh", "-c", script];
+        for run in 0..2 {
+            let mut command = world.command(args);
+            if full {
+                command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+            }
+            let mut child = command.spawn().unwrap();
+            drop(child.stdout.take());
+            let ran = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            assert_eq!(ran.status.code(), Some(3), "{said}");
+            assert_eq!(said.contains("can't write to standard output"), full, "{said}");
+            assert_eq!(fs::read_to_string(world.dir().join("ended")).unwrap(), "over\n", "run {run}");
+        }
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.text().lines().count()), (Some(3), 200));
+    }
+}
