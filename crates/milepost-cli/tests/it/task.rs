@@ -282,3 +282,19 @@ fn a_step_without_a_listener_is_recorded() {
         assert_eq!((ran.code, ran.text().lines().count()), (Some(3), 200));
     }
 }
+
+/// FAULTS: the highest attempt would be the last one for good.
+#[test]
+fn the_highest_attempt_is_refused() {
+    let world = World::new();
+    for args in [
+        &["step", "a", "--attempt", "4294967295", "--", "true"][..],
+        &["watermark", "advance", "asset/o", "id", "1", "--attempt", "4294967295"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("attempt has 4294967295 as its number, allowed are 0 to 4294967294"), "{ran:?}");
+    }
+    let ran = world.run(["set", "a", "k", "v", "--fence", "9007199254740991"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("the highest is 9007199254740990"), "{ran:?}");
+}
