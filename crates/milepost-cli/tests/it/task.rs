@@ -298,3 +298,19 @@ fn the_highest_attempt_is_refused() {
     let ran = world.run(["set", "a", "k", "v", "--fence", "9007199254740991"]);
     assert!(ran.code == Some(2) && ran.stderr.contains("the highest is 9007199254740990"), "{ran:?}");
 }
+
+/// A number that is none of ours does not become text, whose order is another one.
+#[test]
+fn a_number_that_does_not_fit_is_refused() {
+    let world = World::new();
+    for number in ["99999999999999999999", "-99999999999999999999", "+99999999999999999999"] {
+        let ran = world.run(["watermark", "advance", "asset/o", "new", "--as", "integer", "--", number]);
+        assert!(ran.code == Some(2) && ran.stderr.contains("is no integer"), "{ran:?}");
+        let ran = world.run(["watermark", "advance", "asset/o", "new", "--", number]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        let said = format!("VALUE: {number:?} is a number that does not fit into 64 bits; with --as text it is text");
+        assert!(ran.stderr.contains(&said), "{ran:?}");
+    }
+    world.ok(["watermark", "advance", "asset/o", "new", "99999999999999999999", "--as", "text"]);
+    world.ok(["watermark", "advance", "asset/o", "version", "1.2"]);
+}
