@@ -314,3 +314,18 @@ fn a_number_that_does_not_fit_is_refused() {
     world.ok(["watermark", "advance", "asset/o", "new", "99999999999999999999", "--as", "text"]);
     world.ok(["watermark", "advance", "asset/o", "version", "1.2"]);
 }
+
+/// An id is one line: what else is printed is no part of it, and which line is the id nobody knows.
+#[test]
+fn a_submit_that_prints_two_lines_is_refused() {
+    let world = World::new();
+    for (submit, find) in [("printf '1\\n2\\n'", "true"), ("true", "printf '1\\n2\\n'"), ("printf '1\\n2'", "true")] {
+        let args = ["job", "run", "two", "--submit", submit, "--find", find, "--poll", "echo finished"];
+        // The first time there is nothing to be found.
+        world.run(args);
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(10), "{ran:?}");
+        assert!(ran.stderr.contains("it printed more than one line"), "{ran:?}");
+        assert!(!world.ok(["job", "get", "two", "-o", "jsonl"]).contains(r#""id""#));
+    }
+}
