@@ -20,9 +20,6 @@ use crate::{
 
 /// Say what of the past is kept, and see what would go.
 ///
-/// This version keeps what is said, tells what it comes to and refuses to erase what is held. It does not remove
-/// anything from files yet.
-///
 /// Without a policy everything is kept. Of the policies whose prefix holds a scope the longest speaks; a version stays
 /// if any of its rules wants it, and so do checkpoints, what forks read through to, and what is being read. A hold
 /// keeps everything at and below its prefix until it is released, whatever a policy says.
