@@ -84,8 +84,8 @@ An item is any bytes but NUL, up to 128 KiB; one that is not UTF-8 shows escaped
 The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
 command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. One that has taken longer than --timeout \
 gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed whatever it exits with. After a kill, at most \
-the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
-ends that, the third kills it.
+the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs; the second \
+ends that with SIGTERM, and with SIGKILL after --kill-after; a third kills it at once.
 
 With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry.
 
@@ -115,7 +115,7 @@ pub(crate) struct EachArgs {
     /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
-    /// Kill a command that has not ended so long after --timeout or --halt asked it to.
+    /// Kill a command that has not ended so long after --timeout, --halt or the second Ctrl-C asked it to.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = time::duration)]
     kill_after: Duration,
     /// When failures end the run: never, soon:N (after N of them nothing more starts), now:N (what runs is ended, too).

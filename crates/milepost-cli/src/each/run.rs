@@ -41,8 +41,8 @@ use super::{
     items::Separator,
     job::Job,
     marks::Marks,
-    progress::{Bar, Counters, DRAW_EVERY},
-    text::{Escaped, count},
+    progress::{Bar, Counters},
+    text::{self, Escaped, count},
 };
 
 /// Items that are read ahead; the long ones among them have a budget beside.
@@ -62,7 +62,7 @@ pub(super) struct Plan {
     pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
     pub(super) halt: Halt,
-    /// How long what is ended by `halt` may take over its end.
+    /// How long what is ended by `halt` or by an interrupt may take over its end.
     pub(super) grace: Duration,
     pub(super) print: Print,
     pub(super) order: Order,
@@ -259,7 +259,6 @@ impl Shared {
                 Ok(Event::Halt) => {
                     let is_now = matches!(self.plan.halt, Halt::Now(_));
                     asked = asked.max(if is_now { 2 } else { 1 });
-                    kill_at = if is_now { Instant::now().checked_add(self.plan.grace) } else { None };
                 }
                 Ok(Event::Signal(number)) => {
                     signal.get_or_insert(number);
@@ -270,9 +269,8 @@ impl Shared {
                 // Wakes the slots that wait for an item.
                 stop.take();
                 self.end(asked);
-            }
-            if asked > 2 {
-                kill_at = None;
+                // Once they are being ended, however that was asked for: what does not end in time is killed.
+                kill_at = if asked == 2 { Instant::now().checked_add(self.plan.grace) } else { None };
             }
         }
         (signal, failure)
@@ -288,7 +286,7 @@ impl Shared {
         }
     }
 
-    /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
+    /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, and then kills them.
     fn end(&self, asked: u32) {
         let signal = match asked {
             0 | 1 => {
@@ -297,7 +295,9 @@ impl Shared {
                 return;
             }
             2 => {
-                self.bar.say("milepost: ending the running commands (Ctrl-C kills them)");
+                let grace = text::duration(self.plan.grace);
+                let words = "milepost: ending the running commands";
+                self.bar.say(&format!("{words}; what has not ended in {grace} is killed (Ctrl-C kills at once)"));
                 Signal::TERM
             }
             _ => Signal::KILL,
