@@ -38,6 +38,8 @@ pub(super) struct Counters {
     pub(super) failed_before: AtomicU64,
     /// No items.
     pub(super) refused: AtomicU64,
+    /// Empty lines of the input, which are left out.
+    pub(super) empty: AtomicU64,
     /// Items in all, once it is known.
     total: AtomicU64,
     failures: Mutex<Vec<Failure>>,
@@ -67,6 +69,7 @@ impl Counters {
             repeated: AtomicU64::new(0),
             failed_before: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            empty: AtomicU64::new(0),
             total: AtomicU64::new(TOTAL_UNKNOWN),
             failures: Mutex::default(),
             began: Instant::now(),
@@ -96,6 +99,11 @@ impl Counters {
         read(&self.failed) + read(&self.failed_before) + read(&self.refused) > 0
     }
 
+    /// What was read and is no item of its own.
+    pub(super) fn no_items(&self) -> u64 {
+        read(&self.repeated) + read(&self.refused)
+    }
+
     fn seen(&self) -> u64 {
         [&self.done, &self.failed, &self.skipped, &self.repeated, &self.failed_before, &self.refused]
             .map(read)
@@ -112,6 +120,7 @@ impl Counters {
             (&self.failed_before, "failed before"),
             (&self.repeated, "repeated in the input"),
             (&self.refused, "refused"),
+            (&self.empty, "empty in the input"),
         ];
         for (counter, name) in others {
             if read(counter) > 0 {
