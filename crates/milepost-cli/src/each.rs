@@ -29,7 +29,7 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Write},
     os::fd::AsFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::Duration,
@@ -97,7 +97,7 @@ pub(crate) struct EachArgs {
     /// Commands at a time, or a share of the processors, as 50%.
     #[arg(short = 'j', long, value_name = "N|P%", default_value = "100%")]
     parallel: Parallel,
-    /// Read the items from a file instead of standard input.
+    /// Read the items from a file instead of standard input; `-` is standard input.
     #[arg(long, visible_alias = "input", value_name = "FILE")]
     items: Option<PathBuf>,
     /// Items end with a NUL instead of a line's end, as `find -print0` writes them.
@@ -211,7 +211,7 @@ impl EachArgs {
     fn input(&self) -> Result<Input, EachError> {
         let system = |action| move |source| EachError::System { action, source };
         let separator = if self.null { Separator::Nul } else { Separator::Newline };
-        let (file, name) = match &self.items {
+        let (file, name) = match self.items.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
                 let name = path.display().to_string();
                 match File::open(path) {

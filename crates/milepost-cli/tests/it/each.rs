@@ -443,3 +443,11 @@ fn a_finished_job_has_nothing_left() {
         .each(&["--dry-run"], "exit 0", input)
         .says(1, &["2 done before, 1 repeated in the input, 1 refused, 2 empty in the input;"]);
 }
+
+#[test]
+fn a_dash_is_standard_input() {
+    let world = World::new();
+    for name in ["--items", "--input"] {
+        world.run(["each", "--job", &name[2..], name, "-", "--", "true"], "a\nb\n").says(0, &["2 done in"]);
+    }
+}
