@@ -136,6 +136,9 @@ pub(crate) struct EachArgs {
     /// Print each line after its item's name.
     #[arg(long, requires = "print")]
     prefix: bool,
+    /// Say how far it is and how long it takes: on a terminal the bar does anyway, elsewhere a plain line so often.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = eta)]
+    eta: Option<Duration>,
     /// Print the commands that would run now, and do nothing: nothing is marked, no store is made.
     #[arg(long)]
     dry_run: bool,
@@ -204,6 +207,7 @@ impl EachArgs {
                 (false, _) => Print::Nothing,
             },
             order: if self.keep_order { Order::Input } else { Order::Ends },
+            lines: self.eta,
         }
     }
 
@@ -237,6 +241,14 @@ fn timeout(text: &str) -> Result<Duration, String> {
     match time::duration(text) {
         Ok(Duration::ZERO) => Err("no command ends in no time; leave --timeout out to wait for ever".to_owned()),
         Ok(timeout) => Ok(timeout),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn eta(text: &str) -> Result<Duration, String> {
+    match time::duration(text) {
+        Ok(Duration::ZERO) => Err("a line needs some time in between".to_owned()),
+        Ok(every) => Ok(every),
         Err(error) => Err(error.to_string()),
     }
 }

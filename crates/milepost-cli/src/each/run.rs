@@ -66,6 +66,8 @@ pub(super) struct Plan {
     pub(super) grace: Duration,
     pub(super) print: Print,
     pub(super) order: Order,
+    /// How often to say how far it is where there is no terminal.
+    pub(super) lines: Option<Duration>,
 }
 
 /// How often a failing item is run again within a run, and after which pause.
@@ -160,7 +162,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     let (queue, items) = bounded(READ_AHEAD_ITEMS);
     let (stop, stopped) = bounded(0);
     let shared = Arc::new(Shared {
-        bar: Bar::new(&plan.job),
+        bar: Bar::new(&plan.job, plan.lines),
         printer: Printer::new(plan.print, plan.order).map_err(EachError::Print)?,
         slots: (0..plan.slots).map(|_| Slot::default()).collect(),
         job,
@@ -242,12 +244,12 @@ impl Shared {
         let mut kill_at = None;
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
-            if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
+            if self.bar.draw_every().is_some_and(|every| drawn.elapsed() >= every) {
                 self.bar.draw(&self.counters);
                 drawn = Instant::now();
             }
             let before = asked;
-            match self.next_event(happened, kill_at) {
+            match self.next_event(happened, kill_at, drawn) {
                 Err(_) if kill_at.is_some_and(|at| Instant::now() >= at) => asked = 3,
                 Err(_) => {}
                 Ok(Event::SlotEnded) => ended += 1,
@@ -277,9 +279,14 @@ impl Shared {
     }
 
     /// The next that happens; an error when the bar is to be drawn or what runs is to be killed.
-    fn next_event(&self, happened: &Receiver<Event>, kill_at: Option<Instant>) -> Result<Event, RecvTimeoutError> {
+    fn next_event(
+        &self,
+        happened: &Receiver<Event>,
+        kill_at: Option<Instant>,
+        drawn: Instant,
+    ) -> Result<Event, RecvTimeoutError> {
         let kill = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let draw = self.bar.is_shown().then_some(DRAW_EVERY);
+        let draw = self.bar.draw_every().map(|every| every.saturating_sub(drawn.elapsed()));
         match kill.into_iter().chain(draw).min() {
             Some(wait) => happened.recv_timeout(wait),
             None => happened.recv().map_err(RecvTimeoutError::from),

@@ -451,3 +451,18 @@ fn a_dash_is_standard_input() {
         world.run(["each", "--job", &name[2..], name, "-", "--", "true"], "a\nb\n").says(0, &["2 done in"]);
     }
 }
+
+/// Off a terminal it is a plain line now and then.
+#[test]
+fn the_time_to_go_is_told_in_plain_lines() {
+    let world = World::new();
+    fs::write(world.path("items"), numbers(40)).unwrap();
+    let args = ["--eta=1ms", "-j1", "--items", "items"];
+    let ran = world.each(&args, "sleep 0.01", "").says(0, &["j: 40 done in"]);
+    let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains(" of 40")).collect();
+    assert!(lines.len() > 2 && lines.iter().all(|line| !line.contains('\u{1b}')), "{ran:?}");
+    assert!(lines.iter().any(|line| line.contains("to go")), "{ran:?}");
+    // Nothing is said of a job that is over before the first line is due.
+    let ran = world.run(["each", "--job", "quick", "--eta", "--", "true"], "a\n").says(0, &["quick: 1 done"]);
+    assert!(!ran.stderr.contains("to go"), "{ran:?}");
+}

@@ -24,7 +24,7 @@ use crate::each::{
 /// Reads the items and hands on those that are to be run.
 pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Result<(), EachError> {
     let failed = |source| EachError::Items { from: input.name.clone(), source };
-    if shared.bar.is_shown() {
+    if shared.bar.draw_every().is_some() {
         count_ahead(shared, input);
     }
     let mut items = Items::new(&input.file, input.separator);
