@@ -74,7 +74,9 @@ pub struct Pace {
     pub first: Duration,
     /// The longest pause.
     pub longest: Duration,
-    /// How long one run waits for the end at most; for ever if `None`.
+    /// How long one run waits for the end at most; for ever if `None`. [`Job::run`] looks at it between two polls: a
+    /// closure that does not return is not cut short, and needs a timeout of its own. [`Job::run_async`] drops a poll
+    /// that takes longer.
     pub timeout: Option<Duration>,
 }
 
