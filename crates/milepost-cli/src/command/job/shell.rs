@@ -63,8 +63,8 @@ impl Shell {
     }
 }
 
-/// All that it prints until it has ended; of one that leaves a job behind which holds its output open, what came before,
-/// and a line at least.
+/// All that it prints until it has ended; of one that leaves a job behind which holds its output open, what came
+/// before, and a line at least.
 fn all(mut stdout: ChildStdout, pid: Pid) -> io::Result<Vec<u8>> {
     // Without one (a kernel before 5.3) the first line is all.
     let end = pidfd_open(pid, PidfdFlags::empty()).ok();
