@@ -174,8 +174,8 @@ impl Signature {
                 .map_err(argument("--idempotency-key"))?;
         }
         let fence = match (args.fence, scope) {
-            (Some(token), _) if token > limits::FENCING_TOKEN_MAX => {
-                let why = format!("token {token} is too high, the highest is {}", limits::FENCING_TOKEN_MAX);
+            (Some(token), _) if token >= limits::FENCING_TOKEN_MAX => {
+                let why = format!("token {token} is too high, the highest is {}", limits::FENCING_TOKEN_MAX - 1);
                 return Err(CliError::Argument { what: "--fence", why });
             }
             (Some(token), Some(scope)) => Some(Fence { scope: scope.clone(), token }),

@@ -29,7 +29,7 @@ use std::{
     fs::File,
     io::{self, IsTerminal, Write},
     os::fd::AsFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     thread,
     time::Duration,
@@ -84,8 +84,8 @@ An item is any bytes but NUL, up to 128 KiB; one that is not UTF-8 shows escaped
 The command sees MILEPOST_ITEM, MILEPOST_JOB and MILEPOST_ATTEMPT; its standard input is empty. An item is done when its \
 command exits with 0. A failed one is kept with its outputs and not run again until --retry-failed. One that has taken longer than --timeout \
 gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed whatever it exits with. After a kill, at most \
-the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs, the second \
-ends that, the third kills it.
+the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs; the second \
+ends that with SIGTERM, and with SIGKILL after --kill-after; a third kills it at once.
 
 With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry.
 
@@ -97,7 +97,7 @@ pub(crate) struct EachArgs {
     /// Commands at a time, or a share of the processors, as 50%.
     #[arg(short = 'j', long, value_name = "N|P%", default_value = "100%")]
     parallel: Parallel,
-    /// Read the items from a file instead of standard input.
+    /// Read the items from a file instead of standard input; `-` is standard input.
     #[arg(long, visible_alias = "input", value_name = "FILE")]
     items: Option<PathBuf>,
     /// Items end with a NUL instead of a line's end, as `find -print0` writes them.
@@ -115,7 +115,7 @@ pub(crate) struct EachArgs {
     /// End a command that takes longer, as 90s or 5min: its item has failed. Each attempt has its own time.
     #[arg(long, value_name = "DURATION", value_parser = timeout)]
     timeout: Option<Duration>,
-    /// Kill a command that has not ended so long after --timeout or --halt asked it to.
+    /// Kill a command that has not ended so long after --timeout, --halt or the second Ctrl-C asked it to.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = time::duration)]
     kill_after: Duration,
     /// When failures end the run: never, soon:N (after N of them nothing more starts), now:N (what runs is ended, too).
@@ -136,6 +136,9 @@ pub(crate) struct EachArgs {
     /// Print each line after its item's name.
     #[arg(long, requires = "print")]
     prefix: bool,
+    /// Say how far it is and how long it takes: on a terminal the bar does anyway, elsewhere a plain line so often.
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = eta)]
+    eta: Option<Duration>,
     /// Print the commands that would run now, and do nothing: nothing is marked, no store is made.
     #[arg(long)]
     dry_run: bool,
@@ -204,6 +207,7 @@ impl EachArgs {
                 (false, _) => Print::Nothing,
             },
             order: if self.keep_order { Order::Input } else { Order::Ends },
+            lines: self.eta,
         }
     }
 
@@ -211,7 +215,7 @@ impl EachArgs {
     fn input(&self) -> Result<Input, EachError> {
         let system = |action| move |source| EachError::System { action, source };
         let separator = if self.null { Separator::Nul } else { Separator::Newline };
-        let (file, name) = match &self.items {
+        let (file, name) = match self.items.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
                 let name = path.display().to_string();
                 match File::open(path) {
@@ -237,6 +241,14 @@ fn timeout(text: &str) -> Result<Duration, String> {
     match time::duration(text) {
         Ok(Duration::ZERO) => Err("no command ends in no time; leave --timeout out to wait for ever".to_owned()),
         Ok(timeout) => Ok(timeout),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn eta(text: &str) -> Result<Duration, String> {
+    match time::duration(text) {
+        Ok(Duration::ZERO) => Err("a line needs some time in between".to_owned()),
+        Ok(every) => Ok(every),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,6 +1,9 @@
 //! [`Out`]: standard output, buffered, with every error told.
 
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::{
+    borrow::Cow,
+    io::{self, BufWriter, IsTerminal, StdoutLock, Write},
+};
 
 use crate::{error::CliError, escape};
 
@@ -9,13 +12,15 @@ use crate::{error::CliError, escape};
 pub(crate) struct Out {
     inner: BufWriter<StdoutLock<'static>>,
     is_terminal: bool,
+    /// Nobody takes what is written, and that is known: what is still held of it is nobody's.
+    is_abandoned: bool,
 }
 
 impl Out {
     pub(crate) fn stdout() -> Out {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        Out { inner: BufWriter::with_capacity(64 << 10, stdout.lock()), is_terminal }
+        Out { inner: BufWriter::with_capacity(64 << 10, stdout.lock()), is_terminal, is_abandoned: false }
     }
 
     /// Whether a person looks at it.
@@ -31,12 +36,27 @@ impl Out {
     /// Writes a value or an output: to the byte, but for a terminal, which must not act on it. There the bytes
     /// are shown escaped, and end with a line's end.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let shown = self.shown(bytes);
+        self.raw(&shown)
+    }
+
+    /// A value or an output as it is written.
+    pub(crate) fn shown<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if !self.is_terminal {
-            return self.raw(bytes);
+            return Cow::Borrowed(bytes);
         }
-        let text = escape::lines(&String::from_utf8_lossy(bytes));
-        self.raw(text.as_bytes())?;
-        if text.is_empty() || text.ends_with('\n') { Ok(()) } else { self.raw(b"\n") }
+        let mut text = escape::lines(&String::from_utf8_lossy(bytes)).to_string();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        Cow::Owned(text.into_bytes())
+    }
+
+    /// Writes bytes as they are, at once; once that has failed, what is held back is no longer an error of anybody's.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let passed = self.inner.write_all(bytes).and_then(|()| self.inner.flush());
+        self.is_abandoned |= passed.is_err();
+        passed
     }
 
     /// Writes bytes and a line end.
@@ -55,6 +75,9 @@ impl Out {
 
     /// Hands on what was written.
     pub(crate) fn flush(&mut self) -> Result<(), CliError> {
+        if self.is_abandoned {
+            return Ok(());
+        }
         self.inner.flush().map_err(CliError::Output)
     }
 }

@@ -247,6 +247,12 @@ impl Engine {
         self.shared().settings.value_bytes_max
     }
 
+    /// Who does its background work: whoever works beside it does as it does.
+    #[must_use]
+    pub fn threads(&self) -> Threads {
+        self.shared().settings.threads
+    }
+
     /// Commits: durable when it returns. Leads the batch itself where nobody else does.
     pub fn commit(&self, request: Request) -> Result<Receipt, CommitError> {
         self.shared().may_commit()?;

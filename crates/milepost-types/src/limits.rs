@@ -47,6 +47,8 @@ pub const PRECONDITIONS_MAX: usize = 1024;
 pub const FENCES_MAX: usize = 1024;
 /// The highest fencing token: leaves room above every attempt number that a scheduler hands out.
 pub const FENCING_TOKEN_MAX: u64 = (1 << 53) - 1;
+/// The highest attempt that a task is opened in: the highest number there is would be the last one for good.
+pub const ATTEMPT_MAX: u32 = u32::MAX - 1;
 /// A leader stops filling a batch past this many bytes; a single larger commit is a batch of its own.
 pub const BATCH_BYTES_MAX: usize = 8 << 20;
 /// Commits that may wait in the queue before the next is refused.

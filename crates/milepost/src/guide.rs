@@ -12,6 +12,10 @@ pub struct Job;
 #[doc = include_str!("../../../docs/guide/step.md")]
 pub struct Step;
 
+/// Which of my many items are done.
+#[doc = include_str!("../../../docs/guide/progress.md")]
+pub struct Progress;
+
 /// What of the past is kept.
 #[doc = include_str!("../../../docs/guide/retention.md")]
 pub struct Retention;

@@ -31,7 +31,7 @@ mod step;
 mod watermark;
 
 use milepost_engine::ENDED_KEY;
-use milepost_types::{ContentType, Key, Receipt, Scope, Writer};
+use milepost_types::{ContentType, Key, Receipt, Scope, Writer, limits};
 
 pub(crate) use self::error::Boxed;
 pub use self::{
@@ -71,13 +71,21 @@ impl Task {
     pub(crate) fn open(store: Store, scope: &Scope, writer: Writer) -> Result<Task> {
         let task =
             Task { store, scope: scope.clone(), claimed: scope.clone(), writer, places: step::Places::default() };
-        if task.writer.attempt_number().is_some() {
-            let claim = task.commit();
+        if let Some(attempt) = task.writer.attempt_number() {
+            limits::check("attempt", "as its number", attempt as usize, 0, limits::ATTEMPT_MAX as usize)?;
+        }
+        if let Some(claim) = task.claim() {
             // A task that is worked on has not ended.
             let has_ended = task.store.get(scope, ENDED_KEY)?.is_some();
             if has_ended { claim.delete(scope, ENDED_KEY) } else { claim }.durable()?;
         }
         Ok(task)
+    }
+
+    /// A commit that says nothing but whose attempt this is, and is refused once there is a newer one; `None` of a
+    /// writer that claims nothing.
+    pub(crate) fn claim(&self) -> Option<CommitBuilder> {
+        self.writer.attempt_number().map(|_| self.commit())
     }
 
     /// The same task at the state of another scope, under the same claim.
@@ -206,9 +214,10 @@ impl Task {
         Progress::new(&self.store, &self.scope, name, options, origin)
     }
 
-    /// The key of a pattern's state of this name, in the task's scope. Checked: not longer than a key may be.
-    pub(crate) fn key(&self, pattern: &str, name: &str) -> Result<Key> {
-        // An empty name is told as one, not as a key that ends with a slash.
+    /// The key of a pattern's state of this name, in the task's scope. Checked: what is wrong is told of the name that
+    /// was given, and of `what` it is, not of the key that it becomes.
+    pub(crate) fn key(&self, pattern: &str, what: &'static str, name: &str) -> Result<Key> {
+        limits::check(what, "bytes", name.len(), 1, limits::KEY_BYTES_MAX - "./".len() - pattern.len())?;
         Key::parse(name)?;
         Ok(Key::parse(&format!(".{pattern}/{name}"))?)
     }

@@ -25,7 +25,7 @@ use shell::Shell;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The commands of `job run` are run by sh:
-  --submit  starts the job under the name $MILEPOST_TOKEN, and prints the id that it has got
+  --submit  starts the job under the name $MILEPOST_TOKEN, and prints the id that it has got, as one line
   --find    prints the id of the job of $MILEPOST_TOKEN; nothing if there is none
   --poll    prints of job $MILEPOST_ID: pending STATUS, finished RESULT, failed WHY or cancelled
 One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time.
@@ -148,8 +148,8 @@ fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(
     let job = job.pace(Pace { first: args.every, longest: args.longest, timeout: args.timeout });
     let shell = Shell::new(args.timeout);
     let result = job.run(
-        |token| one_line(shell.run(&args.submit, &[("MILEPOST_TOKEN", token)])?).ok_or("it printed no id".to_owned()),
-        |token| Ok(one_line(shell.run(&args.find, &[("MILEPOST_TOKEN", token)])?)),
+        |token| one_line(&shell.run(&args.submit, &[("MILEPOST_TOKEN", token)])?)?.ok_or("it printed no id".to_owned()),
+        |token| one_line(&shell.run(&args.find, &[("MILEPOST_TOKEN", token)])?),
         |id| match shell.run(&args.poll, &[("MILEPOST_ID", id)]) {
             Ok(output) => polled(&output),
             // Killed in the midst of it. That the time is over is the run's to say.
@@ -209,10 +209,13 @@ fn last_status(job: &Job) -> String {
     job.get().ok().flatten().and_then(|record| record.status).unwrap_or_default()
 }
 
-/// What a command has printed, if it has printed anything.
-fn one_line(output: Vec<u8>) -> Option<String> {
-    let text = String::from_utf8_lossy(&output).trim().to_owned();
-    Some(text).filter(|text| !text.is_empty())
+/// The line that a command has printed, if it has printed anything. Of more than one nobody knows which is the id.
+fn one_line(output: &[u8]) -> Result<Option<String>, String> {
+    let text = String::from_utf8_lossy(output).trim().to_owned();
+    if text.lines().count() > 1 {
+        return Err(format!("it printed more than one line: {text:?}"));
+    }
+    Ok(Some(text).filter(|text| !text.is_empty()))
 }
 
 fn polled(output: &[u8]) -> Result<Polled, String> {

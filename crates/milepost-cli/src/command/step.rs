@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io::{Read, Write},
+    io::{self, Read},
     os::unix::{ffi::OsStrExt, process::ExitStatusExt},
     process::{Command, ExitCode, Stdio},
 };
@@ -26,8 +26,8 @@ use crate::{
 /// or is killed runs again the next time. The same name with other words is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The command's output goes through, and is recorded up to the limit of a value (16 MiB); its errors go through. The store is \
-held while it runs.
+The command's output goes through, and is recorded up to the limit of a value (16 MiB); its errors go through. Where nobody \
+reads the output any more, as with `| head -1`, the command still runs to its end and is recorded. The store is held while it runs.
 
 Exit codes:
   the command's own: also when it is a recorded one that is printed
@@ -77,13 +77,13 @@ struct Finished {
 #[derive(Debug, thiserror::Error)]
 enum Unfinished {
     #[error("it can't be started: {0}")]
-    NotStarted(std::io::Error),
+    NotStarted(io::Error),
     #[error("exit {0}")]
     Exit(u8),
     #[error("killed by signal {0}")]
     Signal(u8),
-    #[error("its output can't be passed on: {0}")]
-    Output(std::io::Error),
+    #[error("its output can't be read: {0}")]
+    Output(io::Error),
     #[error("its output has more than {} bytes, which can't be recorded", limits::VALUE_BYTES_MAX)]
     TooLong,
 }
@@ -117,49 +117,75 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
             replayed => drop(replayed?),
         }
     }
-    let (mut ran, mut code) = (false, 0);
+    let (mut ran, mut code, mut unheard) = (false, 0, None);
     let finished = task.step(step, || {
         ran = true;
-        execute(&args, out).inspect_err(|error| code = error.code())
+        execute(&args, out, &mut unheard).inspect_err(|error| code = error.code())
     });
     let finished = match finished {
         Err(error) if error.kind() == ErrorKind::Caller => {
             say(&error.to_string());
-            store.close()?;
-            return Ok(ExitCode::from(code));
+            None
         }
-        other => other?,
+        other => Some(other?),
     };
     store.close()?;
-    if !ran {
-        out.bytes(&finished.output)?;
+    if let Some(finished) = finished {
+        code = finished.status;
+        if !ran {
+            let shown = out.shown(&finished.output);
+            unheard = out.pass(&shown).err();
+        }
     }
-    Ok(ExitCode::from(finished.status))
+    // Who has had enough, as `head` has, is not told so.
+    if let Some(error) = unheard.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        say(&CliError::Output(error).to_string());
+    }
+    Ok(ExitCode::from(code))
 }
 
-/// Runs the command, its output going through.
-fn execute(args: &StepArgs, out: &mut Out) -> Result<Finished, Unfinished> {
+/// Runs the command, its output going through. Where nobody takes that any more, it is recorded all the same: the
+/// command goes on to its end, and is waited for.
+fn execute(args: &StepArgs, out: &mut Out, unheard: &mut Option<io::Error>) -> Result<Finished, Unfinished> {
     let mut command = Command::new(&args.command[0]);
     let mut child = command.args(&args.command[1..]).stdout(Stdio::piped()).spawn().map_err(Unfinished::NotStarted)?;
     let mut stdout = child.stdout.take().expect("it is piped");
-    let (mut output, mut buffer) = (Vec::new(), [0; 16 << 10]);
-    loop {
-        let count = stdout.read(&mut buffer).map_err(Unfinished::Output)?;
-        if count == 0 {
-            break;
-        }
-        out.write_all(&buffer[..count]).and_then(|()| Write::flush(out)).map_err(Unfinished::Output)?;
-        // What is too long is kept so far that it is seen to be.
-        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
-        output.extend_from_slice(&buffer[..count.min(room)]);
-    }
+    let mut output = Vec::new();
+    let read = pass_on(&mut stdout, out, unheard, &mut output);
+    // Before the wait: a command whose output is read no more must not wait for that itself.
+    drop(stdout);
     let status = child.wait().map_err(Unfinished::Output)?;
+    read.map_err(Unfinished::Output)?;
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match (status.code().map(byte), status.signal().map(byte)) {
         (Some(code), _) if code != 0 && !args.accept.contains(&code) => Err(Unfinished::Exit(code)),
         (Some(_), _) if output.len() > limits::VALUE_BYTES_MAX => Err(Unfinished::TooLong),
         (Some(status), _) => Ok(Finished { status, output: Bytes(output) }),
         (None, signal) => Err(Unfinished::Signal(signal.unwrap_or_default())),
+    }
+}
+
+/// Reads what the command prints to its end, keeps it, and writes it on until that fails: with what, says `unheard`.
+fn pass_on(
+    stdout: &mut impl Read,
+    out: &mut Out,
+    unheard: &mut Option<io::Error>,
+    output: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let count = match stdout.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if unheard.is_none() {
+            *unheard = out.pass(&buffer[..count]).err();
+        }
+        // What is too long is kept so far that it is seen to be.
+        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
+        output.extend_from_slice(&buffer[..count.min(room)]);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 A value is an integer if it looks like one, else a time if it looks like one, else text; --as says otherwise. A watermark \
-keeps the type that it was given first.
+keeps the type that it was given first. A number that does not fit into 64 bits is refused unless --as text makes it text.
 
 Examples:
   milepost watermark advance asset/orders id 4711
@@ -180,11 +180,24 @@ fn mark(what: &'static str, given: &str, kind: Option<Kind>) -> Result<AnyMark, 
         }
         Some(Kind::Timestamp) => timestamp().map_err(|error| CliError::Time { what, error }),
         Some(Kind::Text) => Ok(AnyMark::Text(given.to_owned())),
-        None => Ok(integer()
-            .ok()
-            .or_else(|| looks_like_time().then(timestamp)?.ok())
-            .unwrap_or_else(|| AnyMark::Text(given.to_owned()))),
+        None => match integer() {
+            Ok(mark) => Ok(mark),
+            // As text it would stand below numbers that are smaller.
+            Err(_) if is_all_digits(given) => {
+                let why = format!("{given:?} is a number that does not fit into 64 bits; with --as text it is text");
+                Err(CliError::Argument { what, why })
+            }
+            Err(_) => {
+                let time = looks_like_time().then(timestamp).and_then(Result::ok);
+                Ok(time.unwrap_or_else(|| AnyMark::Text(given.to_owned())))
+            }
+        },
     }
+}
+
+fn is_all_digits(given: &str) -> bool {
+    let digits = given.strip_prefix(['-', '+']).unwrap_or(given);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 struct MarkRow {

@@ -34,6 +34,7 @@ struct Counts {
     failed: u64,
     repeated: u64,
     refused: u64,
+    empty: u64,
 }
 
 impl DryRun<'_> {
@@ -67,6 +68,7 @@ impl DryRun<'_> {
                 }
             }
         }
+        counts.empty = items.empty();
         out.flush()?;
         say(&format!("dry run of {}: {}; nothing was run or written", Escaped(self.job), counts.text()));
         Ok(if counts.refused > 0 { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
@@ -81,6 +83,7 @@ impl Counts {
             (self.failed, "failed before"),
             (self.repeated, "repeated in the input"),
             (self.refused, "refused"),
+            (self.empty, "empty in the input"),
         ];
         for (number, name) in others.iter().filter(|(number, _)| *number > 0) {
             text.push_str(&format!(", {} {name}", count(*number)));

@@ -65,13 +65,15 @@ pub(crate) struct Items<R> {
     input: BufReader<R>,
     separator: Separator,
     line: u64,
+    /// Lines that were left out because nothing is in them.
+    empty: u64,
     item: Vec<u8>,
 }
 
 impl<R: Read> Items<R> {
     /// Reads items from `input`.
     pub(crate) fn new(input: R, separator: Separator) -> Items<R> {
-        Items { input: BufReader::with_capacity(64 << 10, input), separator, line: 0, item: Vec::new() }
+        Items { input: BufReader::with_capacity(64 << 10, input), separator, line: 0, empty: 0, item: Vec::new() }
     }
 
     /// The next item; `None` at the end.
@@ -83,7 +85,13 @@ impl<R: Read> Items<R> {
                 let item = check(&self.item, bytes, self.separator);
                 return Ok(Some(Found { line: self.line, item }));
             }
+            self.empty += 1;
         }
+    }
+
+    /// How many lines were empty so far, and left out.
+    pub(crate) fn empty(&self) -> u64 {
+        self.empty
     }
 
     /// Reads up to the next separator, keeping no more than a byte beyond an item; the whole length, or `None` at the

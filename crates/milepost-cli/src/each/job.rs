@@ -69,6 +69,8 @@ pub(super) struct Job {
     items: Progress,
     /// The commit that began this run; marks before it are of earlier runs.
     began: Seq,
+    /// How many items were done and failed then.
+    before: (u64, u64),
 }
 
 impl Job {
@@ -98,13 +100,15 @@ impl Job {
             // Before the new command is said: killed in between, nothing is done by a command that is not named.
             items.reset_all()?;
         }
+        let summary = items.summary()?;
         let record =
             serde_json::to_vec(&RunRecord { command: command.to_vec(), run }).expect("strings and numbers are JSON");
         let json = SetOptions { content_type: Some(ContentType::JSON), ..SetOptions::default() };
         let receipt = store.commit().writer(writer).set_with(&jobs, RUN, &record, &json).durable()?;
         let handover =
             Handover::create(&path, receipt.seq, name).map_err(|source| EachError::Handover { path, source })?;
-        Ok((Job { store, task, items, began: receipt.seq }, handover))
+        let before = (summary.done, summary.failed);
+        Ok((Job { store, task, items, began: receipt.seq, before }, handover))
     }
 
     /// What is known of an item.
@@ -115,6 +119,16 @@ impl Job {
     /// Says how many items there are; kept with the marks that follow.
     pub(super) fn expect_total(&self, items: u64) {
         self.items.expect_total(items);
+    }
+
+    /// How many items earlier runs have done.
+    pub(super) fn done_before(&self) -> u64 {
+        self.before.0
+    }
+
+    /// How many have failed in earlier runs.
+    pub(super) fn failed_before(&self) -> u64 {
+        self.before.1
     }
 
     /// Whether a mark is of this run.
@@ -130,6 +144,8 @@ impl Job {
 
     /// Ends a run whose marks are all durable: nothing is left to take over. The store is closed.
     pub(super) fn end(&self) -> Result<(), EachError> {
+        // How many items there are may have been found out behind the last mark.
+        self.items.flush()?;
         let path = handover_path(&self.store);
         std::fs::remove_file(&path).map_err(|source| EachError::Handover { path, source })?;
         Ok(self.store.close()?)

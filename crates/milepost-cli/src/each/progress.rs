@@ -1,7 +1,7 @@
 //! What a run has done so far: counters that every thread adds to, and the bar that shows them.
 //!
 //! Invariant: the bar is drawn by the thread that waits for the end, at most ten times a second, and on a terminal
-//! only; the threads that run commands only count.
+//! only, elsewhere as plain lines; the threads that run commands only count.
 //!
 //! Knows nothing of stores and processes.
 
@@ -38,6 +38,8 @@ pub(super) struct Counters {
     pub(super) failed_before: AtomicU64,
     /// No items.
     pub(super) refused: AtomicU64,
+    /// Empty lines of the input, which are left out.
+    pub(super) empty: AtomicU64,
     /// Items in all, once it is known.
     total: AtomicU64,
     failures: Mutex<Vec<Failure>>,
@@ -67,6 +69,7 @@ impl Counters {
             repeated: AtomicU64::new(0),
             failed_before: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            empty: AtomicU64::new(0),
             total: AtomicU64::new(TOTAL_UNKNOWN),
             failures: Mutex::default(),
             began: Instant::now(),
@@ -96,6 +99,11 @@ impl Counters {
         read(&self.failed) + read(&self.failed_before) + read(&self.refused) > 0
     }
 
+    /// What was read and is no item of its own.
+    pub(super) fn no_items(&self) -> u64 {
+        read(&self.repeated) + read(&self.refused)
+    }
+
     fn seen(&self) -> u64 {
         [&self.done, &self.failed, &self.skipped, &self.repeated, &self.failed_before, &self.refused]
             .map(read)
@@ -112,6 +120,7 @@ impl Counters {
             (&self.failed_before, "failed before"),
             (&self.repeated, "repeated in the input"),
             (&self.refused, "refused"),
+            (&self.empty, "empty in the input"),
         ];
         for (counter, name) in others {
             if read(counter) > 0 {
@@ -156,37 +165,69 @@ impl Counters {
     }
 }
 
-/// The bar on a terminal; elsewhere nothing but the lines that are said.
+/// How far it is, for who looks: the bar on a terminal; elsewhere a plain line now and then if that was asked for, or
+/// nothing but the lines that are said.
 pub(super) struct Bar {
-    bar: Option<ProgressBar>,
+    shown: Shown,
+    job: String,
     has_total: Mutex<bool>,
 }
 
+enum Shown {
+    Bar(ProgressBar),
+    Lines { every: Duration },
+    Nothing,
+}
+
 impl Bar {
-    pub(super) fn new(job: &str) -> Bar {
-        let bar = io::stderr().is_terminal().then(|| {
-            // Redrawn by hand from the counters, so the target's own limit only has to stay out of the way.
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
-            bar.set_style(style("{spinner} {prefix}: {msg}"));
-            bar.set_prefix(Escaped(job).to_string());
-            bar
-        });
-        Bar { bar, has_total: Mutex::new(false) }
+    /// With `lines`, so often a line is said where there is no terminal.
+    pub(super) fn new(job: &str, lines: Option<Duration>) -> Bar {
+        let job = Escaped(job).to_string();
+        let shown = match lines {
+            _ if io::stderr().is_terminal() => {
+                // Redrawn by hand from the counters, so the target's own limit only has to stay out of the way.
+                let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(20));
+                bar.set_style(style("{spinner} {prefix}: {msg}"));
+                bar.set_prefix(job.clone());
+                Shown::Bar(bar)
+            }
+            Some(every) => Shown::Lines { every },
+            None => Shown::Nothing,
+        };
+        Bar { shown, job, has_total: Mutex::new(false) }
     }
 
-    pub(super) fn is_shown(&self) -> bool {
-        self.bar.is_some()
+    /// How often it is to be drawn, if it is shown at all.
+    pub(super) fn draw_every(&self) -> Option<Duration> {
+        match &self.shown {
+            Shown::Bar(_) => Some(DRAW_EVERY),
+            Shown::Lines { every } => Some(*every),
+            Shown::Nothing => None,
+        }
     }
 
     /// Draws what the counters say.
     pub(super) fn draw(&self, counters: &Counters) {
-        let Some(bar) = &self.bar else { return };
-        let (seen, total) = (counters.seen(), read(&counters.total));
+        let (seen, total) = (counters.seen(), Some(read(&counters.total)).filter(|total| *total != TOTAL_UNKNOWN));
         let ran = read(&counters.done) + read(&counters.failed);
-        let seconds = counters.began.elapsed().as_secs_f64();
-        let rate = ran as f64 / seconds.max(0.001);
+        let rate = ran as f64 / counters.began.elapsed().as_secs_f64().max(0.001);
         let mut message = format!("{}, {rate:.1}/s", counters.counts());
-        if total != TOTAL_UNKNOWN {
+        if let Some(total) = total.filter(|total| ran > 0 && *total > seen) {
+            let left = Duration::from_secs_f64((total - seen) as f64 / rate.max(1e-6));
+            message.push_str(&format!(", {} to go", text::duration(left)));
+        }
+        match (&self.shown, total) {
+            (Shown::Bar(bar), total) => self.draw_bar(bar, seen, total, message),
+            (Shown::Lines { .. }, Some(total)) => {
+                self.say(&format!("{}: {} of {}: {message}", self.job, count(seen), count(total.max(seen))));
+            }
+            (Shown::Lines { .. }, None) => self.say(&format!("{}: {message}", self.job)),
+            (Shown::Nothing, _) => {}
+        }
+    }
+
+    fn draw_bar(&self, bar: &ProgressBar, seen: u64, total: Option<u64>, message: String) {
+        if let Some(total) = total {
             let mut has_total = self.has_total.lock();
             if !*has_total {
                 *has_total = true;
@@ -194,10 +235,6 @@ impl Bar {
             }
             bar.set_length(total.max(seen));
             bar.set_position(seen);
-            if ran > 0 && total > seen {
-                let left = Duration::from_secs_f64((total - seen) as f64 / rate.max(1e-6));
-                message.push_str(&format!(", {} to go", text::duration(left)));
-            }
         }
         bar.set_message(message);
         bar.tick();
@@ -212,15 +249,15 @@ impl Bar {
 
     /// Does something with the bar out of the way.
     pub(super) fn aside<R>(&self, act: impl FnOnce() -> R) -> R {
-        match &self.bar {
-            Some(bar) => bar.suspend(act),
-            None => act(),
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(act),
+            Shown::Lines { .. } | Shown::Nothing => act(),
         }
     }
 
     /// Takes the bar away.
     pub(super) fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Shown::Bar(bar) = &self.shown {
             bar.finish_and_clear();
         }
     }

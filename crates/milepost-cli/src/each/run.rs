@@ -41,8 +41,8 @@ use super::{
     items::Separator,
     job::Job,
     marks::Marks,
-    progress::{Bar, Counters, DRAW_EVERY},
-    text::{Escaped, count},
+    progress::{Bar, Counters},
+    text::{self, Escaped, count},
 };
 
 /// Items that are read ahead; the long ones among them have a budget beside.
@@ -62,10 +62,12 @@ pub(super) struct Plan {
     pub(super) time_limit: Option<TimeLimit>,
     pub(super) failed_before: FailedBefore,
     pub(super) halt: Halt,
-    /// How long what is ended by `halt` may take over its end.
+    /// How long what is ended by `halt` or by an interrupt may take over its end.
     pub(super) grace: Duration,
     pub(super) print: Print,
     pub(super) order: Order,
+    /// How often to say how far it is where there is no terminal.
+    pub(super) lines: Option<Duration>,
 }
 
 /// How often a failing item is run again within a run, and after which pause.
@@ -160,7 +162,7 @@ pub(super) fn run(job: Job, handover: Handover, plan: Plan, input: Input) -> Res
     let (queue, items) = bounded(READ_AHEAD_ITEMS);
     let (stop, stopped) = bounded(0);
     let shared = Arc::new(Shared {
-        bar: Bar::new(&plan.job),
+        bar: Bar::new(&plan.job, plan.lines),
         printer: Printer::new(plan.print, plan.order).map_err(EachError::Print)?,
         slots: (0..plan.slots).map(|_| Slot::default()).collect(),
         job,
@@ -242,12 +244,12 @@ impl Shared {
         let mut kill_at = None;
         let mut drawn = Instant::now();
         while ended < self.slots.len() {
-            if self.bar.is_shown() && drawn.elapsed() >= DRAW_EVERY {
+            if self.bar.draw_every().is_some_and(|every| drawn.elapsed() >= every) {
                 self.bar.draw(&self.counters);
                 drawn = Instant::now();
             }
             let before = asked;
-            match self.next_event(happened, kill_at) {
+            match self.next_event(happened, kill_at, drawn) {
                 Err(_) if kill_at.is_some_and(|at| Instant::now() >= at) => asked = 3,
                 Err(_) => {}
                 Ok(Event::SlotEnded) => ended += 1,
@@ -259,7 +261,6 @@ impl Shared {
                 Ok(Event::Halt) => {
                     let is_now = matches!(self.plan.halt, Halt::Now(_));
                     asked = asked.max(if is_now { 2 } else { 1 });
-                    kill_at = if is_now { Instant::now().checked_add(self.plan.grace) } else { None };
                 }
                 Ok(Event::Signal(number)) => {
                     signal.get_or_insert(number);
@@ -270,25 +271,29 @@ impl Shared {
                 // Wakes the slots that wait for an item.
                 stop.take();
                 self.end(asked);
-            }
-            if asked > 2 {
-                kill_at = None;
+                // Once they are being ended, however that was asked for: what does not end in time is killed.
+                kill_at = if asked == 2 { Instant::now().checked_add(self.plan.grace) } else { None };
             }
         }
         (signal, failure)
     }
 
     /// The next that happens; an error when the bar is to be drawn or what runs is to be killed.
-    fn next_event(&self, happened: &Receiver<Event>, kill_at: Option<Instant>) -> Result<Event, RecvTimeoutError> {
+    fn next_event(
+        &self,
+        happened: &Receiver<Event>,
+        kill_at: Option<Instant>,
+        drawn: Instant,
+    ) -> Result<Event, RecvTimeoutError> {
         let kill = kill_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let draw = self.bar.is_shown().then_some(DRAW_EVERY);
+        let draw = self.bar.draw_every().map(|every| every.saturating_sub(drawn.elapsed()));
         match kill.into_iter().chain(draw).min() {
             Some(wait) => happened.recv_timeout(wait),
             None => happened.recv().map_err(RecvTimeoutError::from),
         }
     }
 
-    /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, then kills them.
+    /// Ends the run: asked once, it lets the running commands finish, asked again it ends them, and then kills them.
     fn end(&self, asked: u32) {
         let signal = match asked {
             0 | 1 => {
@@ -297,7 +302,9 @@ impl Shared {
                 return;
             }
             2 => {
-                self.bar.say("milepost: ending the running commands (Ctrl-C kills them)");
+                let grace = text::duration(self.plan.grace);
+                let words = "milepost: ending the running commands";
+                self.bar.say(&format!("{words}; what has not ended in {grace} is killed (Ctrl-C kills at once)"));
                 Signal::TERM
             }
             _ => Signal::KILL,

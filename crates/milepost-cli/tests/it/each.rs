@@ -305,9 +305,7 @@ fn an_item_that_stands_twice_in_the_input_runs_once() {
     let script = r#"echo "$1" >> log; [ "$1" != bad ]"#;
     let input = "a\nbad\n".repeat(500);
     world.each(&["-j4"], script, &input).says(1, &["1 done, 1 failed, 998 repeated in the input"]);
-    world
-        .each(&["-j4", "--retry-failed"], script, &input)
-        .says(1, &["0 done, 1 failed, 500 done before, 499 repeated"]);
+    world.each(&["-j4", "--retry-failed"], script, &input).says(1, &["0 done, 1 failed, 1 done before, 998 repeated"]);
     assert_eq!(world.lines("log").len(), 3);
 }
 
@@ -315,7 +313,7 @@ fn an_item_that_stands_twice_in_the_input_runs_once() {
 fn nothing_to_do_is_no_failure() {
     let world = World::new();
     world.each(&[], "exit 1", "").says(0, &["j: 0 done in"]);
-    world.each(&[], "exit 1", "\n\n\n").says(0, &["j: 0 done in"]);
+    world.each(&[], "exit 1", "\n\n\n").says(0, &["j: 0 done, 3 empty in the input in"]);
     // Nothing was marked, so another command is no other job.
     world.each(&[], "exit 0", "a\n").says(0, &["1 done"]);
 }
@@ -425,4 +423,46 @@ fn progress_shows_how_far_each_job_is() {
     // Nothing is left: it does not wait.
     assert_eq!(shown(&["progress", "--watch"]).lines().count(), table.lines().count());
     assert_eq!(shown(&["progress", "task"]).lines().filter(|line| line.contains("each/j")).count(), 0);
+}
+
+/// A finished job is at 100 %, however its input looks: what stands in it twice is one item, what is refused is none.
+#[test]
+fn a_finished_job_has_nothing_left() {
+    let world = World::new();
+    let input = b"a\n\nb\na\0b\na\n\n";
+    world.each(&[], "exit 0", input).says(1, &["2 done, 1 repeated in the input, 1 refused, 2 empty in the input in"]);
+    for _ in 0..2 {
+        let rows = world.run(["progress", "-o", "jsonl"], "").says(0, &[]).stdout;
+        let row = String::from_utf8(rows).unwrap();
+        assert!(row.contains(r#""total":2,"done":2"#) && row.contains(r#""left":0"#), "{row}");
+        // It ends by itself.
+        world.run(["progress", "--watch", "-o", "jsonl"], "").says(0, &[]);
+        world.each(&[], "exit 0", input).says(1, &["0 done, 2 done before, 1 repeated in the input, 1 refused"]);
+    }
+    world
+        .each(&["--dry-run"], "exit 0", input)
+        .says(1, &["2 done before, 1 repeated in the input, 1 refused, 2 empty in the input;"]);
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let world = World::new();
+    for name in ["--items", "--input"] {
+        world.run(["each", "--job", &name[2..], name, "-", "--", "true"], "a\nb\n").says(0, &["2 done in"]);
+    }
+}
+
+/// Off a terminal it is a plain line now and then.
+#[test]
+fn the_time_to_go_is_told_in_plain_lines() {
+    let world = World::new();
+    fs::write(world.path("items"), numbers(40)).unwrap();
+    let args = ["--eta=1ms", "-j1", "--items", "items"];
+    let ran = world.each(&args, "sleep 0.01", "").says(0, &["j: 40 done in"]);
+    let lines: Vec<&str> = ran.stderr.lines().filter(|line| line.contains(" of 40")).collect();
+    assert!(lines.len() > 2 && lines.iter().all(|line| !line.contains('\u{1b}')), "{ran:?}");
+    assert!(lines.iter().any(|line| line.contains("to go")), "{ran:?}");
+    // Nothing is said of a job that is over before the first line is due.
+    let ran = world.run(["each", "--job", "quick", "--eta", "--", "true"], "a\n").says(0, &["quick: 1 done"]);
+    assert!(!ran.stderr.contains("to go"), "{ran:?}");
 }

@@ -256,3 +256,76 @@ fn a_format_that_is_not_there_is_refused() {
     }
     assert!(fs::read_dir(world.dir()).unwrap().next().is_none(), "nothing was done");
 }
+
+/// Where nobody takes the output any more the command still runs to its end, is recorded, and says how it ended.
+#[test]
+fn a_step_without_a_listener_is_recorded() {
+    let script = "i=0; while [ $i -lt 200 ]; do echo $i xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; i=$((i+1)); done; \
+                  echo over >> ended; exit 3";
+    for full in [false, true] {
+        let world = World::new();
+        let args = ["step", "long", "--accept", "3", "--", "sh", "-c", script];
+        for run in 0..2 {
+            let mut command = world.command(args);
+            if full {
+                command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+            }
+            let mut child = command.spawn().unwrap();
+            drop(child.stdout.take());
+            let ran = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+            assert_eq!(ran.status.code(), Some(3), "{said}");
+            assert_eq!(said.contains("can't write to standard output"), full, "{said}");
+            assert_eq!(fs::read_to_string(world.dir().join("ended")).unwrap(), "over\n", "run {run}");
+        }
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.text().lines().count()), (Some(3), 200));
+    }
+}
+
+/// FAULTS: the highest attempt would be the last one for good.
+#[test]
+fn the_highest_attempt_is_refused() {
+    let world = World::new();
+    for args in [
+        &["step", "a", "--attempt", "4294967295", "--", "true"][..],
+        &["watermark", "advance", "asset/o", "id", "1", "--attempt", "4294967295"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("attempt has 4294967295 as its number, allowed are 0 to 4294967294"), "{ran:?}");
+    }
+    let ran = world.run(["set", "a", "k", "v", "--fence", "9007199254740991"]);
+    assert!(ran.code == Some(2) && ran.stderr.contains("the highest is 9007199254740990"), "{ran:?}");
+}
+
+/// A number that is none of ours does not become text, whose order is another one.
+#[test]
+fn a_number_that_does_not_fit_is_refused() {
+    let world = World::new();
+    for number in ["99999999999999999999", "-99999999999999999999", "+99999999999999999999"] {
+        let ran = world.run(["watermark", "advance", "asset/o", "new", "--as", "integer", "--", number]);
+        assert!(ran.code == Some(2) && ran.stderr.contains("is no integer"), "{ran:?}");
+        let ran = world.run(["watermark", "advance", "asset/o", "new", "--", number]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        let said = format!("VALUE: {number:?} is a number that does not fit into 64 bits; with --as text it is text");
+        assert!(ran.stderr.contains(&said), "{ran:?}");
+    }
+    world.ok(["watermark", "advance", "asset/o", "new", "99999999999999999999", "--as", "text"]);
+    world.ok(["watermark", "advance", "asset/o", "version", "1.2"]);
+}
+
+/// An id is one line: what else is printed is no part of it, and which line is the id nobody knows.
+#[test]
+fn a_submit_that_prints_two_lines_is_refused() {
+    let world = World::new();
+    for (submit, find) in [("printf '1\\n2\\n'", "true"), ("true", "printf '1\\n2\\n'"), ("printf '1\\n2'", "true")] {
+        let args = ["job", "run", "two", "--submit", submit, "--find", find, "--poll", "echo finished"];
+        // The first time there is nothing to be found.
+        world.run(args);
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(10), "{ran:?}");
+        assert!(ran.stderr.contains("it printed more than one line"), "{ran:?}");
+        assert!(!world.ok(["job", "get", "two", "-o", "jsonl"]).contains(r#""id""#));
+    }
+}

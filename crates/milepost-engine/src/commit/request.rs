@@ -86,7 +86,9 @@ impl Request {
     pub fn fence(mut self, scope: &Scope, token: u64) -> Result<Request, CommitError> {
         self.not_reserved(scope.as_str())?;
         let number = usize::try_from(token).unwrap_or(usize::MAX);
-        limits::check("fencing token", "as its number", number, 0, limits::FENCING_TOKEN_MAX as usize)?;
+        // The highest of all would be the last one for good: only what was committed once may have it.
+        let most = limits::FENCING_TOKEN_MAX - u64::from(!self.is_recorded);
+        limits::check("fencing token", "as its number", number, 0, most as usize)?;
         limits::check("commit", "fences", self.meta.fences.len() + 1, 0, limits::FENCES_MAX)?;
         self.meta.fences.push(Fence { scope: scope.clone(), token });
         Ok(self)

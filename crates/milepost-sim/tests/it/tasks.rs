@@ -1,6 +1,8 @@
 //! The task patterns while the power goes off at any operation of the disk. A watermark never goes back, a remote side
 //! sees one job, no result of a step changes.
 
+mod progress; // no item is lost, none done twice
+
 use std::collections::BTreeMap;
 
 use milepost::{

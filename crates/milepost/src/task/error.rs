@@ -127,6 +127,16 @@ pub enum TaskError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// A result, an error or a status of the remote side is larger than a value may be.
+    #[error(
+        "what the remote side says of job {name} can't be recorded: {source}; keep it elsewhere and return where it is"
+    )]
+    JobTooLarge {
+        /// Which.
+        name: String,
+        /// The limit.
+        source: Boxed,
+    },
     /// The same job is being run by this process already.
     #[error("job {name} of scope {scope} is being run by this process already")]
     JobRunning {
@@ -247,6 +257,7 @@ impl TaskError {
             TaskError::StepTwice { .. }
             | TaskError::StepUnrecordable { .. }
             | TaskError::StepTooLarge { .. }
+            | TaskError::JobTooLarge { .. }
             | TaskError::NoStep { .. } => ErrorKind::Invalid,
         }
     }

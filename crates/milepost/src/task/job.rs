@@ -25,8 +25,10 @@
 //! anything is polled. So whoever finds an intent alone asks for its token first, and submits only what the remote side
 //! does not know. One run of a process at a time works on a job.
 //!
-//! What no record can prevent: an older attempt that is still alive may be in the middle of its submit while a newer
-//! one finds the intent. Where the remote side takes the token as its idempotency key, that is harmless too.
+//! An attempt that is no longer the newest is refused before it submits or cancels: a commit that only claims goes
+//! before either. What no record can prevent: an older attempt may have passed that and be in the middle of its submit
+//! while a newer one finds the intent. Where the remote side takes the token as its idempotency key, that is harmless
+//! too.
 
 mod one_at_a_time;
 mod protocol;
@@ -72,7 +74,9 @@ pub struct Pace {
     pub first: Duration,
     /// The longest pause.
     pub longest: Duration,
-    /// How long one run waits for the end at most; for ever if `None`.
+    /// How long one run waits for the end at most; for ever if `None`. [`Job::run`] looks at it between two polls: a
+    /// closure that does not return is not cut short, and needs a timeout of its own. [`Job::run_async`] drops a poll
+    /// that takes longer.
     pub timeout: Option<Duration>,
 }
 
@@ -159,7 +163,7 @@ impl Task {
         Ok(Job {
             task: self.clone(),
             name: name.to_owned(),
-            key: self.key(JOB, name)?,
+            key: self.key(JOB, "name of a job", name)?,
             request: None,
             pace: Pace::default(),
             restart_if_changed: false,
@@ -252,6 +256,7 @@ impl Job {
         loop {
             match protocol.next()? {
                 Act::Record(commit) => protocol.recorded(commit.durable())?,
+                Act::Claim(commit) => protocol.claimed(commit.durable())?,
                 Act::Find { token } => protocol.found(find(&token).map_err(|error| self.caller("find", error))?),
                 Act::Submit { token } => {
                     protocol.submitted(submit(&token).map_err(|error| self.caller("submit", error))?);
@@ -302,6 +307,7 @@ impl Job {
         loop {
             match protocol.next()? {
                 Act::Record(commit) => protocol.recorded(commit.submit()?.await)?,
+                Act::Claim(commit) => protocol.claimed(commit.submit()?.await)?,
                 Act::Find { token } => protocol.found(find(token).await.map_err(|error| self.caller("find", error))?),
                 Act::Submit { token } => {
                     protocol.submitted(submit(token).await.map_err(|error| self.caller("submit", error))?);
@@ -343,6 +349,10 @@ impl Job {
             let found = self.task.record::<JobRecord>(JOB, &self.key)?;
             let Some(record) = found.record.filter(|record| !record.has_ended()) else { return Ok(()) };
             if let Some(cancel) = cancel.take() {
+                // What was read may be that of a newer attempt, which a zombie must not touch on the remote side.
+                if let Some(claim) = self.task.claim() {
+                    claim.durable()?;
+                }
                 cancel(&record).map_err(|error| self.caller("cancel", error))?;
             }
             let record = JobRecord { state: JobState::Cancelled, ..record };
@@ -381,7 +391,13 @@ impl Job {
     }
 
     fn write(&self, version: Seq, record: &JobRecord) -> Result<crate::CommitBuilder> {
-        self.task.write_record(JOB, &self.key, version, record)
+        let commit = self.task.write_record(JOB, &self.key, version, record)?;
+        match commit.refusal() {
+            Some(source) => {
+                Err(TaskError::JobTooLarge { name: self.name.clone(), source: source.to_string().into() }.into())
+            }
+            None => Ok(commit),
+        }
     }
 
     fn caller<E: Into<Boxed>>(&self, part: &str, error: E) -> crate::Error {

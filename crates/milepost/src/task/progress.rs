@@ -68,7 +68,7 @@ pub struct Progress(Arc<Handle>);
 /// The last one that goes makes the rest durable.
 struct Handle {
     shared: Arc<Shared>,
-    /// Commits batches as they fill and as time passes. Started with the first mark.
+    /// Commits batches as they fill and as time passes. Started with the first mark, where the engine has threads.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -228,10 +228,13 @@ impl Progress {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn flush(&self) -> Result<()> {
-        self.shared().flush()
+        self.shared().flush()?;
+        self.shared().settle_total()
     }
 
-    /// Says how many items there are. A list that knows its length says so by itself.
+    /// Says how many items there are, whatever lists say. Without it, a list that knows its length says so by itself,
+    /// and one that was read to its end knows how many of its items are different ones; but not where other workers
+    /// have leased some of them.
     ///
     /// ```
     /// # use milepost::{Scope, Store};
@@ -447,7 +450,7 @@ impl Drop for Handle {
             // What it came upon is come upon again below, where nobody can be told.
             let _ = thread.join();
         }
-        let _ = self.shared.flush();
+        let _ = self.shared.flush().and_then(|()| self.shared.settle_total());
     }
 }
 

@@ -273,7 +273,7 @@ impl Task {
     fn begin<T: DeserializeOwned>(&self, step: &Step) -> Result<Next<T>> {
         let parent = within::parent(self);
         let path = path(&parent, step);
-        let key = self.key(STEP, &path)?;
+        let key = self.key(STEP, "name of a step", &path)?;
         let place = self.places.enter(self, &parent, step)?;
         let found = self.record::<StepRecord>(STEP, &key)?;
         if let Some(record) = &found.record

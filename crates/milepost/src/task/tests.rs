@@ -14,7 +14,7 @@ fn task() -> (tempfile::TempDir, Task) {
 #[test]
 fn names_become_keys_and_segments() {
     let (_dir, task) = task();
-    assert_eq!(task.key("job", "emr/1").unwrap().as_str(), ".job/emr/1");
+    assert_eq!(task.key("job", "name of a job", "emr/1").unwrap().as_str(), ".job/emr/1");
     let cases = [("plain", "plain"), ("a/b", "a%2Fb"), ("50%", "50%25"), ("a%2Fb", "a%252Fb"), ("..", "%2E%2E")];
     for (name, expected) in cases {
         let scope = task.scope_below("progress", name).unwrap();
@@ -26,9 +26,9 @@ fn names_become_keys_and_segments() {
 fn names_have_the_limits_of_keys() {
     let (_dir, task) = task();
     let longest = "x".repeat(1024 - ".job/".len());
-    assert!(task.key("job", &longest).is_ok());
+    assert!(task.key("job", "name of a job", &longest).is_ok());
     for name in ["", "a\0b", &format!("{longest}x")] {
-        assert_eq!(task.key("job", name).unwrap_err().kind(), ErrorKind::Invalid, "{name:?}");
+        assert_eq!(task.key("job", "name of a job", name).unwrap_err().kind(), ErrorKind::Invalid, "{name:?}");
     }
     assert_eq!(task.scope_below("progress", "").unwrap_err().kind(), ErrorKind::Invalid);
 }
@@ -57,4 +57,36 @@ fn claims() {
     // Nor does a claim hold for the scopes below.
     let below = Scope::parse("task/a/b").unwrap();
     first.store().task(&below, Writer::new("a").unwrap().attempt(1)).unwrap();
+}
+
+/// FAULTS: the highest number there is would be the last attempt for good, and it is what `-1` becomes.
+#[test]
+fn the_highest_attempt_is_refused() {
+    let (_dir, task) = task();
+    let open = |number| task.store().task(task.scope(), Writer::new("a").unwrap().attempt(number));
+    let error = open(u32::MAX).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert_eq!(error.to_string(), "attempt has 4294967295 as its number, allowed are 0 to 4294967294");
+    open(1).unwrap();
+    open(u32::MAX - 1).unwrap();
+}
+
+/// What is too long is said of the name that was given, with the limit that it has there.
+#[test]
+fn a_long_name_is_told_as_it_was_given() {
+    let (_dir, task) = task();
+    let texts = |bytes: usize| {
+        let name = "x".repeat(bytes);
+        [
+            task.watermark::<i64>(&name).err().map(|error| error.to_string()),
+            task.job(&name).err().map(|error| error.to_string()),
+            task.step(name.as_str(), || Ok::<_, String>(1)).err().map(|error| error.to_string()),
+        ]
+    };
+    assert_eq!(texts(1007), [None, None, None]);
+    let told = |what: &str, most: usize, given: usize| {
+        Some(format!("name of a {what} has {given} bytes, allowed are 1 to {most}"))
+    };
+    assert_eq!(texts(1020), [told("watermark", 1007, 1020), told("job", 1019, 1020), told("step", 1018, 1020)]);
+    assert_eq!(texts(0), [told("watermark", 1007, 0), told("job", 1019, 0), told("step", 1018, 0)]);
 }

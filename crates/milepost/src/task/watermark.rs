@@ -25,7 +25,7 @@ mod value;
 
 use std::marker::PhantomData;
 
-use milepost_types::{ContentType, Key, Receipt, Seq, Timestamp, Writer, limits};
+use milepost_types::{ContentType, Event, Key, Receipt, Seq, Timestamp, Writer, limits};
 
 pub use self::value::{AnyMark, Mark};
 use super::{Task, TaskError};
@@ -94,7 +94,9 @@ impl Task {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn watermark<T: Mark>(&self, name: &str) -> Result<Watermark<T>> {
-        let (key, reset_key) = (self.key(WATERMARK, name)?, self.key(RESET, name)?);
+        // The longer one first: a name is to have room in both.
+        let reset_key = self.key(RESET, "name of a watermark", name)?;
+        let key = self.key(WATERMARK, "name of a watermark", name)?;
         Ok(Watermark { task: self.clone(), name: name.to_owned(), key, reset_key, mark: PhantomData })
     }
 }
@@ -294,10 +296,18 @@ impl<T: Mark> Moves<T> {
     fn moved(&self, change: &crate::Change) -> Result<Move<T>> {
         let read = |value: &Option<Value>| value.as_ref().map(|value| self.watermark.read(value)).transpose();
         let (from, to) = (read(&change.old)?, read(&change.new)?);
-        let then = self.watermark.task.store.view(change.seq)?;
-        let reason =
-            then.get(&self.scope, self.watermark.reset_key.as_str())?.filter(|value| value.seq() == change.seq);
-        let reason = reason.map(|value| String::from_utf8_lossy(&value).into_owned());
+        let reason = self.reason(change.seq)?;
         Ok(Move { seq: change.seq, at: change.at, writer: change.writer.clone(), from, to, reason })
+    }
+
+    /// Why, if the commit says so. Read from the commit itself: the state as of it may be before the horizon.
+    fn reason(&self, seq: Seq) -> Result<Option<String>> {
+        let Some(commit) = self.watermark.task.store.commit_at(seq)? else { return Ok(None) };
+        Ok(commit.events.iter().find_map(|event| match event {
+            Event::Set { scope, key, value, .. } if *scope == self.scope && *key == self.watermark.reset_key => {
+                Some(String::from_utf8_lossy(value).into_owned())
+            }
+            _ => None,
+        }))
     }
 }

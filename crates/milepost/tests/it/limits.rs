@@ -91,7 +91,10 @@ fn names_of_all_kinds() {
         let set = store.commit().idempotency_key(&text(bytes)).set(&a, "k", b"").durable();
         assert_eq!(set.is_ok(), taken, "an idempotency key of {bytes} bytes");
     }
-    for (token, taken) in [(0, true), (limits::FENCING_TOKEN_MAX, true), (limits::FENCING_TOKEN_MAX + 1, false)] {
+    // The highest of all is nobody's: no later one could take the scope over.
+    for (token, taken) in
+        [(0, true), (limits::FENCING_TOKEN_MAX - 1, true), (limits::FENCING_TOKEN_MAX, false), (u64::MAX, false)]
+    {
         let set = store.commit().fence(&scope("f"), token).set(&a, "k", b"").durable();
         assert_eq!(set.is_ok(), taken, "a fencing token of {token}");
     }

@@ -1,15 +1,19 @@
 //! [`Shell`]: runs a line of shell to its end, or kills it when the time is over.
 
 use std::{
-    io::Read,
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
+    io::{self, Read},
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{ChildStdout, Command, Stdio},
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use milepost::limits;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
+};
 
 /// Runs lines of shell, all of them within one time.
 pub(super) struct Shell {
@@ -46,7 +50,7 @@ impl Shell {
                 }
                 is_late
             });
-            let output = first_line_or_all(stdout);
+            let output = all(stdout, pid);
             drop(ended);
             let is_late = killer.join().unwrap_or(false);
             (is_late, output.and_then(|output| Ok((output, child.wait()?))))
@@ -59,14 +63,48 @@ impl Shell {
     }
 }
 
-/// All that it prints; of one that leaves a job behind which holds its output open, the first line.
-fn first_line_or_all(mut stdout: impl Read) -> std::io::Result<Vec<u8>> {
-    let (mut output, mut buffer) = (Vec::new(), [0; 4096]);
+/// All that it prints until it has ended; of one that leaves a job behind which holds its output open, what came
+/// before, and a line at least.
+fn all(mut stdout: ChildStdout, pid: Pid) -> io::Result<Vec<u8>> {
+    // Without one (a kernel before 5.3) the first line is all.
+    let end = pidfd_open(pid, PidfdFlags::empty()).ok();
+    let (mut output, mut buffer, mut reads_left) = (Vec::new(), [0; 4096], DRAIN_READS_MAX);
     loop {
-        let count = stdout.read(&mut buffer)?;
-        output.extend_from_slice(&buffer[..count]);
-        if count == 0 || output.contains(&b'\n') {
-            return Ok(output);
+        let has_line = output.contains(&b'\n');
+        if has_line {
+            let Some(end) = &end else { return Ok(output) };
+            let (has_more, has_ended) = wait(&stdout, end)?;
+            if has_ended && (!has_more || reads_left == 0) {
+                return Ok(output);
+            }
+            if !has_more {
+                continue;
+            }
+            reads_left -= usize::from(has_ended);
+        }
+        let count = match stdout.read(&mut buffer) {
+            Ok(0) => return Ok(output),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        // What is too long is kept so far that it is seen to be.
+        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
+        output.extend_from_slice(&buffer[..count.min(room)]);
+    }
+}
+
+/// A job that is left behind may print on and on: what comes after the end is not the command's.
+const DRAIN_READS_MAX: usize = 512;
+
+/// Waits until there is something to be read or the command has ended: which of them.
+fn wait(stdout: &ChildStdout, end: &OwnedFd) -> io::Result<(bool, bool)> {
+    let mut fds = [PollFd::new(stdout, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
+    loop {
+        match poll(&mut fds, None) {
+            Ok(_) => return Ok((!fds[0].revents().is_empty(), !fds[1].revents().is_empty())),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -3,7 +3,13 @@
 //! Invariant: an item that is handed on is in hand, and is neither done nor already on its way. Nothing of the input is
 //! held but what is read ahead.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crossbeam::channel::Sender;
 
@@ -18,7 +24,7 @@ use crate::each::{
 /// Reads the items and hands on those that are to be run.
 pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Result<(), EachError> {
     let failed = |source| EachError::Items { from: input.name.clone(), source };
-    if shared.bar.is_shown() {
+    if shared.bar.draw_every().is_some() {
         count_ahead(shared, input);
     }
     let mut items = Items::new(&input.file, input.separator);
@@ -43,8 +49,10 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
         }
         turn += 1;
     }
+    shared.counters.empty.store(items.empty(), Ordering::Relaxed);
     shared.counters.set_total(read);
-    shared.job.expect_total(read);
+    // What stands in the input twice is one item, and what is refused is none.
+    shared.job.expect_total(read - shared.counters.no_items());
     Ok(())
 }
 
@@ -64,16 +72,25 @@ fn choose(shared: &Shared, bytes: &[u8]) -> Result<Option<Chosen>, EachError> {
         return Ok(None);
     }
     let known = shared.job.look_up(&bytes)?;
+    let counters = &shared.counters;
     let counter = match known {
-        Some(known) if shared.job.is_of_this_run(&known) => &shared.counters.repeated,
-        Some(Known { done: true, .. }) => &shared.counters.skipped,
-        Some(_) if shared.plan.failed_before == FailedBefore::Skip => &shared.counters.failed_before,
+        Some(known) if shared.job.is_of_this_run(&known) => &counters.repeated,
+        Some(Known { done: true, .. }) => once(&counters.skipped, shared.job.done_before(), &counters.repeated),
+        Some(_) if shared.plan.failed_before == FailedBefore::Skip => {
+            once(&counters.failed_before, shared.job.failed_before(), &counters.repeated)
+        }
         Some(Known { attempt, .. }) => return Ok(Some(Chosen { bytes, attempts: attempt })),
         None => return Ok(Some(Chosen { bytes, attempts: 0 })),
     };
     add(counter);
     shared.marks.let_go(&bytes);
     Ok(None)
+}
+
+/// Where to count an item that an earlier run has marked. What is beyond the number of those marks is repeated: that
+/// takes no memory of the items.
+fn once<'a>(counter: &'a AtomicU64, marked: u64, repeated: &'a AtomicU64) -> &'a AtomicU64 {
+    if counter.load(Ordering::Relaxed) < marked { counter } else { repeated }
 }
 
 /// Counts the items of a plain file beforehand, so that the end can be foretold. Reads it once more, at its own place.

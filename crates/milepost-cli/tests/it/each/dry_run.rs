@@ -24,7 +24,7 @@ fn without_a_store_all_would_run_and_none_is_made() {
     let options = ["each", "--job", "j", "--dry-run", "--", "touch", "{}", "it's {#}"];
     world
         .run(options, "a b\nc\na b\n\n")
-        .says(0, &["dry run of j: 2 to run, 1 repeated in the input; nothing was run or written"])
+        .says(0, &["dry run of j: 2 to run, 1 repeated in the input, 1 empty in the input; nothing was run or written"])
         .prints("touch 'a b' 'it'\\''s 1'\ntouch c 'it'\\''s 2'\n");
     assert!(fs::read_dir(world.0.path()).unwrap().next().is_none());
     // An empty directory is no store yet, and stays one.

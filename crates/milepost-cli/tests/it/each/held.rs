@@ -203,3 +203,17 @@ fn after_a_failure_that_stops_the_run_one_interrupt_ends_what_runs() {
     held.hear("j: 0 done, 1 failed");
     assert_eq!(held.wait(), Some(130));
 }
+
+/// What does not end when it is asked to is killed after its time, without a third request.
+#[test]
+fn the_second_interrupt_kills_what_does_not_end() {
+    let world = World::new();
+    let script = r#"trap '' TERM; echo > began; while :; do sleep 0.1; done"#;
+    let mut held = Held::begin_with(&world, &["-j1", "--kill-after", "100ms"], script, "1\n2\n", 1);
+    held.signal(Signal::INT);
+    held.hear("waiting for the running commands");
+    held.signal(Signal::INT);
+    held.hear("ending the running commands");
+    held.hear("j: 0 done in");
+    assert_eq!(held.wait(), Some(130));
+}

@@ -3,12 +3,13 @@
 //! ```text
 //!  (nothing) ── record the intent ──> intended ── submit ──┐
 //!                                        │                 ├── record the id ──> submitted ── poll ──> ended
-//!                  found by a later run: └── find ── known ┘                        │  └─ record a new status
-//!                                              └ unknown: submit                    └─ pause
+//!         found by a later run: claim ──> └── find ── known ┘                        │  └─ record a new status
+//!                                              └ unknown: claim, submit             └─ pause
 //! ```
 //!
 //! Invariant: each change is recorded on the condition of the version that was read, and before what follows from it is
-//! done.
+//! done. Between a commit that has passed the fence and a submit there is nothing else: what was read alone may be an
+//! attempt's that is no longer the newest.
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use crate::{
 pub(super) enum Act {
     /// Make this durable, then tell [`Protocol::recorded`].
     Record(CommitBuilder),
+    /// Make this durable, which changes nothing and is refused a zombie, then tell [`Protocol::claimed`].
+    Claim(CommitBuilder),
     /// Ask the remote side for the token, then tell [`Protocol::found`].
     Find { token: String },
     /// Submit, then tell [`Protocol::submitted`].
@@ -46,6 +49,8 @@ pub(super) struct Protocol<'a> {
     next: Option<JobRecord>,
     /// Whether the intent is an earlier run's, which may have submitted it.
     is_found: bool,
+    /// Whether the last thing that was done was a commit of this run.
+    is_claimed: bool,
     /// Whether the last poll found it going on.
     is_polled: bool,
 }
@@ -56,7 +61,7 @@ impl<'a> Protocol<'a> {
         let version = found.version;
         let of = |record: JobRecord, next: Option<JobRecord>| {
             let is_found = next.is_none();
-            Protocol { job, record, version, next, is_found, is_polled: false }
+            Protocol { job, record, version, next, is_found, is_claimed: false, is_polled: false }
         };
         let Some(record) = found.record else { return Ok(of(job.intent(), Some(job.intent()))) };
         if record.request != job.request {
@@ -77,8 +82,14 @@ impl<'a> Protocol<'a> {
         }
         let (token, id) = (self.record.token.clone(), self.record.id.clone().unwrap_or_default());
         match self.record.state {
-            JobState::Intended if self.is_found => Ok(Act::Find { token }),
-            JobState::Intended => Ok(Act::Submit { token }),
+            JobState::Intended if !self.is_claimed => {
+                self.is_unmoved()?;
+                match self.job.task.claim() {
+                    Some(commit) => Ok(Act::Claim(commit)),
+                    None => Ok(self.act(token)),
+                }
+            }
+            JobState::Intended => Ok(self.act(token)),
             JobState::Submitted if self.is_polled => {
                 self.is_polled = false;
                 Ok(Act::Pause)
@@ -92,10 +103,22 @@ impl<'a> Protocol<'a> {
         }
     }
 
+    /// What an intent asks for.
+    fn act(&self, token: String) -> Act {
+        if self.is_found { Act::Find { token } } else { Act::Submit { token } }
+    }
+
+    /// What came of [`Act::Claim`].
+    pub(super) fn claimed(&mut self, receipt: Result<Receipt>) -> Result<()> {
+        self.is_claimed = true;
+        receipt.map(drop)
+    }
+
     /// What came of [`Act::Record`].
     pub(super) fn recorded(&mut self, receipt: Result<Receipt>) -> Result<()> {
         match receipt {
             Ok(receipt) => {
+                self.is_claimed = true;
                 self.record = self.next.take().expect("something was to be recorded");
                 self.version = receipt.seq;
                 Ok(())
@@ -109,7 +132,7 @@ impl<'a> Protocol<'a> {
     }
 
     pub(super) fn found(&mut self, id: Option<String>) {
-        self.is_found = false;
+        (self.is_found, self.is_claimed) = (false, false);
         if let Some(id) = id {
             self.submitted(id);
         }

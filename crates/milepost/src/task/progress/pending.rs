@@ -47,6 +47,8 @@ pub struct Pending<I: Iterator> {
     chunk: usize,
     chunk_max: usize,
     is_flushed: bool,
+    /// Whether others have leased items of the list: what becomes of those is not known here.
+    is_shared: bool,
     /// The store could not be read: what comes behind is not known.
     is_over: bool,
 }
@@ -55,14 +57,15 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     pub(crate) fn new(shared: Arc<Shared>, items: I) -> Pending<I> {
         let (least, most) = items.size_hint();
         if most == Some(least) {
-            shared.expect_total(least as u64);
+            shared.list_has(least as u64);
         }
         // A list that knows its length is there already: nobody waits for it to come.
         let chunk = if least >= CHUNK_MAX { CHUNK_MAX / 4 } else { 1 };
         let hand = Arc::new(Hand::default());
         shared.hold(&hand);
         let ready = VecDeque::new();
-        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed: false, is_over: false }
+        let (is_flushed, is_shared, is_over) = (false, false, false);
+        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed, is_shared, is_over }
     }
 
     /// Reads no more than so many items ahead of the one that is handed out: for a list that is slow to come. 1024 if
@@ -86,6 +89,8 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     /// Takes up to `count` items that nobody else has claimed, for as long as a lease lasts: another worker with the
     /// same list does not get them before it ends. None are left to be claimed if it gives none.
     ///
+    /// An item that can be none ends the lot before it, and is the error of the next call.
+    ///
     /// ```
     /// # use milepost::{Scope, Store};
     /// # let dir = tempfile::tempdir().unwrap();
@@ -100,31 +105,61 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         let count = count.min(limits::PRECONDITIONS_MAX);
         let mut claimed = Vec::new();
         while claimed.len() < count {
-            let wanted: Vec<I::Item> = self.by_ref().take(count - claimed.len()).collect::<Result<_>>()?;
-            if wanted.is_empty() {
+            let (mut wanted, mut wrong) = (Vec::new(), None);
+            for item in self.by_ref().take(count - claimed.len()) {
+                match item {
+                    Ok(item) => wanted.push(item),
+                    Err(error) => {
+                        wrong = Some(error);
+                        break;
+                    }
+                }
+            }
+            if wanted.is_empty() && wrong.is_none() {
                 break;
             }
-            claimed.extend(self.lease(wanted)?);
+            if let Some(error) = wrong {
+                if wanted.is_empty() && claimed.is_empty() {
+                    return Err(error);
+                }
+                self.ready.push_front(Err(error));
+                if wanted.is_empty() {
+                    break;
+                }
+            }
+            let leased = self.lease(&mut wanted);
+            if let Err(error) = leased {
+                // They are in hand: whoever asks again gets them.
+                wanted.into_iter().rev().for_each(|item| self.ready.push_front(Ok(item)));
+                if claimed.is_empty() {
+                    return Err(error);
+                }
+                self.ready.push_front(Err(error));
+                break;
+            }
+            claimed.append(&mut wanted);
         }
         Ok(claimed)
     }
 
-    /// Those of the items that are now ours.
-    fn lease(&mut self, mut wanted: Vec<I::Item>) -> Result<Vec<I::Item>> {
+    /// Keeps those of the items that are now ours; all of them where it fails.
+    fn lease(&mut self, wanted: &mut Vec<I::Item>) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         shared.has_leases.store(true, std::sync::atomic::Ordering::Relaxed);
         let leased = &shared.places.leased;
         for _ in 0..TRIES_MAX {
             let view = shared.store.view(At::Latest)?;
-            self.keep(&mut wanted, |keys| view.versions(leased, keys))?;
+            let before = wanted.len();
+            self.keep(wanted, |keys| view.versions(leased, keys))?;
+            self.is_shared |= wanted.len() < before;
             if wanted.is_empty() {
-                return Ok(wanted);
+                return Ok(());
             }
             let who = shared.origin.writer.as_ref().map_or("", |writer| writer.name());
             let lease_us = i64::try_from(shared.options.lease.as_micros()).unwrap_or(i64::MAX);
             let expires_at = Timestamp(view.at()?.0.saturating_add(lease_us));
             let mut request = shared.request()?;
-            for item in &wanted {
+            for item in &*wanted {
                 let named = ItemKey::of(item.item()).map_err(ProgressError::from)?;
                 let key = Key::parse(&named.key)?;
                 request = request.require(Precondition::KeyAbsent { scope: leased.clone(), key });
@@ -135,14 +170,20 @@ impl<I: Iterator<Item: Item>> Pending<I> {
                     // Whoever had them before may have marked them until then.
                     let view = shared.store.view(At::Latest)?;
                     let counts = shared.counts(&view)?.0.unwrap_or_default();
-                    self.keep(&mut wanted, |keys| marked(&shared, &view, &counts, keys))?;
-                    return Ok(wanted);
+                    return self.keep(wanted, |keys| marked(&shared, &view, &counts, keys));
                 }
                 Err(CommitError::Refused(refusal)) if matches!(*refusal, Refusal::Precondition { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Vec::new())
+        // Others were faster every time, and have them.
+        self.is_shared = true;
+        wanted.drain(..).for_each(|item| {
+            if let Ok(named) = ItemKey::of(item.item()) {
+                self.hand.let_go(&named.key);
+            }
+        });
+        Ok(())
     }
 
     /// Keeps the items that are not found; the others are out of hand.
@@ -169,6 +210,9 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         }
         let items: Vec<I::Item> = self.items.by_ref().take(self.chunk).collect();
         if items.is_empty() {
+            if !self.is_shared {
+                self.shared.list_ended(&self.hand)?;
+            }
             return Ok(false);
         }
         let view = self.shared.store.view(At::Latest)?;

@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use milepost_engine::{CommitError, Refusal, Request};
+use milepost_engine::{CommitError, Refusal, Request, Threads};
 use milepost_types::{At, ContentType, Key, Precondition, Receipt, Scope, Seq, Writer};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_128;
@@ -89,8 +89,12 @@ pub(crate) struct Shared {
     hands: Mutex<Vec<Weak<Hand>>>,
     /// Set by who knows; written with the next batch. Alone, so relaxed.
     total: AtomicU64,
+    /// The total was said, and does not come from a list. Alone, so relaxed.
+    is_total_said: AtomicBool,
     /// Whether anything was ever leased here. Set before the first lease is asked for.
     pub(crate) has_leases: AtomicBool,
+    /// The engine is driven by hand, and this with it: whoever finds the batches full commits them.
+    is_stepped: bool,
 }
 
 #[derive(Default)]
@@ -108,7 +112,9 @@ struct State {
 
 impl Shared {
     pub(crate) fn new(store: Store, places: Places, options: ProgressOptions, origin: Origin) -> Shared {
+        let is_stepped = store.engine().threads() == Threads::Stepped;
         Shared {
+            is_stepped,
             store,
             places,
             options,
@@ -119,6 +125,7 @@ impl Shared {
             room: Condvar::new(),
             hands: Mutex::default(),
             total: AtomicU64::new(TOTAL_UNKNOWN),
+            is_total_said: AtomicBool::new(false),
             has_leases: AtomicBool::new(false),
         }
     }
@@ -147,7 +154,7 @@ impl Shared {
         if is_full || is_first {
             self.work.notify_one();
         }
-        Ok(!std::mem::replace(&mut state.has_thread, true))
+        Ok(!self.is_stepped && !std::mem::replace(&mut state.has_thread, true))
     }
 
     /// The thread could not be started: then whoever finds the batches full commits them.
@@ -288,7 +295,33 @@ impl Shared {
     }
 
     pub(crate) fn expect_total(&self, total: u64) {
+        self.is_total_said.store(true, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
+    }
+
+    /// What a list has by its length, unless somebody knows better.
+    pub(crate) fn list_has(&self, items: u64) {
+        if !self.is_total_said.load(Ordering::Relaxed) {
+            self.total.store(items, Ordering::Relaxed);
+        }
+    }
+
+    /// A list has been read to its end: there are the items that are marked, and those it has handed out since. What
+    /// stood in it twice, or was no item, is none of either.
+    pub(crate) fn list_ended(&self, hand: &Hand) -> Result<()> {
+        // Nothing becomes durable meanwhile, so that no item is counted twice or not at all.
+        let _committing = self.committing.lock();
+        let counts = self.counts(&self.store.view(At::Latest)?)?.0.unwrap_or_default();
+        self.list_has(counts.done + counts.failed + counts.skipped + hand.len() as u64);
+        Ok(())
+    }
+
+    /// Makes the total durable where a batch that was committed earlier says another one.
+    pub(crate) fn settle_total(&self) -> Result<()> {
+        if self.total().is_none() || self.queue.lock().batches.came == 0 {
+            return Ok(());
+        }
+        self.change(|_, _, counts| Ok((counts, false))).map(drop)
     }
 
     pub(crate) fn hold(&self, hand: &Arc<Hand>) {
@@ -333,6 +366,10 @@ impl Hand {
 
     pub(crate) fn let_go(&self, key: &str) {
         self.0.lock().remove(&fingerprint(key));
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().len()
     }
 }
 

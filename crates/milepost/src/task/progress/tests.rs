@@ -339,3 +339,84 @@ fn what_is_refused_is_refused_at_once() {
     assert_eq!(pending.next().unwrap().unwrap(), "b");
     assert!(pending.next().is_none());
 }
+
+/// A list says how many items there are. What stands in it twice is one of them, and what is no item is none: a
+/// finished job is at 100 %, in the first run and in the next, for whoever looks.
+#[test]
+fn a_list_that_repeats_itself_has_an_end() {
+    let list = ["a", "b", "a", "", "c", "b", "a"].map(String::from);
+    for batch_marks in [1, 2, 100] {
+        let world = World::new(4);
+        let job = world.job("a", &by_hand(batch_marks));
+        for item in job.pending(list.clone()).flatten() {
+            job.done(item).unwrap();
+        }
+        job.flush().unwrap();
+        assert_eq!((job.summary().unwrap().total, job.summary().unwrap().left()), (Some(3), Some(0)));
+        assert_eq!(world.job("b", &by_hand(1)).summary().unwrap().left(), Some(0), "batches of {batch_marks}");
+        // The next run does nothing, and knows it.
+        let again = world.job("a", &by_hand(batch_marks));
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        assert_eq!(again.summary().unwrap().left(), Some(0));
+        // One that brings more, and can't tell how much before its end.
+        let more = list.iter().cloned().chain(["d".to_owned(), "d".to_owned()]);
+        let pending: Vec<String> = again.pending(more.filter(|_| true)).flatten().collect();
+        assert_eq!((pending.len(), again.summary().unwrap().left()), (1, Some(1)));
+        again.failed("d", "no").unwrap();
+        again.flush().unwrap();
+        assert_eq!(world.job("b", &by_hand(1)).summary().unwrap().left(), Some(0));
+        assert_eq!(again.retry_failed().unwrap(), 1);
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        // What was said counts more than what a list has.
+        again.expect_total(10);
+        assert_eq!(again.pending(list.clone()).flatten().count(), 0);
+        assert_eq!(again.summary().unwrap().total, Some(10));
+    }
+}
+
+/// What is no item comes as an error, behind those before it: they are leased, and nobody else would get them.
+#[test]
+fn an_unusable_item_takes_no_others_with_it() {
+    let world = World::new(5);
+    let list = ["a", "b", "", "c", "\0", "d"].map(String::from);
+    let (one, other) = (world.job("one", &by_hand(100)), world.job("other", &by_hand(100)));
+    let mut rest = one.pending(list.clone());
+    for claimed in [&["a", "b"][..], &["c"], &["d"]] {
+        assert_eq!(rest.claim(9).unwrap(), claimed);
+        if claimed != ["d"] {
+            assert_eq!(rest.claim(9).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+    }
+    assert_eq!(rest.claim(9).unwrap(), [""; 0]);
+    let mut others = other.pending(list);
+    for _ in 0..2 {
+        assert_eq!(others.claim(9).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    assert_eq!(others.claim(9).unwrap(), [""; 0]);
+}
+
+/// Items whose lease the store refuses are not lost either: the same list still has them.
+#[test]
+fn a_refused_lease_keeps_its_items() {
+    let world = World::new(6);
+    let scope = Scope::parse("task/load").unwrap();
+    let attempt = |number| world.store.task(&scope, Writer::new("w").unwrap().attempt(number)).unwrap();
+    let job = attempt(1).progress_with("checksum", &by_hand(100)).unwrap();
+    let mut rest = job.pending(["a", "b", "c"]);
+    attempt(2);
+    assert_eq!(rest.claim(2).unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(rest.map(Result::unwrap).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+/// Where the engine is driven by hand no thread is started: the simulator decides what comes when.
+#[test]
+fn no_thread_beside_a_stepped_engine() {
+    let world = World::new(7);
+    let job = world.job("a", &by_hand(1));
+    for number in 0..100 {
+        job.done(format!("{number}")).unwrap();
+        assert!(job.0.thread.lock().is_none());
+    }
+    // So many wait at most, and nobody waits for a thread.
+    assert!(job.summary().unwrap().done >= 100 - 9);
+}

@@ -117,5 +117,5 @@ impl Place {
 
 fn place_key(task: &Task, parent: &str, place: usize) -> Result<Key> {
     let own = format!("{place:04}");
-    task.key(ORDER, &if parent.is_empty() { own } else { format!("{parent}/{own}") })
+    task.key(ORDER, "name of the step around", &if parent.is_empty() { own } else { format!("{parent}/{own}") })
 }

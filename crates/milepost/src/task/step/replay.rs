@@ -66,7 +66,7 @@ impl Task {
     /// The last commit before a step began.
     fn before(&self, step: &Step) -> Result<Seq> {
         let path = path(&within::parent(self), step);
-        let key = self.key(STEP, &path)?;
+        let key = self.key(STEP, "name of a step", &path)?;
         let mut began = self.began(key.as_str())?;
         if began.is_none() && step.index.is_none() {
             began = self.loop_began(&path)?;

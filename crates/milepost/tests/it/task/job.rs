@@ -277,3 +277,78 @@ fn any_bytes_are_a_result() {
         assert_eq!(&*run().unwrap(), bytes);
     }
 }
+
+/// What is found is an intent of an earlier run: whoever goes on with it must still be the newest attempt when it acts.
+#[test]
+fn a_zombie_does_not_go_on_with_an_intent() {
+    let place = Place::new();
+    let store = place.open();
+    let remote = Remote::new([done()]);
+    let old = job(&store, 1);
+    old.run(|_| Err("refused"), |_| Ok(None), |_| Ok(done())).unwrap_err();
+    let new = job(&store, 2);
+    assert_eq!(remote.run(&old).unwrap_err().kind(), ErrorKind::Fenced);
+    assert_eq!(remote.calls(), Vec::<String>::new());
+    // A newer one takes over while it looks for the token.
+    let taken_over = |token: &str| {
+        job(&store, 3);
+        remote.find(token)
+    };
+    let error = new.run(|token| remote.submit(token), taken_over, |id| remote.poll(id)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Fenced);
+    assert_eq!(remote.calls(), ["find"]);
+    remote.run(&job(&store, 3)).unwrap();
+    assert_eq!(remote.calls(), ["find", "submit", "poll id-1"]);
+}
+
+#[test]
+fn a_zombie_cancels_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let old = job(&store, 1);
+    old.run(|_| Ok("7".to_owned()), |_| Ok(None), |_| Err("down")).unwrap_err();
+    let new = job(&store, 2);
+    let mut cancelled = 0;
+    let mut cancel = |job: &Job| {
+        job.cancel(|_| {
+            cancelled += 1;
+            Ok::<_, String>(())
+        })
+    };
+    assert_eq!(cancel(&old).unwrap_err().kind(), ErrorKind::Fenced);
+    cancel(&new).unwrap();
+    assert_eq!(cancelled, 1, "the zombie called its cancel");
+}
+
+/// A job is cancelled, by somebody who claims nothing, while a run looks for its token.
+#[test]
+fn an_intent_that_is_cancelled_meanwhile_is_not_submitted() {
+    let place = Place::new();
+    let store = place.open();
+    let remote = Remote::new([done()]);
+    let job = store.task(&scope("task/a"), milepost::Writer::new("w").unwrap()).unwrap().job("build").unwrap();
+    job.run(|_| Err("refused"), |_| Ok(None), |_| Ok(done())).unwrap_err();
+    let cancelled = |token: &str| {
+        job.cancel(|_| Ok::<_, String>(())).unwrap();
+        remote.find(token)
+    };
+    let error = job.run(|token| remote.submit(token), cancelled, |id| remote.poll(id)).unwrap_err();
+    assert_eq!(error.to_string(), "job build was cancelled");
+    assert_eq!(remote.calls(), ["find"]);
+}
+
+/// A result that no value can hold is refused by name; the job is where it was.
+#[test]
+fn a_result_over_the_limit_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    let job = job(&store, 1);
+    let long = Polled::Finished(vec![b'x'; milepost::limits::VALUE_BYTES_MAX].into());
+    let error = job.run(|_| Ok::<_, String>("7".into()), |_| Ok(None), |_| Ok(long.clone())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    let text = error.to_string();
+    assert!(text.starts_with("what the remote side says of job build can't be recorded: value has 167"), "{text}");
+    assert!(text.ends_with("; keep it elsewhere and return where it is"), "{text}");
+    assert_eq!(job.get().unwrap().unwrap().state, JobState::Submitted);
+    job.run(|_| Err("twice"), |_| Err("twice"), |_| Ok(done())).unwrap();
+}

@@ -1,7 +1,7 @@
 //! A watermark only grows, whoever moves it and however many at once.
 
 use milepost::{
-    ErrorKind, Timestamp, Writer, limits,
+    ErrorKind, Policy, Timestamp, Writer, limits,
     task::{AnyMark, Mark},
 };
 
@@ -154,4 +154,31 @@ fn the_length_has_a_limit() {
     watermark.advance(AnyMark::Bytes(vec![1; limits::WATERMARK_BYTES_MAX])).unwrap();
     let error = watermark.advance(AnyMark::Bytes(vec![2; limits::WATERMARK_BYTES_MAX + 1])).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+/// What retention has taken away is gone; what is kept says all that it did, the reason too: that is in the commit of
+/// the move, which can be read where the state as of it can't.
+#[test]
+fn history_after_retention_has_compacted() {
+    let place = Place::new();
+    let store = place.open_small();
+    let a = scope("task/a");
+    store.retention().set(&(&a).into(), Policy::default().keep_last(2)).unwrap();
+    let watermark = attempt(&store, &a, 1).watermark::<i64>("id").unwrap();
+    for to in 0..100 {
+        watermark.advance(to).unwrap();
+        store.set(&a, "beside", &[b'x'; 100]).unwrap();
+    }
+    watermark.reset(50, "the orders of Monday came late").unwrap();
+    // What comes behind seals the segment of the reset.
+    for _ in 0..100 {
+        store.set(&a, "beside", &[b'x'; 100]).unwrap();
+    }
+    let done = store.compact().unwrap();
+    assert!(done.dropped + done.rewritten > 0, "{done:?}");
+    let moves: Vec<_> = watermark.history().map(Result::unwrap).collect();
+    let last = moves.last().unwrap();
+    assert_eq!((last.to, last.reason.as_deref()), (Some(50), Some("the orders of Monday came late")));
+    assert!(moves.len() < 101, "compaction took none");
+    assert!(moves.iter().rev().skip(1).all(|moved| moved.reason.is_none()));
 }
