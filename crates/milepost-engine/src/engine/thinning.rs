@@ -66,6 +66,8 @@ impl Shared {
             let knows_less = ended.map_err(|error| self.not_thinned(error))?;
             *current = None;
             ranges.pop_front();
+            // What it was made of nobody needs any more, unless somebody reads it.
+            indexer.remove_obsolete();
             compactor.done.runs += u64::from(knows_less);
             (compactor.put_off.lent, compactor.put_off.is_retried) = (None, false);
         }
