@@ -1,11 +1,12 @@
 //! [`Reserve`]: room that a store holds on its disk for what gives room back.
 //!
 //! A file that says nothing but how large it is when it is whole. On a full disk it is cut, a few blocks at a time,
-//! for commits that only take away, for MANIFEST, and for segments that are written anew; it grows again when there is room.
+//! for commits that only take away, for MANIFEST, and for segments that are written anew; it grows again when there is
+//! room.
 //!
 //! Invariant: while it is short no other commit is taken: it is made whole first. Its size when whole stands in the
-//! file, so neither a crash nor a closing makes anybody forget that it is short. Nothing depends on it: an error here is the
-//! end of the attempt, and a file that can't be understood is made anew.
+//! file, so neither a crash nor a closing makes anybody forget that it is short. Nothing depends on it: an error here
+//! is the end of the attempt, and a file that can't be understood is made anew.
 //!
 //! Knows nothing of commits, segments, or who asks.
 
