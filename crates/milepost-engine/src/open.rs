@@ -83,13 +83,7 @@ pub(crate) fn for_writing_locked(
     let store = StoreId(manifest.store);
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
     let listed = manifest::known_runs(&manifest);
-    let runs = match settings.index {
-        Index::Keep => index::open(&**disk, dir, manifest.store, &listed)?,
-        Index::Rebuild => Runs::default(),
-    };
-    if let Some(why) = &runs.lost {
-        tracing::warn!(dir = %dir.display(), why, "runs are made anew from the log");
-    }
+    let runs = runs_to_keep(&**disk, dir, settings.index, &manifest, &listed)?;
     // Until the log is repaired the manifest lists no run that it has not listed before.
     let kept: Vec<RunFacts> = runs.runs.iter().map(|run| run.facts()).collect();
     let mut indexer = Indexer::new(Arc::clone(disk), dir, store.0, index::next_id(&**disk, dir, &listed)?);
@@ -140,6 +134,24 @@ pub(crate) fn for_writing_locked(
         torn_bytes,
         horizons,
     })
+}
+
+/// The runs that are gone on with.
+fn runs_to_keep(
+    disk: &dyn Disk,
+    dir: &Path,
+    index: Index,
+    manifest: &Manifest,
+    listed: &[RunFacts],
+) -> Result<Runs, OpenError> {
+    let runs = match index {
+        Index::Keep => index::open(disk, dir, manifest.store, listed)?,
+        Index::Rebuild => Runs::default(),
+    };
+    if let Some(why) = &runs.lost {
+        tracing::warn!(dir = %dir.display(), why, "runs are made anew from the log");
+    }
+    Ok(runs)
 }
 
 /// Segments are small where there is little room: a segment that is written anew takes room beside itself, and what is

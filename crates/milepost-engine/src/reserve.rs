@@ -1,11 +1,12 @@
 //! [`Reserve`]: room that a store holds on its disk for what gives room back.
 //!
-//! A file that says nothing but how large it is when it is whole. On a full disk it is cut, a few blocks at a time, for
-//! commits that only take away, for MANIFEST, and for segments that are written anew; it grows again when there is room.
+//! A file that says nothing but how large it is when it is whole. On a full disk it is cut, a few blocks at a time,
+//! for commits that only take away, for MANIFEST, and for segments that are written anew; it grows again when there is
+//! room.
 //!
-//! Invariant: while it is short no other commit is taken: it is made whole first. Its size when whole stands in the file,
-//! so neither a crash nor a closing makes anybody forget that it is short. Nothing depends on it: an error here is the
-//! end of the attempt, and a file that can't be understood is made anew.
+//! Invariant: while it is short no other commit is taken: it is made whole first. Its size when whole stands in the
+//! file, so neither a crash nor a closing makes anybody forget that it is short. Nothing depends on it: an error here
+//! is the end of the attempt, and a file that can't be understood is made anew.
 //!
 //! Knows nothing of commits, segments, or who asks.
 
@@ -59,8 +60,8 @@ pub(crate) struct Reserve {
     dir: PathBuf,
     /// Innermost of all locks; held across the file's own IO.
     held: Mutex<Held>,
-    /// Whether `held` is short of its whole size: what the one who leads asks before every batch. Changed under the lock;
-    /// relaxed, since whoever leads has either cut it himself or may as well come a moment later.
+    /// Whether `held` is short of its whole size: what the one who leads asks before every batch. Changed under the
+    /// lock; relaxed, since whoever leads has either cut it himself or may as well come a moment later.
     is_short: AtomicBool,
     /// Whether somebody is to look whether it is large enough. A hint, hence relaxed.
     is_look_wanted: AtomicBool,
@@ -161,7 +162,8 @@ impl Reserve {
         true
     }
 
-    /// Tries something, and while there is no room for it, gives some and tries again. `lacks` says how much is lacking.
+    /// Tries something, and while there is no room for it, gives some and tries again. `lacks` says how much is
+    /// lacking.
     pub(crate) fn with<T, E>(
         &self,
         what: For,

@@ -151,7 +151,7 @@ impl DiskFile for OsFile {
 }
 
 fn write_zeros(file: &OsFile, offset: u64, bytes: u64) -> io::Result<()> {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut written = 0;
     while written < bytes {
         let piece = &ZEROS[..ZEROS.len().min(usize::try_from(bytes - written).unwrap_or(usize::MAX))];

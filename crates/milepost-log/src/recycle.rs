@@ -199,6 +199,12 @@ impl Recycler {
         self.shared.is_wanted.store(true, Ordering::Relaxed);
     }
 
+    /// Whether files of dropped segments are there that somebody in this process still reads.
+    #[must_use]
+    pub fn waits_for_readers(&self) -> bool {
+        !self.dropped.is_empty()
+    }
+
     /// Does a bounded piece of work, and says which.
     pub fn step(&mut self) -> Recycled {
         let worn = std::mem::take(&mut *self.shared.worn.lock());

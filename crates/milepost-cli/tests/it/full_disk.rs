@@ -195,14 +195,21 @@ fn a_file_that_may_not_grow() {
     check_all_told(&world, last + 2);
 }
 
+fn wait(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        thread::yield_now();
+    }
+}
+
 /// Fills all that is left with a file of its own.
 fn fill(file: &Path) {
     let mut file = fs::File::create(file).unwrap();
     let mut piece: &[u8] = &[1; 64 << 10];
     while !piece.is_empty() {
         match file.write(piece) {
-            Ok(_) => {}
-            Err(_) => piece = &piece[..piece.len() / 2],
+            Ok(written) if written > 0 => {}
+            Ok(_) | Err(_) => piece = &piece[..piece.len() / 2],
         }
     }
 }
@@ -262,7 +269,7 @@ impl Bulk {
         });
         let reader = thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).count() as u64);
         if let Some(after) = kill_after {
-            thread::sleep(after);
+            wait(after);
             child.kill().unwrap();
         }
         let code = child.wait().unwrap().code();
@@ -321,7 +328,7 @@ fn fifty_full_disks_are_cured_by_taking_away() {
         }
         if dice.roll(2) == 0 {
             let mut child = world.command(["compact"]).spawn().unwrap();
-            thread::sleep(Duration::from_millis(dice.roll(60)));
+            wait(Duration::from_millis(dice.roll(60)));
             child.kill().unwrap();
             child.wait().unwrap();
             bulk.check(world, &context);
@@ -363,7 +370,7 @@ fn a_handle_cures_itself() {
                 Err(error) => assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}"),
             }
             assert!(Instant::now() < deadline, "round {round}: no room came back: {:?}", store.stats());
-            thread::sleep(Duration::from_millis(5));
+            wait(Duration::from_millis(5));
         }
     }
     store.close().unwrap();

@@ -10,12 +10,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use crossbeam::sync::{Parker, Unparker};
 use parking_lot::Mutex;
 
 use super::{Lead, Shared};
+
+/// Room comes back within a second of the last read of what was dropped.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// The engine's threads.
 #[derive(Debug, Default)]
@@ -42,26 +46,32 @@ struct Running {
 impl Workers {
     /// Has the leading thread look at the queue.
     pub(super) fn wake_leader(&self, shared: &Arc<Shared>) {
-        self.leader.wake("milepost-leader", &self.stopping, shared, |shared| {
+        let step = |shared: &Arc<Shared>| {
             // A generation with a caller who waits for it is that caller's to lead.
             shared.lead_some(Lead::IfFree, || shared.queue.is_for_thread());
-            false
-        });
+            Then::Sleep
+        };
+        self.leader.wake("milepost-leader", &self.stopping, shared, step);
     }
 
     /// Has the thread that sees to what old segments left look for work.
     pub(super) fn wake_recycle(&self, shared: &Arc<Shared>) {
-        self.recycle.wake("milepost-recycle", &self.stopping, shared, |shared| shared.step_recycle());
+        self.recycle.wake("milepost-recycle", &self.stopping, shared, |shared| match shared.step_recycle() {
+            true => Then::GoOn,
+            // Whoever still reads a file that was dropped does not say when they are done.
+            false if shared.waits_for_readers() => Then::LookAgain,
+            false => Then::Sleep,
+        });
     }
 
     /// Has the thread that makes runs look for work.
     pub(super) fn wake_index(&self, shared: &Arc<Shared>) {
-        self.index.wake("milepost-index", &self.stopping, shared, |shared| shared.step_index());
+        self.index.wake("milepost-index", &self.stopping, shared, |shared| Then::go_on(shared.step_index()));
     }
 
     /// Has the thread that compacts look for work, now and from time to time.
     pub(super) fn wake_compact(&self, shared: &Arc<Shared>) {
-        self.compact.wake("milepost-compact", &self.stopping, shared, |shared| shared.compact_gently());
+        self.compact.wake("milepost-compact", &self.stopping, shared, |shared| Then::go_on(shared.compact_gently()));
     }
 
     /// Ends the threads and waits for them.
@@ -92,7 +102,7 @@ impl Workers {
 }
 
 impl Worker {
-    fn wake(&self, name: &str, stopping: &Arc<AtomicBool>, shared: &Arc<Shared>, step: fn(&Arc<Shared>) -> bool) {
+    fn wake(&self, name: &str, stopping: &Arc<AtomicBool>, shared: &Arc<Shared>, step: fn(&Arc<Shared>) -> Then) {
         let mut running = self.running.lock();
         if let Some(running) = running.as_ref() {
             running.unparker.unpark();
@@ -115,19 +125,35 @@ impl Worker {
     }
 }
 
+/// What a thread does after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Sleep,
+    /// Sleeps for a moment.
+    LookAgain,
+}
+
+impl Then {
+    fn go_on(is_more: bool) -> Then {
+        if is_more { Then::GoOn } else { Then::Sleep }
+    }
+}
+
 /// Steps for as long as a step says there is more, then sleeps until woken. A panic of a step is caught: the step's own
 /// guard has told its callers, and those that still wait must be told too.
-fn run(parker: &Parker, stopping: &AtomicBool, shared: &Weak<Shared>, step: fn(&Arc<Shared>) -> bool) {
+fn run(parker: &Parker, stopping: &AtomicBool, shared: &Weak<Shared>, step: fn(&Arc<Shared>) -> Then) {
+    let mut then = Then::Sleep;
     loop {
-        parker.park();
-        loop {
-            if stopping.load(Ordering::Acquire) {
-                return;
-            }
-            let Some(shared) = shared.upgrade() else { return };
-            if !catch_unwind(AssertUnwindSafe(|| step(&shared))).unwrap_or(true) {
-                break;
-            }
+        match then {
+            Then::GoOn => {}
+            Then::Sleep => parker.park(),
+            Then::LookAgain => parker.park_timeout(LOOK_AGAIN),
         }
+        if stopping.load(Ordering::Acquire) {
+            return;
+        }
+        let Some(shared) = shared.upgrade() else { return };
+        then = catch_unwind(AssertUnwindSafe(|| step(&shared))).unwrap_or(Then::GoOn);
     }
 }

@@ -103,7 +103,7 @@ fn a_crash_leaves_a_reserve_or_none() {
                 let ReserveStats { bytes, whole } = found.stats();
                 assert!(bytes <= whole && [0, WHOLE, 768 << 10].contains(&whole), "{operations}: {bytes} of {whole}");
                 found.make_whole().unwrap();
-                assert!(whole == WHOLE || whole > WHOLE || found.keep_for(SMALL), "{operations}");
+                assert!(whole >= WHOLE || found.keep_for(SMALL), "{operations}");
                 points += 1;
             }
         }

@@ -579,3 +579,33 @@ fn it_runs_by_itself() {
     let report = milepost_engine::verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict, milepost_engine::Verdict::Clean);
 }
+
+/// A value that is being read keeps its segment's file; when it goes, the file does within a second.
+#[test]
+fn room_comes_back_when_the_last_reader_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { segment_bytes: 64 << 10, ..Settings::default() };
+    let store = Engine::open(Parts::real(), dir.path(), settings).unwrap();
+    let set = |n: u64| store.commit(store.request().set(&scope("a"), "k", &n.to_le_bytes().repeat(500)).unwrap());
+    set(0).unwrap();
+    let value = store.get("a", "k").unwrap().unwrap();
+    for n in 1..60 {
+        set(n).unwrap();
+    }
+    // Read anew: out of the sealed file.
+    let old = store.view(At::Seq(Seq(1))).unwrap().get("a", "k").unwrap().unwrap();
+    let file = store.segments()[0].file.clone().unwrap();
+    let mut request = store.request();
+    request.add_retain(&place(""), &Policy::default().keep_last(1)).unwrap();
+    store.commit(request).unwrap();
+    store.compact(&mut |_, _| {}).unwrap();
+    assert!(file.exists(), "somebody reads it");
+    assert_eq!(*old, *value);
+    drop((old, value));
+    let begun = std::time::Instant::now();
+    while file.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(1), "its room is not back");
+        std::thread::yield_now();
+    }
+    store.close().unwrap();
+}

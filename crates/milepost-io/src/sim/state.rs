@@ -276,7 +276,8 @@ impl State {
     pub(super) fn allocate(&mut self, file: FileId, offset: u64, bytes: u64) -> io::Result<()> {
         let path = Arc::clone(&self.inode(file).path);
         self.begin(Op::Allocate, &path)?;
-        (self.note(offset), self.note(bytes));
+        self.note(offset);
+        self.note(bytes);
         if offset.saturating_add(bytes) > FILE_BYTES_MAX {
             return Err(errno(libc::EFBIG));
         }

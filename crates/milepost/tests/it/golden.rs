@@ -68,7 +68,8 @@ fn request(engine: &Engine, line: &str) -> Request {
     line.events.iter().fold(request, |request, event| request.event(event).unwrap())
 }
 
-/// The files of a simulated disk below a directory, but for LOCK, which says who writes, and RESERVE, which says nothing.
+/// The files of a simulated disk below a directory, but for LOCK, which says who writes, and RESERVE, which says
+/// nothing.
 fn files_of(disk: &SimDisk, dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in disk.list(dir).unwrap() {

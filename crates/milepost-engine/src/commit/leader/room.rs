@@ -1,7 +1,8 @@
 //! A generation on a full disk: what takes room is refused, what only takes away is let in with room from the reserve.
 //!
-//! Invariant: a commit that takes room never gets any of the reserve: while that is short, it is made whole first, or the
-//! commit is refused. Commits that were written are not written again: what could not be written left nothing behind.
+//! Invariant: a commit that takes room never gets any of the reserve: while that is short, it is made whole first, or
+//! the commit is refused. Commits that were written are not written again: what could not be written left nothing
+//! behind.
 
 use std::sync::atomic::Ordering;
 
