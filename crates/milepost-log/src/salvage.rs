@@ -251,7 +251,8 @@ impl Wreck {
     }
 }
 
-/// The footer of a segment that was written anew. Without the header nothing but the trailer says what its checksum was.
+/// The footer of a segment that was written anew. Without the header nothing but the trailer says what its checksum
+/// was.
 fn footer_of(bytes: &[u8], form: Form, (seed, header_crc): (Seed, Option<u32>)) -> Result<FooterView, String> {
     let trailer_at = bytes.len().saturating_sub(TRAILER_BYTES);
     let header_crc = header_crc.unwrap_or_else(|| crate::format::u32_at(&bytes[trailer_at..], 8));

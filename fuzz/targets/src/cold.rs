@@ -35,7 +35,7 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-fn read(file: &[u8]) -> impl Fn(Range<usize>) -> Result<&[u8], Infallible> + Copy + '_ {
+fn read<'f>(file: &'f [u8]) -> impl Fn(Range<usize>) -> Result<&'f [u8], Infallible> + Copy {
     move |range| Ok(file.get(range).unwrap_or_default())
 }
 

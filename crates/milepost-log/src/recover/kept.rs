@@ -1,7 +1,7 @@
 //! Walking the frames of a segment that was written anew: exactly those that its footer lists, one behind the other.
 //!
-//! Pure: the bytes of a file in, frames out, also from compressed blocks. What is not there as the footer says is damage: nothing is ever appended
-//! to such a segment, so nothing in it can be torn.
+//! Pure: the bytes of a file in, frames out, also from compressed blocks. What is not there as the footer says is
+//! damage: nothing is ever appended to such a segment, so nothing in it can be torn.
 
 use std::{
     convert::Infallible,

@@ -212,7 +212,7 @@ fn a_salvage_gets_what_is_whole() {
     }
     for length in (64..whole.len()).step_by(11) {
         let world = world.after_kill();
-        world.sim.put_file(&file, whole[..length].to_vec());
+        world.sim.put_file(&file, &whole[..length]);
         assert!(right(&salvaged(&world, &file).0), "{length}");
     }
 }

@@ -7,11 +7,11 @@ mod rig; // a store of one log: what was appended, what was acknowledged, what a
 
 mod ahead; // zeros written behind the open segment's frames
 mod appending; // append, sync, roll, read: the plain way
-mod cold;
+mod cold; // segments that are compressed: reads of every kind, damage, salvage
 mod following; // a reader beside a writer
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
 mod recycling; // what dropped segments and rolls leave behind
-mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed // segments that are compressed: reads of every kind, damage, salvage
+mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed
 
 mod crashing; // power loss at every operation, in every way, and again inside recovery
 mod damage; // every bit, every truncation, files missing or swapped

@@ -1,8 +1,9 @@
 //! Stores written by each format that was ever released, read for good.
 //!
 //! Each folder of `tests/golden` holds three small stores of the same commits, `clean` after a close, `torn` after a
-//! crash in the middle of a write and `cold` after all was compressed, and what they must answer: `commits.jsonl` and `state.jsonl`. A released folder is
-//! never written again. `cargo run -p xtask -- golden v2` writes the folder of a new format.
+//! crash in the middle of a write and `cold` after all was compressed, and what they must answer: `commits.jsonl` and
+//! `state.jsonl`. A released folder is never written again. `cargo run -p xtask -- golden v2` writes the folder of a new
+//! format.
 
 use std::{
     fs,
