@@ -25,7 +25,7 @@ use shell::Shell;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 The commands of `job run` are run by sh:
-  --submit  starts the job under the name $MILEPOST_TOKEN, and prints the id that it has got, as one line
+  --submit  starts the job under the name $MILEPOST_TOKEN, and prints its id in one line
   --find    prints the id of the job of $MILEPOST_TOKEN; nothing if there is none
   --poll    prints of job $MILEPOST_ID: pending STATUS, finished RESULT, failed WHY or cancelled
 One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time.
