@@ -97,7 +97,7 @@ impl View {
 
     /// Whether what it sees is surely there. Then of the values that it meets none was removed but those that had
     /// expired, which the index still knows. A reader beside the writer pins nothing there.
-    fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         !self.pin.shared.is_read_only() || self.seq >= self.pin.shared.retention.last_horizon()
     }
 
