@@ -69,7 +69,6 @@ fn each_moment_keeps_its_own_answer() {
         (At::Seq(Seq(2)), Some("2"), Some("x")),
         (At::Seq(Seq(3)), None, Some("x")),
         (At::Seq(Seq(4)), None, None),
-        (At::Time(Timestamp(9)), None, None),
         (At::Time(Timestamp(19)), Some("1"), None),
         (At::Time(Timestamp(20)), Some("2"), Some("x")),
         (At::Latest, None, None),
@@ -82,6 +81,7 @@ fn each_moment_keeps_its_own_answer() {
         );
     }
     assert_eq!(model.moment(&At::Seq(Seq(5)), Timestamp(0)), None);
+    assert_eq!(model.moment(&At::Time(Timestamp(9)), Timestamp(0)), None, "before the first commit");
 }
 
 #[test]

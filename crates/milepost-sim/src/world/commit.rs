@@ -78,7 +78,9 @@ impl World {
         let (plan, (now, then)) = match (engine.restoration(scope, at.clone()), moments) {
             (Ok(plan), Some(moments)) => (plan, moments),
             (Err(_), _) if self.is_disturbed() => return Ok(()),
-            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. }), None) => return Ok(()),
+            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. } | ReadError::BeforeFirst { .. }), None) => {
+                return Ok(());
+            }
             (plan, moments) => {
                 return disagree(format!("restoring {scope} to {at:?}\n  engine: {plan:?}\n  model:  {moments:?}"));
             }
