@@ -232,10 +232,21 @@ pub enum NoFork {
     },
     /// The other one's past is not kept that far back, and no checkpoint keeps the point.
     BeforeHorizon {
+        /// The other one.
+        origin: Scope,
         /// The point asked for.
         point: Seq,
         /// From where on it is kept.
         horizon: Seq,
+    },
+    /// The other one held no key at the point: there would be nothing to begin with.
+    NoKeys {
+        /// The other one.
+        origin: Scope,
+        /// The point asked for.
+        point: Seq,
+        /// The last commit that touched it until now; [`Seq::ZERO`] for none.
+        version: Seq,
     },
     /// It holds keys.
     HasState {
@@ -256,10 +267,17 @@ impl fmt::Display for NoFork {
             NoFork::PointAhead { point, last } => {
                 write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
             }
-            NoFork::BeforeHorizon { point, horizon } => write!(
+            NoFork::BeforeHorizon { origin, point, horizon } => write!(
                 f,
-                "as another was at {point}: its past is kept from commit {horizon} on; name a later one, or a checkpoint"
+                "as scope {origin} was at {point}: its past is kept from commit {horizon} on; name a later one, or a \
+                 checkpoint"
             ),
+            NoFork::NoKeys { origin, point, version: Seq::ZERO } => {
+                write!(f, "as scope {origin} was at {point}: nothing was ever written to a scope of this name")
+            }
+            NoFork::NoKeys { origin, point, version } => {
+                write!(f, "as scope {origin} was at {point}: it held no key then; its version is {version} now")
+            }
             NoFork::IsFork { since } => {
                 write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
             }

@@ -255,7 +255,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
         Refusal::Held { .. } => ErrorKind::Held,
         Refusal::Fork { why, .. } => match why {
-            NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
+            NoFork::Itself | NoFork::TooDeep { .. } | NoFork::NoKeys { .. } => ErrorKind::Invalid,
             NoFork::PointAhead { .. } => ErrorKind::NotYet,
             NoFork::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
             NoFork::IsFork { .. } | NoFork::HasState { .. } => ErrorKind::Conflict,

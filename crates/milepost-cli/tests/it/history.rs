@@ -222,6 +222,7 @@ fn forks_and_why_not() {
         "fork o g --at 99 --writer w",
         "fork o '$/g' --writer w",
         "fork o g --at checkpoint:none --writer w",
+        "fork typo g --writer w",
         "clear f --writer w",
         "log f",
         "replay f",
@@ -276,6 +277,9 @@ fn forks_and_why_not() {
         $ milepost fork o g --at checkpoint:none --writer w
         ! milepost: scope o has no checkpoint none; it has none; make one, or name a seq or a time
         exit 1
+        $ milepost fork typo g --writer w
+        ! milepost: scope g can't be forked as scope typo was at 4: nothing was ever written to a scope of this name
+        exit 2
         $ milepost clear f --writer w
         5
         $ milepost log f
