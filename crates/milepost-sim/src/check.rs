@@ -208,6 +208,9 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
 
 fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
     let plain = |value: &Option<Value>| value.as_ref().map(|value| (value.seq(), value.to_vec()));
+    if change.old_removed {
+        return disagree(format!("nothing is removed here: {change:?}"));
+    }
     Ok(model::Change {
         seq: change.seq,
         at: change.at,

@@ -1,11 +1,13 @@
 //! Compaction: what retention does not keep leaves the disk, and every read that is possible answers as before: here,
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
+mod told;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{
-    ChangeKind, CommitError, Compacted, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal, Settings,
-    Threads,
+    ChangeKind, CommitError, Compacted, Difference, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal,
+    Settings, Threads, View,
 };
 use milepost_io::{Clock, Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, CheckpointName, HoldName, Key, Policy, Precondition, ScopePrefix, Seq, Timestamp};
@@ -111,6 +113,8 @@ fn answers(store: &Engine) -> Vec<String> {
         let horizon = store.horizons().into_iter().filter(|row| row.prefix.holds(of));
         let horizon = horizon.max_by_key(|row| row.prefix.as_str().len()).map_or(Seq::ZERO, |row| row.seq);
         let checkpoints = store.checkpoints(&place(of)).unwrap();
+        // Each moment differs from the one before, and those of checkpoints, which are older, from the last.
+        let mut now: Option<View> = None;
         let names = checkpoints.iter().filter(|found| found.scope.as_str() == of);
         let named = names.map(|found| At::Checkpoint { scope: scope(of), name: found.name.to_string() });
         for at in moments(horizon.0, last.0).map(|seq| At::Seq(Seq(seq))).chain(named) {
@@ -130,6 +134,12 @@ fn answers(store: &Engine) -> Vec<String> {
                 let found = view.get(of, key).unwrap().map(|value| value.to_vec());
                 answers.push(format!("{at:?} {of} {key} {found:?}"));
             }
+            for difference in view.diff(of, now.as_ref().unwrap_or(&view), of).unwrap() {
+                let Difference { key, old, new } = difference.unwrap();
+                let [old, new] = [old, new].map(|value| value.map(|value| value.to_vec()));
+                answers.push(format!("{at:?} {of} {key} {old:?} {new:?} since"));
+            }
+            now = Some(view);
         }
     }
     answers
