@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     command::{
-        append, backup, checkpoint, clear, compact, delete, diff, erase, export, fork, get, import, index, job, log,
-        manual, progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
+        append, backup, checkpoint, clear, compact, delete, diff, end, erase, export, fork, get, import, index, job,
+        log, manual, progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -69,6 +69,7 @@ pub(crate) enum Command {
     Watermark(watermark::WatermarkArgs),
     Step(step::StepArgs),
     Job(job::JobArgs),
+    End(end::EndArgs),
     Replay(replay::ReplayArgs),
     Watch(watch::WatchArgs),
     Append(append::AppendArgs),

@@ -7,6 +7,7 @@ pub(crate) mod clear;
 pub(crate) mod compact;
 pub(crate) mod delete;
 pub(crate) mod diff;
+pub(crate) mod end;
 pub(crate) mod erase;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -69,6 +69,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Watermark(args) => command::watermark::run(args, &context, &mut out),
         Command::Step(args) => command::step::run(args, &context, &mut out),
         Command::Job(args) => command::job::run(args, &context, &mut out),
+        Command::End(args) => command::end::run(args, &context, &mut out),
         Command::Replay(args) => command::replay::run(args, &context, &mut out),
         Command::Watch(args) => command::watch::run(args, &context, &mut out),
         Command::Append(args) => command::append::run(&args, &context, &mut out),

@@ -1,7 +1,9 @@
 //! Compaction: takes out of the log what retention does not keep any more. [`Compactor`] goes through it in steps.
 //!
-//! One pass: the horizons move on; a [`Survey`] walks the index and counts what of each segment stays; a plan says
-//! which segments are dropped and which are written anew; these are written one after the other.
+//! One pass: tasks that ended long enough ago expire; the horizons move on; a [`Survey`] walks the index and counts
+//! what of each segment stays; a plan says which segments are dropped and which are written anew; these are written one
+//! after the other. Then runs of the index that know much of what the log does not hold any more are written anew
+//! without it.
 //!
 //! Invariant: what is taken out no read can meet that is possible, from before its file goes until for ever: the
 //! horizons are durable and in force, whatever was judged before them is folded, and what is pinned is looked at after
@@ -13,7 +15,7 @@ mod keep;
 mod plan;
 mod survey;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::RangeInclusive};
 
 use milepost_io::{Failure, Room};
 use milepost_log::{Rewrite, RewriteError, SegmentStats};
@@ -24,7 +26,7 @@ pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError};
+use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -72,10 +74,12 @@ pub struct Compacted {
     pub dropped: u64,
     /// Stretches that were written anew, each as one segment.
     pub rewritten: u64,
-    /// Bytes of the files that went.
+    /// Bytes of the segments that went.
     pub bytes_before: u64,
-    /// Bytes of the files that came in their place.
+    /// Bytes of the segments that came in their place.
     pub bytes_after: u64,
+    /// Runs of the index that were written without what is gone from the log.
+    pub runs: u64,
 }
 
 /// What of a segment a compaction would keep.
@@ -112,6 +116,7 @@ impl Compacted {
             rewritten: self.rewritten - before.rewritten,
             bytes_before: self.bytes_before - before.bytes_before,
             bytes_after: self.bytes_after - before.bytes_after,
+            runs: self.runs - before.runs,
         }
     }
 }
@@ -122,6 +127,8 @@ pub(crate) enum Stage {
     /// No pass is under way.
     #[default]
     Idle,
+    /// What has expired is let go, scope by scope; this one is next.
+    Expire(String),
     /// What stays is being counted.
     Survey(Box<Survey>),
     /// What the plan says is being done.
@@ -131,6 +138,28 @@ pub(crate) enum Stage {
         /// What is being written anew, and of which task.
         current: Option<(Box<Rewrite>, Task)>,
     },
+    /// Runs are being written anew.
+    Index {
+        /// The commits of those that come next.
+        ranges: VecDeque<RangeInclusive<u64>>,
+        /// What is being written.
+        current: Option<Box<Merging>>,
+    },
+}
+
+/// What a full disk has put off.
+#[derive(Debug, Default)]
+pub(crate) struct PutOff {
+    /// Tasks that there was no room for.
+    pub(crate) tasks: VecDeque<Task>,
+    /// What the last of them lacked.
+    pub(crate) lacked: Option<(u64, Room)>,
+    /// Whether anything was done since, so that there may be room now.
+    pub(crate) is_worth_retrying: bool,
+    /// Room of the reserve, in use by what is being written anew.
+    pub(crate) lent: Option<Lent>,
+    /// Whether what is being written anew was tried before without.
+    pub(crate) is_retried: bool,
 }
 
 /// Compaction of an open store.
@@ -140,6 +169,9 @@ pub(crate) struct Compactor {
     /// What makes a segment worth to be written anew, of the pass under way.
     pub(crate) worth: Worth,
     pub(crate) done: Compacted,
+    pub(crate) put_off: PutOff,
+    /// The commits of the runs that are written anew at the end of the pass under way.
+    pub(crate) runs_to_thin: Vec<RangeInclusive<u64>>,
     /// Bytes of the pass under way that were seen to, and of all its tasks.
     pub(crate) seen_bytes: u64,
     pub(crate) task_bytes: u64,

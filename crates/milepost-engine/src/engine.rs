@@ -10,6 +10,7 @@
 //!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
 //!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
 //!    readers see what was written anew.
+//!    The reserve's comes behind all of these.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
 //! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
 //!    insertion.
@@ -17,11 +18,14 @@
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
 mod compact;
+mod expire;
 mod index;
 mod read;
 mod recorded;
+mod room;
 mod segments;
 mod stats;
+mod thinning;
 mod threads;
 
 use std::{
@@ -49,6 +53,7 @@ use crate::{
     index::Indexer,
     manifest::{self, Keeper},
     open,
+    reserve::Reserve,
     retention::{Horizons, Pins, Retaining},
     state::State,
 };
@@ -94,6 +99,8 @@ pub(crate) struct Shared {
     pub(crate) turn: Turns,
     /// MANIFEST; `None` for a store opened read-only.
     pub(crate) keeper: Option<Keeper>,
+    /// Room for what gives room back.
+    pub(crate) reserve: Arc<Reserve>,
     pub(crate) recycler: Mutex<Option<Recycler>>,
     /// `None` for a store opened read-only, and after closing.
     pub(crate) rewriter: Mutex<Option<Rewriter>>,
@@ -103,6 +110,8 @@ pub(crate) struct Shared {
     pub(crate) compactor: Mutex<Compactor>,
     /// Whether there may be something to compact that nobody was woken for.
     pub(crate) compaction_wanted: AtomicBool,
+    /// Whether it was the lack of room that it is wanted for.
+    pub(crate) room_wanted: AtomicBool,
     pub(crate) follower: Mutex<Option<Follower>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
@@ -140,6 +149,9 @@ pub(crate) struct Found {
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
+    pub(crate) reserve: Arc<Reserve>,
+    /// Bytes at which a segment is sealed, by the settings and the room there is.
+    pub(crate) segment_bytes: u32,
     pub(crate) recycler: Option<Recycler>,
     pub(crate) rewriter: Option<Rewriter>,
     pub(crate) indexer: Option<Indexer>,
@@ -178,7 +190,7 @@ impl Engine {
         let shared = Shared {
             dir: found.dir,
             parts,
-            settings,
+            settings: Settings { segment_bytes: found.segment_bytes, ..settings },
             store: found.store,
             epoch: found.epoch,
             latch: found.latch,
@@ -188,12 +200,14 @@ impl Engine {
             leader: Mutex::new(leader),
             turn: Turns::default(),
             keeper: found.keeper,
+            reserve: found.reserve,
             recycler: Mutex::new(found.recycler),
             rewriter: Mutex::new(found.rewriter),
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
             compactor: Mutex::default(),
             compaction_wanted: AtomicBool::new(false),
+            room_wanted: AtomicBool::new(false),
             follower: Mutex::new(found.follower),
             dir_lock: Mutex::new(found.dir_lock),
             published_at: AtomicI64::new(found.last.at.0),
@@ -318,6 +332,7 @@ impl Engine {
             run_failure: shared.indexing.failure(),
             segments: log.iter().filter(|segment| segment.kind != SegmentKind::Dropped).count() as u64,
             log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
+            reserve: shared.reserve.stats(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
         }
@@ -406,7 +421,7 @@ impl Shared {
             let Some(generation) = self.queue.take() else { break };
             leader.has_company = generation.commits.len() > 1;
             let landed = leader.lead(self, generation);
-            let wants_recycling = leader.writer.wants_recycling();
+            let wants_recycling = leader.writer.wants_recycling() | self.reserve.want_look(leader.writer.open_bytes());
             // Whoever leads next begins before this generation is folded and its callers are woken.
             drop(leading);
             told += landed.tell();
@@ -452,6 +467,9 @@ impl Shared {
     pub(crate) fn step_recycle(&self) -> bool {
         if self.latch.failure().is_some() {
             return false;
+        }
+        if self.step_reserve() {
+            return true;
         }
         self.recycler.lock().as_mut().is_some_and(|recycler| recycler.step() != Recycled::Nothing)
     }

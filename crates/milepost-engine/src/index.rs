@@ -12,11 +12,12 @@
 
 mod open;
 mod plan;
+mod thinning;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use milepost_index::{BuildError, Merge, OpenRunError, Run, RunFacts, RunId, RunPlan, RunSource, Source, Stepped};
@@ -45,6 +46,8 @@ pub(crate) struct Indexer {
     /// What is frozen goes first, whatever is being merged meanwhile: until its run is there memory is not free.
     flush: Option<Merge>,
     merge: Option<Merging>,
+    /// What [`thinning`] is making a run of, for as long as it is.
+    being_thinned: Weak<[Arc<Run>]>,
     /// Runs that were merged into another one, and that somebody may still read.
     obsolete: Vec<Arc<Run>>,
     /// Files with a lower number are not removed: MANIFEST may list them still. 0 once the store is open.
@@ -57,11 +60,12 @@ pub(crate) struct Indexer {
     is_stepping: bool,
 }
 
-/// A run of runs on its way.
-struct Merging {
+/// A run of runs on its way. Dropped before its end, it leaves nothing.
+#[derive(Debug)]
+pub(crate) struct Merging {
     merge: Merge,
     /// In the order of their commits.
-    parts: Vec<Arc<Run>>,
+    parts: Arc<[Arc<Run>]>,
 }
 
 /// Why a run was not made. Nothing has changed.
@@ -90,6 +94,7 @@ impl Indexer {
             next_id,
             flush: None,
             merge: None,
+            being_thinned: Weak::<[Arc<Run>; 0]>::new(),
             obsolete: Vec::new(),
             kept_below: next_id,
             has_dir: false,
@@ -160,9 +165,7 @@ impl Indexer {
         match merging.merge.step(KEYS_PER_STEP) {
             Ok(Stepped::More) => self.merge = Some(merging),
             Ok(Stepped::Done(facts)) => {
-                let run = self.count(&facts, &merging.parts, state, list)?;
-                state.merged(&merging.parts, &run);
-                self.obsolete.extend(merging.parts);
+                self.merged(&merging.parts, &facts, state, list)?;
             }
             Err(error) => {
                 if let BuildError::Corrupt(damage) = &error {
@@ -178,15 +181,33 @@ impl Indexer {
         if self.damage.is_some() {
             return Ok(None);
         }
-        let runs = tiers.runs();
+        let runs = &tiers.runs()[..self.free_runs(tiers)];
         let sizes: Vec<u64> = runs.iter().map(|run| run.facts().bytes).collect();
         let Some(range) = plan::plan(&sizes) else { return Ok(None) };
-        let parts: Vec<Arc<Run>> = runs[range].iter().rev().map(Arc::clone).collect();
+        self.merging(runs[range].iter().rev().map(Arc::clone).collect()).map(Some)
+    }
+
+    /// Begins a run of runs, in the order of their commits.
+    fn merging(&mut self, parts: Vec<Arc<Run>>) -> Result<Merging, IndexError> {
         let (first, last) = (parts[0].facts().first_seq, parts[parts.len() - 1].facts().last_seq);
         let plan = self.plan(first, last)?;
         let source = |run: &Arc<Run>| Box::new(RunSource::new(Arc::clone(run))) as Box<dyn Source>;
         let merge = self.begin(plan, parts.iter().map(source).collect())?;
-        Ok(Some(Merging { merge, parts }))
+        Ok(Merging { merge, parts: parts.into() })
+    }
+
+    /// Has a run count in the place of those that it was made of.
+    fn merged(
+        &mut self,
+        parts: &[Arc<Run>],
+        facts: &RunFacts,
+        state: &State,
+        list: &mut List<'_>,
+    ) -> Result<Arc<Run>, IndexError> {
+        let run = self.count(facts, parts, state, list)?;
+        state.merged(parts, &run);
+        self.obsolete.extend(parts.iter().map(Arc::clone));
+        Ok(run)
     }
 
     fn begin(&mut self, plan: RunPlan, sources: Vec<Box<dyn Source>>) -> Result<Merge, IndexError> {
@@ -249,7 +270,7 @@ impl Indexer {
 
     /// Removes files of runs that don't count any more, and that nobody in this process reads. One that is left, the
     /// next opening removes.
-    fn remove_obsolete(&mut self) {
+    pub(crate) fn remove_obsolete(&mut self) {
         let is_needed = |run: &Arc<Run>| Arc::strong_count(run) > 1 || run.facts().id.0 < self.kept_below;
         let (needed, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.obsolete).into_iter().partition(is_needed);
         self.obsolete = needed;

@@ -9,12 +9,13 @@ mod keeper;
 use std::{io::ErrorKind, path::Path};
 
 use milepost_index::{RunFacts, RunId};
-use milepost_io::{Disk, Latch, NotReplaced};
+use milepost_io::{Disk, Latch, NotReplaced, Room};
 use milepost_log::{CleanMark, DroppedFacts, KnownSegment, SealedFacts, SegmentId};
 use milepost_types::{Corruption, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     OpenError,
+    reserve::{For, Reserve},
     retention::{Horizon, Horizons},
 };
 pub(crate) use format::{CleanRow, Manifest, SegmentRow, SegmentState};
@@ -59,6 +60,21 @@ pub(crate) fn write(disk: &dyn Disk, dir: &Path, manifest: &Manifest, latch: &La
         }
         NotReplaced::Stopped(failure) => OpenError::Stopped(failure),
     })
+}
+
+/// The same; where the disk is full, with room from the reserve: the new file stands beside the old one for a moment.
+pub(crate) fn write_with(
+    reserve: &Reserve,
+    disk: &dyn Disk,
+    dir: &Path,
+    manifest: &Manifest,
+    latch: &Latch,
+) -> Result<(), OpenError> {
+    let lacks = |error: &OpenError| match error {
+        OpenError::DiskFull { need, free: Room::Free(_), .. } => Some(*need),
+        _ => None,
+    };
+    reserve.with(For::Manifest, lacks, || write(disk, dir, manifest, latch))
 }
 
 /// What the log knows of its segments, as the manifest keeps it.

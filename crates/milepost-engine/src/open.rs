@@ -16,7 +16,7 @@ use std::{
 
 use milepost_index::{RunFacts, ScopeHash};
 use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode};
-use milepost_log::{FoundLog, Log, LogSettings, StoreId, Tail};
+use milepost_log::{FoundLog, Log, LogReader, LogSettings, StoreId, Tail};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     filling,
     index::{self, Indexer, Runs},
     manifest::{self, Keeper, Manifest},
+    reserve::{For, LogSize, RESERVE, Reserve},
     settings::Index,
     state::State,
 };
@@ -38,6 +39,9 @@ pub(crate) const LOG: &str = "log";
 /// How often a reader looks again at a log that a writer is writing to: what looks like damage in the middle may be two
 /// moments of a batch being written.
 pub(crate) const LOOKS_MAX: usize = 3;
+
+/// A segment is no larger than this part of the room that the log and what is free take together.
+const ROOM_PARTS: u64 = 32;
 
 /// How often a writer tries to lock: `verify` holds the lock for an instant to see whether anybody else does.
 const LOCK_TRIES_MAX: usize = 100;
@@ -75,6 +79,7 @@ pub(crate) fn for_writing_locked(
         Some(manifest) => manifest,
         None => begin(parts, dir, settings, &latch)?,
     };
+    let reserve = Arc::new(Reserve::open(Arc::clone(disk), dir));
     let store = StoreId(manifest.store);
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
     let listed = manifest::known_runs(&manifest);
@@ -100,23 +105,28 @@ pub(crate) fn for_writing_locked(
     let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
     let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
     let segments = if found.is_some() { manifest.segments.clone() } else { Vec::new() };
-    manifest::write(&**disk, dir, &raised(segments), &latch)?;
+    manifest::write_with(&reserve, &**disk, dir, &raised(segments), &latch)?;
     let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);
-    let log = ready_log(found, parts, dir, settings, (store, epoch), &latch)?;
+    make_room_for_torn(&**disk, dir, &reserve, torn_bytes);
+    let segment_bytes = segment_bytes(&**disk, dir, settings);
+    let log = ready_log(found, parts, dir, segment_bytes, (store, epoch), &latch)?;
     // Now every commit that was replayed is durable, so the runs made of them may count.
     let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
     let rows = manifest::rows(&log.writer.segments());
     let horizons = manifest::known_horizons(&manifest);
     let manifest = Manifest { runs: manifest::run_rows(&runs), ..raised(rows) };
-    manifest::write(&**disk, dir, &manifest, &latch)?;
+    manifest::write_with(&reserve, &**disk, dir, &manifest, &latch)?;
     index::clean(&**disk, dir, &runs);
     indexer.opened();
     write_holder(parts, dir);
+    reserve.keep_for(log_size(&log.reader, segment_bytes));
     Ok(Found {
         dir: dir.to_owned(),
         store,
         epoch,
-        keeper: Some(Keeper::new(Arc::clone(disk), dir.to_owned(), latch.clone(), manifest)),
+        keeper: Some(Keeper::new(Arc::clone(disk), dir.to_owned(), latch.clone(), Arc::clone(&reserve), manifest)),
+        reserve,
+        segment_bytes,
         latch,
         reader: log.reader,
         state,
@@ -130,6 +140,31 @@ pub(crate) fn for_writing_locked(
         torn_bytes,
         horizons,
     })
+}
+
+/// Segments are small where there is little room: a segment that is written anew takes room beside itself, and what is
+/// to be dropped whole is smaller.
+fn segment_bytes(disk: &dyn Disk, dir: &Path, settings: &Settings) -> u32 {
+    let room = disk.free_bytes(dir).unwrap_or(u64::MAX).saturating_add(log_bytes(disk, &dir.join(LOG)));
+    let most = u32::try_from(room / ROOM_PARTS).unwrap_or(u32::MAX);
+    settings.segment_bytes.min(most.max(limits::SEGMENT_BYTES_MIN))
+}
+
+/// A torn tail is copied before it is cut. Without room for it the copy is left out.
+fn make_room_for_torn(disk: &dyn Disk, dir: &Path, reserve: &Reserve, torn_bytes: u64) {
+    if torn_bytes > 0 && disk.free_bytes(dir).is_ok_and(|free| free / 2 < torn_bytes) {
+        reserve.give(For::Rewrite, torn_bytes);
+    }
+}
+
+/// What the reserve goes by.
+pub(crate) fn log_size(reader: &LogReader, segment_bytes: u32) -> LogSize {
+    let segments = reader.segment_stats();
+    LogSize {
+        bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
+        segments: segments.len() as u64,
+        segment_bytes: u64::from(segment_bytes),
+    }
 }
 
 /// Where a log ended, and how many bytes of a torn tail stand behind it.
@@ -146,11 +181,11 @@ fn ready_log(
     found: Option<FoundLog>,
     parts: &Parts,
     dir: &Path,
-    settings: &Settings,
+    segment_bytes: u32,
     (store, epoch): (StoreId, u32),
     latch: &Latch,
 ) -> Result<Log, OpenError> {
-    let log_settings = LogSettings { segment_bytes: settings.segment_bytes };
+    let log_settings = LogSettings { segment_bytes };
     let (entropy, latch) = (&*parts.entropy, latch.clone());
     let log = match found {
         Some(found) => found.repair(epoch, entropy, latch, log_settings),
@@ -193,6 +228,8 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     state,
                     last,
                     keeper: None,
+                    reserve: Arc::new(Reserve::look(Arc::clone(disk), dir)),
+                    segment_bytes: Settings::default().segment_bytes,
                     writer: None,
                     recycler: None,
                     rewriter: None,
@@ -273,7 +310,7 @@ pub(crate) fn no_manifest(disk: &dyn Disk, dir: &Path) -> Result<OpenError, Open
     }
     for entry in &entries {
         match entry.name.as_str() {
-            LOCK | manifest::MANIFEST_NEXT => {}
+            LOCK | manifest::MANIFEST_NEXT | RESERVE => {}
             LOG => {}
             found => {
                 let why = format!("it has no MANIFEST but holds {found:?}");

@@ -5,6 +5,7 @@
 //!
 //! Knows which versions may go, and nothing of files.
 
+mod ended;
 mod explain;
 mod horizon;
 mod judging;
@@ -20,6 +21,8 @@ use std::sync::{
 use arc_swap::ArcSwap;
 use milepost_types::Seq;
 
+pub use ended::ENDED_KEY;
+pub(crate) use ended::ExpiryError;
 pub use explain::Explanation;
 pub use horizon::Horizon;
 pub(crate) use horizon::Horizons;

@@ -25,7 +25,7 @@ mod version;
 pub use builder::{RunBuilder, RunPlan};
 pub use error::{BuildError, OpenRunError};
 pub use hash::{KeyHash, ScopeHash};
-pub use merge::{Merge, Stepped};
+pub use merge::{Keeps, Merge, Stepped};
 pub use names::{Listing, RunId, list};
 pub use order::sort_nearly;
 pub use run::{Changes, Finger, KeyCursor, Near, Run, RunFacts, ScopeCursor, ScopeView, Versions};

@@ -6,14 +6,18 @@
 //! Blocks of one source that no other has a key in are copied. So where names came in order, as those of most jobs do,
 //! a key that is written again costs its hash and its place in the slots.
 //!
-//! Invariant: the run answers the same as one built at once of all that the sources hold. It is the same to the byte,
-//! too, but for where blocks of keys begin.
+//! Some versions may be left out on the way ([`Merge::step_keeping`]): keys and scopes of which nothing is left go with
+//! them.
+//!
+//! Invariant: the run answers the same as one built at once of all that is kept of what the sources hold. It is the same
+//! to the byte, too, but for where blocks of keys begin.
 
 use std::{cmp::Ordering, fmt, path::Path, sync::Arc};
 
 use milepost_io::Disk;
+use milepost_types::Corruption;
 
-use crate::{BuildError, Run, RunBuilder, RunFacts, RunId, RunPlan, RunSource, ScopeSeqs, Source};
+use crate::{BuildError, Run, RunBuilder, RunFacts, RunId, RunPlan, RunSource, ScopeSeqs, Source, Version};
 
 /// Bytes that are copied at the end instead of one key.
 const BYTES_PER_KEY: u64 = 64;
@@ -29,10 +33,14 @@ pub enum Stepped {
     Done(RunFacts),
 }
 
+/// Says of a version whether it is to be kept; the same of the same version, however often it is asked.
+pub type Keeps<'a> = dyn FnMut(Version) -> Result<bool, Corruption> + 'a;
+
 /// A run being made of sources. Dropped before it is done, it leaves nothing.
 pub struct Merge {
     sources: Vec<Standing>,
     stage: Stage,
+    scope: Waiting,
     /// `None` once it is done or has failed.
     builder: Option<RunBuilder>,
 }
@@ -46,6 +54,15 @@ struct Standing {
     /// Whether it stands at a key; and whether at the one being written.
     has_key: bool,
     is_at_key: bool,
+}
+
+/// The scope whose turn it is.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Until something of it is written.
+    begin: Option<(String, ScopeSeqs)>,
+    /// Whether all that have it give its changes.
+    have_changes: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +86,12 @@ impl Merge {
         let standing =
             |source| Standing { source, has_scope: false, is_member: false, has_key: false, is_at_key: false };
         let builder = RunBuilder::begin(disk, dir, plan)?;
-        Ok(Merge { sources: sources.into_iter().map(standing).collect(), stage: Stage::Begin, builder: Some(builder) })
+        Ok(Merge {
+            sources: sources.into_iter().map(standing).collect(),
+            stage: Stage::Begin,
+            scope: Waiting::default(),
+            builder: Some(builder),
+        })
     }
 
     /// Begins a run of runs, in the order of the commits that they cover.
@@ -100,14 +122,27 @@ impl Merge {
     ///
     /// If it is done or has failed.
     pub fn step(&mut self, budget_keys: usize) -> Result<Stepped, BuildError> {
+        self.go_on(budget_keys, None)
+    }
+
+    /// The same, of the versions that are kept. Every step of a merge has to be asked in the same way.
+    ///
+    /// # Panics
+    ///
+    /// If it is done or has failed.
+    pub fn step_keeping(&mut self, budget_keys: usize, keeps: &mut Keeps<'_>) -> Result<Stepped, BuildError> {
+        self.go_on(budget_keys, Some(keeps))
+    }
+
+    fn go_on(&mut self, budget_keys: usize, mut keeps: Option<&mut Keeps<'_>>) -> Result<Stepped, BuildError> {
         let mut builder = self.builder.take().expect("a merge that is done or has failed is not stepped");
         let mut budget = budget_keys.max(1) as u64;
         while budget > 0 {
             let spent = match self.stage {
                 Stage::Begin => self.first_scopes()?,
                 Stage::Scope => self.scope(&mut builder)?,
-                Stage::Keys => self.key(&mut builder)?,
-                Stage::Changes(source) => self.changes(&mut builder, source, budget)?,
+                Stage::Keys => self.key(&mut builder, &mut keeps)?,
+                Stage::Changes(source) => self.changes(&mut builder, source, budget, &mut keeps)?,
                 Stage::Finish => {
                     if let Some(facts) = builder.finish_step(budget.saturating_mul(BYTES_PER_KEY))? {
                         return Ok(Stepped::Done(facts));
@@ -149,24 +184,24 @@ impl Merge {
             seqs.touched = seqs.touched.max(standing.source.seqs().touched);
             seqs.last_set = seqs.last_set.max(standing.source.seqs().last_set);
         }
-        builder.begin_scope(self.sources[least].source.scope(), seqs)?;
-        let mut have_changes = true;
+        let mut members = self.sources.iter().filter(|standing| standing.is_member);
+        self.scope = Waiting {
+            have_changes: members.all(|standing| standing.source.has_changes()),
+            begin: Some((self.sources[least].source.scope().to_owned(), seqs)),
+        };
         for standing in self.sources.iter_mut().filter(|standing| standing.is_member) {
             while let Some(mark) = standing.source.next_clear()? {
+                self.scope.see_begun(builder)?;
                 builder.clear(mark)?;
             }
-            have_changes &= standing.source.has_changes();
             standing.has_key = standing.source.next_key()?;
-        }
-        if have_changes {
-            builder.expect_changes();
         }
         self.stage = Stage::Keys;
         Ok(1)
     }
 
     /// Writes the least key that a source stands at.
-    fn key(&mut self, builder: &mut RunBuilder) -> Result<u64, BuildError> {
+    fn key(&mut self, builder: &mut RunBuilder, keeps: &mut Option<&mut Keeps<'_>>) -> Result<u64, BuildError> {
         let mut least: Option<usize> = None;
         for index in 0..self.sources.len() {
             let (before, rest) = self.sources.split_at_mut(index);
@@ -186,15 +221,25 @@ impl Merge {
             self.stage = Stage::Changes(0);
             return Ok(0);
         };
-        if let Some(spent) = self.block(builder, least)? {
-            return Ok(spent);
+        // A block that is copied keeps all its versions.
+        if keeps.is_none() {
+            self.scope.see_begun(builder)?;
+            if let Some(spent) = self.block(builder, least)? {
+                return Ok(spent);
+            }
         }
-        builder.begin_key(self.sources[least].source.key())?;
-        let mut spent = 1;
+        let (mut spent, mut is_begun) = (1, false);
         for standing in self.sources.iter_mut().rev().filter(|standing| standing.is_at_key) {
             while let Some(version) = standing.source.next_version()? {
-                builder.version(version)?;
                 spent += 1;
+                if !is_kept(keeps, version)? {
+                    continue;
+                }
+                if !std::mem::replace(&mut is_begun, true) {
+                    self.scope.see_begun(builder)?;
+                    builder.begin_key(standing.source.key())?;
+                }
+                builder.version(version)?;
             }
             standing.has_key = standing.source.next_key()?;
         }
@@ -218,7 +263,13 @@ impl Merge {
     }
 
     /// Writes changes of the scope from this source; after the last source goes to the next scope.
-    fn changes(&mut self, builder: &mut RunBuilder, index: usize, budget: u64) -> Result<u64, BuildError> {
+    fn changes(
+        &mut self,
+        builder: &mut RunBuilder,
+        index: usize,
+        budget: u64,
+        keeps: &mut Option<&mut Keeps<'_>>,
+    ) -> Result<u64, BuildError> {
         let Some(standing) = self.sources.get_mut(index) else {
             for standing in self.sources.iter_mut().filter(|standing| standing.is_member) {
                 standing.has_scope = standing.source.next_scope()?;
@@ -227,9 +278,12 @@ impl Merge {
             return Ok(0);
         };
         let mut spent = 0;
-        if standing.is_member && builder.expects_changes() {
+        // Of a scope that was not begun nothing is kept.
+        if standing.is_member && self.scope.begin.is_none() && builder.expects_changes() {
             while let Some(version) = standing.source.next_change()? {
-                builder.change(version)?;
+                if is_kept(keeps, version)? {
+                    builder.change(version)?;
+                }
                 spent += 1;
                 if spent == budget {
                     return Ok(spent);
@@ -239,6 +293,23 @@ impl Merge {
         self.stage = Stage::Changes(index + 1);
         Ok(spent)
     }
+}
+
+impl Waiting {
+    /// Begins it, if nothing of it is written yet.
+    fn see_begun(&mut self, builder: &mut RunBuilder) -> Result<(), BuildError> {
+        if let Some((name, seqs)) = self.begin.take() {
+            builder.begin_scope(&name, seqs)?;
+            if self.have_changes {
+                builder.expect_changes();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_kept(keeps: &mut Option<&mut Keeps<'_>>, version: Version) -> Result<bool, Corruption> {
+    keeps.as_mut().map_or(Ok(true), |keeps| keeps(version))
 }
 
 impl fmt::Debug for Merge {

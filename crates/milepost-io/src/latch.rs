@@ -124,6 +124,11 @@ impl DiskFile for LatchedFile {
         self.file.set_bytes(bytes)
     }
 
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.latch.check()?;
+        self.file.allocate(offset, bytes)
+    }
+
     fn map(&self) -> io::Result<Map> {
         self.file.map()
     }

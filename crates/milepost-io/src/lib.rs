@@ -104,6 +104,9 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn bytes(&self) -> io::Result<u64>;
     /// Cuts the file, or grows it with zeros.
     fn set_bytes(&self, bytes: u64) -> io::Result<()>;
+    /// Takes room for these bytes on the disk, whole or not at all, and lets the file end behind them. What was not
+    /// written reads as zeros. Where the file system can't take room without writing, zeros are written.
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()>;
     /// Maps the whole file for reading. Only for files that nobody changes any more (decision record 1).
     fn map(&self) -> io::Result<Map>;
 }

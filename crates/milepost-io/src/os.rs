@@ -14,9 +14,9 @@ use std::{
 };
 
 use milepost_types::Timestamp;
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 
-use crate::{Clock, DirEntry, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd};
+use crate::{Clock, DirEntry, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd, whole::write_all_at};
 
 /// How often a call that the system says to try again is tried again.
 const TRIES_MAX: usize = 1000;
@@ -137,9 +137,28 @@ impl DiskFile for OsFile {
         again(|| self.0.set_len(bytes))
     }
 
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let taken = again(|| Ok(rustix::fs::fallocate(&self.0, FallocateFlags::empty(), offset, bytes)?));
+        match taken {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => write_zeros(self, offset, bytes),
+            taken => taken,
+        }
+    }
+
     fn map(&self) -> io::Result<Map> {
         Map::of_file(&self.0)
     }
+}
+
+fn write_zeros(file: &OsFile, offset: u64, bytes: u64) -> io::Result<()> {
+    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    let mut written = 0;
+    while written < bytes {
+        let piece = &ZEROS[..ZEROS.len().min(usize::try_from(bytes - written).unwrap_or(usize::MAX))];
+        write_all_at(file, piece, offset + written).map_err(|short| short.error)?;
+        written += piece.len() as u64;
+    }
+    Ok(())
 }
 
 fn open_dir(dir: &Path) -> io::Result<OwnedFd> {

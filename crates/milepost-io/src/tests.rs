@@ -47,6 +47,14 @@ const TABLE: &[Row] = &[
         file.set_bytes(0).unwrap();
         assert_eq!(file.bytes().unwrap(), 0);
     }),
+    ("room is taken behind the end of a file, and given back by cutting it", |disk, dir| {
+        let file = created(disk, &dir.join("a"), b"0123");
+        file.allocate(4, 5).unwrap();
+        assert_eq!(all(&*file), b"0123\0\0\0\0\0");
+        file.set_bytes(4).unwrap();
+        assert_eq!(all(&*file), b"0123");
+        failed(disk.open(&dir.join("a"), OpenMode::Read).unwrap().allocate(4, 5), "EBADF");
+    }),
     ("a file opened for reading is not written", |disk, dir| {
         created(disk, &dir.join("a"), b"x");
         let file = disk.open(&dir.join("a"), OpenMode::Read).unwrap();

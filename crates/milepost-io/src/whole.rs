@@ -111,7 +111,11 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8], latch: 
         _ => {}
     }
     let file = disk.open(&next, OpenMode::CreateNew).map_err(refused("create"))?;
-    write_all_at(&*file, bytes, 0).map_err(|short| refused("write")(short.error))?;
+    write_all_at(&*file, bytes, 0).map_err(|short| {
+        // On a full disk its room is needed. What can't be removed is removed by the next attempt.
+        let _ = disk.remove(&next);
+        refused("write")(short.error)
+    })?;
     let stopped = |path: &Path, operation: &str, error: io::Error| {
         latch.trip(path, operation, &error);
         NotReplaced::Stopped(latch.failure().expect("tripped just now"))

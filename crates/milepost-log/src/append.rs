@@ -233,6 +233,12 @@ impl LogWriter {
         self.starved && self.shared.is_ready() && self.open.heap.frames() > 0
     }
 
+    /// Bytes of the open segment that are in use.
+    #[must_use]
+    pub fn open_bytes(&self) -> u64 {
+        self.open.end
+    }
+
     /// Whether something was left for the [`Recycler`] since this was last asked.
     #[must_use]
     pub fn wants_recycling(&self) -> bool {

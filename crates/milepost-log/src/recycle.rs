@@ -150,6 +150,8 @@ pub struct Recycler {
     /// Number of the next spare's name.
     next_number: u64,
     gave_up: bool,
+    /// Whether the disk needs the room of every file: then none becomes a spare.
+    keeps_none: bool,
 }
 
 impl Recycler {
@@ -162,7 +164,32 @@ impl Recycler {
     ) -> Recycler {
         let (work, dropped) = (None, Vec::new());
         let segment_bytes = u64::from(segment_bytes);
-        Recycler { disk, log_dir, latch, segment_bytes, shared, work, dropped, next_number: 1, gave_up: false }
+        Recycler {
+            disk,
+            log_dir,
+            latch,
+            segment_bytes,
+            shared,
+            work,
+            dropped,
+            next_number: 1,
+            gave_up: false,
+            keeps_none: false,
+        }
+    }
+
+    /// Says whether files of dropped segments may become spares. If not, their room goes back to the disk, and that of
+    /// a spare with it.
+    pub fn keep_spares(&mut self, keep: bool) {
+        self.keeps_none = !keep;
+        if self.keeps_none {
+            let ready = self.shared.take().map(|spare| spare.path);
+            let half_made = self.work.take().map(|work| work.path);
+            for path in ready.into_iter().chain(half_made) {
+                // What can't be removed now is removed by the next opening.
+                let _ = self.disk.remove(&path);
+            }
+        }
     }
 
     /// Hands over a segment that the manifest no longer lists: once nobody in this process reads it any more its file
@@ -208,7 +235,7 @@ impl Recycler {
     /// Begins to recycle a file, if one is free.
     fn begin(&mut self) -> io::Result<Recycled> {
         let Some(segment) = self.free_file() else { return Ok(Recycled::Nothing) };
-        if self.gave_up || self.shared.is_ready() {
+        if self.gave_up || self.keeps_none || self.shared.is_ready() {
             // One that can't be removed now is met again by the next opening.
             let _ = self.disk.remove(&segment);
             return Ok(Recycled::Removed);

@@ -6,8 +6,8 @@
 //! and whatever stands behind them is the rest of a seal. A footer that can be read may be in the cache only; it counts
 //! once the manifest lists the seal, and until then every repair seals again.
 //!
-//! When there is no room for the footer the segment stays without it: its frames are whole, the offsets are in memory,
-//! and the next repair tries again.
+//! A roll takes the room for it before anything else. When there is none all the same the segment stays without it: its
+//! frames are whole, the offsets are in memory, and the next repair tries again.
 
 use std::{io, sync::Arc};
 
@@ -24,22 +24,13 @@ use crate::{
     segment::{Heap, Offsets, Part, Sealed, read_footer},
 };
 
-/// Seals the segment whose frames are in `heap` and end at `end`, and returns it as it is read from now on.
-///
-/// On an error the file's latch is tripped if its content is in doubt; the frames themselves are untouched.
-pub(crate) fn seal(
-    file: &LatchedFile,
-    header: &SegmentHeader,
-    heap: &Arc<Heap>,
-    (last_crc, last_at): (u32, Timestamp),
-    end: u64,
-) -> io::Result<Part> {
-    let first_at = heap.get(0).expect("only a segment with a frame is sealed").at;
+/// The footer of a segment whose frames are in `heap`.
+pub(crate) fn footer_of(header: &SegmentHeader, heap: &Arc<Heap>, (last_crc, last_at): (u32, Timestamp)) -> Vec<u8> {
     let (footer, _) = footer::encode(
         &Footer {
             first_seq: header.first_seq.0,
             last_seq: header.first_seq.0 + heap.frames() as u64 - 1,
-            first_at: first_at.0,
+            first_at: first_at(heap).0,
             last_at: last_at.0,
             last_crc,
             offsets: heap.offsets(),
@@ -48,8 +39,25 @@ pub(crate) fn seal(
         header.crc(),
         header.seed(),
     );
+    footer
+}
+
+fn first_at(heap: &Heap) -> Timestamp {
+    heap.get(0).expect("only a segment with a frame is sealed").at
+}
+
+/// Seals the segment whose frames are in `heap` and end at `end`, and returns it as it is read from now on.
+///
+/// On an error the file's latch is tripped if its content is in doubt; the frames themselves are untouched.
+pub(crate) fn seal(
+    file: &LatchedFile,
+    header: &SegmentHeader,
+    heap: &Arc<Heap>,
+    footer: &[u8],
+    end: u64,
+) -> io::Result<Part> {
     let bytes = end + footer.len() as u64;
-    let written = write_all_at(file, &footer, end).map_err(|short| short.error).and_then(|()| file.set_bytes(bytes));
+    let written = write_all_at(file, footer, end).map_err(|short| short.error).and_then(|()| file.set_bytes(bytes));
     if let Err(error) = written {
         if !Room::is_lacking(&error) {
             return Err(error);
@@ -57,7 +65,7 @@ pub(crate) fn seal(
         file.set_bytes(end.min(file.bytes()?))?;
     }
     file.sync()?;
-    Ok(mapped(file, header, heap, first_at, end))
+    Ok(mapped(file, header, heap, first_at(heap), end))
 }
 
 /// The sealed segment through a map; through its memory if the system gives no map or the file does not say what was

@@ -26,8 +26,7 @@ pub struct Policy {
     pub keep_for_us: Option<u64>,
     /// So many newest versions of each key, deletes among them.
     pub keep_last: Option<u64>,
-    /// A task's scope goes, with those below it, so many microseconds after the task has ended. Kept and shown: nothing
-    /// acts on it yet.
+    /// A task's scope is erased, with those below it, so many microseconds after the task has ended.
     pub expire_ended_us: Option<u64>,
     /// Segments whose newest commit is older than so many microseconds are kept compressed. Kept and shown: nothing
     /// acts on it yet.
@@ -47,7 +46,7 @@ impl Policy {
         Policy { keep_last: Some(versions), ..self }
     }
 
-    /// Lets a task's scope go so long after the task has ended. Kept and shown: nothing acts on it yet.
+    /// Lets a task's scope go so long after the task has ended, with those below it.
     #[must_use]
     pub fn expire_ended(self, after: Duration) -> Policy {
         Policy { expire_ended_us: Some(micros(after)), ..self }

@@ -9,6 +9,8 @@
 //!   tasks that write to an asset.
 //! * [`Task::on`] is the same task, with the same claim, at the state of another scope: an asset that many tasks share.
 //!
+//! * [`Task::end`] says that it has ended, under the key `.task/end`, for a policy that lets its scope expire.
+//!
 //! # Where it is kept
 //!
 //! In the task's own scope, so that a checkpoint, a restore or a fork of the scope takes it along. A key of a pattern
@@ -28,7 +30,8 @@ mod record;
 mod step;
 mod watermark;
 
-use milepost_types::{Key, Scope, Writer};
+use milepost_engine::ENDED_KEY;
+use milepost_types::{ContentType, Key, Receipt, Scope, Writer};
 
 pub(crate) use self::error::Boxed;
 pub use self::{
@@ -39,7 +42,7 @@ pub use self::{
     step::{ReplayPoint, Step, StepRecord, StepState},
     watermark::{AnyMark, Mark, Move, Moves, Watermark},
 };
-use crate::{CommitBuilder, Result, Store};
+use crate::{CommitBuilder, Result, SetOptions, Store};
 use progress::shared::Origin;
 
 /// A scope, and who works on it. Cheap to clone, to share between threads and to send to one.
@@ -69,7 +72,10 @@ impl Task {
         let task =
             Task { store, scope: scope.clone(), claimed: scope.clone(), writer, places: step::Places::default() };
         if task.writer.attempt_number().is_some() {
-            task.commit().durable()?;
+            let claim = task.commit();
+            // A task that is worked on has not ended.
+            let has_ended = task.store.get(scope, ENDED_KEY)?.is_some();
+            if has_ended { claim.delete(scope, ENDED_KEY) } else { claim }.durable()?;
         }
         Ok(task)
     }
@@ -138,6 +144,31 @@ impl Task {
             Some(attempt) => commit.fence(&self.claimed, u64::from(attempt)),
             None => commit,
         }
+    }
+
+    /// Says durably that the task has ended, whose attempt this is. Where a policy lets scopes expire, the task's goes
+    /// so long afterwards, with those below it. Until then nothing changes; whatever is committed there takes it back,
+    /// and a new attempt does. So marks of progress are flushed before.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use milepost::{Policy, Scope, ScopePrefix, Store, Writer};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/etl/load")?);
+    /// store.retention().set(&ScopePrefix::parse("task")?, Policy::default().expire_ended(Duration::ZERO))?;
+    /// let task = store.task(&scope, Writer::new("worker-7")?.attempt(1))?;
+    /// task.commit().set(&scope, "cursor", b"42").durable()?;
+    /// store.compact()?;
+    /// assert!(store.get(&scope, "cursor")?.is_some());
+    /// task.end()?;
+    /// assert_eq!(store.retention().explain(&scope)?.ended, 1);
+    /// store.compact()?;
+    /// assert!(store.get(&scope, "cursor")?.is_none());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn end(&self) -> Result<Receipt> {
+        let options = SetOptions { content_type: Some(ContentType::TEXT), ..SetOptions::default() };
+        self.commit().set_with(&self.claimed, ENDED_KEY, b"ended", &options).durable()
     }
 
     /// Which of many items are done: the job of this name.

@@ -128,15 +128,21 @@ impl Row for SegmentRow {
 struct DoneRow(Compacted);
 
 impl DoneRow {
-    fn numbers(&self) -> [(&'static str, u64); 4] {
-        let Compacted { dropped, rewritten, bytes_before, bytes_after, .. } = self.0;
-        [("dropped", dropped), ("rewritten", rewritten), ("bytes_before", bytes_before), ("bytes_after", bytes_after)]
+    fn numbers(&self) -> [(&'static str, u64); 5] {
+        let Compacted { dropped, rewritten, bytes_before, bytes_after, runs, .. } = self.0;
+        [
+            ("dropped", dropped),
+            ("rewritten", rewritten),
+            ("bytes_before", bytes_before),
+            ("bytes_after", bytes_after),
+            ("runs", runs),
+        ]
     }
 }
 
 impl Row for DoneRow {
-    const TABLE: &'static [&'static str] = &["DROPPED", "REWRITTEN", "BYTES BEFORE", "BYTES AFTER"];
-    const CSV: &'static [&'static str] = &["dropped", "rewritten", "bytes_before", "bytes_after"];
+    const TABLE: &'static [&'static str] = &["DROPPED", "REWRITTEN", "BYTES BEFORE", "BYTES AFTER", "INDEX RUNS"];
+    const CSV: &'static [&'static str] = &["dropped", "rewritten", "bytes_before", "bytes_after", "runs"];
 
     fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
         self.csv()

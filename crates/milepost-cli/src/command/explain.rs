@@ -61,6 +61,12 @@ impl ExplainRow {
         rows.push(["can be read from".to_owned(), horizon(&told.horizon)]);
         rows.push(["after a compaction from".to_owned(), horizon(&told.next_horizon)]);
         rows.push(["older points that stay".to_owned(), told.points.to_string()]);
+        if told.ended > 0 {
+            let next = told.next_expires_at.map_or_else(|| "never: a hold or a fork keeps it".to_owned(), &time);
+            rows.push(["tasks that have ended".to_owned(), told.ended.to_string()]);
+            rows.push(["of them kept by a hold or a fork".to_owned(), told.ended_kept.to_string()]);
+            rows.push(["the next of them expires at".to_owned(), next]);
+        }
         rows.push(["scopes".to_owned(), told.scopes.to_string()]);
         rows.push(["versions".to_owned(), told.versions.to_string()]);
         rows.push(["go with a compaction".to_owned(), told.goes_now.to_string()]);
@@ -104,6 +110,13 @@ impl Row for ExplainRow {
         object.put("scopes", told.scopes);
         object.put("versions", told.versions);
         object.put("goes_now", told.goes_now);
+        if told.ended > 0 {
+            object.put("ended", told.ended);
+            object.put("ended_kept", told.ended_kept);
+        }
+        if let Some(at) = told.next_expires_at {
+            object.put("next_expires_at", utc_text(at));
+        }
         if let Some(at) = told.next_goes_at {
             object.put("next_goes_at", utc_text(at));
         }

@@ -20,8 +20,7 @@ use crate::{
 
 /// Say what of the past is kept, and see what would go.
 ///
-/// This version keeps what is said, tells what it comes to and refuses to erase what is held. It does not remove
-/// anything from files yet.
+/// What nothing keeps leaves the files by and by in a store that stays open, and with `milepost compact` now.
 ///
 /// Without a policy everything is kept. Of the policies whose prefix holds a scope the longest speaks; a version stays
 /// if any of its rules wants it, and so do checkpoints, what forks read through to, and what is being read. A hold
@@ -31,6 +30,7 @@ use crate::{
 Examples:
   milepost retain set task --keep 30d
   milepost retain set asset/orders --last 100
+  milepost retain set task --keep 30d --expire-ended 90d   (after `milepost end` of a task)
   milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
   milepost retain set audit --everything         (whatever is said above it)
   milepost retain explain task/etl/load          (what goes, when, and why)
@@ -68,8 +68,11 @@ struct SetArgs {
     /// Keep so many newest versions of each key, deletes among them.
     #[arg(long, value_name = "N")]
     last: Option<u64>,
+    /// Erase a task's scope, and those below it, so long after the task has ended (`milepost end`): 30d.
+    #[arg(long, value_name = "TIME")]
+    expire_ended: Option<String>,
     /// Keep everything, whatever is said above.
-    #[arg(long, conflicts_with_all = ["keep", "last"])]
+    #[arg(long, conflicts_with_all = ["keep", "last", "expire_ended"])]
     everything: bool,
     /// Who says so (default: user@host of this process).
     #[arg(long, value_name = "NAME")]
@@ -124,8 +127,8 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    if args.keep.is_none() && args.last.is_none() && !args.everything {
-        let why = "say what is kept: --keep TIME, --last N or --everything";
+    if args.keep.is_none() && args.last.is_none() && args.expire_ended.is_none() && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME or --everything";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
@@ -135,6 +138,9 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     if let Some(last) = args.last {
         policy = policy.keep_last(last);
+    }
+    if let Some(after) = time("--expire-ended", &args.expire_ended)? {
+        policy = policy.expire_ended(after);
     }
     let writer = writer(args.writer.as_deref())?;
     let store = context.open()?;

@@ -28,7 +28,7 @@ struct StatsRow {
 }
 
 impl StatsRow {
-    fn numbers(&self) -> [(&'static str, u64); 11] {
+    fn numbers(&self) -> [(&'static str, u64); 13] {
         let stats = &self.stats;
         [
             ("epoch", u64::from(stats.epoch)),
@@ -42,6 +42,8 @@ impl StatsRow {
             ("frozen_bytes", stats.frozen_bytes),
             ("runs", stats.runs),
             ("run_bytes", stats.run_bytes),
+            ("reserve_bytes", stats.reserve.bytes),
+            ("reserve_whole", stats.reserve.whole),
         ]
     }
 

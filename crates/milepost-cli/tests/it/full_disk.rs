@@ -2,13 +2,18 @@
 //! on, and commits are taken again when there is room. Skipped, loudly, where no file system can be mounted.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    io::{BufRead as _, BufReader, Write as _},
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use milepost::{ErrorKind, Scope, Store};
 
+use super::kill::Dice;
 use super::world::{Ran, World, clean, finish, skipped};
 
 /// A small file system in memory, unmounted in the end.
@@ -188,4 +193,179 @@ fn a_file_that_may_not_grow() {
     }
     assert_eq!(world.feed(["append"], large_lines(last + 1, last + 3).as_bytes()).code, Some(0));
     check_all_told(&world, last + 2);
+}
+
+/// Fills all that is left with a file of its own.
+fn fill(file: &Path) {
+    let mut file = fs::File::create(file).unwrap();
+    let mut piece: &[u8] = &[1; 64 << 10];
+    while !piece.is_empty() {
+        match file.write(piece) {
+            Ok(_) => {}
+            Err(_) => piece = &piece[..piece.len() / 2],
+        }
+    }
+}
+
+/// FAULTS C4: somebody else has filled the disk of a small store. What only takes away is taken, by programs that open
+/// the store for it; nothing else is.
+#[test]
+fn a_disk_that_others_have_filled_takes_deletions() {
+    let Some(small) = Small::mount("a_disk_that_others_have_filled_takes_deletions", "size=8m") else { return };
+    let world = &small.world;
+    world.ok(["set", "a/b", "k1", "1"]);
+    world.ok(["set", "a/b", "k2", "2"]);
+    world.ok(["set", "a/c", "k3", "3"]);
+    let ballast = small.dir().join("ballast");
+    fill(&ballast);
+    for round in 0..10 {
+        let large = format!("{round}{}", "x".repeat(200_000));
+        assert_eq!(world.run(["set", "a/b", "large", &large[..100_000]]).code, Some(6), "round {round}");
+        for cure in ["delete a/b k1", "clear a/c", "retain set a --last 2", "erase a/b k2", "compact"] {
+            let ran = world.run(cure.split(' '));
+            assert_eq!(ran.code, Some(0), "round {round}, {cure}: {}", ran.stderr);
+        }
+        assert_eq!(world.run(["set", "a/b", "large", &large[..100_000]]).code, Some(6), "round {round}");
+        assert_eq!(world.verify().code, Some(0));
+    }
+    assert_eq!(world.run(["get", "a/b", "k1"]).code, world.run(["get", "a/b", "none"]).code);
+    fs::remove_file(&ballast).unwrap();
+    world.ok(["set", "a/b", "k1", "again"]);
+    assert_eq!(world.ok(["get", "a/b", "k1"]), "again");
+}
+
+/// What `append` was told to set, and what must be found of it.
+#[derive(Default)]
+struct Bulk {
+    /// Of each key the highest number that was acknowledged, since it was last taken away.
+    told: BTreeMap<u64, u64>,
+    next: u64,
+}
+
+const BULK_KEYS: u64 = 40;
+
+impl Bulk {
+    /// Appends until the disk is full, or for so long; then it is killed.
+    fn append(&mut self, world: &World, kill_after: Option<Duration>) -> Option<i32> {
+        let mut child = world.command(["append"]).spawn().unwrap();
+        let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let first = self.next + 1;
+        let feeder = thread::spawn(move || {
+            let value = "x".repeat(20_000);
+            let line = |n| {
+                let key = n % BULK_KEYS;
+                format!(
+                    r#"{{"writer":"w","events":[{{"event":"set","scope":"a/b","key":"k{key}","value":"{n} {value}"}}]}}"#
+                )
+            };
+            (first..first + 5000).take_while(|n| writeln!(stdin, "{}", line(*n)).is_ok()).count() as u64
+        });
+        let reader = thread::spawn(move || BufReader::new(stdout).lines().map_while(Result::ok).count() as u64);
+        if let Some(after) = kill_after {
+            thread::sleep(after);
+            child.kill().unwrap();
+        }
+        let code = child.wait().unwrap().code();
+        let (fed, told) = (feeder.join().unwrap(), reader.join().unwrap());
+        // The last receipt may be cut by the kill: then it was not told.
+        let told = if kill_after.is_some() { told.saturating_sub(1) } else { told };
+        self.told.extend((first..first + told).map(|n| (n % BULK_KEYS, n)));
+        self.next = first + fed;
+        code
+    }
+
+    fn check(&self, world: &World, context: &str) {
+        let store = Store::read_only(world.store()).unwrap();
+        for (key, told) in &self.told {
+            let found = store.get(&scope(), &format!("k{key}")).unwrap();
+            let found = found.unwrap_or_else(|| panic!("{context}: k{key} of {told} is gone"));
+            let text = std::str::from_utf8(&found).unwrap();
+            let n: u64 = text.split(' ').next().unwrap().parse().unwrap();
+            // One that was not told may be there.
+            assert!(n >= *told && n % BULK_KEYS == *key, "{context}: k{key} is {n}, told was {told}");
+        }
+    }
+}
+
+/// FAULTS C4, fifty times in a row: fill, with kills between, take something away, compact, with kills between, go on.
+#[test]
+fn fifty_full_disks_are_cured_by_taking_away() {
+    let Some(small) = Small::mount("fifty_full_disks_are_cured_by_taking_away", "size=8m") else { return };
+    let world = &small.world;
+    world.ok(["retain", "set", "a", "--last", "1"]);
+    let mut bulk = Bulk::default();
+    let mut dice = Dice(std::process::id().into());
+    for round in 0..50_u64 {
+        let context = format!("dice {}, round {round}", std::process::id());
+        if dice.roll(2) == 0 {
+            bulk.append(world, Some(Duration::from_millis(dice.roll(150))));
+            bulk.check(world, &context);
+        }
+        let code = bulk.append(world, None);
+        assert_eq!(code, Some(6), "{context}: the disk was to be full");
+        bulk.check(world, &context);
+        let cures: &[&str] = match round % 4 {
+            0 => &["delete a/b k7", "delete a/b k8"],
+            1 => &["erase a/b"],
+            2 => &["clear a/b", "retain set a/b --last 1"],
+            _ => &["retain set a/b --last 1"],
+        };
+        for cure in cures {
+            let ran = world.run(cure.split(' '));
+            assert_eq!(ran.code, Some(0), "{context}, {cure}: {}", ran.stderr);
+        }
+        match round % 4 {
+            0 => bulk.told.retain(|key, _| *key != 7 && *key != 8),
+            1 | 2 => bulk.told.clear(),
+            _ => {}
+        }
+        if dice.roll(2) == 0 {
+            let mut child = world.command(["compact"]).spawn().unwrap();
+            thread::sleep(Duration::from_millis(dice.roll(60)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            bulk.check(world, &context);
+        }
+        let ran = world.run(["compact"]);
+        assert_eq!(ran.code, Some(0), "{context}: {}", ran.stderr);
+        let ran = world.run(["set", "kept", &format!("r{round}"), "yes"]);
+        assert_eq!(ran.code, Some(0), "{context}: {}, {}", ran.stderr, world.ok(["stats"]));
+        bulk.check(world, &context);
+    }
+    let store = Store::read_only(world.store()).unwrap();
+    let kept = Scope::parse("kept").unwrap();
+    assert!((0..50).all(|round| store.get(&kept, &format!("r{round}")).unwrap().is_some()));
+    assert_eq!(world.verify().code, Some(0));
+}
+
+/// The same by one handle that stays open: its own compaction gives the room back, and commits are taken again.
+#[test]
+fn a_handle_cures_itself() {
+    let Some(small) = Small::mount("a_handle_cures_itself", "size=8m") else { return };
+    let store = Store::open(small.world.store()).unwrap();
+    let value = [b'x'; 20_000];
+    for round in 0..10 {
+        let mut taken = 0;
+        let error = loop {
+            match store.set(&scope(), &format!("{round}/{taken}"), &value) {
+                Ok(_) => taken += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}");
+        assert!(taken > 50, "round {round}: only {taken} had room");
+        store.erase_scope(&scope()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut is_taken = false;
+        while !is_taken || store.stats().log_bytes > 2 << 20 {
+            match store.set(&scope(), "again", b"1") {
+                Ok(_) => is_taken = true,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}"),
+            }
+            assert!(Instant::now() < deadline, "round {round}: no room came back: {:?}", store.stats());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+    store.close().unwrap();
+    assert_eq!(small.world.verify().code, Some(0));
 }

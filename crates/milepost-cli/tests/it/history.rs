@@ -74,8 +74,8 @@ fn checkpoints_are_made_listed_and_released() {
         2    9999-99-99 99:99:99.999999+00:00  w#3     a/b    first one  checkpoint: why\u{1b}
         $ milepost log a/b --since checkpoint:second -o csv
         seq,at,writer,attempt,change,scope,key,old,old_base64,old_removed,new,new_base64
-        5,9999-99-99T99:99:99.999999Z,w,,set,a/b,k,1,,2,
-        3,9999-99-99T99:99:99.999999Z,w,,checkpoint,a/b,second,,,,
+        5,9999-99-99T99:99:99.999999Z,w,,set,a/b,k,1,,,2,
+        3,9999-99-99T99:99:99.999999Z,w,,checkpoint,a/b,second,,,,,
         $ milepost log a/b --attempt 3 -o jsonl
         {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"w","attempt":3,"change":"checkpoint","scope":"a/b","name":"first one","note":"why\u001b"}
         {"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"w","attempt":3,"change":"set","scope":"a/b","key":"k","new":"1"}
@@ -254,7 +254,7 @@ fn forks_and_why_not() {
         {"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"fork","scope":"f","origin":"o","point":1}
         $ milepost log f -o csv
         seq,at,writer,attempt,change,scope,key,old,old_base64,old_removed,new,new_base64
-        3,9999-99-99T99:99:99.999999Z,w,,fork,f,,,,o@1,
+        3,9999-99-99T99:99:99.999999Z,w,,fork,f,,,,,o@1,
         $ milepost diff o f
         DIFFERENCE  KEY  CHANGE
         changed     k    2 → 1

@@ -53,7 +53,7 @@ fn retention_is_said_listed_explained_and_taken_back() {
         $ milepost retain set audit --everything --writer w
         5
         $ milepost retain set task
-        ! milepost: retain set: say what is kept: --keep TIME, --last N or --everything
+        ! milepost: retain set: say what is kept: --keep TIME, --last N, --expire-ended TIME or --everything
         exit 2
         $ milepost retain set task --keep soon
         ! milepost: --keep: "soon" is no duration; write, for instance, 90s, 15m or "2h 30m"
@@ -147,4 +147,69 @@ fn retention_is_said_listed_explained_and_taken_back() {
         9,9999-99-99T99:99:99.999999Z,w,,erase,task/etl,k,,
         10,9999-99-99T99:99:99.999999Z,w,,erase_prefix,task,,,
     "#]].assert_eq(&transcript);
+}
+
+#[test]
+fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
+    let world = World::new();
+    let shown = world.transcript(&[
+        "retain set task --expire-ended 0s --writer w",
+        "set task/etl cursor 42 --writer w",
+        "set task/etl/part n 7 --writer w",
+        "set task/other cursor 1 --writer w",
+        "end task/etl --writer w --attempt 1",
+        "retain list -o jsonl",
+        "retain explain task/etl",
+        "compact -o jsonl",
+        "scan",
+        "log task/etl -o jsonl",
+        "end task/etl --writer w --attempt 0",
+        "retain set task --everything --expire-ended 1d",
+    ]);
+    expect![[r#"
+        $ milepost retain set task --expire-ended 0s --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set task/etl cursor 42 --writer w
+        2
+        $ milepost set task/etl/part n 7 --writer w
+        3
+        $ milepost set task/other cursor 1 --writer w
+        4
+        $ milepost end task/etl --writer w --attempt 1
+        6
+        $ milepost retain list -o jsonl
+        {"prefix":"task","expire_ended_us":0,"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"w"}
+        $ milepost retain explain task/etl
+        NAME                              VALUE
+        policy                            keep everything, expire 0s after the end (said of task)
+        can be read from                  the first commit
+        after a compaction from           the first commit
+        older points that stay            0
+        tasks that have ended             1
+        of them kept by a hold or a fork  0
+        the next of them expires at       9999-99-99 99:99:99.999999+00:00
+        scopes                            2
+        versions                          3
+        go with a compaction              0
+        the next one goes at              no time decides it
+        $ milepost compact -o jsonl
+        {"dropped":0,"rewritten":1,"bytes_before":736,"bytes_after":512}
+        $ milepost scan
+        KEYS  SEQ  SCOPE
+        1     4    task/other
+        $ milepost log task/etl -o jsonl
+        {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/etl/part","bytes":0}
+        {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/etl","bytes":0}
+        $ milepost end task/etl --writer w --attempt 0
+        ! milepost: fencing token 0 of writer w#0 for scope task/etl is not the highest: 1 of writer w#1 was seen; a newer attempt has taken over
+        exit 1
+        $ milepost retain set task --everything --expire-ended 1d
+        ! error: the argument '--everything' cannot be used with '--expire-ended <TIME>'
+        ! 
+        ! Usage: milepost retain set --everything <PREFIX>
+        ! 
+        ! For more information, try '--help'.
+        exit 2
+    "#]].assert_eq(&shown);
 }

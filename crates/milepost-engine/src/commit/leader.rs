@@ -8,6 +8,8 @@
 //!
 //! Whoever holds the lock around the leader leads: a lone caller does so itself, without a hand-off to another thread.
 
+mod room;
+
 use std::sync::{Arc, atomic::Ordering};
 
 use milepost_io::Failure;
@@ -24,7 +26,7 @@ use super::{
     judge::{Judge, Verdict, repeated, unreachable_body},
     queue::{Fate, Generation},
 };
-use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies};
+use crate::{CommitError, Refusal, engine::Shared, lineage::Bodies, reserve::For};
 
 /// 2020-01-01: a last stamp before it was made by a clock that was wrong, so a jump from there is a clock set right.
 const CLOCKS_ARE_RIGHT_SINCE: Timestamp = Timestamp(1_577_836_800_000_000);
@@ -39,6 +41,8 @@ pub(crate) struct Leader {
     pub(crate) writer: LogWriter,
     /// Set when a roll was refused for lack of room and the manifest does not list the newest segment yet.
     manifest_behind: bool,
+    /// Whether the last commit that takes room was refused for lack of it.
+    is_full: bool,
     /// Whether the last generation held more than one commit: then its callers are about to come again.
     pub(crate) has_company: bool,
 }
@@ -64,14 +68,14 @@ enum Planned {
 
 impl Leader {
     pub(crate) fn new(writer: LogWriter) -> Leader {
-        Leader { writer, manifest_behind: false, has_company: false }
+        Leader { writer, manifest_behind: false, is_full: false, has_company: false }
     }
 
     /// Leads one generation up to its sync. The rest is for the one who led, after letting go of the lead.
     pub(crate) fn lead<'s>(&mut self, shared: &'s Shared, generation: Generation) -> Landed<'s> {
         let Generation { commits, fate, .. } = generation;
         let unfinished = Unfinished { shared, fate, count: commits.len(), armed: true };
-        let (outcomes, unread) = self.outcomes(shared, commits);
+        let (outcomes, unread) = self.outcomes_with_room(shared, commits);
         Landed { outcomes, unread, unfinished }
     }
 
@@ -114,7 +118,8 @@ impl Leader {
 
     /// Rolls to a new segment, if anything is in this one.
     pub(crate) fn roll(&mut self, shared: &Shared) -> Result<(), CommitError> {
-        self.writer.roll().map_err(append_error)?;
+        let lacks = room::lacking;
+        shared.reserve.with(For::Removal, lacks, || self.writer.roll().map_err(append_error))?;
         self.manifest_behind = true;
         self.make_room(shared, 0)
     }

@@ -21,6 +21,8 @@ pub struct Request {
     meta: Meta,
     preconditions: Vec<Precondition>,
     takes_away: bool,
+    /// Whether it has an event that takes nothing away.
+    adds: bool,
     /// Or erases: whether it may be refused for its events.
     forks: bool,
     /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
@@ -28,7 +30,7 @@ pub struct Request {
 }
 
 /// A request encoded for the queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sealed {
     pub(crate) body: Vec<u8>,
     pub(crate) body_crc: u32,
@@ -38,6 +40,9 @@ pub(crate) struct Sealed {
     pub(crate) meta: Meta,
     /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
+    /// Whether each of its events takes away, or says what is kept: on a full disk it is let in, since it may be what
+    /// gives room back.
+    pub(crate) gives_room: bool,
     /// Whether it forks or erases, so that the leader has to look whether it can.
     pub(crate) forks: bool,
     /// The place that it has already: it was made before. What it says is kept as it is: no precondition is judged, and
@@ -52,6 +57,7 @@ impl Request {
             meta: Meta::default(),
             preconditions: Vec::new(),
             takes_away: false,
+            adds: false,
             forks: false,
             is_recorded: false,
         }
@@ -149,12 +155,14 @@ impl Request {
         expires_at: Option<Timestamp>,
     ) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
+        self.adds = true;
         Ok(self.encoder.set(scope, key, value, content_type, expires_at)?)
     }
 
     /// Adds a set below `$`, in place: of what the store keeps for itself.
     pub(crate) fn add_kept(&mut self, scope: &Scope, key: &str, value: &[u8]) -> Result<(), CommitError> {
         debug_assert!(is_reserved(scope.as_str()));
+        self.adds = true;
         Ok(self.encoder.set(scope, key, value, Some(&ContentType::TEXT), None)?)
     }
 
@@ -204,6 +212,7 @@ impl Request {
     /// Gives the state of a scope after this commit a name, in place. A name given again moves on.
     pub fn add_checkpoint(&mut self, scope: &Scope, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
+        self.adds = true;
         Ok(self.encoder.checkpoint(scope, name, note)?)
     }
 
@@ -218,7 +227,7 @@ impl Request {
     pub fn add_fork(&mut self, scope: &Scope, origin: &Scope, point: Seq) -> Result<(), CommitError> {
         self.not_reserved(scope.as_str())?;
         self.not_reserved(origin.as_str())?;
-        self.forks = true;
+        (self.forks, self.adds) = (true, true);
         Ok(self.encoder.fork(scope, origin, point)?)
     }
 
@@ -238,6 +247,7 @@ impl Request {
     /// Has nothing below a prefix removed until the hold of this name is released, in place.
     pub fn add_hold(&mut self, prefix: &ScopePrefix, name: &str, note: Option<&Note>) -> Result<(), CommitError> {
         self.not_reserved(prefix.as_str())?;
+        self.adds = true;
         Ok(self.encoder.hold(prefix, name, note)?)
     }
 
@@ -304,6 +314,7 @@ impl Request {
             preconditions: self.preconditions,
             meta: self.meta,
             takes_away: self.takes_away,
+            gives_room: !self.adds && events > 0,
             forks: self.forks,
             recorded: None,
         })
@@ -329,8 +340,8 @@ impl Sealed {
             forks |= matches!(found.event, EventRef::Fork { .. });
         }
         let body_crc = crc32fast::hash(&body);
-        let (preconditions, takes_away, recorded) = (Vec::new(), false, Some(place));
-        Ok(Sealed { body, body_crc, events: count, preconditions, meta, takes_away, forks, recorded })
+        let (preconditions, takes_away, gives_room, recorded) = (Vec::new(), false, false, Some(place));
+        Ok(Sealed { body, body_crc, events: count, preconditions, meta, takes_away, gives_room, forks, recorded })
     }
 
     /// Bytes that it takes in a segment.

@@ -14,7 +14,7 @@ use milepost_types::{
 use crate::{
     ReadError,
     retention::{Judging, OfScope},
-    state::{FENCE, IDEMPOTENCY, checkpoints_of},
+    state::checkpoints_of,
 };
 
 /// The judge of a step.
@@ -65,7 +65,7 @@ impl<'a> Keeping<'a> {
         Ok(match thinned.map_err(unreadable)? {
             Thinned::All => Verdict::Keep,
             Thinned::Some(bytes) => Verdict::Thinned(bytes),
-            Thinned::Nothing if !self.claims_stay(frame.seq.0, &body).map_err(unreadable)?? => Verdict::Remove,
+            Thinned::Nothing if !self.judging.claims_stay(frame.seq, &body)? => Verdict::Remove,
             // Its own already.
             Thinned::Nothing if body.event_count() == 0 => Verdict::Keep,
             Thinned::Nothing => Verdict::Thinned(body.husk().map_err(unreadable)?),
@@ -109,31 +109,5 @@ impl<'a> Keeping<'a> {
         };
         let fates = self.judging.key(of, key, &versions)?;
         Ok(!fates[index].goes_at(index))
-    }
-
-    /// Whether an idempotency key or a fence that a commit claimed is still to be known.
-    fn claims_stay(&mut self, seq: u64, body: &Body<'_>) -> Result<Result<bool, ReadError>, BodyError> {
-        if !body.has_claims() {
-            return Ok(Ok(false));
-        }
-        let meta = body.meta()?;
-        let keys = meta.idempotency_key.iter().map(|key| (IDEMPOTENCY, key.as_str()));
-        let fences = meta.fences.iter().map(|fence| (FENCE, fence.scope.as_str()));
-        for (scope, key) in keys.chain(fences) {
-            match self.claim(scope, key, seq) {
-                Ok(false) => {}
-                told => return Ok(told),
-            }
-        }
-        Ok(Ok(false))
-    }
-
-    fn claim(&self, scope: &str, key: &str, seq: u64) -> Result<bool, ReadError> {
-        let of = self.judging.scope(scope)?;
-        let versions = self.judging.tiers.versions_ever(scope, key)?;
-        let fates = self.judging.key(&of, key, &versions)?;
-        // One that the index does not know stays.
-        let own = versions.iter().zip(fates).enumerate().find(|(_, (version, _))| version.seq == seq);
-        Ok(own.is_none_or(|(index, (_, fate))| !fate.goes_at(index)))
     }
 }

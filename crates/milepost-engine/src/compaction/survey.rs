@@ -6,21 +6,21 @@
 //! Invariant: what stays is never counted as less than it is; a segment of which nothing was counted as staying holds
 //! nothing that any read needs.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use milepost_log::{Found, SegmentKind, SegmentStats};
 use milepost_types::{
     Seq,
-    body::{BodyError, BodyFault, erased_at, place_of},
+    body::{Body, BodyError, BodyFault, erased_at, place_of},
 };
 
-use super::plan::Tally;
+use super::plan::{RunTally, Tally, Task, Worth, runs_to_thin};
 use crate::{
     ReadError,
     engine::Shared,
     memtable::is_prefix,
     retention::{Fate, Horizons, Judging, OfScope},
-    state::{Kind, Tiers, Version},
+    state::{KeyOrders, Kind, Tiers, Version},
 };
 
 /// A walk over all that the index knows.
@@ -28,28 +28,39 @@ use crate::{
 pub(crate) struct Survey {
     tiers: Arc<Tiers>,
     tallies: Vec<Tally>,
+    /// Of the runs, in the order of their commits.
+    runs: Vec<RunTally>,
     /// Those to go by; `None` for those in force.
     horizons: Option<Horizons>,
     /// The scope that comes next, or is gone on with, and the key in it; `None` behind the last.
     next: Option<(String, String)>,
+    /// The order in memory of the scope that is gone on with: a store that is written to makes it anew whenever it is
+    /// asked for.
+    orders: Option<(String, KeyOrders)>,
 }
 
 impl Survey {
     /// Of the segments that there are, by what `tiers` hold of them.
     pub(crate) fn new(tiers: Arc<Tiers>, segments: &[SegmentStats]) -> Survey {
-        let tally = |segment: &SegmentStats| Tally {
+        let is_sealed = |kind| matches!(kind, SegmentKind::Sealed | SegmentKind::Rewritten);
+        // Behind one without a footer a reader in another process looks for the next by its name.
+        let is_found =
+            |index: usize| index.checked_sub(1).is_none_or(|before| segments[before].kind != SegmentKind::Open);
+        let tally = |(index, segment): (usize, &SegmentStats)| Tally {
             id: segment.name.id,
             first_seq: segment.first_seq.0,
             last_seq: segment.first_seq.0 + segment.commits.saturating_sub(1),
             file_bytes: segment.file_bytes,
-            is_sealed: matches!(segment.kind, SegmentKind::Sealed | SegmentKind::Rewritten),
+            is_sealed: is_sealed(segment.kind) && is_found(index),
             is_rewritten: segment.kind == SegmentKind::Rewritten,
             stays: 0,
             goes: 0,
             is_erased: false,
         };
-        let tallies = segments.iter().filter(|segment| segment.kind != SegmentKind::Dropped).map(tally).collect();
-        Survey { tiers, tallies, horizons: None, next: Some(Default::default()) }
+        let there = segments.iter().enumerate().filter(|(_, segment)| segment.kind != SegmentKind::Dropped);
+        let tallies = there.map(tally).collect();
+        let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
+        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None }
     }
 
     /// The same as if other horizons were in force.
@@ -85,6 +96,11 @@ impl Survey {
         &self.tallies
     }
 
+    /// The commits of runs that are worth being written anew once the tasks are done, side by side each.
+    pub(crate) fn runs_to_thin(&self, tasks: &[Task], worth: Worth) -> Vec<RangeInclusive<u64>> {
+        runs_to_thin(&self.runs, &self.tallies, tasks, worth)
+    }
+
     /// Counts a scope from a key on; the key to go on with when the budget is spent.
     fn scope(
         &mut self,
@@ -102,11 +118,14 @@ impl Survey {
             return Ok(None);
         }
         let of = judging.scope(name)?;
-        let orders = judging.tiers.key_orders(name);
+        let kept = self.orders.take().filter(|(scope, _)| scope == name).map(|(_, orders)| orders);
+        let orders = kept.unwrap_or_else(|| judging.tiers.key_orders(name));
         let mut keys = judging.tiers.keys(name, &orders, from)?;
         while keys.read_next()?.is_some() {
             if *left == 0 {
-                return Ok(Some(keys.key().to_owned()));
+                let key = keys.key().to_owned();
+                self.orders = Some((name.to_owned(), orders));
+                return Ok(Some(key));
             }
             let versions = keys.versions_ever()?;
             *left = left.saturating_sub(versions.len().max(1));
@@ -125,14 +144,23 @@ impl Survey {
         (index, version): (usize, &Version),
         fate: Fate,
     ) -> Result<(), ReadError> {
+        self.run_tally(version.seq, |run| run.versions += 1);
         if !fate.goes_at(index) {
             self.tally(version.seq, |tally| tally.stays += 1);
             return Ok(());
         }
-        let is_thinned = self.tally_of(version.seq).is_some_and(|index| self.tallies[index].is_rewritten);
-        if is_thinned || version.kind == Kind::Delete {
+        let segment = self.tally_of(version.seq);
+        if version.is_claim_of_commit() && segment.is_some() && !goes_with_its_claims(judging, version)? {
+            // It goes with what else the commit holds, or stays with it.
+            return Ok(());
+        }
+        let is_thinned = segment.is_some_and(|index| self.tallies[index].is_rewritten);
+        if segment.is_none() || is_thinned || version.kind == Kind::Delete {
             match what_stands_at(judging.shared, version)? {
-                Stands::Nothing => return Ok(()),
+                Stands::Nothing => {
+                    self.run_tally(version.seq, |run| run.absent += 1);
+                    return Ok(());
+                }
                 Stands::Erasure => {
                     self.tally(version.seq, |tally| tally.stays += 1);
                     return Ok(());
@@ -140,6 +168,7 @@ impl Survey {
                 Stands::Record => {}
             }
         }
+        self.run_tally(version.seq, |run| run.goes += 1);
         let is_erased = of.is_erased(key, version)?;
         self.tally(version.seq, |tally| {
             tally.goes += 1;
@@ -154,11 +183,27 @@ impl Survey {
         (seq <= self.tallies[index].last_seq || !self.tallies[index].is_sealed).then_some(index)
     }
 
+    fn run_tally(&mut self, seq: u64, count: impl FnOnce(&mut RunTally)) {
+        let index = self.runs.partition_point(|run| run.last_seq < seq);
+        if let Some(run) = self.runs.get_mut(index) {
+            count(run);
+        }
+    }
+
     fn tally(&mut self, seq: u64, count: impl FnOnce(&mut Tally)) {
         if let Some(index) = self.tally_of(seq) {
             count(&mut self.tallies[index]);
         }
     }
+}
+
+/// Whether a commit holds nothing but claims, and all of them go: what else it holds is counted by itself.
+fn goes_with_its_claims(judging: &Judging<'_>, version: &Version) -> Result<bool, ReadError> {
+    let seq = Seq(version.seq);
+    // Its absence is told by what stands at its place.
+    let Found::Frame(frame) = judging.shared.reader.frame(seq).map_err(ReadError::Corrupt)? else { return Ok(true) };
+    let body = Body::parse(frame.body()).map_err(|error| judging.shared.unreadable(seq, &error))?;
+    Ok(body.event_count() == 0 && !judging.claims_stay(seq, &body)?)
 }
 
 /// What stands in the log at the address of a version.
@@ -176,6 +221,9 @@ fn what_stands_at(shared: &Shared, version: &Version) -> Result<Stands, ReadErro
         Found::Frame(found) => found.hold(),
         Found::Removed | Found::Ahead => return Ok(Stands::Nothing),
     };
+    if version.is_claim_of_commit() {
+        return Ok(Stands::Record);
+    }
     let unreadable = |error: BodyError| ReadError::from(shared.unreadable(Seq(version.seq), &error));
     if place_of(found.body(), version.record).map_err(unreadable)?.is_none() {
         return Ok(Stands::Nothing);

@@ -2,7 +2,7 @@
 //!
 //! Order of a pass, and which crash it survives: the horizons are durable in MANIFEST and in force; whoever commits
 //! then knows them; what was judged before is folded; only then it is looked at what may go. What is written anew is
-//! as [`super::segments`] has it.
+//! as [`super::segments`] and [`super::thinning`] have it.
 //!
 //! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
 //! reads never do.
@@ -13,14 +13,16 @@ use std::{
     time::Duration,
 };
 
-use milepost_log::{Form, Rewritten, Rewrote, SegmentId};
+use milepost_io::Room;
+use milepost_log::{Form, RewriteError, Rewritten, Rewrote, SegmentId};
 use milepost_types::Receipt;
 
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError, Threads,
     compaction::{
-        CompactError, Compactor, Keeping, LastPass, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth, plan,
+        CompactError, Compactor, Keeping, LastPass, PutOff, SegmentFate, SegmentSurvey, Stage, Survey, Task, Worth,
+        plan,
     },
     manifest,
     retention::{Horizons, Judging, Rules},
@@ -98,17 +100,23 @@ impl Engine {
 impl Shared {
     /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
     pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
-        if !self.is_compaction_due() {
+        let (is_idle, passes) = {
+            let compactor = self.compactor.lock();
+            (matches!(compactor.stage, Stage::Idle), compactor.done.passes)
+        };
+        let is_room_wanted = is_idle && self.take_room_wanted();
+        if !is_room_wanted && !self.is_compaction_due() {
             return false;
         }
         let before = self.batches.load(Ordering::Relaxed);
-        match self.step_compact(Worth::AThird) {
+        match self.step_compact(if is_room_wanted { Worth::Anything } else { Worth::AThird }) {
             Ok(is_more) => {
                 // The disk and a core are for those who commit.
                 if self.batches.load(Ordering::Relaxed) != before {
                     milepost_io::sleep(REST);
                 }
-                is_more
+                // What came while a pass was under way is for the next one.
+                is_more || self.compactor.lock().done.passes > passes
             }
             Err(error) => {
                 tracing::warn!(dir = %self.dir.display(), %error, "not compacted; it is tried again");
@@ -127,12 +135,12 @@ impl Shared {
         }
     }
 
-    /// A pass of its own from its beginning to its end; whether it changed anything.
+    /// A pass of its own from its beginning to its end; whether anything is less than it was.
     fn compact_once(self: &Arc<Shared>, progress: &mut dyn FnMut(u64, u64)) -> Result<bool, CompactError> {
         let before = {
             // One that was under way began before now: what is asked for may be newer.
             let mut compactor = self.compactor.lock();
-            compactor.stage = Stage::Idle;
+            compactor.give_up();
             compactor.done
         };
         while self.step_compact(Worth::Anything)? {
@@ -142,8 +150,8 @@ impl Shared {
                 break;
             }
         }
-        let done = self.compactor.lock().done;
-        Ok((done.dropped, done.rewritten) != (before.dropped, before.rewritten))
+        let done = self.compactor.lock().done.since(&before);
+        Ok(done.dropped > 0 || done.bytes_after < done.bytes_before || done.runs > 0)
     }
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
@@ -159,7 +167,7 @@ impl Shared {
         let stepped = self.step_of(&mut compactor, worth);
         if stepped.is_err() {
             // What was under way is begun anew by the next attempt.
-            compactor.stage = Stage::Idle;
+            compactor.give_up();
         }
         stepped
     }
@@ -167,20 +175,41 @@ impl Shared {
     fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
         match &mut compactor.stage {
             Stage::Idle => {
-                let Some(survey) = self.begin_pass()? else { return Ok(false) };
-                compactor.begin(survey, worth);
-                Ok(true)
+                compactor.begin(Stage::Expire(String::new()), worth);
+                if self.expires_anything()? {
+                    return Ok(true);
+                }
+                self.begin_survey(compactor)
             }
+            Stage::Expire(from) => match self.expire_ended(from)? {
+                Some(next) => {
+                    *from = next;
+                    Ok(true)
+                }
+                None => self.begin_survey(compactor),
+            },
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+                    let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
+                    compactor.runs_to_thin = runs_to_thin;
                 }
                 Ok(true)
             }
             Stage::Work { .. } => self.step_work(compactor),
+            Stage::Index { .. } => self.step_thinning(compactor),
         }
+    }
+
+    fn begin_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        let Some(survey) = self.begin_pass()? else {
+            compactor.give_up();
+            return Ok(false);
+        };
+        compactor.stage = Stage::Survey(Box::new(survey));
+        Ok(true)
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
@@ -224,7 +253,14 @@ impl Shared {
         if let Some((rewrite, task)) = current {
             let tiers = self.state.pin();
             let mut keeping = Keeping::new(Judging::now(self, &tiers)?);
-            let rewrote = rewrite.step(REWRITE_BYTES, &mut |frame| keeping.verdict(frame))?;
+            let rewrote = match rewrite.step(REWRITE_BYTES, &mut |frame| keeping.verdict(frame)) {
+                Err(RewriteError::DiskFull { need, free }) => {
+                    let task = task.clone();
+                    self.without_room(compactor, task, (need, free));
+                    return Ok(true);
+                }
+                rewrote => rewrote?,
+            };
             let ended = keeping.end();
             match rewrote {
                 Rewrote::More => ended?,
@@ -235,32 +271,71 @@ impl Shared {
                     }
                     let task = task.clone();
                     *current = None;
-                    self.finish(compactor, &task, rewritten)?;
+                    let finished = self.finish(compactor, &task, rewritten);
+                    compactor.put_off.is_worth_retrying |= finished.is_ok();
+                    (compactor.put_off.lent, compactor.put_off.is_retried) = (None, false);
+                    finished?;
                 }
             }
             return Ok(true);
         }
         match tasks.pop_front() {
+            None if !compactor.put_off.tasks.is_empty() => {
+                if let Some((need, free)) = compactor.put_off.lacked
+                    && !std::mem::take(&mut compactor.put_off.is_worth_retrying)
+                {
+                    return Err(CompactError::DiskFull { need, free });
+                }
+                tasks.append(&mut compactor.put_off.tasks);
+                Ok(true)
+            }
             None => {
-                compactor.stage = Stage::Idle;
-                compactor.done.passes += 1;
-                compactor.last = Some(self.as_it_is());
-                Ok(false)
+                let ranges = std::mem::take(&mut compactor.runs_to_thin).into();
+                compactor.stage = Stage::Index { ranges, current: None };
+                Ok(true)
             }
             Some(Task::Drop(ids)) => {
                 let bytes = self.file_bytes(ids.start(), ids.end());
                 if self.drop_segments(&ids)? {
                     compactor.done.dropped += 1;
                     compactor.done.bytes_before += bytes;
+                    compactor.put_off.is_worth_retrying = true;
                 }
                 compactor.seen_bytes += bytes;
                 Ok(true)
             }
             Some(task) => {
-                let rewrite = self.begin_rewrite(task.ids().clone(), Form::Raw)?;
-                *current = Some((Box::new(rewrite), task));
+                match self.begin_rewrite(task.ids().clone(), Form::Raw) {
+                    Ok(rewrite) => *current = Some((Box::new(rewrite), task)),
+                    Err(RewriteError::DiskFull { need, free }) => self.without_room(compactor, task, (need, free)),
+                    Err(error) => return Err(error.into()),
+                }
                 Ok(true)
             }
+        }
+    }
+
+    /// A task that there was no room for is tried once more with what room there can be; then it is put off behind the
+    /// others, which may give some back, each of its segments by itself.
+    fn without_room(self: &Arc<Shared>, compactor: &mut Compactor, task: Task, lacked: (u64, Room)) {
+        let Stage::Work { tasks, current } = &mut compactor.stage else { unreachable!("its caller is at work") };
+        *current = None;
+        let put_off = &mut compactor.put_off;
+        put_off.lent = None;
+        if !std::mem::replace(&mut put_off.is_retried, true) {
+            put_off.lent = self.room_for_rewrite();
+            tasks.push_front(task);
+            return;
+        }
+        (put_off.is_retried, put_off.lacked) = (false, Some(lacked));
+        let ids = task.ids();
+        let within = |id: &SegmentId| ids.contains(id);
+        let each = self.reader.segment_stats().into_iter().map(|segment| segment.name.id).filter(within);
+        let each: Vec<Task> = each.map(|id| Task::Rewrite(id..=id)).collect();
+        if each.len() > 1 {
+            tasks.extend(each);
+        } else {
+            put_off.tasks.push_back(task);
         }
     }
 
@@ -301,6 +376,13 @@ impl Shared {
             || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
     }
 
+    /// Ends a pass.
+    pub(super) fn end_pass(&self, compactor: &mut Compactor) {
+        compactor.stage = Stage::Idle;
+        compactor.done.passes += 1;
+        compactor.last = Some(self.as_it_is());
+    }
+
     fn as_it_is(&self) -> LastPass {
         let segments = self.reader.segment_stats();
         LastPass {
@@ -327,8 +409,14 @@ impl Shared {
 }
 
 impl Compactor {
-    fn begin(&mut self, survey: Survey, worth: Worth) {
-        (self.stage, self.worth) = (Stage::Survey(Box::new(survey)), worth);
+    /// Forgets what was under way.
+    fn give_up(&mut self) {
+        (self.stage, self.put_off) = (Stage::Idle, PutOff::default());
+    }
+
+    fn begin(&mut self, stage: Stage, worth: Worth) {
+        self.put_off = PutOff::default();
+        (self.stage, self.worth) = (stage, worth);
         (self.seen_bytes, self.task_bytes) = (0, 0);
     }
 

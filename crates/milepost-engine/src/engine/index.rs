@@ -151,7 +151,7 @@ impl Shared {
     }
 
     /// Says durably which runs count.
-    fn list_runs(&self, runs: &[RunFacts]) -> Result<(), OpenError> {
+    pub(super) fn list_runs(&self, runs: &[RunFacts]) -> Result<(), OpenError> {
         self.keeper().change(|manifest| manifest.runs = manifest::run_rows(runs))
     }
 

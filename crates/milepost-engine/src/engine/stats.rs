@@ -2,6 +2,8 @@
 
 use milepost_types::Receipt;
 
+use crate::ReserveStats;
+
 /// Sizes and counts of an open store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,6 +37,8 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes of frames in the log.
     pub log_bytes: u64,
+    /// Room that is held on the disk for what gives room back.
+    pub reserve: ReserveStats,
     /// Batches written since this opening, each with one sync.
     pub batches: u64,
     /// Bytes of a torn tail that this opening moved to quarantine.

@@ -8,11 +8,11 @@ use std::{
 use milepost_io::{DirEntry, Disk};
 
 use super::UNFINISHED;
-use crate::{index::INDEX, manifest, open};
+use crate::{index::INDEX, manifest, open, reserve::RESERVE};
 
 const QUARANTINE: &str = "quarantine";
 const DIRECTORIES: [&str; 3] = [open::LOG, INDEX, QUARANTINE];
-const FILES: [&str; 3] = [manifest::MANIFEST, manifest::MANIFEST_NEXT, open::LOCK];
+const FILES: [&str; 4] = [manifest::MANIFEST, manifest::MANIFEST_NEXT, open::LOCK, RESERVE];
 
 /// Whether a name is one that an attempt makes.
 pub(super) fn is_ours(entry: &DirEntry) -> bool {

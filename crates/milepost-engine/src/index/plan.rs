@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 /// Bytes of what is merged: a run's sections end at 4 GiB, and no section is larger than all that it is made of.
-const MERGED_BYTES_MAX: u64 = 2 << 30;
+pub(super) const MERGED_BYTES_MAX: u64 = 2 << 30;
 
 /// The runs to merge, of runs of these sizes, newest first.
 pub(super) fn plan(sizes: &[u64]) -> Option<Range<usize>> {

@@ -5,15 +5,16 @@
 //!
 //! Three change it: the one who leads, when a segment was begun, the one who makes runs, and the one who compacts.
 //! What it is to say of the segments is asked under its lock: else one would write down what another one has replaced.
-//! Its lock is held across IO; nobody takes another lock of the engine meanwhile, and no reader takes it.
+//! Its lock is held across IO; nobody takes another lock of the engine meanwhile but the reserve's, and no reader takes
+//! it.
 
 use std::{path::PathBuf, sync::Arc};
 
 use milepost_io::{Disk, Latch};
 use parking_lot::Mutex;
 
-use super::{Manifest, write};
-use crate::OpenError;
+use super::{Manifest, write_with};
+use crate::{OpenError, reserve::Reserve};
 
 /// MANIFEST of an open store.
 #[derive(Debug)]
@@ -21,13 +22,20 @@ pub(crate) struct Keeper {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     latch: Latch,
+    reserve: Arc<Reserve>,
     current: Mutex<Manifest>,
 }
 
 impl Keeper {
     /// `manifest` is what stands in the file.
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, latch: Latch, manifest: Manifest) -> Keeper {
-        Keeper { disk, dir, latch, current: Mutex::new(manifest) }
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        latch: Latch,
+        reserve: Arc<Reserve>,
+        manifest: Manifest,
+    ) -> Keeper {
+        Keeper { disk, dir, latch, reserve, current: Mutex::new(manifest) }
     }
 
     /// Replaces MANIFEST by a changed one, durably.
@@ -44,7 +52,7 @@ impl Keeper {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
-        write(&*self.disk, &self.dir, &next, &self.latch)?;
+        write_with(&self.reserve, &*self.disk, &self.dir, &next, &self.latch)?;
         *current = next;
         Ok(then())
     }

@@ -62,6 +62,11 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// Whether it is an idempotency key or a fence: these stand before the events of a commit.
+    pub(crate) fn is_claim_of_commit(self) -> bool {
+        self.kind == Kind::Claim && self.record == 0
+    }
+
     /// Whether its value may expire.
     pub(crate) fn expires(self) -> bool {
         self.kind == Kind::Expiring

@@ -35,6 +35,12 @@ pub struct Explanation {
     pub goes_now: u64,
     /// When the next version that is needed now will not be, if a time decides it and nothing changes.
     pub next_goes_at: Option<Timestamp>,
+    /// Tasks that have ended, and whose scopes expire for it.
+    pub ended: u64,
+    /// When the next of them expires: with the first compaction from then on.
+    pub next_expires_at: Option<Timestamp>,
+    /// How many of them a hold or a fork keeps, whatever the time.
+    pub ended_kept: u64,
     /// Points before the horizon that stay: checkpoints, forks, open views.
     pub points: u64,
 }
@@ -81,6 +87,9 @@ impl Engine {
             versions: 0,
             goes_now: 0,
             next_goes_at: None,
+            ended: 0,
+            next_expires_at: None,
+            ended_kept: 0,
             points: 0,
         };
         let tiers = shared.state.pin();
@@ -103,6 +112,15 @@ impl Explanation {
         let of = judging.scope(scope)?;
         let horizon = judging.horizons.of(scope).0;
         self.scopes += 1;
+        if let Some(ended) = judging.ended(scope)? {
+            self.ended += 1;
+            if ended.is_kept {
+                self.ended_kept += 1;
+            } else {
+                let at = ended.expires_at;
+                self.next_expires_at = Some(self.next_expires_at.map_or(at, |soonest| soonest.min(at)));
+            }
+        }
         self.points += of.points().iter().filter(|point| **point < horizon).count() as u64;
         let policy = judging.rules.policy_of(scope).map(|set| set.policy).filter(|_| !of.keeps_all());
         let orders = judging.tiers.key_orders(scope);

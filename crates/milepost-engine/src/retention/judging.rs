@@ -21,9 +21,6 @@ use crate::{
     state::{CHECKPOINT, ErasedOf, FENCE, FORK, IDEMPOTENCY, Kind, Mark, Tiers, Version, checkpoints_of},
 };
 
-/// The name under which retention itself writes.
-pub(crate) const RETENTION_WRITER: &str = "retention";
-
 /// What retention makes of the versions of a store.
 pub(crate) struct Judging<'a> {
     pub(crate) shared: &'a Shared,
@@ -132,9 +129,6 @@ impl<'a> Judging<'a> {
             wanted.forked = self.forks.iter().find(|fork| fork.scope == name).map(|fork| fork.place);
         }
         let clears = self.tiers.marks(name)?;
-        if policy.is_some_and(|set| set.policy.expire_ended_us.is_some()) {
-            wanted.ended = self.ended(&clears)?;
-        }
         let erased = if is_held { None } else { self.tiers.erased_of(name)? };
         let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
         // A view at the horizon has the time of its commit, which the row's own may be behind, and a change behind it may
@@ -162,15 +156,9 @@ impl<'a> Judging<'a> {
         Ok(points)
     }
 
-    /// The last of these clears that retention itself has written.
-    fn ended(&self, clears: &[Mark]) -> Result<Option<Mark>, ReadError> {
-        for clear in clears.iter().rev() {
-            let meta = self.shared.with_body(Seq(clear.seq), |_, body| Body::parse(body)?.meta())?;
-            if meta.writer.is_some_and(|writer| writer.name() == RETENTION_WRITER) {
-                return Ok(Some(*clear));
-            }
-        }
-        Ok(None)
+    /// Whether a fork reads through to it.
+    pub(super) fn is_origin(&self, name: &str) -> bool {
+        self.forks.iter().any(|fork| fork.origin == name)
     }
 
     /// The fates of a key's versions, which are all that there are, oldest first.
@@ -199,6 +187,30 @@ impl<'a> Judging<'a> {
         };
         let fates = fates(versions, &of.clears, &wanted, &mut has_expired);
         fault.map_or(Ok(fates), Err)
+    }
+
+    /// Whether an idempotency key or a fence that a commit claimed is still to be known.
+    pub(crate) fn claims_stay(&self, seq: Seq, body: &Body<'_>) -> Result<bool, ReadError> {
+        if !body.has_claims() {
+            return Ok(false);
+        }
+        let meta = body.meta().map_err(|error| self.shared.unreadable(seq, &error))?;
+        let keys = meta.idempotency_key.iter().map(|key| (IDEMPOTENCY, key.as_str()));
+        let fences = meta.fences.iter().map(|fence| (FENCE, fence.scope.as_str()));
+        for (scope, key) in keys.chain(fences) {
+            if self.claim_stays(scope, key, seq)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn claim_stays(&self, scope: &str, key: &str, seq: Seq) -> Result<bool, ReadError> {
+        let versions = self.tiers.versions_ever(scope, key)?;
+        let fates = self.key(&self.scope(scope)?, key, &versions)?;
+        // One that the index does not know stays.
+        let own = versions.iter().zip(fates).enumerate().find(|(_, (version, _))| version.seq == seq.0);
+        Ok(own.is_none_or(|(index, (_, fate))| !fate.goes_at(index)))
     }
 
     fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {

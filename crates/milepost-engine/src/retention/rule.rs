@@ -50,8 +50,6 @@ pub(crate) struct Wanted {
     pub(crate) keep_from: Option<u64>,
     /// What stands before it is gone whatever else is wanted: it was erased.
     pub(crate) erased: Option<Mark>,
-    /// What stands before it is not kept by its number: retention itself has cleared the scope.
-    pub(crate) ended: Option<Mark>,
     /// Where the scope began as another one, which a delete behind it hides.
     pub(crate) forked: Option<Mark>,
 }
@@ -94,9 +92,7 @@ fn fate(
     if is_before(wanted.erased) {
         return Fate::Gone;
     }
-    if wanted.keep_from.is_some_and(|from| version.seq >= from)
-        || (newer < wanted.keep_last && !is_before(wanted.ended))
-    {
+    if wanted.keep_from.is_some_and(|from| version.seq >= from) || newer < wanted.keep_last {
         return Fate::Stays;
     }
     let is_seen_at = |point: u64| version.seq <= point && end.is_none_or(|end| point < end);

@@ -238,6 +238,9 @@ impl DiskFile for GatedFile {
     fn set_bytes(&self, bytes: u64) -> io::Result<()> {
         self.0.set_bytes(bytes)
     }
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.0.allocate(offset, bytes)
+    }
     fn map(&self) -> io::Result<Map> {
         self.0.map()
     }

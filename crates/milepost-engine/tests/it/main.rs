@@ -4,9 +4,11 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
 //! * `compaction`: what is not kept leaves the disk
+//! * `expiry`: scopes of tasks that have ended
 //! * `forks`: scopes that begin as others
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
+//! * `room`: a full disk, and the way out of it
 //! * `segments`: written anew and dropped, beside commits and readers
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
@@ -23,11 +25,13 @@ mod basics;
 mod beside;
 mod checkpoints;
 mod compaction;
+mod expiry;
 mod faults;
 mod forks;
 mod judged;
 mod newer;
 mod restores;
+mod room;
 mod segments;
 mod tickets;
 mod tiers;

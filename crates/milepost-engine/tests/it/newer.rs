@@ -60,13 +60,14 @@ fn a_fork_that_leads_in_a_circle_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     {
         let store = open(dir.path());
+        store.commit(store.request().set(&scope("oo"), "k", b"1").unwrap()).unwrap();
         let mut request = store.request();
-        request.add_fork(&scope("ff"), &scope("oo"), Seq::ZERO).unwrap();
+        request.add_fork(&scope("ff"), &scope("oo"), Seq(1)).unwrap();
         store.commit(request).unwrap();
     }
-    patch(dir.path(), b"\x07\x02oo\x00", 4, 1);
-    patch(dir.path(), b"\x07\x02oo\x01", 2, b'f');
-    patch(dir.path(), b"\x07\x02fo\x01", 3, b'f');
+    patch(dir.path(), b"\x07\x02oo\x01", 4, 2);
+    patch(dir.path(), b"\x07\x02oo\x02", 2, b'f');
+    patch(dir.path(), b"\x07\x02fo\x02", 3, b'f');
     let engine = Engine::open_read_only(Parts::real(), dir.path()).unwrap();
     let view = engine.view(At::Latest).unwrap();
     for error in [
@@ -74,6 +75,6 @@ fn a_fork_that_leads_in_a_circle_is_damage() {
         view.scan("ff", "").next().unwrap().map(drop).unwrap_err(),
         engine.history(Default::default()).map(drop).unwrap_err(),
     ] {
-        assert!(matches!(&error, ReadError::Corrupt(found) if found.seq == Some(Seq(1))), "{error}");
+        assert!(matches!(&error, ReadError::Corrupt(found) if found.seq == Some(Seq(2))), "{error}");
     }
 }

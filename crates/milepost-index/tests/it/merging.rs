@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use milepost_index::{BuildError, Merge, RunId, RunSource, Source, Version};
+use milepost_index::{BuildError, Merge, RunId, RunSource, Source, Stepped, Version};
 use milepost_io::SimRng;
 use proptest::prelude::*;
 
@@ -92,6 +92,41 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// All versions of some keys, of some scopes, and of all, too.
+    #[test]
+    fn a_merge_that_leaves_versions_out_answers_as_if_they_had_never_been(
+        seed: u64,
+        events in 1..1200_usize,
+        runs in 1..7_u64,
+        hot in 0..16_u64,
+        of_eight in 0..9_u64,
+        budget in 1..300_usize,
+    ) {
+        let model = history(seed, Shape { events, scopes: 12, keys: 60, hot });
+        let disk = disk();
+        let mut rng = SimRng::new(seed);
+        let salt = rng.below(u64::MAX);
+        let keeps = |version: Version| (version.seq ^ salt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61 < of_eight;
+        let parts: Vec<_> = ranges(&model, runs, &mut rng)
+            .iter()
+            .zip(0..)
+            .map(|((first, last), id)| Arc::new(model.part(*first, *last).run(&disk, id)))
+            .collect();
+        let mut merge = Merge::of_runs(Arc::new(disk.clone()), &dir(), STORE, RunId(100), &parts).unwrap();
+        let facts = loop {
+            if let Stepped::Done(facts) = merge.step_keeping(budget, &mut |version| Ok(keeps(version))).unwrap() {
+                break facts;
+            }
+        };
+        let run = open(&disk, &facts).unwrap();
+        check(&model.kept(keeps), &run).unwrap();
+        run.verify().unwrap();
+    }
+}
+
 /// Marks of two jobs: directories in order, files in them not, a few marked again by a later commit.
 fn nearly_in_order(seed: u64, keys: u64, again: u64) -> Model {
     let mut rng = SimRng::new(seed);
@@ -147,7 +182,7 @@ fn a_merge_that_is_dropped_leaves_nothing() {
         let sources = vec![model.source()];
         let mut merge = Merge::begin(Arc::new(disk.clone()), &dir(), model.plan(3), sources).unwrap();
         for _ in 0..steps {
-            assert_eq!(merge.step(5).unwrap(), milepost_index::Stepped::More);
+            assert_eq!(merge.step(5).unwrap(), Stepped::More);
         }
         drop(merge);
         assert_eq!(disk.names(), Vec::<std::path::PathBuf>::new());

@@ -29,6 +29,9 @@ impl DiskFile for Forgetful {
     fn set_bytes(&self, _: u64) -> io::Result<()> {
         Ok(())
     }
+    fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
     fn map(&self) -> io::Result<Map> {
         Ok(Map::of_bytes(Vec::new()))
     }

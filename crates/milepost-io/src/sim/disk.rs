@@ -219,6 +219,12 @@ impl DiskFile for SimFile {
         state.set_bytes(self.file, bytes)
     }
 
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let mut state = self.disk.state();
+        self.may_write(libc::EBADF)?;
+        state.allocate(self.file, offset, bytes)
+    }
+
     fn map(&self) -> io::Result<Map> {
         let mut state = self.disk.state();
         self.begin(&mut state, Op::Map)?;

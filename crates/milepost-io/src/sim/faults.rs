@@ -23,6 +23,8 @@ pub enum Op {
     Bytes,
     /// Setting the size of a file.
     SetBytes,
+    /// Taking room for a file.
+    Allocate,
     /// Mapping a file.
     Map,
     /// Creating a directory; for several at once, each of them.
@@ -52,6 +54,7 @@ impl Op {
             | Op::Write
             | Op::Sync
             | Op::SetBytes
+            | Op::Allocate
             | Op::CreateDir
             | Op::Rename
             | Op::Remove

@@ -147,6 +147,12 @@ impl File {
         self.unsynced.push(Change { stamp, what: What::Size(bytes) });
     }
 
+    /// The file ends there from now on, and takes the room for it.
+    pub(super) fn allocate(&mut self, stamp: u64, bytes: usize) {
+        self.set_bytes(stamp, bytes);
+        self.holes.clear();
+    }
+
     pub(super) fn sync(&mut self) {
         if self.unsynced.is_empty() {
             return;

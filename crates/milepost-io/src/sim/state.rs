@@ -272,6 +272,25 @@ impl State {
         Ok(count)
     }
 
+    /// Takes room for bytes that read as zeros; behind the end of a file only, as whoever reserves does it.
+    pub(super) fn allocate(&mut self, file: FileId, offset: u64, bytes: u64) -> io::Result<()> {
+        let path = Arc::clone(&self.inode(file).path);
+        self.begin(Op::Allocate, &path)?;
+        (self.note(offset), self.note(bytes));
+        if offset.saturating_add(bytes) > FILE_BYTES_MAX {
+            return Err(errno(libc::EFBIG));
+        }
+        if self.inode(file).content.bytes() as u64 > offset {
+            return Err(errno(libc::EOPNOTSUPP));
+        }
+        if bytes > self.free_bytes() {
+            return Err(errno(libc::ENOSPC));
+        }
+        let stamp = self.next_stamp();
+        self.inode(file).content.allocate(stamp, (offset + bytes) as usize);
+        Ok(())
+    }
+
     pub(super) fn set_bytes(&mut self, file: FileId, bytes: u64) -> io::Result<()> {
         let path = Arc::clone(&self.inode(file).path);
         self.begin(Op::SetBytes, &path)?;

@@ -103,6 +103,7 @@ fn a_replacement_that_is_refused_leaves_the_old_file() {
             NotReplaced::Stopped(failure) => panic!("{on:?}: {failure}"),
         }
         assert_eq!(disk.file_bytes(path).unwrap(), b"old", "{on:?}");
+        assert_eq!(disk.file_bytes(&next_name(path)).is_some(), on == Op::Remove, "{on:?}");
         write_file_atomically(&disk, path, b"new", &latch).unwrap();
         assert_eq!(disk.file_bytes(path).unwrap(), b"new", "{on:?}");
     }

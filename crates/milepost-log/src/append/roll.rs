@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
+use milepost_io::{DiskFile as _, Room};
 use milepost_types::Seq;
 
 use super::{LogWriter, Open};
 use crate::{
     AppendError, SegmentId,
-    begin::{begin_segment, stopped},
-    format::header::first_written,
-    seal::seal,
+    begin::{begin_segment, refusal, stopped},
+    format::header::{SEGMENT_HEADER_BYTES, first_written},
+    seal::{footer_of, seal},
     segment::Part,
 };
 
@@ -28,12 +29,14 @@ impl LogWriter {
         }
         self.sync().map_err(AppendError::Stopped)?;
         let chain = self.open.chain;
+        let footer = footer_of(&self.open.header, self.open.heap.heap(), (chain.prev_crc, chain.last_at));
+        self.room_for(&footer)?;
         let id = SegmentId(self.open.header.id.0 + 1);
         let header = first_written(id, self.store, chain.next_seq, self.epoch, self.salts.next());
         let begun = begin_segment(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
         let next = Open::begun(header, begun, chain.last_at);
         let open = &self.open;
-        let sealed = seal(&open.file, &open.header, open.heap.heap(), (chain.prev_crc, chain.last_at), open.end)
+        let sealed = seal(&open.file, &open.header, open.heap.heap(), &footer, open.end)
             .map_err(|error| stopped(&self.latch, self.open.heap.path(), "seal", &error))?;
         debug_assert_eq!(last_seq(&sealed), chain.next_seq.prev());
         let worn = self.reader.change(|parts| {
@@ -45,6 +48,36 @@ impl LogWriter {
         self.open = next;
         // Hundreds of thousands of frames: freeing them here would make the next batch wait.
         worn.into_iter().for_each(|part| self.shared.wear(part));
+        Ok(())
+    }
+}
+
+impl LogWriter {
+    /// Takes room for the footer before anything changes. A segment without one can't be written anew or dropped before
+    /// the next opening, and on a full disk that is what is needed. A spare is begun in all the same: it is there, and
+    /// room is not.
+    fn room_for(&mut self, footer: &[u8]) -> Result<(), AppendError> {
+        let Open { file, end, file_bytes, .. } = &mut self.open;
+        let needed = *end + footer.len() as u64;
+        if *file_bytes >= needed || self.shared.is_ready() {
+            return Ok(());
+        }
+        match file.allocate(*file_bytes, needed - *file_bytes) {
+            Ok(()) => *file_bytes = needed,
+            Err(error) if Room::is_lacking(&error) => {
+                // Some of it may have been taken.
+                file.set_bytes(*file_bytes)
+                    .map_err(|error| stopped(&self.latch, self.open.heap.path(), "cut", &error))?;
+                return Err(match refusal(&*self.disk, &self.log_dir, self.open.heap.path(), "grow", &error) {
+                    AppendError::DiskFull { free, .. } => {
+                        AppendError::DiskFull { need: footer.len() as u64 + SEGMENT_HEADER_BYTES as u64, free }
+                    }
+                    refusal @ (AppendError::Write(_) | AppendError::Stopped(_)) => refusal,
+                });
+            }
+            // Then it is written without: whatever is wrong is told by that.
+            Err(_) => {}
+        }
         Ok(())
     }
 }

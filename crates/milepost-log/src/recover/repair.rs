@@ -10,7 +10,7 @@ use crate::{
     append::{Open, Parts},
     begin::Salts,
     names,
-    seal::seal,
+    seal::{footer_of, seal},
     segment::{Heap, Part},
 };
 
@@ -89,7 +89,14 @@ impl Repair<'_> {
         let mut torn = vec![0; bytes as usize];
         read_exact_at(file, &mut torn, offset).map_err(LogError::io("read", path))?;
         let kept = names::quarantined(self.dir, open.header.id, offset, self.epoch);
-        self.quarantine(&kept, &torn).map_err(|error| self.failed("write", &kept, error, bytes))?;
+        if let Err(error) = self.quarantine(&kept, &torn) {
+            // On a full disk the store must open all the same, or nothing in it could be removed. What is cut was never
+            // acknowledged.
+            if !Room::is_lacking(&error) || self.latch.failure().is_some() {
+                return Err(self.failed("write", &kept, error, bytes));
+            }
+            let _ = self.disk.remove(&kept);
+        }
         file.set_bytes(offset).map_err(|error| self.failed("cut", path, error, 0))?;
         file.sync().map_err(|error| self.stopped(path, &error))
     }
@@ -126,8 +133,8 @@ impl Repair<'_> {
         let path = heap.path();
         let file = self.open(path)?;
         let last = heap.last().expect("a segment that another one follows has a frame");
-        seal(&file, &unsealed.header, heap, (unsealed.last_crc, last.at), unsealed.end)
-            .map_err(|error| self.failed("seal", path, error, 0))
+        let footer = footer_of(&unsealed.header, heap, (unsealed.last_crc, last.at));
+        seal(&file, &unsealed.header, heap, &footer, unsealed.end).map_err(|error| self.failed("seal", path, error, 0))
     }
 
     fn failed(&self, action: &'static str, path: &Path, source: io::Error, need: u64) -> LogError {

@@ -151,7 +151,8 @@ impl Sealed {
     pub(crate) fn kind(&self) -> SegmentKind {
         match &self.offsets {
             Offsets::Kept(..) => SegmentKind::Rewritten,
-            Offsets::Footer(_) | Offsets::Memory(_) => SegmentKind::Sealed,
+            Offsets::Footer(_) => SegmentKind::Sealed,
+            Offsets::Memory(_) => SegmentKind::Open,
         }
     }
 

@@ -265,6 +265,9 @@ impl DiskFile for BesideFile {
     fn set_bytes(&self, bytes: u64) -> io::Result<()> {
         self.file.set_bytes(bytes)
     }
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.file.allocate(offset, bytes)
+    }
     fn map(&self) -> io::Result<Map> {
         self.file.map()
     }

@@ -96,6 +96,10 @@ impl DiskFile for MortalFile {
         self.process.change()?;
         self.file.set_bytes(bytes)
     }
+    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        self.process.change()?;
+        self.file.allocate(offset, bytes)
+    }
     fn map(&self) -> io::Result<Map> {
         self.file.map()
     }

@@ -68,14 +68,14 @@ fn request(engine: &Engine, line: &str) -> Request {
     line.events.iter().fold(request, |request, event| request.event(event).unwrap())
 }
 
-/// The files of a simulated disk below a directory, but for LOCK, which says who writes.
+/// The files of a simulated disk below a directory, but for LOCK, which says who writes, and RESERVE, which says nothing.
 fn files_of(disk: &SimDisk, dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in disk.list(dir).unwrap() {
         let path = dir.join(&entry.name);
         if entry.is_dir {
             files.extend(files_of(disk, &path));
-        } else if entry.name != "LOCK" {
+        } else if entry.name != "LOCK" && entry.name != "RESERVE" {
             files.push((path.strip_prefix("/").unwrap().to_owned(), read_file(disk, &path).unwrap()));
         }
     }

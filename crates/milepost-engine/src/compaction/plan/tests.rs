@@ -57,6 +57,27 @@ fn small_ones_become_one() {
     assert_eq!(plan(&many, Worth::AThird, 800), [rewrite(1, 8), rewrite(9, 12)]);
 }
 
+/// What was dropped between two segments stands between them: they can't become one.
+#[test]
+fn what_was_dropped_keeps_its_neighbours_apart() {
+    let tallies = [tally(1, 1, 9), tally(2, 1, 9), tally(5, 1, 9), tally(6, 1, 9)];
+    assert_eq!(plan(&tallies, Worth::AThird, 800), [rewrite(1, 2), rewrite(5, 6)]);
+}
+
+#[test]
+fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
+    let run =
+        |first_seq, versions, absent, goes| RunTally { first_seq, last_seq: first_seq + 9, versions, absent, goes };
+    let thinned =
+        |runs: &[RunTally], worth| runs_to_thin(runs, &[tally(1, 0, 5), tally(2, 9, 5)], &[drop(1, 1)], worth);
+    let runs = [run(1, 9, 3, 0), run(11, 9, 9, 0), run(21, 9, 2, 0), run(31, 9, 0, 0), run(41, 9, 4, 0)];
+    assert_eq!(thinned(&runs, Worth::AThird), [1..=20, 41..=50]);
+    assert_eq!(thinned(&runs, Worth::Anything), [1..=30, 41..=50]);
+    assert_eq!(thinned(&[run(1, 0, 0, 0)], Worth::Anything), []);
+    // Of what goes, the tasks take half.
+    assert_eq!(thinned(&[run(1, 9, 1, 4), run(11, 9, 1, 3)], Worth::AThird), [1..=10]);
+}
+
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
     let one = (any::<bool>(), any::<bool>(), 0..4u64, 0..4u64, any::<bool>(), 0..300u64);
     prop::collection::vec(one, 0..12).prop_map(|drawn| {

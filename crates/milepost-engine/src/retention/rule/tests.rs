@@ -183,13 +183,6 @@ fn by_example() {
             "ggss",
         ),
         (
-            "ended by retention",
-            vec![set(1), set(3)],
-            vec![mark(5)],
-            Wanted { keep_last: 9, ended: Some(mark(5)), ..at(9) },
-            "gg",
-        ),
-        (
             "a delete that hides what a fork began with",
             vec![delete(4)],
             vec![],

@@ -1,0 +1,65 @@
+//! Scopes of tasks that ended long enough ago go, as a commit of retention's own.
+//!
+//! Invariant: a scope that was touched between the look and the commit stays: that is the commit's condition.
+
+use std::sync::Arc;
+
+use milepost_types::Receipt;
+
+use super::Shared;
+use crate::{
+    CommitError, ReadError, Request,
+    compaction::CompactError,
+    memtable::is_prefix,
+    retention::{ExpiryError, Judging, Rules},
+};
+
+/// Scopes that a step looks at.
+const SCOPES_PER_STEP: usize = 1000;
+
+impl Shared {
+    /// Whether any policy lets scopes expire.
+    pub(super) fn expires_anything(&self) -> Result<bool, ReadError> {
+        let rules = Rules::read(&self.state.pin(), self, self.published())?;
+        Ok(rules.policies.iter().any(|set| set.policy.expire_ended_us.is_some()))
+    }
+
+    /// Lets go what has expired of the next scopes; the one to go on with.
+    pub(super) fn expire_ended(self: &Arc<Shared>, from: &str) -> Result<Option<String>, CompactError> {
+        let tiers = self.state.pin();
+        let judging = Judging::now(self, &tiers)?;
+        let now = self.now();
+        let mut scopes = tiers.every_scope(from).map_err(ReadError::from)?;
+        for _ in 0..SCOPES_PER_STEP {
+            let Some(name) = scopes.read_next().map_err(ReadError::from)? else { return Ok(None) };
+            if is_prefix(name) {
+                continue;
+            }
+            let Some(ended) = judging.ended(name)?.filter(|ended| !ended.is_kept && ended.expires_at <= now) else {
+                continue;
+            };
+            match self.commit_own(judging.expiry_of(name, &ended)?) {
+                // Touched, or held, or forked, a moment ago: it is looked at again by the next pass.
+                Ok(_) | Err(CommitError::Refused(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The first name behind those that were looked at.
+        Ok(scopes.read_next().map_err(ReadError::from)?.map(str::to_owned))
+    }
+
+    fn commit_own(self: &Arc<Shared>, request: Request) -> Result<Receipt, CommitError> {
+        let place = self.queue.push(request.seal()?, true)?;
+        self.see_through(&place);
+        place.fate.outcome(place.index).expect("seen through until it was there")
+    }
+}
+
+impl From<ExpiryError> for CompactError {
+    fn from(error: ExpiryError) -> CompactError {
+        match error {
+            ExpiryError::Read(error) => error.into(),
+            ExpiryError::Commit(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use milepost_io::{Crash, SimDisk};
+
+use super::*;
+
+const DIR: &str = "/s";
+const WHOLE: u64 = RESERVE_BYTES_MIN;
+const SMALL: LogSize = LogSize { bytes: 0, segments: 1, segment_bytes: 64 << 20 };
+
+fn disk() -> SimDisk {
+    let disk = SimDisk::new(1);
+    disk.create_dir(Path::new(DIR)).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    disk
+}
+
+fn open(disk: &SimDisk) -> Reserve {
+    Reserve::open(Arc::new(disk.clone()), Path::new(DIR))
+}
+
+#[test]
+fn it_is_as_large_as_the_log_is_worth() {
+    let log = |bytes, segments| LogSize { bytes, segments, segment_bytes: 1 << 20 };
+    for (log, expected) in [
+        (log(0, 1), WHOLE),
+        (log(500_000, 1), WHOLE),
+        (log(8 << 20, 9), 768 << 10),
+        (log(1 << 40, 9), 1536 << 10),
+        (log(1 << 40, 100_000), 25_600_000),
+    ] {
+        assert_eq!(log.reserve_bytes(), expected, "{log:?}");
+    }
+}
+
+#[test]
+fn what_was_given_comes_back_when_there_is_room_and_nobody_forgets_it() {
+    let disk = disk();
+    let reserve = open(&disk);
+    assert!(!reserve.give(For::Manifest, 1), "there is none");
+    assert!(reserve.keep_for(SMALL) && !reserve.keep_for(SMALL));
+    disk.set_capacity(Some(WHOLE));
+    let file = disk.open(Path::new("/s/f"), OpenMode::CreateNew).unwrap();
+    let write = |bytes: u64| file.write_at(&vec![1; bytes as usize], file.bytes().unwrap());
+    assert!(write(1).is_err());
+    assert!(reserve.give(For::Removal, 1) && reserve.is_short());
+    assert_eq!(write(5).unwrap(), 5);
+    let lacking = reserve.make_whole().unwrap_err();
+    assert_eq!((lacking.need, lacking.free), (2 * BLOCK_BYTES, Some(Room::Free(2 * BLOCK_BYTES - 5))));
+    drop(reserve);
+    let reserve = open(&disk);
+    assert!(reserve.is_short() && reserve.stats() == ReserveStats { bytes: WHOLE - 2 * BLOCK_BYTES, whole: WHOLE });
+    file.set_bytes(0).unwrap();
+    reserve.make_whole().unwrap();
+    assert!(!reserve.is_short() && write(1).is_err());
+}
+
+/// What gives the most room back gets the least, so that the rest is still there for what makes it count.
+#[test]
+fn some_of_it_is_for_manifest_alone() {
+    let disk = disk();
+    let reserve = Arc::new(open(&disk));
+    reserve.keep_for(SMALL);
+    let lent = reserve.lend().unwrap();
+    assert_eq!(reserve.to_give(For::Rewrite), 0);
+    assert!(reserve.lend().is_none(), "there is nothing left of it");
+    let lent_again = Lent(Arc::clone(&reserve));
+    reserve.is_lent.store(true, Ordering::Relaxed);
+    assert!(reserve.make_whole().is_err(), "it is in use");
+    while reserve.give(For::Removal, 1) {}
+    assert!(reserve.to_give(For::Manifest) >= 8 << 10);
+    while reserve.give(For::Manifest, 1) {}
+    assert_eq!(reserve.stats().bytes, BLOCK_BYTES);
+    drop((lent, lent_again));
+    reserve.make_whole().unwrap();
+    assert_eq!(reserve.stats().bytes, WHOLE);
+}
+
+#[test]
+fn where_there_is_not_plenty_of_room_there_is_none() {
+    let disk = disk();
+    disk.set_capacity(Some(PLENTY_PARTS * WHOLE - 1));
+    assert!(!open(&disk).keep_for(SMALL));
+    disk.set_capacity(Some(PLENTY_PARTS * WHOLE));
+    assert!(open(&disk).keep_for(SMALL));
+}
+
+/// A crash at any operation while it is made, grown, cut and made whole: what is found is a reserve or none.
+#[test]
+fn a_crash_leaves_a_reserve_or_none() {
+    let mut points = 0;
+    for operations in 0.. {
+        let disk = disk();
+        disk.power_off_after(operations);
+        let reserve = open(&disk);
+        reserve.keep_for(SMALL);
+        reserve.keep_for(LogSize { bytes: 8 << 20, ..SMALL });
+        reserve.give(For::Removal, 10_000);
+        let _ = reserve.make_whole();
+        let was_off = disk.is_off();
+        for how in Crash::ALL {
+            for seed in 0..5 {
+                let crashed = disk.crash(how, seed);
+                let found = open(&crashed);
+                let ReserveStats { bytes, whole } = found.stats();
+                assert!(bytes <= whole && [0, WHOLE, 768 << 10].contains(&whole), "{operations}: {bytes} of {whole}");
+                found.make_whole().unwrap();
+                assert!(whole == WHOLE || whole > WHOLE || found.keep_for(SMALL), "{operations}");
+                points += 1;
+            }
+        }
+        if !was_off {
+            break;
+        }
+    }
+    assert!(points > 200, "{points}");
+}
+
+#[test]
+fn what_can_t_be_understood_is_made_anew() {
+    for text in ["", "milepost reserve 1\n", "milepost reserve 1\nbytes 00000000000000000001\n", "milepost reserve 2\n"]
+    {
+        let disk = disk();
+        disk.put_file(Path::new("/s/RESERVE"), text.as_bytes());
+        let reserve = open(&disk);
+        assert_eq!(reserve.stats(), ReserveStats::default(), "{text:?}");
+        assert!(reserve.keep_for(SMALL), "{text:?}");
+    }
+}

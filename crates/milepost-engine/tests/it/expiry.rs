@@ -1,0 +1,335 @@
+//! Scopes of tasks that have ended go, when their time has come: those and no others, held to a model over drawn
+//! histories, and after a crash at any operation all of one or nothing of it.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use milepost_engine::{ChangeKind, ENDED_KEY, Engine, HistoryQuery, Index, Parts, Request, Settings, Threads};
+use milepost_io::{Crash, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_types::{HoldName, Policy, ScopePrefix, Seq, Timestamp, Writer};
+
+use crate::scope;
+
+const DIR: &str = "/s";
+const DAY: i64 = 86_400_000_000;
+
+struct Rig {
+    disk: SimDisk,
+    clock: Arc<SimClock>,
+    store: Engine,
+}
+
+fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
+    let parts = Parts {
+        disk: Arc::new(disk.clone()),
+        clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
+        entropy: Arc::new(SimEntropy::new(7)),
+    };
+    let (segment_bytes, memory_bytes, threads) = (4 << 10, 8 << 10, Threads::Stepped);
+    let settings = Settings { segment_bytes, memory_bytes, threads, index, ..Settings::default() };
+    Engine::open(parts, Path::new(DIR), settings).unwrap()
+}
+
+fn place(prefix: &str) -> ScopePrefix {
+    ScopePrefix::parse(prefix).unwrap()
+}
+
+fn hold() -> HoldName {
+    HoldName::parse("audit").unwrap()
+}
+
+impl Rig {
+    fn new(seed: u64) -> Rig {
+        let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
+        let disk = SimDisk::new(seed);
+        let store = open(&disk, &clock, Index::Keep);
+        let rig = Rig { disk, clock, store };
+        let policy = Policy::default().expire_ended(Duration::from_secs(10 * 86_400));
+        rig.tell(|request| request.add_retain(&place("task"), &policy).unwrap());
+        rig
+    }
+
+    fn tell(&self, what: impl FnOnce(&mut Request)) -> Seq {
+        self.clock.advance(1_000_000);
+        let mut request = self.store.request();
+        what(&mut request);
+        let seq = self.store.commit(request).unwrap().seq;
+        while self.store.step_index() {}
+        seq
+    }
+
+    fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
+        self.tell(|request| request.add_set(&scope(of), key, value).unwrap())
+    }
+
+    fn end(&self, of: &str) -> Seq {
+        self.set(of, ENDED_KEY, b"ended")
+    }
+
+    fn claim(&self, of: &str, attempt: u64) {
+        self.clock.advance(1_000_000);
+        self.store.commit(self.store.request().fence(&scope(of), attempt).unwrap()).unwrap();
+    }
+
+    fn days(&self, days: i64) {
+        self.clock.advance((days * DAY).unsigned_abs());
+    }
+
+    fn compact(&self) {
+        self.store.compact(&mut |_, _| {}).unwrap();
+    }
+
+    fn clock_now(&self) -> i64 {
+        milepost_io::Clock::now(&*self.clock).0
+    }
+
+    fn is_there(&self, of: &str) -> bool {
+        self.store.get(of, "k").unwrap().is_some()
+    }
+}
+
+type Row = (&'static str, fn(&Rig), bool);
+
+/// What happens to `task/a`, which holds `k` and has `task/a/below`, before its time has come, and whether it goes.
+const STORIES: &[Row] = &[
+    (
+        "it ended",
+        |rig| {
+            rig.end("task/a");
+        },
+        true,
+    ),
+    ("it did not end", |_| {}, false),
+    (
+        "it ended, and somebody committed there",
+        |rig| {
+            rig.end("task/a");
+            rig.set("task/a", "other", b"1");
+        },
+        false,
+    ),
+    (
+        "it ended, and somebody committed below",
+        |rig| {
+            rig.end("task/a");
+            rig.set("task/a/below", "other", b"1");
+        },
+        false,
+    ),
+    (
+        "it ended, and a new attempt claimed it",
+        |rig| {
+            rig.end("task/a");
+            rig.claim("task/a", 2);
+        },
+        false,
+    ),
+    (
+        "it ended, and was taken back",
+        |rig| {
+            rig.end("task/a");
+            rig.tell(|request| request.add_delete(&scope("task/a"), ENDED_KEY).unwrap());
+        },
+        false,
+    ),
+    (
+        "it ended, went on, and ended again",
+        |rig| {
+            rig.end("task/a");
+            rig.set("task/a", "other", b"1");
+            rig.end("task/a");
+        },
+        true,
+    ),
+    (
+        "it ended and is held",
+        |rig| {
+            rig.end("task/a");
+            rig.tell(|request| request.add_hold(&place("task/a"), hold().as_str(), None).unwrap());
+        },
+        false,
+    ),
+    (
+        "what is below it is held",
+        |rig| {
+            rig.tell(|request| request.add_hold(&place("task/a/below"), hold().as_str(), None).unwrap());
+            rig.end("task/a");
+        },
+        false,
+    ),
+    (
+        "it ended, and a fork reads through to it",
+        |rig| {
+            let seq = rig.end("task/a");
+            rig.tell(|request| request.add_fork(&scope("copy"), &scope("task/a"), seq).unwrap());
+        },
+        false,
+    ),
+    (
+        "it ended, and a longer prefix keeps it",
+        |rig| {
+            rig.end("task/a");
+            rig.tell(|request| request.add_retain(&place("task/a"), &Policy::default()).unwrap());
+        },
+        false,
+    ),
+    (
+        "it ended, with a checkpoint",
+        |rig| {
+            rig.tell(|request| request.add_checkpoint(&scope("task/a"), "half", None).unwrap());
+            rig.end("task/a");
+        },
+        true,
+    ),
+    (
+        "a task above it ended",
+        |rig| {
+            rig.end("task");
+        },
+        true,
+    ),
+    (
+        "one beside it ended",
+        |rig| {
+            rig.end("task/ab");
+        },
+        false,
+    ),
+];
+
+#[test]
+fn what_has_ended_goes_when_its_time_has_come() {
+    for (story, happens, goes) in STORIES {
+        let rig = Rig::new(1);
+        for of in ["task/a", "task/a/below", "other"] {
+            rig.set(of, "k", b"value");
+        }
+        happens(&rig);
+        rig.days(9);
+        rig.compact();
+        assert!(rig.is_there("task/a") && rig.is_there("task/a/below"), "{story}: too early");
+        let told = rig.store.explain(&place("task")).unwrap();
+        rig.days(2);
+        rig.compact();
+        assert_eq!((rig.is_there("task/a"), rig.is_there("task/a/below")), (!goes, !goes), "{story}");
+        assert!(rig.is_there("other"), "{story}");
+        assert_eq!(told.next_expires_at.is_some(), told.ended > told.ended_kept, "{story}");
+        if *goes {
+            assert!(told.ended > 0, "{story}");
+            let past = rig.store.view(milepost_types::At::Seq(Seq(4))).unwrap();
+            assert!(past.get("task/a", "k").unwrap().is_none(), "{story}: its past is there");
+            assert!(rig.store.checkpoints(&place("task/a")).unwrap().is_empty(), "{story}");
+            let erasures = rig.store.history(HistoryQuery::default()).unwrap().map(Result::unwrap);
+            let by: Vec<_> = erasures.filter(|change| change.kind == ChangeKind::Erase).map(|c| c.writer).collect();
+            assert!(!by.is_empty() && by.iter().all(|by| *by == Some(Writer::new("retention").unwrap())), "{story}");
+        }
+    }
+}
+
+/// What was drawn of a task.
+#[derive(Clone, Debug, Default)]
+struct Told {
+    is_there: bool,
+    /// When it ended, if nothing was committed since.
+    ended: Option<i64>,
+    is_held: bool,
+    is_forked: bool,
+}
+
+#[test]
+fn those_that_go_are_those_of_the_model() {
+    let (mut gone, mut kept) = (0, 0);
+    for seed in 0..12 {
+        let mut rng = SimRng::new(seed);
+        let rig = Rig::new(seed);
+        let mut model: BTreeMap<String, Told> = BTreeMap::new();
+        for n in 0..150_u64 {
+            let of = format!("task/{}", rng.below(6));
+            let told = model.entry(of.clone()).or_default();
+            let now = |rig: &Rig| rig.store.last().at.0;
+            match rng.below(10) {
+                0..=3 => {
+                    rig.set(&of, "k", &n.to_le_bytes());
+                    (told.is_there, told.ended) = (true, None);
+                }
+                4 | 5 => {
+                    rig.end(&of);
+                    told.ended = Some(now(&rig));
+                }
+                6 => {
+                    rig.claim(&of, n);
+                    told.ended = None;
+                }
+                7 => {
+                    if told.is_held {
+                        rig.tell(|request| request.add_unhold(&place(&of), hold().as_str()).unwrap());
+                    } else {
+                        rig.tell(|request| request.add_hold(&place(&of), hold().as_str(), None).unwrap());
+                    }
+                    told.is_held = !told.is_held;
+                }
+                8 if !told.is_forked && told.is_there && rng.below(4) == 0 => {
+                    let (copy, last) = (scope(&format!("copy/{n}")), rig.store.last().seq);
+                    rig.tell(|request| request.add_fork(&copy, &scope(&of), last).unwrap());
+                    told.is_forked = true;
+                }
+                _ => {
+                    rig.days(rng.below(8) as i64);
+                    let now = rig.clock_now();
+                    rig.compact();
+                    for (of, told) in &mut model {
+                        let is_due = told.ended.is_some_and(|at| at + 10 * DAY <= now);
+                        if is_due && !told.is_held && !told.is_forked {
+                            gone += u32::from(told.is_there);
+                            *told = Told::default();
+                        }
+                        kept += u32::from(told.is_there);
+                        assert_eq!(rig.is_there(of), told.is_there, "seed {seed}, {n}: {of}, {told:?}");
+                    }
+                }
+            }
+        }
+        rig.store.close().unwrap();
+        for index in [Index::Keep, Index::Rebuild] {
+            let store = open(&rig.disk, &rig.clock, index);
+            for (of, told) in &model {
+                assert_eq!(store.get(of, "k").unwrap().is_some(), told.is_there, "seed {seed}, {index:?}: {of}");
+            }
+            store.close().unwrap();
+        }
+    }
+    assert!(gone > 20 && kept > 100, "{gone} gone, {kept} kept");
+}
+
+#[test]
+fn a_crash_takes_all_of_a_task_or_nothing() {
+    let rig = Rig::new(5);
+    for of in ["task/a", "task/a/b", "task/a/c", "task/z"] {
+        rig.set(of, "k", &[7; 600]);
+    }
+    rig.end("task/a");
+    rig.days(11);
+    rig.store.close().unwrap();
+    let (mut points, mut gone) = (0, 0);
+    for after in 0.. {
+        let disk = rig.disk.copy();
+        let store = open(&disk, &rig.clock, Index::Keep);
+        disk.power_off_after(after);
+        let done = store.compact(&mut |_, _| {});
+        let was_off = disk.is_off();
+        drop(store);
+        let how = [Crash::LoseUnsynced, Crash::Torn, Crash::KeepAll, Crash::LoseNames][points % 4];
+        let store = open(&disk.crash(how, after), &rig.clock, Index::Keep);
+        let there = ["task/a", "task/a/b", "task/a/c"].map(|of| store.get(of, "k").unwrap().is_some());
+        assert!(there == [true; 3] || there == [false; 3], "off after {after}: {there:?}");
+        assert!(done.is_err() || there == [false; 3]);
+        gone += u32::from(there == [false; 3]);
+        assert!(store.get("task/z", "k").unwrap().is_some());
+        store.compact(&mut |_, _| {}).unwrap();
+        assert!(store.get("task/a", "k").unwrap().is_none());
+        points += 1;
+        if !was_off {
+            break;
+        }
+    }
+    assert!(points > 10 && gone > 3, "{points} crashes, {gone} gone");
+}
