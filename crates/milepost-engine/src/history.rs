@@ -171,6 +171,8 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The value before.
     pub old: Option<Value>,
+    /// Whether there is no `old` because it was removed, or may have been: what retention takes, nobody can tell any more.
+    pub old_removed: bool,
     /// The value after.
     pub new: Option<Value>,
 }
@@ -209,11 +211,14 @@ impl History {
     pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
         let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
         let last = shared.published();
+        if let Some(asked) = query.since.into_iter().chain(query.until).find(|asked| *asked > last) {
+            return Err(ReadError::Future { asked, last });
+        }
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
             from = from.max(shared.reader.seq_at(Timestamp(time.0.saturating_sub(1)))?.0 + 1);
         }
-        let mut until = query.until.unwrap_or(last).min(last).0;
+        let mut until = query.until.unwrap_or(last).0;
         if let Some(time) = query.until_time {
             until = until.min(shared.reader.seq_at(time)?.0);
         }
@@ -224,6 +229,7 @@ impl History {
             key: query.key.as_ref(),
             kind: query.kind,
             range: (from, until),
+            horizon: Seq::ZERO,
             found: Vec::new(),
             erased: None,
         };
@@ -283,19 +289,27 @@ impl History {
             return Ok(None);
         }
         // What is set is shown even if it was set to have expired already.
-        let (new, old) = (found.new.map(|version| self.value(version)), found.old.map(|version| self.value(version)));
-        let new = match new.map(kept).transpose()? {
+        let new = match found.new.map(|version| kept(self.value(version))).transpose()? {
             Some(None) => return Ok(None),
             new => new.flatten(),
         };
-        let old = old.map(kept).transpose()?.flatten();
-        let old = old.filter(|value| value.expires_at().is_none_or(|expiry| expiry > at));
+        let (old, old_removed) = self.old(&found, at)?;
         let Some(subject) = kept(self.subject(&found))? else { return Ok(None) };
-        if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() {
+        if matches!(subject, Subject::Key(_)) && old.is_none() && new.is_none() && !old_removed {
             return Ok(None);
         }
         let scope = self.scope(&found.scope);
-        Ok(Some(Change { seq, at, writer, scope, subject, kind: found.kind, old, new }))
+        Ok(Some(Change { seq, at, writer, scope, subject, kind: found.kind, old, old_removed, new }))
+    }
+
+    /// The value before a change at a time, and whether it was removed, or may have been.
+    fn old(&mut self, found: &Found, at: Timestamp) -> Result<(Option<Value>, bool), ReadError> {
+        if found.old_may_be_gone {
+            return Ok((None, true));
+        }
+        let Some(version) = found.old else { return Ok((None, false)) };
+        let Some(old) = kept(self.value(version))? else { return Ok((None, true)) };
+        Ok((Some(old).filter(|value| value.expires_at().is_none_or(|expiry| expiry > at)), false))
     }
 
     /// When a commit was made, and by whom.

@@ -34,6 +34,8 @@ pub(crate) struct Before {
     pub(crate) horizons: Arc<Horizons>,
     /// The scope whose checkpoint it is.
     pub(crate) pinned: Option<Scope>,
+    /// What is said of a scope that no horizon speaks of, if the time asked for is before the first commit.
+    pub(crate) too_early: Option<ReadError>,
 }
 
 /// A key and its value.
@@ -66,8 +68,12 @@ impl View {
     pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
         if self.seq < self.pin.shared.retention.taken_up() {
-            let pinned = self.before.as_ref().and_then(|before| before.pinned.clone());
-            return Before { horizons: self.pin.shared.retention.horizons(), pinned }.check(scope, self.seq);
+            let horizons = self.pin.shared.retention.horizons();
+            let (pinned, too_early) = match &self.before {
+                Some(before) => (before.pinned.clone(), before.too_early.clone()),
+                None => (None, None),
+            };
+            return Before { horizons, pinned, too_early }.check(scope, self.seq);
         }
         match &self.before {
             None => Ok(()),
@@ -81,9 +87,24 @@ impl View {
         let segments = self.pin.shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
         match self.pin.shared.lineage(&self.pin.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
-            Some(version) => self.pin.shared.value(&segments, version, || self.at()),
+            Some(version) => self.value(&segments, version),
             None => Ok(None),
         }
+    }
+
+    /// The value at the address of a version that it meets, unless it has expired.
+    #[inline]
+    pub(crate) fn value(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
+        match self.pin.shared.value(segments, version, || self.at()) {
+            Err(ReadError::Removed { .. }) if version.expires() && self.is_kept() => Ok(None),
+            value => value,
+        }
+    }
+
+    /// Whether what it sees is surely there. Then of the values that it meets none was removed but those that had
+    /// expired, which the index still knows. A reader beside the writer pins nothing there.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.pin.shared.is_read_only() || self.seq >= self.pin.shared.retention.last_horizon()
     }
 
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
@@ -104,7 +125,7 @@ impl View {
             Kind::Set => Ok(Some(Seq(version.seq))),
             Kind::Delete | Kind::Claim => Ok(None),
             Kind::Expiring => {
-                let value = self.pin.shared.value(&self.pin.shared.reader.segments(), version, || self.at())?;
+                let value = self.value(&self.pin.shared.reader.segments(), version)?;
                 Ok(value.map(|value| value.seq()))
             }
         };
@@ -161,7 +182,9 @@ impl View {
 impl Before {
     #[cold]
     fn check(&self, scope: &str, asked: Seq) -> Result<(), ReadError> {
-        let Some(row) = self.horizons.row_of(scope).filter(|row| asked < row.seq) else { return Ok(()) };
+        let Some(row) = self.horizons.row_of(scope).filter(|row| asked < row.seq) else {
+            return self.too_early.clone().map_or(Ok(()), Err);
+        };
         if self.pinned.as_ref().is_some_and(|pinned| pinned.as_str() == scope) {
             return Ok(());
         }
@@ -268,8 +291,7 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                let shared = &self.view.pin.shared;
-                match shared.value(&shared.reader.segments(), version, || self.view.at()) {
+                match self.view.value(&self.view.pin.shared.reader.segments(), version) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

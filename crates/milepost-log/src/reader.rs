@@ -185,6 +185,22 @@ impl LogReader {
         self.shape.load().parts.first().expect("a log has a segment").first_seq()
     }
 
+    /// Whether all commits from one `Seq` to another, both included, surely stand as they were first written: none of
+    /// their segments was written anew, or dropped.
+    #[must_use]
+    pub fn is_as_written(&self, from: Seq, to: Seq) -> bool {
+        let shape = self.shape.load();
+        let parts = &shape.parts[shape.part_of(from).unwrap_or(0)..];
+        let asked = parts.iter().take_while(|part| part.first_seq() <= to);
+        !asked.into_iter().any(|part| part.is_rewritten() || matches!(part, Part::Dropped(_)))
+    }
+
+    /// When the first commit of the log was stamped, there still or not; `None` of a log without commits.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Timestamp> {
+        self.shape.load().parts.first().and_then(Part::first_at)
+    }
+
     /// `Seq` of the last frame appended; durable or not.
     #[must_use]
     pub fn last_seq(&self) -> Seq {
@@ -256,6 +272,15 @@ impl LogReader {
         match usize::try_from(seq.0 - part.first_seq().0) {
             Ok(index) if index < part.frames() => part.stamp(index).map(Some),
             Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// The same, but no later than it was: of one in a segment that was dropped only the first time of all is sure.
+    pub fn stamp_at_least(&self, seq: Seq) -> Result<Option<Timestamp>, Corruption> {
+        let shape = self.shape.load();
+        match shape.part_of(seq).map(|index| &shape.parts[index]) {
+            Some(Part::Dropped(dropped)) => Ok(Some(dropped.facts().first_at)),
+            Some(Part::Sealed(_) | Part::Heap(_)) | None => self.stamp(seq),
         }
     }
 

@@ -134,6 +134,10 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
         }
+        (Err(ReadError::BeforeFirst { first, at, .. }), None) => {
+            let right = model.commit(Seq::FIRST).map(|commit| (commit.seq, commit.at));
+            same(&Some((first, at)), &right, || "the first commit, named".into())
+        }
         (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
             let state = model.state(model.last().seq);
             let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
@@ -187,6 +191,12 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
         attempt: query.attempt,
         newest_first: query.newest_first,
     };
+    let last = model.last().seq;
+    if let Some(ahead) = query.since.into_iter().chain(query.until).find(|seq| *seq > last) {
+        let said = engine.history(question).map(drop);
+        let is_named = matches!(said, Err(ReadError::Future { asked, last: of }) if asked == ahead && of == last);
+        return same(&is_named, &true, || format!("{}, told {said:?}", asked()));
+    }
     let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
     let found: Vec<model::Change> = read(found, asked)?.iter().map(plain_change).collect::<Result<_, _>>()?;
     let right = model.history(query);
@@ -198,6 +208,9 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
 
 fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
     let plain = |value: &Option<Value>| value.as_ref().map(|value| (value.seq(), value.to_vec()));
+    if change.old_removed {
+        return disagree(format!("nothing is removed here: {change:?}"));
+    }
     Ok(model::Change {
         seq: change.seq,
         at: change.at,
@@ -280,6 +293,11 @@ fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agr
     let old_scope = dice.word(&SCOPES);
     let new_scope = if dice.once_in(2) { old_scope } else { dice.word(&SCOPES) };
     let asked = || format!("diff of {old_scope:?} at {old_at:?} and {new_scope:?} at {new_at:?}");
+    for at in [&old_at, &new_at] {
+        if model.moment(at, wall).is_none() {
+            return moment(engine, model, at, wall, dice);
+        }
+    }
     let (old, new) = (read(engine.view(old_at.clone()), asked)?, read(engine.view(new_at.clone()), asked)?);
     let found: Result<Vec<_>, ReadError> = read(old.diff(old_scope, &new, new_scope), asked)?.collect();
     let found = read(found, asked)?;

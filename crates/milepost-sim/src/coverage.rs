@@ -46,6 +46,7 @@ pub const EXPECTED: [&str; 76] = [
     "error/refused: fork ahead",
     "error/refused: fork of a fork",
     "error/refused: fork of itself",
+    "error/refused: fork of nothing",
     "error/refused: fork onto state",
     "error/refused: idempotency conflict",
     "error/refused: precondition",

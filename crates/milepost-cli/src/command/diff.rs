@@ -75,9 +75,10 @@ impl Row for DifferenceRow {
 
 /// A value before and after, on one line.
 pub(crate) fn from_to(old: Option<&Value>, new: Option<&Value>, chars_max: usize) -> String {
-    let side = |value: Option<&Value>| match value {
-        Some(value) => shown(value, chars_max),
-        None => "∅".to_owned(),
-    };
-    format!("{} → {}", side(old), side(new))
+    format!("{} → {}", side(old, chars_max), side(new, chars_max))
+}
+
+/// A value, or that there is none.
+pub(crate) fn side(value: Option<&Value>, chars_max: usize) -> String {
+    value.map_or_else(|| "∅".to_owned(), |value| shown(value, chars_max))
 }

@@ -5,7 +5,13 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::ValueEnum;
 use milepost::{Change, ChangeKind, Key, Subject};
 
-use super::{Context, at, diff::from_to, key, prefix, retain::policy_text, scope_of};
+use super::{
+    Context, at,
+    diff::{from_to, side},
+    key, prefix,
+    retain::policy_text,
+    scope_of,
+};
 use crate::{
     error::CliError,
     escape,
@@ -137,11 +143,14 @@ impl ChangeRow {
 impl Row for ChangeRow {
     const TABLE: &'static [&'static str] = &Head::table_columns::<6>(&["SCOPE", "KEY", "CHANGE"]);
     const CSV: &'static [&'static str] =
-        &Head::csv_columns::<11>(&["change", "scope", "key", "old", "old_base64", "new", "new_base64"]);
+        &Head::csv_columns::<12>(&["change", "scope", "key", "old", "old_base64", "old_removed", "new", "new_base64"]);
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let change = &self.0;
         let (name, text) = match &change.subject {
+            Subject::Key(key) if change.old_removed => {
+                (key.to_string(), format!("removed → {}", side(change.new.as_ref(), screen.chars_max)))
+            }
             Subject::Key(key) => (key.to_string(), from_to(change.old.as_ref(), change.new.as_ref(), screen.chars_max)),
             Subject::Checkpoint { name, note } => {
                 let note = note.as_ref().map(|note| format!(": {}", escape::one_line(note.as_str())));
@@ -180,7 +189,9 @@ impl Row for ChangeRow {
             Subject::Erased { key, bytes, .. } => (key.as_ref().map_or("", Key::as_str), bytes.to_string()),
         };
         let (kind, scope) = (change.kind.name(), change.scope.as_str());
-        vec![self.head().csv([kind.into(), scope.into(), name.into(), old, old_base64, new, new_base64])]
+        let old_removed = if change.old_removed { "true".to_owned() } else { String::new() };
+        let row = [kind.into(), scope.into(), name.into(), old, old_base64, old_removed, new, new_base64];
+        vec![self.head().csv(row)]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {

@@ -216,8 +216,8 @@ fn log_replay_export() {
         3    9999-99-99 99:99:99.999999+00:00  one#2   asset/orders   rows    ∅ → 7
         2    9999-99-99 99:99:99.999999+00:00  two     task/etl/load  cursor  41 → 42
         $ milepost log asset -o csv
-        seq,at,writer,attempt,change,scope,key,old,old_base64,new,new_base64
-        3,9999-99-99T99:99:99.999999Z,one,2,set,asset/orders,rows,,,7,
+        seq,at,writer,attempt,change,scope,key,old,old_base64,old_removed,new,new_base64
+        3,9999-99-99T99:99:99.999999Z,one,2,set,asset/orders,rows,,,,7,
         $ milepost log task -o jsonl
         {"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"two","change":"clear","scope":"task/etl/load","key":"cursor","old":"42"}
         {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"two","change":"set","scope":"task/etl/load","key":"cursor","old":"41","new":"42"}
@@ -278,11 +278,11 @@ fn names_are_escaped_on_screen_and_harmless_in_csv() {
         {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"new\nline","change":"set","scope":"odd/⟨202e⟩txt","key":"=key","new":""}
         {"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"=cmd()|' /C calc'!A0","change":"set","scope":"odd/⟨202e⟩txt","key":"\u001b[31mred","new":"=1+1\nnext"}
         $ milepost log -o csv
-        seq,at,writer,attempt,change,scope,key,old,old_base64,new,new_base64
-        3,9999-99-99T99:99:99.999999Z,<script>,,set,odd/⟨202e⟩txt,bytes,,,,
+        seq,at,writer,attempt,change,scope,key,old,old_base64,old_removed,new,new_base64
+        3,9999-99-99T99:99:99.999999Z,<script>,,set,odd/⟨202e⟩txt,bytes,,,,,
         2,9999-99-99T99:99:99.999999Z,"new
-        line",,set,odd/⟨202e⟩txt,'=key,,,,
-        1,9999-99-99T99:99:99.999999Z,'=cmd()|' /C calc'!A0,,set,odd/⟨202e⟩txt,⟨1b⟩[31mred,,,"'=1+1
+        line",,set,odd/⟨202e⟩txt,'=key,,,,,
+        1,9999-99-99T99:99:99.999999Z,'=cmd()|' /C calc'!A0,,set,odd/⟨202e⟩txt,⟨1b⟩[31mred,,,,"'=1+1
         next",
         $ milepost replay -o csv --from 2
         seq,at,writer,attempt,event,scope,key,value,value_base64

@@ -143,9 +143,16 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         match version.kind {
             Kind::Set => Ok(true),
             Kind::Delete | Kind::Claim => Ok(false),
-            Kind::Expiring => self.bodies.with_body(Seq(version.seq), |_, body| {
-                Ok(set_at(body, version.record)?.expires_at.is_none_or(|at| at > self.now))
-            }),
+            Kind::Expiring => {
+                let expiry =
+                    self.bodies.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at));
+                match expiry {
+                    Ok(expiry) => Ok(expiry.is_none_or(|at| at > self.now)),
+                    // It had expired, and compaction took it. The index knows of it still.
+                    Err(CommitError::Removed { .. }) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
         }
     }
 
@@ -302,7 +309,10 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         } else if let Some(why) = no_path {
             why
         } else if let Some(horizon) = self.is_before_horizon(origin, point)? {
-            NoFork::BeforeHorizon { point, horizon }
+            NoFork::BeforeHorizon { origin: Scope::from_stored(origin)?, point, horizon }
+        } else if !lineage.any_key(origin, point, &mut |key| Ok(self.live_as_of(origin, key, point)?.is_some()))? {
+            let version = lineage.scope_version(origin, Seq::MAX)?;
+            NoFork::NoKeys { origin: Scope::from_stored(origin)?, point, version }
         } else {
             return Ok(());
         };

@@ -1,12 +1,14 @@
 //! [`Gather`]: walks the scopes of a query and collects the changes, as addresses.
 //!
 //! Invariant: what it keeps took effect: something was there before, or is there after. Whether a value had expired is
-//! not known here.
+//! not known here. What was there before is told only if nothing can have been removed since it came: else that it may
+//! be gone.
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use milepost_types::{
-    Corruption, Key, ScopePrefix, Seq,
+    Key, ScopePrefix, Seq,
+    body::Body,
     scope::{is_hidden, is_reserved},
 };
 
@@ -14,7 +16,7 @@ use super::ChangeKind;
 use crate::{
     ReadError,
     engine::Shared,
-    lineage::{Fork, Lineage},
+    lineage::{Bodies, Fork, Lineage},
     state::{CHECKPOINT, Kind, Mark, Version},
 };
 
@@ -28,7 +30,17 @@ pub(super) struct Found {
     pub(super) name: Arc<str>,
     pub(super) kind: ChangeKind,
     pub(super) old: Option<Version>,
+    /// Whether what was there before may have been removed: `old` then stands before it.
+    pub(super) old_may_be_gone: bool,
     pub(super) new: Option<Version>,
+}
+
+/// What is there of a key between two changes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Live {
+    version: Option<Version>,
+    /// The commit since which it is known to be so.
+    since: u64,
 }
 
 /// Collects the changes that a query may ask for.
@@ -40,10 +52,15 @@ pub(super) struct Gather<'a> {
     pub(super) kind: Option<ChangeKind>,
     /// The first commit and the last.
     pub(super) range: (u64, u64),
+    /// Of the scope that is walked over: what later reads don't meet may be gone from before it.
+    pub(super) horizon: Seq,
     pub(super) found: Vec<Found>,
     /// Of the key that is walked over: changes through here were erased.
     pub(super) erased: Option<Mark>,
 }
+
+/// So many commits are looked at to see whether anything was removed between two changes of a key.
+const LOOKED_AT_MAX: u64 = 64;
 
 /// What happens to all keys of a scope at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +93,7 @@ impl Gather<'_> {
     /// The changes of a scope's keys, and its fork.
     fn scope(&mut self, scope: &Arc<str>) -> Result<(), ReadError> {
         let tiers = self.lineage.tiers;
+        self.horizon = self.lineage.bodies.retention.horizons().of(scope);
         let fork = self.lineage.fork(scope, self.last)?;
         let marks = tiers.marks(scope)?;
         let mut turns: Vec<(Mark, Turn)> = marks.into_iter().map(|mark| (mark, Turn::Clear)).collect();
@@ -83,15 +101,14 @@ impl Gather<'_> {
             turns.push((*place, Turn::Fork));
             turns.sort_unstable();
             if self.key.is_none() {
-                self.keep((place.seq, place.record), scope, &"".into(), ChangeKind::Fork, None, None);
+                self.keep((place.seq, place.record), scope, &"".into(), ChangeKind::Fork, Live::default(), None)?;
             }
         }
         if let Some(key) = self.key {
             self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key.as_str()))?;
             let inherited = self.inherited(fork.as_ref(), key.as_str())?;
             let versions = tiers.versions(scope, key.as_str())?;
-            self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
-            return Ok(());
+            return self.changes(scope, &key.as_str().into(), &versions, &turns, inherited);
         }
         let erased = tiers.erased_of(scope)?;
         let orders = tiers.key_orders(scope);
@@ -103,7 +120,7 @@ impl Gather<'_> {
                 continue;
             }
             let inherited = self.inherited(fork.as_ref(), &key)?;
-            self.changes(scope, &key, &keys.versions()?, &turns, inherited);
+            self.changes(scope, &key, &keys.versions()?, &turns, inherited)?;
         }
         // What was read through to is gone with a clear behind the fork, and the scope has no version that says so.
         match fork {
@@ -123,7 +140,7 @@ impl Gather<'_> {
                 self.erased = tiers.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;
                 let key = Arc::from(key);
                 let inherited = if self.is_erased_since(fork) { None } else { keys.seen()? };
-                self.changes(scope, &key, &[], turns, inherited);
+                self.changes(scope, &key, &[], turns, inherited)?;
             }
         }
         Ok(())
@@ -148,26 +165,28 @@ impl Gather<'_> {
         versions: &[Version],
         turns: &[(Mark, Turn)],
         inherited: Option<Version>,
-    ) {
-        let mut live: Option<Version> = None;
+    ) -> Result<(), ReadError> {
+        let mut live = Live::default();
         let mut turns = turns.iter().peekable();
         for version in versions {
             let place = (version.seq, version.record);
             while let Some(turn) = turns.next_if(|(mark, _)| (mark.seq, mark.record) < place) {
-                self.turn(scope, key, *turn, &mut live, inherited);
+                self.turn(scope, key, *turn, &mut live, inherited)?;
             }
+            let now = |version| Live { version, since: place.0 };
             match version.kind {
                 Kind::Set | Kind::Expiring => {
-                    let old = live.replace(*version);
-                    self.keep(place, scope, key, ChangeKind::Set, old, live);
+                    let old = std::mem::replace(&mut live, now(Some(*version)));
+                    self.keep(place, scope, key, ChangeKind::Set, old, Some(*version))?;
                 }
-                Kind::Delete => self.keep(place, scope, key, ChangeKind::Delete, live.take(), None),
+                Kind::Delete => {
+                    let old = std::mem::replace(&mut live, now(None));
+                    self.keep(place, scope, key, ChangeKind::Delete, old, None)?;
+                }
                 Kind::Claim => {}
             }
         }
-        for turn in turns {
-            self.turn(scope, key, *turn, &mut live, inherited);
-        }
+        turns.try_for_each(|turn| self.turn(scope, key, *turn, &mut live, inherited))
     }
 
     fn turn(
@@ -175,17 +194,24 @@ impl Gather<'_> {
         scope: &Arc<str>,
         key: &Arc<str>,
         (mark, turn): (Mark, Turn),
-        live: &mut Option<Version>,
+        live: &mut Live,
         inherited: Option<Version>,
-    ) {
+    ) -> Result<(), ReadError> {
+        let now = |version| Live { version, since: mark.seq };
         match turn {
-            Turn::Clear => self.keep((mark.seq, mark.record), scope, key, ChangeKind::Clear, live.take(), None),
-            Turn::Fork => *live = inherited,
+            Turn::Clear => {
+                let old = std::mem::replace(live, now(None));
+                self.keep((mark.seq, mark.record), scope, key, ChangeKind::Clear, old, None)
+            }
+            Turn::Fork => {
+                *live = now(inherited);
+                Ok(())
+            }
         }
     }
 
     /// Checkpoints made and released.
-    fn checkpoints(&mut self, prefix: &ScopePrefix) -> Result<(), Corruption> {
+    fn checkpoints(&mut self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let tiers = self.lineage.tiers;
         let mut scopes = tiers.scopes(&prefix.below_reserved(CHECKPOINT))?;
         while let Some(names_of) = scopes.read_next()? {
@@ -200,9 +226,11 @@ impl Gather<'_> {
                 for version in names.versions()? {
                     let place = (version.seq, version.record);
                     match version.kind {
-                        Kind::Claim => self.keep(place, &scope, &name, ChangeKind::Checkpoint, None, None),
+                        Kind::Claim => {
+                            self.keep(place, &scope, &name, ChangeKind::Checkpoint, Live::default(), None)?;
+                        }
                         Kind::Delete if is_there => {
-                            self.keep(place, &scope, &name, ChangeKind::Release, None, None);
+                            self.keep(place, &scope, &name, ChangeKind::Release, Live::default(), None)?;
                         }
                         Kind::Delete | Kind::Set | Kind::Expiring => {}
                     }
@@ -219,9 +247,9 @@ impl Gather<'_> {
         scope: &Arc<str>,
         name: &Arc<str>,
         kind: ChangeKind,
-        old: Option<Version>,
+        old: Live,
         new: Option<Version>,
-    ) {
+    ) -> Result<(), ReadError> {
         let is_of_key = match kind {
             ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear => true,
             ChangeKind::Checkpoint
@@ -235,12 +263,40 @@ impl Gather<'_> {
         };
         let (from, until) = self.range;
         let is_erased = self.erased.is_some_and(|mark| place <= (mark.seq, mark.record));
-        if is_of_key && is_erased {
-            return;
-        }
         let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);
-        if is_wanted && (!is_of_key || old.is_some() || new.is_some()) {
-            self.found.push(Found { place, scope: Arc::clone(scope), name: Arc::clone(name), kind, old, new });
+        if !is_wanted || (is_of_key && is_erased) {
+            return Ok(());
         }
+        let old_may_be_gone = is_of_key && self.may_be_gone(old.since, place.0)?;
+        let old = old.version;
+        // A delete met something: where it did not, it is no event.
+        if is_of_key && old.is_none() && new.is_none() && !(old_may_be_gone && kind == ChangeKind::Delete) {
+            return Ok(());
+        }
+        let (scope, name) = (Arc::clone(scope), Arc::clone(name));
+        self.found.push(Found { place, scope, name, kind, old, old_may_be_gone, new });
+        Ok(())
+    }
+
+    /// Whether a version of a key, of the scope that is walked over, may have been removed that a commit at or behind
+    /// `since` made and the one at `until` replaced. What was replaced behind the horizon a read at the horizon meets:
+    /// that is there, and in the index.
+    fn may_be_gone(&self, since: u64, until: u64) -> Result<bool, ReadError> {
+        let shared = self.lineage.bodies;
+        let since = since.max(Seq::FIRST.0);
+        if until > self.horizon.0 || shared.reader.is_as_written(Seq(since), Seq(until)) {
+            return Ok(false);
+        }
+        if until - since > LOOKED_AT_MAX {
+            return Ok(true);
+        }
+        for seq in since..=until {
+            match shared.with_body(Seq(seq), |_, body| Body::parse(body).map(|body| body.is_thinned())) {
+                Ok(false) => {}
+                Ok(true) | Err(ReadError::Removed { .. }) => return Ok(true),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
     }
 }

@@ -11,7 +11,7 @@ use milepost_types::{
 
 use super::{
     ChangeKind, Subject,
-    gather::{Found, Gather},
+    gather::{Found, Gather, Live},
 };
 use crate::{
     ReadError,
@@ -82,7 +82,7 @@ impl Gather<'_> {
                     (Kind::Delete | Kind::Set | Kind::Expiring, _) => None,
                 };
                 if let Some(said) = said {
-                    self.keep((version.seq, version.record), &place, &name, said, None, None);
+                    self.keep((version.seq, version.record), &place, &name, said, Live::default(), None)?;
                 }
                 is_there = version.kind == Kind::Claim;
             }

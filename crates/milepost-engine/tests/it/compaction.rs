@@ -1,13 +1,16 @@
 //! Compaction: what retention does not keep leaves the disk, and every read that is possible answers as before: here,
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
+mod expired;
+mod told;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{
-    ChangeKind, CommitError, Compacted, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal, Settings,
-    Threads,
+    ChangeKind, CommitError, Compacted, Difference, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal,
+    Settings, Threads, View,
 };
-use milepost_io::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Clock, Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
@@ -68,7 +71,7 @@ impl Rig {
 pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     let parts = Parts {
         disk: Arc::new(disk.clone()),
-        clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
     };
     let settings = Settings {
@@ -111,6 +114,8 @@ pub(crate) fn answers(store: &Engine) -> Vec<String> {
         let horizon = store.horizons().into_iter().filter(|row| row.prefix.holds(of));
         let horizon = horizon.max_by_key(|row| row.prefix.as_str().len()).map_or(Seq::ZERO, |row| row.seq);
         let checkpoints = store.checkpoints(&place(of)).unwrap();
+        // Each moment differs from the one before, and those of checkpoints, which are older, from the last.
+        let mut now: Option<View> = None;
         let names = checkpoints.iter().filter(|found| found.scope.as_str() == of);
         let named = names.map(|found| At::Checkpoint { scope: scope(of), name: found.name.to_string() });
         for at in moments(horizon.0, last.0).map(|seq| At::Seq(Seq(seq))).chain(named) {
@@ -130,6 +135,12 @@ pub(crate) fn answers(store: &Engine) -> Vec<String> {
                 let found = view.get(of, key).unwrap().map(|value| value.to_vec());
                 answers.push(format!("{at:?} {of} {key} {found:?}"));
             }
+            for difference in view.diff(of, now.as_ref().unwrap_or(&view), of).unwrap() {
+                let Difference { key, old, new } = difference.unwrap();
+                let [old, new] = [old, new].map(|value| value.map(|value| value.to_vec()));
+                answers.push(format!("{at:?} {of} {key} {old:?} {new:?} since"));
+            }
+            now = Some(view);
         }
     }
     answers
@@ -333,6 +344,8 @@ fn nobody_forks_from_what_is_gone() {
         ),
         other => panic!("{other:?}"),
     }
+    let text = fork("e", early).unwrap_err().to_string();
+    assert!(text.contains("as scope a was at 1: its past is kept from commit 4 on"), "{text}");
     fork("e", named).unwrap();
     assert_eq!(rig.store.get("e", "k0").unwrap().unwrap().to_vec(), b"1");
     // The fork keeps what it reads through to, the checkpoint let go or not.
@@ -353,7 +366,10 @@ pub(crate) fn drawn(rig: &Rig, rng: &mut SimRng, n: u64) {
         0..22 => {
             for _ in 0..=rng.below(4) {
                 let value = vec![n as u8; rng.index(60)];
-                request = request.set(&scope(SCOPES[rng.index(5)]), KEYS[rng.index(5)], &value).unwrap();
+                let soon = Timestamp(rig.clock.now().0 + rng.below(40_000_000) as i64);
+                let expires_at = Some(soon).filter(|_| rng.below(5) == 0);
+                let (of, key) = (scope(SCOPES[rng.index(5)]), KEYS[rng.index(5)]);
+                request = request.set_with(&of, key, &value, None, expires_at).unwrap();
             }
         }
         22..27 => request = request.delete(&scope(of), key).unwrap(),
@@ -454,7 +470,7 @@ fn a_reader_beside_it_is_told_the_truth() {
         let mut rig = Rig::new(6);
         let parts = || Parts {
             disk: Arc::new(rig.disk.clone()),
-            clock: Arc::clone(&rig.clock) as Arc<dyn milepost_io::Clock>,
+            clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
             entropy: Arc::new(SimEntropy::new(7)),
         };
         rig.retain("a", Policy::default().keep_last(1));

@@ -11,7 +11,8 @@ use std::{
 };
 
 use milepost_engine::{
-    ChangeKind, CommitError, Engine, HistoryQuery, Index, Parts, ReadError, Refusal, Settings, Threads, Value, Verdict,
+    Change, ChangeKind, CommitError, Engine, HistoryQuery, Index, Parts, ReadError, Refusal, Settings, Threads, Value,
+    Verdict,
 };
 use milepost_io::{Disk, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, ScopePrefix, Seq, Timestamp};
@@ -119,6 +120,17 @@ impl World {
         match kind {
             0 => request = request.clear(&scope(name)).unwrap(),
             1 => request = request.clear_prefix(&ScopePrefix::parse(name).unwrap()).unwrap(),
+            3..6 => {
+                let key = key(self.rng.below(60));
+                request = request.delete(&scope(name), &key).unwrap();
+                if self.model.at(name, &key, self.model.last).is_none() {
+                    // It meets nothing, and is no event.
+                    self.model.last -= 1;
+                    assert_eq!(engine.commit(request).unwrap().seq, Seq(self.model.last));
+                    return;
+                }
+                self.model.put(name, &key, None);
+            }
             _ => {
                 for _ in 0..=self.rng.below(4) {
                     let key = key(self.rng.below(60));
@@ -208,19 +220,7 @@ impl World {
             }
         }
         match engine.history(HistoryQuery::default()).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-            Ok(changes) => {
-                assert_eq!(changes.len() as u64, self.model.changes);
-                for change in changes {
-                    let name = SCOPES.into_iter().find(|name| *name == change.scope.as_str()).unwrap();
-                    let new = change.new.as_ref().map(|value| value.to_vec());
-                    if change.kind != ChangeKind::Set {
-                        assert_eq!(new, None);
-                        assert_eq!(self.model.at(name, change.key().unwrap().as_str(), change.seq.0), None);
-                    }
-                    let old = self.model.at(name, change.key().unwrap().as_str(), change.seq.0 - 1);
-                    assert!(change.old.is_none() || old.is_some() || new.is_some());
-                }
-            }
+            Ok(changes) => self.changes(&changes),
             Err(error) => named(error),
         }
         if may_be_damaged {
@@ -234,6 +234,30 @@ impl World {
         }
         let stats = engine.stats();
         assert_eq!(stats.run_failure, None);
+    }
+
+    /// All changes there were, oldest first: each from what there was to what there is.
+    fn changes(&self, changes: &[Change]) {
+        assert_eq!(changes.len() as u64, self.model.changes);
+        // What the last change of a key in the commit has left: a commit may change one twice.
+        let mut left: BTreeMap<(&'static str, String), (u64, Bytes)> = BTreeMap::new();
+        for change in changes {
+            let bytes = |value: &Option<Value>| value.as_ref().map(|value| value.to_vec());
+            let name = SCOPES.into_iter().find(|name| *name == change.scope.as_str()).unwrap();
+            let (key, seq) = (change.key().unwrap().as_str(), change.seq.0);
+            let (old, new) = (bytes(&change.old), bytes(&change.new));
+            let place = (name, key.to_owned());
+            let before = match left.get(&place) {
+                Some((of, left)) if *of == seq => left.clone(),
+                _ => self.model.at(name, key, seq - 1).cloned(),
+            };
+            assert_eq!((old, change.old_removed), (before, false), "{name} {key} before {seq}");
+            assert_eq!(new.is_some(), change.kind == ChangeKind::Set, "{name} {key} at {seq}");
+            left.insert(place, (seq, new));
+        }
+        for ((name, key), (seq, new)) in left {
+            assert_eq!(new.as_ref(), self.model.at(name, &key, seq), "{name} {key} at {seq}");
+        }
     }
 
     fn verify(&self) {
@@ -286,6 +310,32 @@ fn answers_stay_the_same_wherever_versions_are() {
         assert_eq!(world.runs().len() as u64, world.engine().stats().runs);
         world.verify();
     }
+}
+
+/// Runs that were merged into others go as soon as nobody reads them: while the store is open, not with the next
+/// opening.
+#[test]
+fn runs_that_nobody_reads_go_while_the_store_is_open() {
+    let mut world = World::new(3, 4 << 10);
+    let write = |world: &mut World| {
+        for _ in 0..150 {
+            world.commit();
+            while world.engine().step_index() {}
+        }
+    };
+    write(&mut world);
+    assert_eq!(world.runs().len() as u64, world.engine().stats().runs);
+    let mut scan = world.engine().view(At::Latest).unwrap().scan("a", "");
+    assert!(scan.next().is_some());
+    let held: BTreeSet<PathBuf> = world.runs().into_iter().collect();
+    write(&mut world);
+    let there: BTreeSet<PathBuf> = world.runs().into_iter().collect();
+    assert!(there.is_superset(&held), "what a scan walks over stays");
+    assert!(there.len() as u64 > world.engine().stats().runs, "and was merged meanwhile");
+    drop(scan);
+    while world.engine().step_index() {}
+    assert_eq!(world.runs().len() as u64, world.engine().stats().runs);
+    world.check(false);
 }
 
 /// FAULTS D4, invariant 2: what is gone of the index is made anew from the log, with the same answers.

@@ -57,6 +57,8 @@ pub enum NoFork {
     HasState(Seq),
     /// Too many forks lie behind it.
     TooDeep,
+    /// The other one held no key; its version.
+    NoKeys(Seq),
 }
 
 impl Model {
@@ -205,7 +207,11 @@ fn no_fork(
     if !state.scan(scope.as_str(), "", next.at).is_empty() {
         return Some(NoFork::HasState(before.scope_version(scope.as_str())));
     }
-    (depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX).then_some(NoFork::TooDeep)
+    if depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX {
+        return Some(NoFork::TooDeep);
+    }
+    let held = !model.state(point).scan(origin.as_str(), "", next.at).is_empty();
+    (!held).then(|| NoFork::NoKeys(before.scope_version(origin.as_str())))
 }
 
 /// How many forks lie between a scope and what it began as at last.

@@ -78,7 +78,9 @@ impl World {
         let (plan, (now, then)) = match (engine.restoration(scope, at.clone()), moments) {
             (Ok(plan), Some(moments)) => (plan, moments),
             (Err(_), _) if self.is_disturbed() => return Ok(()),
-            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. }), None) => return Ok(()),
+            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. } | ReadError::BeforeFirst { .. }), None) => {
+                return Ok(());
+            }
             (plan, moments) => {
                 return disagree(format!("restoring {scope} to {at:?}\n  engine: {plan:?}\n  model:  {moments:?}"));
             }
@@ -228,6 +230,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
             NoFork::IsFork { .. } => "error/refused: fork of a fork",
             NoFork::HasState { .. } => "error/refused: fork onto state",
             NoFork::TooDeep { .. } => "error/refused: fork too deep",
+            NoFork::NoKeys { .. } => "error/refused: fork of nothing",
             NoFork::BeforeHorizon { .. } => "error/refused: fork from before the horizon",
         },
         Refusal::ClockJump { .. } => "error/refused: clock jump",
@@ -253,6 +256,7 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
                 NoFork::IsFork { since } => model::NoFork::IsFork(*since),
                 NoFork::HasState { version } => model::NoFork::HasState(*version),
                 NoFork::TooDeep { .. } => model::NoFork::TooDeep,
+                NoFork::NoKeys { version, .. } => model::NoFork::NoKeys(*version),
                 NoFork::BeforeHorizon { .. } => unreachable!("no horizon moves here"),
             };
             Refused::Fork(scope.clone(), why)

@@ -123,6 +123,8 @@ struct ChangeOut<'a> {
     bytes: Option<u64>,
     #[serde(flatten)]
     old: Option<OldOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_removed: Option<bool>,
     #[serde(flatten)]
     new: Option<NewOut<'a>>,
 }
@@ -295,6 +297,7 @@ pub fn write_change(out: &mut Vec<u8>, change: &Change) {
             policy,
             bytes,
             old: change.old.as_deref().map(old_out),
+            old_removed: change.old_removed.then_some(true),
             new: change.new.as_deref().map(new_out),
         },
     );

@@ -1,0 +1,44 @@
+//! Values that had expired, and that compaction took.
+
+use milepost_io::Clock;
+use milepost_types::{At, Key, Policy, Precondition, Timestamp};
+
+use super::{Rig, bytes_of_log, place};
+use crate::scope;
+
+/// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
+/// failed, for good.
+#[test]
+fn what_has_expired_goes_and_the_next_compaction_goes_on() {
+    let rig = Rig::new(8);
+    rig.retain("", Policy::default().keep_last(0));
+    // One alone in its commit, and one beside what stays.
+    for (of, beside) in [("a", false), ("a/b", true)] {
+        let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
+        let mut request = rig.store.request().set_with(&scope(of), "k0", &[7; 3000], None, soon).unwrap();
+        if beside {
+            request = request.set(&scope(of), "k1", b"stays").unwrap();
+        }
+        rig.store.commit(request).unwrap();
+        rig.clock.advance(6_000_000);
+        let before = bytes_of_log(&rig.store);
+        for n in 0..3u8 {
+            rig.set("a", "k2", &[n]);
+            rig.compact();
+        }
+        assert!(bytes_of_log(&rig.store) + 2000 < before);
+        // The index may know of it still, and nobody else does.
+        let store = &rig.store;
+        assert_eq!(store.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
+        let view = store.view(At::Latest).unwrap();
+        assert_eq!(view.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
+        assert_eq!(view.versions(of, &["k0"]).unwrap(), [None]);
+        assert_eq!(view.scan(of, "").map(|entry| entry.unwrap()).count(), 1);
+        assert_eq!(view.diff(of, &view, "none").unwrap().map(|found| found.unwrap()).count(), 1);
+        assert_eq!(store.to_erase_of_key(of, "k0").unwrap().values, 0);
+        store.explain(&place(of)).unwrap();
+        let absent = Precondition::KeyAbsent { scope: scope(of), key: Key::parse("k0").unwrap() };
+        store.commit(store.request().delete(&scope(of), "k0").unwrap().require(absent)).unwrap();
+    }
+    assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
+}
