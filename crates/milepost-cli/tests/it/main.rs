@@ -22,6 +22,8 @@ mod backup;
 mod parquet;
 // Lines in, receipts out.
 mod append;
+// Standard output that does not block.
+mod output;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
 // What of the past is kept, and what is erased.
