@@ -24,6 +24,8 @@ mod results;
 mod run;
 pub(crate) mod text;
 
+pub(crate) use self::job::HANDOVER;
+
 use std::{
     ffi::OsString,
     fs::File,

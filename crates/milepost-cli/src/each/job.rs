@@ -27,6 +27,8 @@ const TASKS: &str = "each";
 const ITEMS: &str = "items";
 /// Where it is kept what each job runs.
 pub(super) const JOBS: &str = "each-job";
+/// Where a run lays its endings aside, in the store's directory.
+pub(crate) const HANDOVER: &str = "each.handover";
 /// The key of the last run below [`JOBS`].
 const RUN: &str = "run";
 
@@ -207,7 +209,7 @@ fn options() -> ProgressOptions {
 }
 
 pub(super) fn handover_path(store: &Store) -> PathBuf {
-    store.dir().join("each.handover")
+    store.dir().join(HANDOVER)
 }
 
 /// Marks what had ended in a killed run and was not marked yet.

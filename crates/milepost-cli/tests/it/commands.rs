@@ -317,7 +317,7 @@ fn stats_and_verify() {
         $ milepost verify
         clean: 3 commits (seq 1 to 3), 3 events, 1 segment, 0 runs, 66 bytes
         $ milepost verify --json
-        {"verdict":"clean","commits":3,"events":3,"segments":1,"runs":0,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","strays":[]}
+        {"verdict":"clean","commits":3,"events":3,"segments":1,"runs":0,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","missing_runs":[],"strays":[]}
         $ milepost verify -o csv
         ! milepost: --output: verify has no CSV; use --json
         exit 2

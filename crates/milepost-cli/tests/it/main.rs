@@ -20,6 +20,8 @@ mod backup;
 // Exports for other tools.
 #[cfg(feature = "parquet")]
 mod parquet;
+// What verify says of a store that is not as it was.
+mod verify;
 // Lines in, receipts out.
 mod append;
 // Standard output that does not block.
