@@ -148,7 +148,11 @@ impl Job {
 pub(super) fn scopes(name: &str) -> Result<(Scope, Scope), EachError> {
     let parse = |text: &str| Scope::parse(text).map_err(|source| EachError::JobName { source });
     // By itself first: what is wrong is told of the name that was given.
-    parse(name)?;
+    let scope = parse(name)?;
+    // The task patterns keep theirs below a scope under such names: one of another job's scopes is no job.
+    if let Some(segment) = scope.segments().find(|segment| segment.starts_with('.')) {
+        return Err(EachError::JobNameKept { segment: segment.to_owned() });
+    }
     let under = |root: &str| parse(&format!("{root}/{name}"));
     Ok((under(TASKS)?, under(JOBS)?))
 }

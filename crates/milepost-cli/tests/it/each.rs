@@ -426,3 +426,15 @@ fn progress_shows_how_far_each_job_is() {
     assert_eq!(shown(&["progress", "--watch"]).lines().count(), table.lines().count());
     assert_eq!(shown(&["progress", "task"]).lines().filter(|line| line.contains("each/j")).count(), 0);
 }
+
+/// A job of this name would have kept its items where another job has its own.
+#[test]
+fn a_job_is_no_part_of_another() {
+    let world = World::new();
+    for name in ["a/.progress/items", ".progress", "a/.job/x"] {
+        let ran = world.run(["each", "--job", name, "--", "true"], "x\n");
+        ran.says(2, &["segments that begin with a dot are kept"]);
+        world.run(["results", "--job", name], "").says(2, &[]);
+    }
+    world.run(["each", "--job", "a/b.c", "--", "true"], "x\n").says(0, &[]);
+}
