@@ -292,6 +292,24 @@ fn names_are_escaped_on_screen_and_harmless_in_csv() {
     "#]].assert_eq(&transcript);
 }
 
+/// FAULTS H6: notes come from people, as names do.
+#[test]
+fn notes_are_escaped_on_screen_and_harmless_in_csv() {
+    let world = World::new();
+    world.ok(["set", "a", "k", "1"]);
+    let note = "=cmd()\u{1b}[31m\n<script>";
+    world.ok(["checkpoint", "create", "a", "c", "--note", note]);
+    for command in [&["checkpoint", "list", "a"][..], &["log", "a"], &["replay"]] {
+        let screen = world.ok(command);
+        assert!(screen.contains("cmd()\\u{1b}[31m\\n<script>"), "{command:?}: {screen:?}");
+        assert!(screen.chars().all(|c| c == '\n' || !c.is_control()), "{command:?}: {screen:?}");
+        let csv = world.ok([command, &["-o", "csv"]].concat());
+        assert!(csv.contains("'=cmd()") && !csv.contains(",=") && !csv.contains(",\"="), "{command:?}: {csv}");
+        let json = world.ok([command, &["-o", "jsonl"]].concat());
+        assert!(json.contains(r#""=cmd()\u001b[31m\n<script>""#), "{command:?}: {json}");
+    }
+}
+
 #[test]
 fn values_are_kept_to_the_byte() {
     let world = World::new();

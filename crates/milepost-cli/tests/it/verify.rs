@@ -56,12 +56,51 @@ fn a_missing_segment_is_all_that_is_damaged() {
 fn commits_behind_damage_are_counted() {
     let world = golden();
     let segment = world.store().join("log/0000000001.seg");
-    let mut bytes = fs::read(&segment).unwrap();
-    bytes[80] ^= 1;
-    fs::write(&segment, bytes).unwrap();
+    flip(&segment, 80);
     let json = json(&world, 4);
     assert!(json["commits"].as_u64().unwrap() >= 12 && json["commits"].as_u64().unwrap() < 15, "{json}");
     assert_eq!((&json["segments"], &json["last"]), (&4.into(), &15.into()), "{json}");
+}
+
+/// FAULTS D3, below the runs: an opening does not read there. What meets the damage names it, all else is served, and
+/// commits are taken.
+#[test]
+fn damage_below_the_runs_hurts_what_meets_it() {
+    let world = golden();
+    world.ok(["set", "mine", "k", "1"]);
+    flip(&world.store().join("log/0000000002.seg"), 3000);
+    for _ in 0..2 {
+        assert_eq!(world.ok(["get", "mine", "k"]), "1");
+        let ran = world.run(["replay", "--from", "7"]);
+        assert_eq!(ran.code, Some(4), "{ran:?}");
+        assert!(ran.stderr.contains("0000000002.seg at byte 64 (seq 7)"), "{ran:?}");
+        assert_eq!(world.verify().code, Some(4));
+        world.ok(["set", "mine", "l", "1"]);
+    }
+}
+
+/// FAULTS D3, behind the runs: an opening reads all of it, and none is made that would not see a part, not even for
+/// reading; nothing is changed, and salvage is the way out.
+#[test]
+fn damage_behind_the_runs_refuses_every_opening() {
+    let world = World::with_commits(9);
+    let segment = world.store().join("log/0000000001.seg");
+    flip(&segment, 200);
+    let before = fs::read(&segment).unwrap();
+    for args in [&["get", "a/b", "k9"][..], &["set", "a", "k", "1"], &["replay"]] {
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(4), 0), "{ran:?}");
+        assert!(ran.stderr.contains("0000000001.seg at byte") && ran.stderr.contains("`milepost salvage`"), "{ran:?}");
+    }
+    assert!(fs::read(&segment).unwrap() == before, "something was changed");
+    assert_eq!(world.run(["salvage", "saved"]).code, Some(11));
+    assert_eq!(world.ok(["--store", "saved", "get", "a/b", "k9"]), "9");
+}
+
+fn flip(file: &Path, at: usize) {
+    let mut bytes = fs::read(file).unwrap();
+    bytes[at] ^= 1;
+    fs::write(file, bytes).unwrap();
 }
 
 /// Without MANIFEST there was no JSON; without `log/` whoever ran `verify` was told to run `verify`.
