@@ -110,6 +110,11 @@ impl Context {
         Ok(Store::read_only(self.dir()?)?)
     }
 
+    /// Whether there is anything where [`Context::open`] would open the store, or make one.
+    pub(crate) fn has_place(&self) -> Result<bool, CliError> {
+        Ok(place::for_writing(self.store.as_deref())?.exists())
+    }
+
     /// Refuses a format for a command that has none of its own: what it prints is a command's, or nothing.
     fn refuse_format(&self, command: &str) -> Result<(), CliError> {
         let name = match self.format {

@@ -24,6 +24,8 @@ mod results;
 mod run;
 pub(crate) mod text;
 
+pub(crate) use self::job::HANDOVER;
+
 use std::{
     ffi::OsString,
     fs::File,
@@ -53,7 +55,7 @@ pub(crate) use self::{
 use crate::{
     command::{Context, default_writer},
     error::{CliError, exit, say},
-    output::Out,
+    output::{Out, Patient},
     time,
 };
 
@@ -174,7 +176,7 @@ pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<E
     let (job, handover) = Job::begin(context.open_to_stay()?, &args.job, &words, on_change, &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
-    let _ = writeln!(io::stderr().lock(), "{}", finished.summary);
+    let _ = writeln!(Patient(io::stderr().lock()), "{}", finished.summary);
     match finished.ending {
         RunEnding::Done => Ok(ExitCode::SUCCESS),
         RunEnding::SomeFailed => Ok(ExitCode::from(EXIT_FAILED)),

@@ -10,7 +10,7 @@ use std::{
 use milepost::{ErrorKind, Seq};
 use thiserror::Error;
 
-use crate::{each::EachError, escape, time::TimeError};
+use crate::{each::EachError, escape, output::Patient, time::TimeError};
 
 /// The exit codes.
 pub(crate) mod exit {
@@ -223,7 +223,7 @@ fn signal_name(signal: u8) -> &'static str {
 pub(crate) fn say(message: &str) {
     let message = format!("milepost: {}\n", escape::lines(message));
     // Nobody is left to be told that standard error is closed.
-    let _ = io::stderr().lock().write_all(message.as_bytes());
+    let _ = Patient(io::stderr().lock()).write_all(message.as_bytes());
 }
 
 /// The exit code for an error of the store.

@@ -1,16 +1,20 @@
 //! [`Out`]: standard output, buffered, with every error told.
 
+mod patient;
+
 use std::{
     borrow::Cow,
     io::{self, BufWriter, IsTerminal, StdoutLock, Write},
 };
+
+pub(crate) use self::patient::Patient;
 
 use crate::{error::CliError, escape};
 
 /// Standard output, held for the time of a command.
 #[derive(Debug)]
 pub(crate) struct Out {
-    inner: BufWriter<StdoutLock<'static>>,
+    inner: BufWriter<Patient<StdoutLock<'static>>>,
     is_terminal: bool,
     /// Nobody takes what is written, and that is known: what is still held of it is nobody's.
     is_abandoned: bool,
@@ -20,7 +24,7 @@ impl Out {
     pub(crate) fn stdout() -> Out {
         let stdout = io::stdout();
         let is_terminal = stdout.is_terminal();
-        Out { inner: BufWriter::with_capacity(64 << 10, stdout.lock()), is_terminal, is_abandoned: false }
+        Out { inner: BufWriter::with_capacity(64 << 10, Patient(stdout.lock())), is_terminal, is_abandoned: false }
     }
 
     /// Whether a person looks at it.

@@ -32,6 +32,7 @@ use milepost_types::{Corruption, Receipt, Seq, Timestamp};
 
 pub use create::{Rollback, create};
 pub use error::BackupError;
+pub(crate) use known::NOTED;
 pub use known::{KnownBackup, NotRemembered, known, remember, take_notes};
 pub use place::list;
 pub use prune::{Pruned, prune};

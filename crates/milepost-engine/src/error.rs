@@ -1,5 +1,6 @@
 //! What can go wrong, with its place. Inner errors get their place here, once; no arm is a catch-all.
 
+mod denied;
 mod time;
 
 use std::{
@@ -15,6 +16,7 @@ use milepost_types::{
 };
 use thiserror::Error;
 
+pub use self::denied::Denied;
 use time::{exact_text, time_text};
 
 /// Who holds a store, as its LOCK file says.
@@ -83,7 +85,7 @@ pub enum OpenError {
     #[error("{0} (nothing was changed)")]
     NewerCommit(NewerCommit),
     /// Another process writes to it.
-    #[error("the store at {dir} is held by {}; wait for it to end, or read beside it with a read-only open", holder_text(.holder), dir = .dir.display())]
+    #[error("the store at {dir} is held by {}; wait for it to end; what only reads the store goes on beside it", holder_text(.holder), dir = .dir.display())]
     InUse {
         /// The directory.
         dir: PathBuf,
@@ -91,15 +93,17 @@ pub enum OpenError {
         holder: Option<Holder>,
     },
     /// Not allowed.
-    #[error("no permission for {path} ({source}); run as the store's owner, or open it read-only", path = .path.display())]
+    #[error("{}", .denied.text(.path, .source))]
     Permission {
-        /// What could not be opened.
+        /// At which place.
         path: PathBuf,
+        /// What is not allowed there.
+        denied: Denied,
         /// What the system said.
         source: io::Error,
     },
     /// No room for the files that opening needs.
-    #[error("{}; {}, or open read-only", .free.too_little_for(*.need, Some(.dir)), room_text(*.free))]
+    #[error("{}; {}; what only reads the store needs no room", .free.too_little_for(*.need, Some(.dir)), room_text(*.free))]
     DiskFull {
         /// The directory.
         dir: PathBuf,
@@ -543,10 +547,11 @@ impl From<Unreadable> for ReadError {
 impl OpenError {
     /// An IO error with its place.
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> OpenError {
-        if source.kind() == io::ErrorKind::PermissionDenied || source.kind() == io::ErrorKind::ReadOnlyFilesystem {
-            return OpenError::Permission { path: path.to_owned(), source };
+        let path = path.to_owned();
+        match Denied::of(action, &source) {
+            Some(denied) => OpenError::Permission { path, denied, source },
+            None => OpenError::Io { action, path, source },
         }
-        OpenError::Io { action, path: path.to_owned(), source }
     }
 
     /// The same, where no room means that it can be tried again.

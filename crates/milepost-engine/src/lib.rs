@@ -36,7 +36,7 @@ pub use compaction::{CompactError, Compacted, SegmentFate, SegmentSurvey};
 pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{Engine, Led, Stats};
 pub use erase::ToErase;
-pub use error::{CommitError, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
+pub use error::{CommitError, Denied, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
 pub use filling::{FillError, Filling, Purpose};
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use milepost_log::{SegmentKind, SegmentName, SegmentStats};

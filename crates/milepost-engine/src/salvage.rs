@@ -14,7 +14,9 @@ use std::{
 };
 
 use milepost_io::{Disk, OpenMode, write_all_at};
-use milepost_log::{Bounds, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks};
+use milepost_log::{
+    Bounds, FrameView, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks,
+};
 use milepost_types::{Corruption, Receipt, Scope, Seq, Timestamp, Writer, body::Body, scope};
 
 use crate::{
@@ -128,8 +130,14 @@ pub fn salvage(
     salvage.finish(store, come)
 }
 
-/// All places of the log that are damaged, in order: an opening stops at the first.
-pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Vec<Corruption>, OpenError> {
+/// How many segments there are, and all places of the log that are damaged, in order: an opening stops at the first.
+/// `give` is called for every whole frame.
+pub(crate) fn damage(
+    disk: &dyn Disk,
+    dir: &Path,
+    known: &Manifest,
+    give: &mut dyn FnMut(&FrameView<'_>),
+) -> Result<(u64, Vec<Corruption>), OpenError> {
     let of_log = |error| OpenError::of_log(dir, error);
     let found = wrecks(disk, dir).map_err(of_log)?;
     let segments: Vec<&Wreck> = found.iter().filter(|wreck| is_of(wreck, StoreId(known.store), Some(known))).collect();
@@ -137,14 +145,16 @@ pub(crate) fn damage(disk: &dyn Disk, dir: &Path, known: &Manifest) -> Result<Ve
     let (mut come, mut damage) = (Reached::before(first, promised(known)), Vec::new());
     for (index, wreck) in segments.iter().enumerate() {
         let bounds = bounds(&segments, index, Some(known));
-        let read = wreck.each(disk, &bounds, &mut come, &mut |remnant| {
-            if let Remnant::Damage { offset, what, .. } = remnant {
+        let read = wreck.each(disk, &bounds, &mut come, &mut |remnant| match remnant {
+            Remnant::Frame(frame) => give(&frame),
+            Remnant::Damage { offset, what, .. } => {
                 damage.push(Corruption { file: wreck.file.clone(), offset, seq: None, what });
             }
+            Remnant::Removed { .. } | Remnant::Torn { .. } => {}
         });
         read.map_err(of_log)?;
     }
-    Ok(damage)
+    Ok((segments.len() as u64, damage))
 }
 
 fn bounds(segments: &[&Wreck], index: usize, known: Option<&Manifest>) -> Bounds {

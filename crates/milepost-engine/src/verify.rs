@@ -9,11 +9,19 @@ use std::{
     sync::Arc,
 };
 
-use milepost_io::Disk;
-use milepost_log::Tail;
+use milepost_io::{DirEntry, Disk};
+use milepost_log::{FrameView, Tail};
 use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 
-use crate::{Holder, OpenError, error::Unreadable, filling, manifest, open, salvage};
+use crate::{
+    Holder, OpenError,
+    backup::NOTED,
+    error::Unreadable,
+    filling,
+    index::INDEX,
+    manifest::{self, Manifest},
+    open, salvage,
+};
 use index::IndexCheck;
 
 /// What state a store is in.
@@ -40,14 +48,16 @@ pub enum Verdict {
 pub struct Report {
     /// The state.
     pub verdict: Verdict,
-    /// Whole commits, up to the damage if there is any.
+    /// Whole commits, those behind damage too.
     pub commits: u64,
     /// Their events.
     pub events: u64,
     /// Segments.
     pub segments: u64,
-    /// Runs.
+    /// Runs that are there.
     pub runs: u64,
+    /// Runs that are not: no damage, since the next opening for writing makes them anew from the log.
+    pub missing_runs: Vec<String>,
     /// Bytes of the commits' bodies.
     pub bytes: u64,
     /// The first commit.
@@ -56,7 +66,7 @@ pub struct Report {
     pub last: Seq,
     /// When it was stamped.
     pub last_at: Timestamp,
-    /// Files that belong to no store; they are left alone.
+    /// Files and directories that belong to no store, by their names in it; they are left alone.
     pub strays: Vec<String>,
     /// Who holds the store at this moment, if anybody does: then a batch may be on its way.
     pub held: Option<Holder>,
@@ -83,7 +93,8 @@ pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u6
             }
             looked => looked?,
         };
-        if held.is_some() && !matches!(report.verdict, Verdict::Clean) && looks < LOOKS_MAX {
+        let is_whole = report.verdict == Verdict::Clean && report.missing_runs.is_empty();
+        if held.is_some() && !is_whole && looks < LOOKS_MAX {
             continue;
         }
         if held.is_some() && matches!(report.verdict, Verdict::TornTail { .. }) {
@@ -102,6 +113,7 @@ fn unread() -> Report {
         events: 0,
         segments: 0,
         runs: 0,
+        missing_runs: Vec::new(),
         bytes: 0,
         first: Seq::ZERO,
         last: Seq::ZERO,
@@ -115,16 +127,22 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     let mut report = unread();
     let manifest = match manifest::read(&**disk, dir) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) => return Err(open::no_manifest(&**disk, dir)?),
+        Ok(None) => match open::no_manifest(&**disk, dir)? {
+            OpenError::ManifestMissing { .. } => {
+                report.verdict = Verdict::Corrupt(vec![manifest_missing(dir)]);
+                return Ok(report);
+            }
+            error => return Err(error),
+        },
         Err(OpenError::Corrupt(corruption)) => {
             report.verdict = Verdict::Corrupt(vec![corruption]);
             return Ok(report);
         }
         Err(error) => return Err(error),
     };
-    let listed = manifest::known_runs(&manifest);
-    report.runs = listed.len() as u64;
-    let mut index = IndexCheck::open(&**disk, dir, manifest.store, &listed);
+    let mut index = IndexCheck::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest));
+    report.runs = index.runs_there;
+    report.strays = strays(&**disk, dir)?;
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));
     let (mut bodies, mut newer) = (Vec::new(), None);
     let found = open::find(disk, dir, &manifest, Seq::FIRST, &mut |frame| {
@@ -139,12 +157,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
                 }
             },
         }
-        if report.commits == 0 {
-            report.first = frame.seq;
-        }
-        report.commits += 1;
-        report.bytes += frame.body.len() as u64;
-        (report.last, report.last_at) = (frame.seq, frame.at);
+        report.count(&frame);
         if report.commits.is_multiple_of(1024) {
             progress(report.bytes, total);
         }
@@ -153,29 +166,84 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     if let Some(commit) = newer {
         return Err(OpenError::NewerCommit(commit));
     }
+    index.finish(report.last);
     match found {
         Ok(None) => {}
         Ok(Some(found)) => {
             report.segments = found.segments().len() as u64;
-            report.strays = found.strays().to_vec();
+            report.strays.extend(found.strays().iter().map(|name| format!("{}/{name}", open::LOG)));
             if let Tail::Torn { file, offset, bytes } = found.tail() {
                 report.verdict = Verdict::TornTail { file, offset, bytes };
             }
         }
         Err(OpenError::Corrupt(corruption)) => {
-            let others = salvage::damage(&**disk, dir, &manifest)?;
+            let others = behind(&**disk, dir, &manifest, &mut report)?;
             bodies.extend(others.into_iter().filter(|other| !is_same_place(other, &corruption)));
             bodies.insert(0, corruption);
         }
         Err(error) => return Err(error),
     }
-    index.finish(report.last);
     bodies.append(&mut index.damage);
+    report.missing_runs = index.missing;
+    report.strays.sort_unstable();
     if !bodies.is_empty() {
         report.verdict = Verdict::Corrupt(bodies);
     }
     progress(total, total);
     Ok(report)
+}
+
+impl Report {
+    fn count(&mut self, frame: &FrameView<'_>) {
+        if self.commits == 0 {
+            self.first = frame.seq;
+        }
+        self.commits += 1;
+        self.bytes += frame.body.len() as u64;
+        (self.last, self.last_at) = (frame.seq, frame.at);
+    }
+}
+
+/// A walk has stopped at damage: what else is damaged. All that is whole is counted, from the beginning.
+fn behind(disk: &dyn Disk, dir: &Path, manifest: &Manifest, report: &mut Report) -> Result<Vec<Corruption>, OpenError> {
+    (report.commits, report.events, report.bytes) = (0, 0, 0);
+    let whole = salvage::damage(disk, dir, manifest, &mut |frame| {
+        report.count(frame);
+        report.events += Body::parse(frame.body).and_then(|body| count_events(&body)).unwrap_or(0);
+    });
+    match whole {
+        Ok((segments, damage)) => {
+            report.segments = segments;
+            Ok(damage)
+        }
+        // There is no directory to look for more in: that was said already.
+        Err(OpenError::Corrupt(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn manifest_missing(dir: &Path) -> Corruption {
+    let what = "it is missing, and the log is there; restore a backup, or copy what is whole into a new store with \
+                `milepost salvage`";
+    Corruption { file: dir.join(manifest::MANIFEST), offset: 0, seq: None, what: what.to_owned() }
+}
+
+/// What lies in the store's directory and in that of the runs, and is not the store's.
+fn strays(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
+    let entries = disk.list(dir).map_err(|error| OpenError::io("list", dir, error))?;
+    let is_ours = |entry: &DirEntry| match entry.name.as_str() {
+        open::LOCK | manifest::MANIFEST | manifest::MANIFEST_NEXT => !entry.is_dir,
+        open::LOG | INDEX | NOTED | "quarantine" => entry.is_dir,
+        _ => false,
+    };
+    let mut strays: Vec<String> = entries.into_iter().filter(|entry| !is_ours(entry)).map(|entry| entry.name).collect();
+    let index = dir.join(INDEX);
+    match milepost_index::list(disk, &index) {
+        Ok(listing) => strays.extend(listing.strays.into_iter().map(|name| format!("{INDEX}/{name}"))),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(OpenError::io("list", &index, error)),
+    }
+    Ok(strays)
 }
 
 fn is_same_place(one: &Corruption, other: &Corruption) -> bool {
@@ -187,6 +255,10 @@ fn events_of(seq: Seq, body: &[u8], index: &mut IndexCheck) -> Result<u64, milep
     let body = Body::parse(body)?;
     body.meta()?;
     index.commit(seq, &body)?;
+    count_events(&body)
+}
+
+fn count_events(body: &Body<'_>) -> Result<u64, milepost_types::body::BodyError> {
     let mut events = body.events();
     let mut count = 0;
     while events.next()?.is_some() {

@@ -106,7 +106,7 @@ impl OpenRunError {
     /// An IO error with its place; to be used in `map_err`.
     pub(crate) fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> OpenRunError + 'a {
         move |source| match source.kind() {
-            io::ErrorKind::NotFound => OpenRunError::Missing { file: path.to_owned() },
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => OpenRunError::Missing { file: path.to_owned() },
             _ => OpenRunError::Io { action, path: path.to_owned(), source },
         }
     }

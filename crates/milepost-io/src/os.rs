@@ -52,13 +52,9 @@ impl Disk for OsDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        let mut entries = Vec::new();
-        for entry in again(|| fs::read_dir(dir))? {
-            let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string() {
-                entries.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
-            }
-        }
+        // A listing that was interrupted can't be gone on with: it is made again from its beginning.
+        let listed = || fs::read_dir(dir)?.filter_map(|entry| entry_of(entry).transpose()).collect();
+        let mut entries: Vec<DirEntry> = again(listed)?;
         entries.sort_unstable();
         Ok(entries)
     }
@@ -87,6 +83,13 @@ impl Disk for OsDisk {
     fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         flock_dir(dir, FlockOperation::NonBlockingLockShared)
     }
+}
+
+/// `None` for a name that is not UTF-8.
+fn entry_of(entry: io::Result<fs::DirEntry>) -> io::Result<Option<DirEntry>> {
+    let entry = entry?;
+    let Ok(name) = entry.file_name().into_string() else { return Ok(None) };
+    Ok(Some(DirEntry { name, is_dir: entry.file_type()?.is_dir() }))
 }
 
 fn flock_dir(dir: &Path, operation: FlockOperation) -> io::Result<Option<Box<dyn DirLock>>> {

@@ -354,7 +354,9 @@ impl Walk<'_> {
     ) -> Result<usize, usize> {
         let rest = &self.bytes[at..];
         let next = next_frame(self.bytes, at + ALIGN_BYTES, self.seed, &|frame| self.is_wanted(frame, found));
-        let expected = found.last.seq.next().unwrap_or(Seq::MAX);
+        // What is missing before the segment's first commit is not missing in this segment.
+        let begins = self.wreck.header.map_or(Seq::ZERO, |header| header.first_seq);
+        let expected = found.last.seq.next().unwrap_or(Seq::MAX).max(begins);
         let is_whole = self.bounds.next_first.is_some_and(|first| expected >= first);
         let is_promised = expected <= found.promised || self.bounds.next_first.is_some_and(|first| expected < first);
         let is_unreadable = self.read.is_unreadable_from(at);

@@ -48,6 +48,13 @@ A commit has \"events\", a list of
   {\"event\":\"checkpoint\",\"scope\":..,\"name\":..} and perhaps \"note\"
   {\"event\":\"release\",\"scope\":..,\"name\":..}
   {\"event\":\"fork\",\"scope\":..,\"origin\":..,\"point\":..}
+  {\"event\":\"retain\",\"prefix\":..} and perhaps \"keep_for_us\", \"keep_last\", \"expire_ended_us\", \"cold_after_us\"
+  {\"event\":\"unretain\",\"prefix\":..}
+  {\"event\":\"hold\",\"prefix\":..,\"name\":..} and perhaps \"note\"
+  {\"event\":\"unhold\",\"prefix\":..,\"name\":..}
+  {\"event\":\"erase\",\"scope\":..,\"key\":..}
+  {\"event\":\"erase_scope\",\"scope\":..}
+  {\"event\":\"erase_prefix\",\"prefix\":..}
 and may have \"writer\", \"attempt\", \"idempotency_key\", \"fences\": [{\"scope\":..,\"token\":..}] and \"require\": a list of
   {\"condition\":\"key_absent\",\"scope\":..,\"key\":..}
   {\"condition\":\"key_at\",\"scope\":..,\"key\":..,\"seq\":..}
@@ -62,9 +69,7 @@ pub(crate) struct AppendArgs {
 }
 
 pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let store = context.open_to_stay()?;
-    let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
-    let input = Input::until(&interrupt).map_err(CliError::Input)?;
+    let (store, interrupt, mut lines) = begin(args, context)?;
     receipt::write_header(out, context.format)?;
     out.flush()?;
     let mut append = Append {
@@ -79,7 +84,7 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
         refused: 0,
         first_code: 0,
     };
-    let ended = append.take_all(&mut Lines::of(input), &interrupt);
+    let ended = append.take_all(&mut lines, &interrupt);
     // Whatever ended it, what was sent is waited for and told.
     let told = append.settle(0);
     let closed = append.store.close();
@@ -93,6 +98,52 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
         return Err(CliError::Lines { failed: append.refused, all, code: append.first_code });
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the store. One is only made for a first line that is a commit, or for lines that may be refused.
+fn begin(args: &AppendArgs, context: &Context) -> Result<(Store, Interrupt, Lines<Input>), CliError> {
+    // Opening may take a while: until it is done a signal ends it at once.
+    let opened = if context.has_place()? { Some(context.open_to_stay()?) } else { None };
+    let interrupt = Interrupt::listen().map_err(CliError::Signals)?;
+    let mut lines = Lines::of(Input::until(&interrupt).map_err(CliError::Input)?);
+    let store = match opened {
+        Some(store) => store,
+        None => {
+            if !args.keep_going {
+                look_at_first(&mut lines, &interrupt)?;
+            }
+            context.open_to_stay()?
+        }
+    };
+    Ok((store, interrupt, lines))
+}
+
+/// Refuses the first line if it is no commit; else it is the next one still.
+fn look_at_first(lines: &mut Lines<Input>, interrupt: &Interrupt) -> Result<(), CliError> {
+    loop {
+        match (lines.next(), interrupt.signal()) {
+            (_, Some(signal)) => return Err(CliError::Interrupted { signal, durable: 0 }),
+            (Err(error), None) => return Err(CliError::Input(error)),
+            (Ok(None), None) => return Ok(()),
+            (Ok(Some(Line::TooLong { number })), None) => return Err(too_long(number)),
+            (Ok(Some(Line::Whole { number, bytes })), None) => {
+                if is_blank(bytes) {
+                    continue;
+                }
+                json::parse_commit(bytes).map_err(|error| CliError::Line { line: number, error: error.into() })?;
+                lines.again();
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(u8::is_ascii_whitespace)
+}
+
+fn too_long(line: u64) -> CliError {
+    CliError::LongLine { line, input: "standard input".to_owned(), max: lines::LINE_BYTES_MAX }
 }
 
 /// What ended the reading, if it was no error.
@@ -137,20 +188,14 @@ impl Append<'_> {
             };
             match line {
                 None => return Ok(Ended::Input),
-                Some(Line::TooLong { number }) => {
-                    self.refuse(CliError::LongLine {
-                        line: number,
-                        input: "standard input".to_owned(),
-                        max: lines::LINE_BYTES_MAX,
-                    })?;
-                }
+                Some(Line::TooLong { number }) => self.refuse(too_long(number))?,
                 Some(Line::Whole { number, bytes }) => self.take(number, bytes)?,
             }
         }
     }
 
     fn take(&mut self, number: u64, bytes: &[u8]) -> Result<(), CliError> {
-        if bytes.iter().all(u8::is_ascii_whitespace) {
+        if is_blank(bytes) {
             return Ok(());
         }
         let bytes_count = bytes.len();

@@ -22,12 +22,14 @@ pub(crate) struct Lines<R> {
     line: Vec<u8>,
     number: u64,
     bytes_max: usize,
+    /// Whether the next line is the last one once more.
+    is_again: bool,
 }
 
 impl<R: Read> Lines<R> {
     pub(crate) fn of(input: R) -> Lines<R> {
         let input = BufReader::with_capacity(256 << 10, input);
-        Lines { input, line: Vec::new(), number: 0, bytes_max: LINE_BYTES_MAX }
+        Lines { input, line: Vec::new(), number: 0, bytes_max: LINE_BYTES_MAX, is_again: false }
     }
 
     /// Whether a whole line is here already, so that the next one comes without a wait.
@@ -35,8 +37,16 @@ impl<R: Read> Lines<R> {
         self.input.buffer().contains(&b'\n')
     }
 
+    /// Lets the whole line that was just given be the next one, too.
+    pub(crate) fn again(&mut self) {
+        self.is_again = true;
+    }
+
     /// The next line. The last one needs no line end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        if std::mem::take(&mut self.is_again) {
+            return Ok(Some(Line::Whole { number: self.number, bytes: &self.line }));
+        }
         self.line.clear();
         // A long line is not kept, but it may have left much room behind.
         self.line.shrink_to(1 << 20);

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::{
     args::Format,
+    each::HANDOVER,
     error::{CliError, exit},
     escape,
     output::Out,
@@ -39,7 +40,8 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
         )));
     }
     let mut bar = Bytes::new("verifying");
-    let report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
+    let mut report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
+    report.strays.retain(|name| name != HANDOVER);
     drop(bar);
     if args.json || context.format == Format::Jsonl {
         let mut line = Vec::new();
@@ -89,6 +91,11 @@ fn print(out: &mut Out, report: &Report) -> Result<(), CliError> {
             }
         }
     }
+    for run in &report.missing_runs {
+        let run = escape::one_line(run);
+        let what = format!("  {run} is missing: no damage, the next writer makes the index anew from the log");
+        out.line(what.as_bytes())?;
+    }
     for stray in &report.strays {
         out.line(format!("  ignored, not of this store: {}", escape::one_line(stray)).as_bytes())?;
     }
@@ -127,6 +134,7 @@ fn object(report: &Report, line: &mut Vec<u8>) {
         Verdict::Corrupt(damage) => object.put("damage", damage.iter().map(place).collect::<Vec<_>>()),
         Verdict::Clean => {}
     }
+    object.put("missing_runs", &*report.missing_runs);
     object.put("strays", &*report.strays);
     if let Some(holder) = &report.held {
         object.put("held", json!({ "pid": holder.pid, "host": holder.host, "since": utc_text(holder.since) }));

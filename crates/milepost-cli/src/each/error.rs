@@ -31,6 +31,12 @@ pub(crate) enum EachError {
         /// Why.
         source: ScopeError,
     },
+    /// A name below another job's.
+    #[error("the name of a job can't have {} in it: segments that begin with a dot are kept for what is in a job", Escaped(.segment))]
+    JobNameKept {
+        /// The segment of it.
+        segment: String,
+    },
     /// There is no such job.
     #[error("there is no job {}; `milepost results` lists the jobs of the store", Escaped(.name))]
     NoJob {
@@ -133,6 +139,7 @@ impl EachError {
             EachError::Store(error) | EachError::Marks(error) => exit_code(error),
             EachError::NoJob { .. } | EachError::NoItem { .. } => exit::NOT_FOUND,
             EachError::JobName { .. }
+            | EachError::JobNameKept { .. }
             | EachError::CommandText { .. }
             | EachError::Changed { .. }
             | EachError::Items { .. } => exit::USAGE,

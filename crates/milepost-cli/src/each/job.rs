@@ -27,6 +27,8 @@ const TASKS: &str = "each";
 const ITEMS: &str = "items";
 /// Where it is kept what each job runs.
 pub(super) const JOBS: &str = "each-job";
+/// Where a run lays its endings aside, in the store's directory.
+pub(crate) const HANDOVER: &str = "each.handover";
 /// The key of the last run below [`JOBS`].
 const RUN: &str = "run";
 
@@ -162,7 +164,11 @@ impl Job {
 pub(super) fn scopes(name: &str) -> Result<(Scope, Scope), EachError> {
     let parse = |text: &str| Scope::parse(text).map_err(|source| EachError::JobName { source });
     // By itself first: what is wrong is told of the name that was given.
-    parse(name)?;
+    let scope = parse(name)?;
+    // The task patterns keep theirs below a scope under such names: one of another job's scopes is no job.
+    if let Some(segment) = scope.segments().find(|segment| segment.starts_with('.')) {
+        return Err(EachError::JobNameKept { segment: segment.to_owned() });
+    }
     let under = |root: &str| parse(&format!("{root}/{name}"));
     Ok((under(TASKS)?, under(JOBS)?))
 }
@@ -223,7 +229,7 @@ fn options() -> ProgressOptions {
 }
 
 pub(super) fn handover_path(store: &Store) -> PathBuf {
-    store.dir().join("each.handover")
+    store.dir().join(HANDOVER)
 }
 
 /// Marks what had ended in a killed run and was not marked yet.

@@ -22,8 +22,47 @@ fn check(input: &str, options: &[&str], code: i32, receipts: &str, complaints: &
     for complaint in complaints {
         assert!(ran.stderr.contains(complaint), "{:?} does not say {complaint:?}", ran.stderr);
     }
-    let verified = world.verify();
-    assert_eq!(verified.code, Some(0), "{verified:?}");
+    if world.store().exists() {
+        let verified = world.verify();
+        assert_eq!(verified.code, Some(0), "{verified:?}");
+    }
+}
+
+/// A first line that is no commit had made a store already.
+#[test]
+fn a_first_line_that_is_refused_makes_no_store() {
+    let many = "[".repeat(100_000);
+    for first in ["{", r#"{"events":[{"event":"clear","scope":"a//b"}]}"#, &many, "\n  \n{"] {
+        let world = World::new();
+        let ran = world.feed(["append"], format!("{first}\n{SET}\n").as_bytes());
+        assert_eq!((ran.code, ran.stdout.len()), (Some(2), 0), "{ran:?}");
+        assert!(!world.store().exists(), "{first:.20}: a store was made");
+        // Where lines may be refused, the next one is a commit.
+        let ran = world.feed(["append", "--keep-going"], format!("{first}\n{SET}\n").as_bytes());
+        assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n"), "{ran:?}");
+    }
+    // A line that was looked at is not lost, and the lines keep their numbers.
+    let world = World::new();
+    let ran = world.feed(["append"], format!("\n{SET}\n{SET}\n{{\n").as_bytes());
+    assert_eq!((ran.code, &*ran.text()), (Some(2), "1\n2\n"), "{ran:?}");
+    assert!(ran.stderr.contains("line 4 of standard input"), "{ran:?}");
+}
+
+/// Whatever `append` takes its help lists, and it takes what is listed.
+#[test]
+fn the_help_lists_every_event() {
+    let help = World::new().ok(["append", "--help"]);
+    let listed: Vec<&str> = help.lines().filter(|line| line.starts_with("  {\"event\":")).collect();
+    assert_eq!(listed.len(), 14, "{help}");
+    for line in listed {
+        let end = line.find('}').unwrap();
+        let event = line.trim_start()[..end - 1].replace("\"point\":..", "\"point\":0").replace("..", "\"x\"");
+        let event = if event.contains("\"retain\"") { event.replace('}', ",\"keep_last\":1}") } else { event };
+        let world = World::new();
+        let ran = world.feed(["append", "--keep-going"], format!("{{\"events\":[{event}]}}").as_bytes());
+        // A fork, a release or an unhold may be refused for what is there; none for being unknown.
+        assert!(!ran.stderr.contains("unknown") && !ran.stderr.contains("column"), "{event}: {ran:?}");
+    }
 }
 
 #[test]

@@ -277,11 +277,16 @@ fn a_store_of_another_user() {
     assert_eq!(as_nobody(&["verify"]).code, Some(0));
     let ran = as_nobody(&["set", "a", "k", "1"]);
     assert_eq!((ran.code, ran.stdout.len()), (Some(8), 0), "{ran:?}");
-    assert!(ran.stderr.contains("no permission for") && ran.stderr.contains("read-only"), "{ran:?}");
+    assert!(ran.stderr.contains("no permission to write ") && ran.stderr.contains(".milepost/"), "{ran:?}");
+    assert!(ran.stderr.contains("or name a store where this user may write"), "{ran:?}");
+    let ran = as_nobody(&["--store", "new", "set", "a", "k", "1"]);
+    assert_eq!((ran.code, ran.stdout.len()), (Some(8), 0), "{ran:?}");
+    assert!(ran.stderr.contains("no permission to write new (Permission denied"), "{ran:?}");
     fs::set_permissions(world.store(), fs::Permissions::from_mode(0o700)).unwrap();
     let ran = as_nobody(&["get", "a/b", "k1"]);
     assert_eq!((ran.code, ran.stdout.len()), (Some(8), 0), "{ran:?}");
-    assert!(ran.stderr.contains("no permission for"), "{ran:?}");
+    assert!(ran.stderr.contains("no permission to read "), "{ran:?}");
+    assert!(ran.stderr.contains("have the owner let this user read it"), "{ran:?}");
 }
 
 /// Odd scopes and keys go in and come out as they are (arguments are bytes), next to all that look like them.

@@ -12,7 +12,7 @@ use super::{
     world::{Ran, World, clean, finish, line, skipped},
 };
 
-const CALLS: &str = "openat,pwrite64,write,ftruncate,fdatasync,fsync,rename,renameat,renameat2,mkdir,flock,unlink,unlinkat,pread64,fstatfs";
+const CALLS: &str = "openat,pwrite64,write,ftruncate,fdatasync,fsync,rename,renameat,renameat2,mkdir,flock,unlink,unlinkat,pread64,fstatfs,getdents64";
 /// Of the faults of a command, one in so many.
 const SAMPLE: usize = 13;
 /// Commits of the prepared store that set none of the counted keys.

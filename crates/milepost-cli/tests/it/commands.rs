@@ -292,6 +292,24 @@ fn names_are_escaped_on_screen_and_harmless_in_csv() {
     "#]].assert_eq(&transcript);
 }
 
+/// FAULTS H6: notes come from people, as names do.
+#[test]
+fn notes_are_escaped_on_screen_and_harmless_in_csv() {
+    let world = World::new();
+    world.ok(["set", "a", "k", "1"]);
+    let note = "=cmd()\u{1b}[31m\n<script>";
+    world.ok(["checkpoint", "create", "a", "c", "--note", note]);
+    for command in [&["checkpoint", "list", "a"][..], &["log", "a"], &["replay"]] {
+        let screen = world.ok(command);
+        assert!(screen.contains("cmd()\\u{1b}[31m\\n<script>"), "{command:?}: {screen:?}");
+        assert!(screen.chars().all(|c| c == '\n' || !c.is_control()), "{command:?}: {screen:?}");
+        let csv = world.ok([command, &["-o", "csv"]].concat());
+        assert!(csv.contains("'=cmd()") && !csv.contains(",=") && !csv.contains(",\"="), "{command:?}: {csv}");
+        let json = world.ok([command, &["-o", "jsonl"]].concat());
+        assert!(json.contains(r#""=cmd()\u001b[31m\n<script>""#), "{command:?}: {json}");
+    }
+}
+
 #[test]
 fn values_are_kept_to_the_byte() {
     let world = World::new();
@@ -317,7 +335,7 @@ fn stats_and_verify() {
         $ milepost verify
         clean: 3 commits (seq 1 to 3), 3 events, 1 segment, 0 runs, 66 bytes
         $ milepost verify --json
-        {"verdict":"clean","commits":3,"events":3,"segments":1,"runs":0,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","strays":[]}
+        {"verdict":"clean","commits":3,"events":3,"segments":1,"runs":0,"bytes":66,"first":1,"last":3,"last_at":"9999-99-99T99:99:99.999999Z","missing_runs":[],"strays":[]}
         $ milepost verify -o csv
         ! milepost: --output: verify has no CSV; use --json
         exit 2

@@ -466,3 +466,15 @@ fn the_time_to_go_is_told_in_plain_lines() {
     let ran = world.run(["each", "--job", "quick", "--eta", "--", "true"], "a\n").says(0, &["quick: 1 done"]);
     assert!(!ran.stderr.contains("to go"), "{ran:?}");
 }
+
+/// A job of this name would have kept its items where another job has its own.
+#[test]
+fn a_job_is_no_part_of_another() {
+    let world = World::new();
+    for name in ["a/.progress/items", ".progress", "a/.job/x"] {
+        let ran = world.run(["each", "--job", name, "--", "true"], "x\n");
+        ran.says(2, &["segments that begin with a dot are kept"]);
+        world.run(["results", "--job", name], "").says(2, &[]);
+    }
+    world.run(["each", "--job", "a/b.c", "--", "true"], "x\n").says(0, &[]);
+}

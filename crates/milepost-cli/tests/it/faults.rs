@@ -108,7 +108,7 @@ fn every_call_may_fail_once() {
     if !can_trace("every_call_may_fail_once") {
         return;
     }
-    let calls = "openat,pwrite64,ftruncate,fdatasync,fsync,rename,renameat,renameat2,mkdir,flock,unlink,unlinkat,pread64,fstatfs";
+    let calls = "openat,pwrite64,ftruncate,fdatasync,fsync,rename,renameat,renameat2,mkdir,flock,unlink,unlinkat,pread64,fstatfs,getdents64";
     let input = (1..4).map(|n| line(n) + "\n").collect::<String>();
     for prepared in [0, 3] {
         let world = World::new();
@@ -197,6 +197,48 @@ fn interrupted_reads_and_writes_are_made_again() {
         let ran = run(&world, calls, &inject, &["get", "a/b", "k7"], b"");
         assert_eq!((ran.code, ran.text().as_str()), (Some(0), "7"), "read {nth}: {ran:?}");
         assert!(trace(&world).iter().any(|call| call.contains("(INJECTED)")), "read {nth} was not interrupted");
+    }
+}
+
+/// FAULTS B7: whatever is interrupted, or can't be made at the moment, is made again, and the command goes well; but for
+/// syncs, whose every error is final.
+#[test]
+fn every_interrupted_call_but_a_sync_is_made_again() {
+    if !can_trace("every_interrupted_call_but_a_sync_is_made_again") {
+        return;
+    }
+    let calls = "openat,pwrite64,ftruncate,rename,renameat,mkdir,flock,unlink,unlinkat,pread64,fstatfs,getdents64";
+    let mut met = std::collections::BTreeSet::new();
+    for (prepared, args, input) in [
+        (0, &["append"][..], line(1) + "\n" + &line(2) + "\n"),
+        (3, &["append"], line(4) + "\n"),
+        (3, &["get", "a/b", "k2"], String::new()),
+        (3, &["verify"], String::new()),
+    ] {
+        let world = World::new();
+        prepare(&world, prepared);
+        let whole = run(&world, calls, "", args, input.as_bytes());
+        assert_eq!(whole.code, Some(0), "{whole:?}");
+        for (name, nth) in own_calls(&trace(&world)) {
+            for error in ["EINTR", "EAGAIN"] {
+                // To a lock this is no failure: it says that somebody else holds it.
+                if (name.as_str(), error) == ("flock", "EAGAIN") {
+                    continue;
+                }
+                let world = World::new();
+                prepare(&world, prepared);
+                let inject = format!("{name}:error={error}:when={nth}");
+                let ran = run(&world, calls, &inject, args, input.as_bytes());
+                let context = format!("{args:?} after {prepared} commits with {inject}: {ran:?}");
+                assert_eq!((ran.code, ran.text()), (Some(0), whole.text()), "{context}");
+                if trace(&world).iter().any(|call| call.contains("(INJECTED)")) {
+                    met.insert(name.clone());
+                }
+            }
+        }
+    }
+    for name in ["openat", "pwrite64", "ftruncate", "rename", "mkdir", "flock", "pread64", "getdents64"] {
+        assert!(met.contains(name), "{name} was never interrupted: {met:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     hint::spin_loop,
     io::{BufRead, BufReader, Write},
+    os::unix::process::ExitStatusExt,
     process::Command,
     time::{Duration, Instant},
 };
@@ -30,9 +31,10 @@ fn two_hundred_kills_lose_nothing() {
     world.ok(["set", "first", "k", "1"]);
     let seed = std::process::id().into();
     let mut dice = Dice(seed);
-    let mut acknowledged = 1;
+    let (mut acknowledged, mut receipts) = (1, 0);
     for kill in 0..KILLS {
-        let told = killed_run(world.command(["append"]), acknowledged, &mut dice);
+        let (told, count) = killed_run(world.command(["append"]), acknowledged, &mut dice);
+        receipts += count;
         let context = format!("seed {seed}, kill {kill}: told {told}");
         assert!(told == 0 || told > acknowledged, "{context}, told before: {acknowledged}");
         let least = told.max(acknowledged);
@@ -40,13 +42,16 @@ fn two_hundred_kills_lose_nothing() {
         assert!(matches!(verified.code, Some(0 | 3)), "{context}: {verified:?}");
         acknowledged = check_tail(&world, least, &context);
     }
+    // Half of the rounds wait for up to sixty of them: a test that told of few would prove little.
+    assert!(receipts > 10 * KILLS, "seed {seed}: only {receipts} commits were acknowledged before the kills");
     let seqs: Vec<_> = check_all(&world);
     assert_eq!(seqs, (1..=acknowledged).collect::<Vec<_>>());
     assert_eq!(world.verify().code, Some(0));
 }
 
-/// Feeds lines that say which `Seq` they expect to get, and kills at some moment. Returns the last receipt, or 0.
-fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> u64 {
+/// Feeds lines that say which `Seq` they expect to get, and kills at some moment. Returns the last receipt, or 0, and how many
+/// there were.
+fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> (u64, u64) {
     let mut child = append.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -56,7 +61,7 @@ fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> u64 {
         let _ = (from + 1..from + 80).try_for_each(|n| writeln!(stdin, "{}", line(n)));
         stdin
     });
-    let mut told = 0;
+    let (mut told, mut count) = (0, 0);
     let mut receipt = String::new();
     let mut next = |told: &mut u64| {
         receipt.clear();
@@ -65,6 +70,7 @@ fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> u64 {
             Ok(_) if receipt.ends_with('\n') => *told = receipt.trim_end().parse().unwrap(),
             _ => return false,
         }
+        count += 1;
         true
     };
     if dice.roll(2) == 0 {
@@ -82,11 +88,12 @@ fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> u64 {
         }
     }
     child.kill().unwrap();
-    child.wait().unwrap();
+    // It was alive, and did not end by itself or by an error.
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
     // What is in the pipe was told, too.
     while next(&mut told) {}
     drop(feeder.join().unwrap());
-    told
+    (told, count)
 }
 
 /// Checks the last commits, and returns how many there are.

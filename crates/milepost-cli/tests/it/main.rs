@@ -20,8 +20,12 @@ mod backup;
 // Exports for other tools.
 #[cfg(feature = "parquet")]
 mod parquet;
+// What verify says of a store that is not as it was.
+mod verify;
 // Lines in, receipts out.
 mod append;
+// Standard output that does not block.
+mod output;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
 // What of the past is kept, and what is erased.

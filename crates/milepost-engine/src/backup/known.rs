@@ -19,7 +19,7 @@ use super::{Backup, BackupError};
 use crate::{CommitError, Engine};
 
 const SCOPE: &str = scope::KEPT[0];
-const NOTED: &str = "noted";
+pub(crate) const NOTED: &str = "noted";
 const SUFFIX: &str = ".note";
 /// A note is a path and four numbers.
 const NOTE_BYTES_MAX: usize = 8 << 10;

@@ -3,7 +3,11 @@
 //! Invariant: what is opened covers the first commits without a gap. A run that is missing or damaged, and those after
 //! it, are left out: the log says again what they said.
 
-use std::{io::ErrorKind, path::Path, sync::Arc};
+use std::{
+    io::{self, ErrorKind},
+    path::Path,
+    sync::Arc,
+};
 
 use milepost_index::{OpenRunError, Run, RunFacts, RunId, list};
 use milepost_io::Disk;
@@ -82,6 +86,12 @@ fn listing(disk: &dyn Disk, dir: &Path) -> Result<milepost_index::Listing, OpenE
     let index = dir.join(INDEX);
     match list(disk, &index) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(milepost_index::Listing::default()),
+        // Nobody knows whose it is: it is not the store's to remove.
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            let what =
+                "a directory belongs there and a file is there; move it away, the index is made anew from the log";
+            Err(OpenError::io("list", &index, io::Error::new(error.kind(), what)))
+        }
         listing => listing.map_err(|error| OpenError::io("list", &index, error)),
     }
 }

@@ -24,6 +24,10 @@ pub(super) struct IndexCheck {
     seed: u64,
     /// Damage found.
     pub(super) damage: Vec<Corruption>,
+    /// Names of runs that are listed and not there.
+    pub(super) missing: Vec<String>,
+    /// How many are there, whole or not.
+    pub(super) runs_there: u64,
 }
 
 struct Checked {
@@ -40,7 +44,13 @@ struct Checked {
 impl IndexCheck {
     /// Opens the runs and reads every byte of them.
     pub(super) fn open(disk: &dyn milepost_io::Disk, dir: &Path, store: [u8; 16], listed: &[RunFacts]) -> IndexCheck {
-        let mut check = IndexCheck { runs: Vec::new(), seed: ScopeHash::seed(&store), damage: Vec::new() };
+        let mut check = IndexCheck {
+            runs: Vec::new(),
+            seed: ScopeHash::seed(&store),
+            damage: Vec::new(),
+            missing: Vec::new(),
+            runs_there: 0,
+        };
         let mut expected = 1;
         for facts in listed {
             let file = facts.id.path(&dir.join(INDEX));
@@ -52,7 +62,13 @@ impl IndexCheck {
                 check.damage.push(named(what));
             }
             expected = facts.last_seq.saturating_add(1);
-            let opened = Run::open(disk, &dir.join(INDEX), store, facts).map_err(|error| match error {
+            let opened = Run::open(disk, &dir.join(INDEX), store, facts);
+            if matches!(opened, Err(OpenRunError::Missing { .. })) {
+                check.missing.push(format!("{INDEX}/{}.run", facts.id));
+                continue;
+            }
+            check.runs_there += 1;
+            let opened = opened.map_err(|error| match error {
                 OpenRunError::Corrupt(corruption) => corruption,
                 other => named(other.to_string()),
             });

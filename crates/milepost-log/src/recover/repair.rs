@@ -79,7 +79,7 @@ struct Repair<'a> {
 
 impl Repair<'_> {
     fn open(&self, path: &Path) -> Result<LatchedFile, LogError> {
-        let file = self.disk.open(path, OpenMode::Write).map_err(LogError::io("open", path))?;
+        let file = self.disk.open(path, OpenMode::Write).map_err(LogError::io("open for writing", path))?;
         Ok(LatchedFile::new(file, path, self.latch))
     }
 

@@ -74,6 +74,22 @@ fn an_expired_value_does_not_come_back_with_the_clock() {
     assert_eq!(read(&engine, At::Seq(Seq(1))).unwrap(), b"short");
 }
 
+/// FAULTS G1, its limit: reads leave nothing behind, so without a commit since nobody remembers that the clock was there.
+/// A mark in memory would help no other process, and a leap of the clock (G2) would then expire all for good.
+#[test]
+fn without_a_commit_since_the_clock_alone_decides() {
+    let machine = Machine::new(1, 4 << 10, Timestamp(NOW));
+    let mut model = Model::default();
+    let engine = machine.open().unwrap();
+    commit(&machine, &engine, &mut model, &set("short", Some(NOW + 10)), NOW);
+    machine.clock.set(Timestamp(NOW + 20));
+    let held = engine.view(At::Latest).unwrap();
+    assert_eq!(read(&engine, At::Latest), None);
+    machine.clock.set(Timestamp(NOW + 5));
+    assert_eq!(read(&engine, At::Latest).unwrap(), b"short");
+    assert_eq!(held.get("a", "k").unwrap().map(|value| value.to_vec()), None, "a view keeps its moment");
+}
+
 fn other_key() -> Event {
     Event::Set {
         scope: Scope::parse("a").unwrap(),

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use milepost_engine::Denied;
 use milepost_io::Room;
 use milepost_types::{Corruption, Precondition, Scope, Seq, Timestamp};
 
@@ -36,9 +37,15 @@ fn opening() {
     check(OpenError::ManifestMissing { dir: place() }, ErrorKind::Corrupt, "MANIFEST");
     check(OpenError::NewerFormat { file: place(), found: 9, supported: 1 }, ErrorKind::NewerFormat, "version 9");
     check(OpenError::InUse { dir: place(), holder: None }, ErrorKind::InUse, "held by another process");
-    check(OpenError::Permission { path: place(), source: io() }, ErrorKind::Permission, "because");
+    for (denied, says) in [
+        (Denied::Read, "no permission to read here (because); run as the store's owner, or have"),
+        (Denied::Write, "no permission to write here (because); run as the store's owner, or name a store"),
+        (Denied::AnyWrite, "can't write here (because); mount it for writing"),
+    ] {
+        check(OpenError::Permission { path: place(), denied, source: io() }, ErrorKind::Permission, says);
+    }
     let full = |free| OpenError::DiskFull { dir: place(), need: 5, free };
-    check(full(Room::Free(4)), ErrorKind::DiskFull, "5 bytes are needed, 4 are free; make room, or open read-only");
+    check(full(Room::Free(4)), ErrorKind::DiskFull, "5 bytes are needed, 4 are free; make room; what only reads");
     check(full(Room::FileLimit), ErrorKind::DiskFull, "5 bytes more are needed; raise it");
     check(OpenError::Corrupt(damage()), ErrorKind::Corrupt, "here at byte 7 (seq 3)");
     check(io_error, ErrorKind::Io, "can't read here: because");

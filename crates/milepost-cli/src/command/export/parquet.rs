@@ -19,7 +19,7 @@ use parquet::{
     schema::parser::parse_message_type,
 };
 
-use crate::error::CliError;
+use crate::{error::CliError, output::Patient};
 
 /// A group ends with so many rows,
 const GROUP_ROWS_MAX: usize = 100_000;
@@ -230,7 +230,7 @@ fn bytes(bytes: &[u8]) -> Cell {
 
 /// A file on its way out, a group of rows at a time.
 struct Table {
-    writer: SerializedFileWriter<BufWriter<Stdout>>,
+    writer: SerializedFileWriter<BufWriter<Patient<Stdout>>>,
     rows: Vec<Vec<Cell>>,
     bytes: usize,
 }
@@ -239,7 +239,7 @@ impl Table {
     fn new(schema: &str) -> Result<Table, CliError> {
         let schema = Arc::new(parse_message_type(schema).map_err(failed)?);
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-        let writer = SerializedFileWriter::new(BufWriter::new(io::stdout()), schema, Arc::new(properties));
+        let writer = SerializedFileWriter::new(BufWriter::new(Patient(io::stdout())), schema, Arc::new(properties));
         Ok(Table { writer: writer.map_err(failed)?, rows: Vec::new(), bytes: 0 })
     }
 
@@ -299,7 +299,7 @@ impl Cell {
 }
 
 fn write<T: DataType>(
-    group: &mut SerializedRowGroupWriter<'_, BufWriter<Stdout>>,
+    group: &mut SerializedRowGroupWriter<'_, BufWriter<Patient<Stdout>>>,
     cells: impl Iterator<Item = Option<T::T>>,
 ) -> Result<(), ParquetError> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());

@@ -13,10 +13,13 @@ use std::{
 use parking_lot::Mutex;
 
 use self::turns::{Held, Turns};
-use crate::each::{
-    child::{Output, Outputs, Rest},
-    progress::Bar,
-    text::Named,
+use crate::{
+    each::{
+        child::{Output, Outputs, Rest},
+        progress::Bar,
+        text::Named,
+    },
+    output::Patient,
 };
 
 /// What is printed of a command that has ended.
@@ -56,7 +59,7 @@ pub(super) struct Printer {
     turns: Option<Turns>,
     /// A descriptor of its own: the lock of the library's may be held for the whole run. Locked for as long as one
     /// command's outputs take, standard error after it.
-    stdout: Mutex<File>,
+    stdout: Mutex<Patient<File>>,
 }
 
 impl Printer {
@@ -65,7 +68,8 @@ impl Printer {
             Order::Input => Some(Turns::default()),
             Order::Ends => None,
         };
-        Ok(Printer { print, turns, stdout: Mutex::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)) })
+        let stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Ok(Printer { print, turns, stdout: Mutex::new(Patient(stdout)) })
     }
 
     /// Prints the outputs of a command, or keeps them until those before it are printed.
@@ -100,7 +104,7 @@ impl Printer {
     fn write(&self, item: &[u8], out: &mut Output, err: &mut Output, bar: &Bar) -> io::Result<()> {
         bar.aside(|| {
             let mut stdout = self.stdout.lock();
-            let mut stderr = io::stderr().lock();
+            let mut stderr = Patient(io::stderr().lock());
             if self.print == Print::Outputs {
                 out.copy_to(&mut *stdout)?;
                 return err.copy_to(&mut stderr);
