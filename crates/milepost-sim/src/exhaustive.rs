@@ -13,7 +13,7 @@ use milepost_types::{
 use crate::{
     check::{Agreed, Disagreement},
     model::Ask,
-    workload::{Faults, Step},
+    workload::{Compacts, Faults, Step},
     world::{BEGINNING, Taste, World},
 };
 
@@ -171,8 +171,13 @@ pub enum Before {
 
 /// A small world that nothing but the power fails in.
 pub(crate) fn world(before: Before, seed: u64) -> Result<World, Disagreement> {
-    let taste =
-        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 0 };
+    let taste = Taste {
+        segment_bytes: 4 << 10,
+        memory_bytes: limits::MEMORY_BYTES_MIN,
+        faults: Faults::None,
+        crashes_each: 0,
+        compacts: Compacts::Never,
+    };
     let mut world = World::new(seed, taste)?;
     let (commits, bytes) = match before {
         Before::OneCommit => (1, 20),

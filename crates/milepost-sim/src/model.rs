@@ -6,6 +6,7 @@
 //! Must not know: the engine, the log, files. It is built on the nouns alone, so that no mistake can be shared.
 
 mod judge;
+mod past;
 mod state;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
 pub use judge::{NoFork, Outcome, Refused};
+pub use past::{Horizon, Horizons, Pins, Sight};
 pub use state::{Change, ChangeKind, Query, State, Subject, Version};
 
 /// A commit as it was asked for.
@@ -56,6 +58,11 @@ pub struct Model {
     kept: Vec<Arc<Kept>>,
     /// Erasures: which event of which commit.
     erasures: Vec<(Seq, usize)>,
+    /// What is there of each commit.
+    left: Vec<past::Left>,
+    horizons: Horizons,
+    /// Scopes of whose last touch nothing is left: the version it gave them, and the one that was told instead.
+    told: BTreeMap<String, (Seq, Seq)>,
 }
 
 impl Model {
@@ -109,6 +116,7 @@ impl Model {
         let events = kept.commit.events.iter().enumerate();
         self.erasures.extend(events.filter(|(_, event)| is_erasure(event)).map(|(at, _)| (kept.commit.seq, at)));
         self.kept.push(kept);
+        self.left.push(past::Left::Whole);
     }
 
     /// Whether anything was ever erased.

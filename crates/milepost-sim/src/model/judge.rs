@@ -57,6 +57,8 @@ pub enum NoFork {
     HasState(Seq),
     /// Too many forks lie behind it.
     TooDeep,
+    /// The point, and from where on the past of what it would begin as can be read.
+    BeforeHorizon(Seq, Seq),
 }
 
 impl Model {
@@ -83,7 +85,8 @@ impl Model {
         if let Some(refused) = self.fenced(ask) {
             return Outcome::Refused(refused);
         }
-        let state = self.state(last.seq);
+        let mut state = self.state(last.seq);
+        state.touch_as_told(self.told());
         for condition in &ask.require {
             if let Some(actual) = state.contradicts(condition, at) {
                 return Outcome::Refused(Refused::Precondition(condition.clone(), actual));
@@ -205,7 +208,12 @@ fn no_fork(
     if !state.scan(scope.as_str(), "", next.at).is_empty() {
         return Some(NoFork::HasState(before.scope_version(scope.as_str())));
     }
-    (depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX).then_some(NoFork::TooDeep)
+    if depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX {
+        return Some(NoFork::TooDeep);
+    }
+    let horizon = model.horizons().of(origin.as_str());
+    let is_named = before.checkpoints().iter().any(|((of, _), seq)| *of == origin.as_str() && *seq == point);
+    (point < horizon && !is_named).then_some(NoFork::BeforeHorizon(point, horizon))
 }
 
 /// How many forks lie between a scope and what it began as at last.

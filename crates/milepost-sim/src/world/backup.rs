@@ -62,7 +62,7 @@ impl World {
     /// Restores to some commit, on another machine with the same disk.
     fn restore_backup(&mut self, made: &Backup) -> Agreed {
         self.check_backups()?;
-        if made.last.seq == Seq::ZERO {
+        if made.last.seq == Seq::ZERO || self.model.horizons().last() > Seq::ZERO {
             return Ok(());
         }
         let seq = if self.dice.once_in(2) { made.last.seq } else { Seq(1 + self.dice.below(made.last.seq.0)) };
@@ -73,6 +73,8 @@ impl World {
         for kept in self.model.kept().iter().take_while(|kept| kept.commit.seq <= seq) {
             model.keep(Arc::clone(kept));
         }
+        let found = check::commits(&engine, Seq::FIRST)?;
+        model.take_less(&found, check::horizons(&engine)).map_err(|what| at(Disagreement(what)))?;
         check::replay(&engine, &model, Seq::FIRST).map_err(at)?;
         check::everything(&engine, &model, self.wall, &mut self.dice).map_err(at)?;
         self.coverage.hit("backup/restored");

@@ -3,7 +3,7 @@ use milepost_sim::{
     check::Agreed,
     exhaustive::{self, Before, Kind, Looked},
     model::Ask,
-    workload::{Faults, Step},
+    workload::{Compacts, Faults, Step},
     world::{Taste, World},
 };
 use milepost_types::{Event, Key, Scope, limits};
@@ -39,6 +39,7 @@ fn frames_of_a_lost_batch_stay_lost() {
                 memory_bytes: limits::MEMORY_BYTES_MIN,
                 faults: Faults::None,
                 crashes_each: 0,
+                compacts: Compacts::Never,
             };
             let mut world = World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
             let mut play = || {
@@ -79,6 +80,7 @@ fn a_flight_larger_than_a_batch_is_kept_up_to_the_last_sync() {
             memory_bytes: limits::MEMORY_BYTES_MIN,
             faults: Faults::None,
             crashes_each: 0,
+            compacts: Compacts::Never,
         };
         let mut world = World::new(1, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
         world.power_off_after(cut);
