@@ -270,7 +270,7 @@ impl Indexer {
 
     /// Removes files of runs that don't count any more, and that nobody in this process reads. One that is left, the
     /// next opening removes.
-    fn remove_obsolete(&mut self) {
+    pub(crate) fn remove_obsolete(&mut self) {
         let is_needed = |run: &Arc<Run>| Arc::strong_count(run) > 1 || run.facts().id.0 < self.kept_below;
         let (needed, free): (Vec<_>, Vec<_>) = std::mem::take(&mut self.obsolete).into_iter().partition(is_needed);
         self.obsolete = needed;

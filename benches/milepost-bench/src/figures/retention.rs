@@ -109,12 +109,12 @@ fn commits(bench: &Bench, engine: &Engine) -> io::Result<Load> {
 
 /// Does what the store's own thread would do in time, until a pass finds nothing that is worth it.
 fn settle(engine: &Engine) -> io::Result<()> {
-    let done = || (engine.compacted().dropped, engine.compacted().rewritten);
+    let done = || (engine.compacted().dropped, engine.compacted().rewritten, engine.compacted().runs);
     loop {
         let before = done();
         while engine.step_compact().map_err(io::Error::other)? {}
         if done() == before {
-            while engine.step_recycle() {}
+            while engine.step_recycle() || engine.step_index() {}
             return Ok(());
         }
     }

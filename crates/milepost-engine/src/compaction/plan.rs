@@ -129,28 +129,59 @@ pub(crate) struct RunTally {
     pub(crate) last_seq: u64,
     /// Versions of keys that it knows,
     pub(crate) versions: u64,
-    /// and how many of them the log does not hold any more.
+    /// how many of them the log does not hold any more,
     pub(crate) absent: u64,
+    /// and how many go.
+    pub(crate) goes: u64,
 }
 
 impl RunTally {
     pub(crate) fn of(run: &RunFacts) -> RunTally {
-        RunTally { first_seq: run.first_seq, last_seq: run.last_seq, versions: 0, absent: 0 }
+        RunTally { first_seq: run.first_seq, last_seq: run.last_seq, versions: 0, absent: 0, goes: 0 }
     }
 
-    fn is_worth_it(&self, worth: Worth) -> bool {
-        self.absent > 0
+    fn is_worth_it(&self, worth: Worth, share: Share) -> bool {
+        let absent = self.absent + share.of(self.goes);
+        absent > 0
             && match worth {
-                Worth::AThird => 3 * self.absent >= self.versions,
+                Worth::AThird => 3 * absent >= self.versions,
                 Worth::Anything => true,
             }
     }
 }
 
-/// The commits of runs that are worth being written anew, side by side each. The runs are all there are, in order.
-pub(crate) fn runs_to_thin(runs: &[RunTally], worth: Worth) -> Vec<RangeInclusive<u64>> {
-    let stretches = runs.chunk_by(|one, next| one.is_worth_it(worth) == next.is_worth_it(worth));
-    let worthwhile = stretches.filter(|stretch| stretch[0].is_worth_it(worth));
+/// A part of a whole.
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    part: u64,
+    whole: u64,
+}
+
+impl Share {
+    /// As large a part of a number.
+    fn of(self, number: u64) -> u64 {
+        (u128::from(number) * u128::from(self.part)).checked_div(u128::from(self.whole)).unwrap_or_default() as u64
+    }
+}
+
+/// The commits of runs that are worth being written anew once the tasks are done, side by side each. The runs are all
+/// there are, in order.
+///
+/// In which segments that what goes of a run stands was not counted: about as large a part of it is taken to be in
+/// those of the tasks as of all that goes.
+pub(crate) fn runs_to_thin(
+    runs: &[RunTally],
+    tallies: &[Tally],
+    tasks: &[Task],
+    worth: Worth,
+) -> Vec<RangeInclusive<u64>> {
+    let is_done = |tally: &&Tally| tasks.iter().any(|task| task.ids().contains(&tally.id));
+    let share = Share {
+        part: tallies.iter().filter(is_done).map(|tally| tally.goes).sum(),
+        whole: tallies.iter().map(|tally| tally.goes).sum(),
+    };
+    let stretches = runs.chunk_by(|one, next| one.is_worth_it(worth, share) == next.is_worth_it(worth, share));
+    let worthwhile = stretches.filter(|stretch| stretch[0].is_worth_it(worth, share));
     worthwhile.map(|stretch| stretch[0].first_seq..=stretch[stretch.len() - 1].last_seq).collect()
 }
 

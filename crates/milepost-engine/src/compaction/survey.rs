@@ -14,7 +14,7 @@ use milepost_types::{
     body::{Body, BodyError, BodyFault, erased_at, place_of},
 };
 
-use super::plan::{RunTally, Tally, Worth, runs_to_thin};
+use super::plan::{RunTally, Tally, Task, Worth, runs_to_thin};
 use crate::{
     ReadError,
     engine::Shared,
@@ -88,9 +88,9 @@ impl Survey {
         &self.tallies
     }
 
-    /// The commits of runs that are worth being written anew, side by side each.
-    pub(crate) fn runs_to_thin(&self, worth: Worth) -> Vec<RangeInclusive<u64>> {
-        runs_to_thin(&self.runs, worth)
+    /// The commits of runs that are worth being written anew once the tasks are done, side by side each.
+    pub(crate) fn runs_to_thin(&self, tasks: &[Task], worth: Worth) -> Vec<RangeInclusive<u64>> {
+        runs_to_thin(&self.runs, &self.tallies, tasks, worth)
     }
 
     /// Counts a scope from a key on; the key to go on with when the budget is spent.
@@ -157,6 +157,7 @@ impl Survey {
                 Stands::Record => {}
             }
         }
+        self.run_tally(version.seq, |run| run.goes += 1);
         let is_erased = of.is_erased(key, version)?;
         self.tally(version.seq, |tally| {
             tally.goes += 1;

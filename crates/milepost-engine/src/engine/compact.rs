@@ -174,7 +174,7 @@ impl Shared {
             Stage::Survey(survey) => {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
-                    let runs_to_thin = survey.runs_to_thin(compactor.worth);
+                    let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
                     compactor.runs_to_thin = runs_to_thin;

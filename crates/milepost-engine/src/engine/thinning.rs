@@ -47,6 +47,8 @@ impl Shared {
             let ended = indexer.end_thinning(merging, &facts, &self.state, &mut |runs| self.list_runs(runs));
             let knows_less = ended.map_err(|error| self.not_thinned(error))?;
             *current = None;
+            // What it was made of nobody needs any more, unless somebody reads it.
+            indexer.remove_obsolete();
             compactor.done.runs += u64::from(knows_less);
         }
         Ok(true)

@@ -59,11 +59,16 @@ fn small_ones_become_one() {
 
 #[test]
 fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
-    let run = |first_seq, versions, absent| RunTally { first_seq, last_seq: first_seq + 9, versions, absent };
-    let runs = [run(1, 9, 3), run(11, 9, 9), run(21, 9, 2), run(31, 9, 0), run(41, 9, 4)];
-    assert_eq!(runs_to_thin(&runs, Worth::AThird), [1..=20, 41..=50]);
-    assert_eq!(runs_to_thin(&runs, Worth::Anything), [1..=30, 41..=50]);
-    assert_eq!(runs_to_thin(&[run(1, 0, 0)], Worth::Anything), []);
+    let run =
+        |first_seq, versions, absent, goes| RunTally { first_seq, last_seq: first_seq + 9, versions, absent, goes };
+    let thinned =
+        |runs: &[RunTally], worth| runs_to_thin(runs, &[tally(1, 0, 5), tally(2, 9, 5)], &[drop(1, 1)], worth);
+    let runs = [run(1, 9, 3, 0), run(11, 9, 9, 0), run(21, 9, 2, 0), run(31, 9, 0, 0), run(41, 9, 4, 0)];
+    assert_eq!(thinned(&runs, Worth::AThird), [1..=20, 41..=50]);
+    assert_eq!(thinned(&runs, Worth::Anything), [1..=30, 41..=50]);
+    assert_eq!(thinned(&[run(1, 0, 0, 0)], Worth::Anything), []);
+    // Of what goes, the tasks take half.
+    assert_eq!(thinned(&[run(1, 9, 1, 4), run(11, 9, 1, 3)], Worth::AThird), [1..=10]);
 }
 
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
