@@ -61,9 +61,15 @@ impl Engine {
 impl ToErase {
     fn add<B: Bodies<Error = ReadError>>(&mut self, bodies: &B, versions: &[Version]) -> Result<(), ReadError> {
         for version in versions.iter().filter(|version| matches!(version.kind, Kind::Set | Kind::Expiring)) {
-            let bytes = bodies.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.value.len()))?;
-            self.values += 1;
-            self.bytes += bytes as u64;
+            match bodies.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.value.len())) {
+                Ok(bytes) => {
+                    self.values += 1;
+                    self.bytes += bytes as u64;
+                }
+                // Gone already.
+                Err(ReadError::Removed { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -81,9 +81,24 @@ impl View {
         let segments = self.pin.shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
         match self.pin.shared.lineage(&self.pin.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
-            Some(version) => self.pin.shared.value(&segments, version, || self.at()),
+            Some(version) => self.value(&segments, version),
             None => Ok(None),
         }
+    }
+
+    /// The value at the address of a version that it meets, unless it has expired.
+    #[inline]
+    pub(crate) fn value(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
+        match self.pin.shared.value(segments, version, || self.at()) {
+            Err(ReadError::Removed { .. }) if version.expires() && self.is_kept() => Ok(None),
+            value => value,
+        }
+    }
+
+    /// Whether what it sees is surely there. Then of the values that it meets none was removed but those that had
+    /// expired, which the index still knows. A reader beside the writer pins nothing there.
+    pub(crate) fn is_kept(&self) -> bool {
+        !self.pin.shared.is_read_only() || self.seq >= self.pin.shared.retention.last_horizon()
     }
 
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
@@ -104,7 +119,7 @@ impl View {
             Kind::Set => Ok(Some(Seq(version.seq))),
             Kind::Delete | Kind::Claim => Ok(None),
             Kind::Expiring => {
-                let value = self.pin.shared.value(&self.pin.shared.reader.segments(), version, || self.at())?;
+                let value = self.value(&self.pin.shared.reader.segments(), version)?;
                 Ok(value.map(|value| value.seq()))
             }
         };
@@ -268,8 +283,7 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                let shared = &self.view.pin.shared;
-                match shared.value(&shared.reader.segments(), version, || self.view.at()) {
+                match self.view.value(&self.view.pin.shared.reader.segments(), version) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

@@ -185,10 +185,35 @@ impl Model {
     /// What changed, as far as the query asks for it.
     #[must_use]
     pub fn history(&self, query: &Query) -> Vec<Change> {
+        self.placed(query).into_iter().map(|(_, change)| change).collect()
+    }
+
+    /// The same, as far as it is there.
+    #[must_use]
+    pub fn history_left(&self, query: &Query) -> Vec<Change> {
+        let is_left = |change: &Change, place: usize| match change.kind {
+            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Checkpoint | ChangeKind::Release => {
+                self.is_there(change.seq, place)
+            }
+            ChangeKind::Clear
+            | ChangeKind::Fork
+            | ChangeKind::Retain
+            | ChangeKind::Unretain
+            | ChangeKind::Hold
+            | ChangeKind::Unhold
+            | ChangeKind::Erase => true,
+        };
+        let left = self.placed(query).into_iter().filter(|(place, change)| is_left(change, *place));
+        left.map(|(_, change)| change).collect()
+    }
+
+    /// What changed, and by which event of its commit.
+    fn placed(&self, query: &Query) -> Vec<(usize, Change)> {
         let mut state = State::default();
         let mut changes = Vec::new();
         for kept in &self.kept {
-            changes.extend(state.apply_telling(self, &kept.commit).into_iter().filter(|change| query.wants(change)));
+            let told = state.apply_telling(self, &kept.commit).into_iter();
+            changes.extend(told.filter(|(_, change)| query.wants(change)));
         }
         if query.newest_first {
             changes.reverse();

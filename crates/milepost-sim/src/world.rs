@@ -319,7 +319,7 @@ impl World {
         if self.held.len() == HELD_VIEWS_MOST {
             self.held.remove(0);
         }
-        let sight = check::sight(&self.model, at, moment, view.seq());
+        let sight = check::sight(&self.model, at, moment, &view);
         self.held.push((view, sight));
         Ok(())
     }

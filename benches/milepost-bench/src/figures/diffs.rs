@@ -17,8 +17,11 @@ use crate::{
     load, store,
 };
 
-const MEMORY: [&str; 1] = ["engine::diff/changes=1000,keys=1m"];
-const RUNS: [&str; 1] = ["engine::diff/changes=1000,keys=1m,in=runs"];
+const MEMORY: [&str; 2] = ["engine::diff/changes=1000,keys=1m", "engine::diff/changes=1000,keys=1m,from=checkpoint"];
+const RUNS: [&str; 2] =
+    ["engine::diff/changes=1000,keys=1m,in=runs", "engine::diff/changes=1000,keys=1m,in=runs,from=checkpoint"];
+/// The checkpoint that stands before the changes.
+const CHECKPOINT: &str = "before";
 /// Thousands of keys, and as many commits.
 const THOUSANDS: u64 = 1000;
 const CHANGES: u64 = 1000;
@@ -28,14 +31,14 @@ const LITTLE_MEMORY: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The changes are in memory.
-pub(crate) const IN_MEMORY: Figure = Figure { names: &MEMORY, run: |bench| run(bench, MEMORY[0], Settings::default()) };
+pub(crate) const IN_MEMORY: Figure = Figure { names: &MEMORY, run: |bench| run(bench, MEMORY, Settings::default()) };
 /// The changes are in a run, as nearly all keys are.
 pub(crate) const IN_RUNS: Figure = Figure {
     names: &RUNS,
-    run: |bench| run(bench, RUNS[0], Settings { memory_bytes: LITTLE_MEMORY, ..Settings::default() }),
+    run: |bench| run(bench, RUNS, Settings { memory_bytes: LITTLE_MEMORY, ..Settings::default() }),
 };
 
-fn run(bench: &Bench, name: &'static str, settings: Settings) -> io::Result<Vec<Row>> {
+fn run(bench: &Bench, names: [&'static str; 2], settings: Settings) -> io::Result<Vec<Row>> {
     let in_runs = settings.memory_bytes == LITTLE_MEMORY;
     let turns = store::with_settings(bench, settings, |engine, _| {
         let keys = bench.amount(THOUSANDS) * 1000;
@@ -43,19 +46,22 @@ fn run(bench: &Bench, name: &'static str, settings: Settings) -> io::Result<Vec<
         if in_runs && !bench.smoke {
             push_into_runs(engine, keys)?;
         }
+        let named = At::Checkpoint { scope: store::scope()?, name: CHECKPOINT.to_owned() };
         bench.take_turns(&mut [
-            Box::new(|| diff(engine, bench, before, after)),
+            Box::new(|| diff(engine, bench, At::Seq(before), after)),
+            Box::new(|| diff(engine, bench, named.clone(), after)),
             Box::new(|| scan(engine, bench, after, keys)),
         ])
     })?;
-    Ok(vec![Row {
-        name,
+    let row = |index: usize| Row {
+        name: names[index],
         unit: Unit::PerSecond,
         aim: Aim { at_least: Some(200.0), p99_us_at_most: Some(5000.0), ..Aim::default() },
-        measured: turns.samples[0],
-        baseline: Some(("scan of the scope".to_owned(), turns.samples[1])),
+        measured: turns.samples[index],
+        baseline: Some(("scan of the scope".to_owned(), turns.samples[names.len()])),
         conditions: turns.conditions,
-    }])
+    };
+    Ok((0..names.len()).map(row).collect())
 }
 
 /// Sets all keys, a thousand to a commit, and then some anew, one to a commit: the moments before and after that.
@@ -65,7 +71,9 @@ fn write(engine: &Engine, keys: u64) -> io::Result<(Seq, Seq)> {
         let numbers = thousand * 1000..(thousand + 1) * 1000;
         store::commit(engine, &scope, &mut event, numbers.map(|number| (number, number)))?;
     }
-    let before = engine.last().seq;
+    let mut request = engine.request();
+    request.add_checkpoint(&scope, CHECKPOINT, None).map_err(io::Error::other)?;
+    let before = engine.commit(request).map_err(io::Error::other)?.seq;
     for change in 0..CHANGES {
         let key = changed_key(change, keys);
         store::commit(engine, &scope, &mut event, [(key, key + 1)])?;
@@ -96,10 +104,10 @@ fn push_into_runs(engine: &Engine, keys: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn diff(engine: &Engine, bench: &Bench, before: Seq, after: Seq) -> io::Result<Sample> {
+fn diff(engine: &Engine, bench: &Bench, before: At, after: Seq) -> io::Result<Sample> {
     let scope = store::scope()?;
     let load = load::run_here(bench.turn(), || {
-        let [old, new] = [before, after].map(|seq| engine.view(At::Seq(seq)).map_err(io::Error::other));
+        let [old, new] = [before.clone(), At::Seq(after)].map(|at| engine.view(at).map_err(io::Error::other));
         let (old, new) = (old?, new?);
         let mut found = 0;
         for difference in old.diff(scope.as_str(), &new, scope.as_str()).map_err(io::Error::other)? {

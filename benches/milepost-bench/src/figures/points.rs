@@ -18,7 +18,12 @@ use crate::{
     store,
 };
 
-const NAMES: [&str; 3] = ["engine::checkpoint/keys=1m", "engine::restore/changes=10,keys=1m", "engine::fork/keys=1m"];
+const NAMES: [&str; 4] = [
+    "engine::checkpoint/keys=1m",
+    "engine::restore/changes=10,keys=1m",
+    "engine::restore/changes=10,keys=1m,to=checkpoint",
+    "engine::fork/keys=1m",
+];
 /// Thousands of keys, and as many commits.
 const THOUSANDS: u64 = 1000;
 /// Keys that a restore puts back.
@@ -26,7 +31,7 @@ const CHANGES: u64 = 10;
 /// As many small commits as one of these may take.
 const COMMITS: f64 = 3.0;
 
-/// All three, over one store.
+/// All of them, over one store.
 pub(crate) const POINTS: Figure = Figure { names: &NAMES, run };
 
 /// What is timed, over and over: how long one took.
@@ -41,6 +46,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         bench.take_turns(&mut [
             Box::new(|| repeat(bench, &mut || checkpoint(engine, &scope, next(&names)))),
             Box::new(|| repeat(bench, &mut || restore(engine, &scope, next(&names) * CHANGES % keys))),
+            Box::new(|| repeat(bench, &mut || restore_to_checkpoint(engine, &scope, next(&names) * CHANGES % keys))),
             Box::new(|| repeat(bench, &mut || fork(engine, &scope, point, next(&names), keys))),
             Box::new(|| repeat(bench, &mut || small(engine, &other, next(&names)))),
         ])
@@ -97,12 +103,24 @@ fn checkpoint(engine: &Engine, scope: &Scope, number: u64) -> io::Result<Duratio
     Ok(started.elapsed())
 }
 
-/// Changes a few keys, and takes the time of putting them back.
 fn restore(engine: &Engine, scope: &Scope, first: u64) -> io::Result<Duration> {
     let point = engine.last().seq;
+    restore_to(engine, scope, first, At::Seq(point))
+}
+
+fn restore_to_checkpoint(engine: &Engine, scope: &Scope, first: u64) -> io::Result<Duration> {
+    let name = format!("before-{first}");
+    let mut request = engine.request();
+    request.add_checkpoint(scope, &name, None).map_err(io::Error::other)?;
+    engine.commit(request).map_err(io::Error::other)?;
+    restore_to(engine, scope, first, At::Checkpoint { scope: scope.clone(), name })
+}
+
+/// Changes a few keys, and takes the time of putting them back as they were at the point, which is the last commit.
+fn restore_to(engine: &Engine, scope: &Scope, first: u64, point: At) -> io::Result<Duration> {
     store::commit(engine, scope, &mut Event::new(), (first..first + CHANGES).map(|key| (key, key + 1)))?;
     let started = Instant::now();
-    let restoration = engine.restoration(scope, At::Seq(point)).map_err(io::Error::other)?;
+    let restoration = engine.restoration(scope, point).map_err(io::Error::other)?;
     let request = restoration.add_to(engine.request()).map_err(io::Error::other)?;
     engine.commit(request).map_err(io::Error::other)?;
     let took = started.elapsed();

@@ -143,9 +143,16 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         match version.kind {
             Kind::Set => Ok(true),
             Kind::Delete | Kind::Claim => Ok(false),
-            Kind::Expiring => self.bodies.with_body(Seq(version.seq), |_, body| {
-                Ok(set_at(body, version.record)?.expires_at.is_none_or(|at| at > self.now))
-            }),
+            Kind::Expiring => {
+                let expiry =
+                    self.bodies.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at));
+                match expiry {
+                    Ok(expiry) => Ok(expiry.is_none_or(|at| at > self.now)),
+                    // It had expired, and compaction took it. The index knows of it still.
+                    Err(CommitError::Removed { .. }) => Ok(false),
+                    Err(error) => Err(error),
+                }
+            }
         }
     }
 

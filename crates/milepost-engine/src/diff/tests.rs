@@ -3,11 +3,12 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_io::{SimClock, SimDisk, SimEntropy, SimRng};
-use milepost_types::{At, ContentType, Scope, ScopePrefix, Seq, Timestamp};
+use milepost_types::{At, ContentType, Policy, Scope, ScopePrefix, Seq, Timestamp};
 
 use super::{Diff, Found, changed, walk};
-use crate::{CommitError, Engine, Parts, Request, Settings, Threads, View, state::Wanted};
+use crate::{CommitError, Engine, Index, Parts, Request, Settings, Threads, View, state::Wanted};
 
+const CHECKPOINTS: [&str; 2] = ["first", "second"];
 const SCOPES: [&str; 6] = ["a", "a/b", "a/bc", "f", "f/g", "none"];
 const BEGINNING: i64 = 1_700_000_000_000_000;
 
@@ -19,6 +20,8 @@ struct Told {
     by_all: u32,
     differences: u64,
     walked: u32,
+    /// Segments that were dropped or written anew meanwhile.
+    compacted: u64,
 }
 
 struct World {
@@ -31,6 +34,8 @@ struct World {
     expiring: u64,
     /// One commit in so many clears or forks.
     turning: u64,
+    /// Whether the past goes now and then, but for its checkpoints.
+    compacting: bool,
     told: Told,
 }
 
@@ -41,7 +46,8 @@ impl World {
         let memory_bytes = [4 << 10, 110 << 10, 1 << 20][rng.below(3) as usize];
         let (disk, clock) = (SimDisk::new(seed), Arc::new(SimClock::new(Timestamp(BEGINNING))));
         let told = Told::default();
-        let mut world = World { disk, clock, engine: None, rng, memory_bytes, expiring, turning, told };
+        let compacting = seed.is_multiple_of(2);
+        let mut world = World { disk, clock, engine: None, rng, memory_bytes, expiring, turning, compacting, told };
         world.open();
         world
     }
@@ -54,6 +60,8 @@ impl World {
             entropy: Arc::new(SimEntropy::new(7)),
         };
         let settings = Settings {
+            // What the index knows of what was removed is then gone as well.
+            index: if self.rng.below(2) == 0 { Index::Rebuild } else { Index::Keep },
             threads: Threads::Stepped,
             segment_bytes: 8 << 10,
             memory_bytes: self.memory_bytes,
@@ -96,6 +104,11 @@ impl World {
 
     fn event(&mut self, request: Request) -> Request {
         let (scope, key) = (self.scope(), format!("item/{:03}", self.rng.below(50)));
+        if self.rng.below(40) == 0 {
+            let mut request = request;
+            request.add_checkpoint(&scope, CHECKPOINTS[self.rng.below(2) as usize], None).unwrap();
+            return request;
+        }
         if self.rng.below(4) == 0 {
             return request.delete(&scope, &key).unwrap();
         }
@@ -117,8 +130,13 @@ impl World {
 
     fn view(&mut self) -> View {
         let last = self.engine().last();
-        let at = match self.rng.below(8) {
+        let at = match self.rng.below(12) {
             0 => At::Latest,
+            8.. => {
+                let (scope, name) = (self.scope(), CHECKPOINTS[self.rng.below(2) as usize].to_owned());
+                let at = At::Checkpoint { scope, name };
+                if self.engine().view(at.clone()).is_ok() { at } else { At::Latest }
+            }
             1 => At::Time(Timestamp(BEGINNING + self.rng.below((last.at.0 - BEGINNING) as u64 + 50) as i64)),
             2 => At::Seq(Seq(last.seq.0.saturating_sub(self.rng.below(4)))),
             _ => At::Seq(Seq(self.rng.below(last.seq.0 + 1))),
@@ -132,6 +150,9 @@ impl World {
         let (old, new) = (self.view(), self.view());
         let near = At::Seq(Seq(old.seq.0.saturating_sub(self.rng.below(3))));
         let near = self.engine().view(near).unwrap();
+        if self.compacting && self.rng.below(3) == 0 {
+            self.compact();
+        }
         for (old, new) in [(&old, &new), (&near, &old)] {
             for scope in SCOPES {
                 self.same(scope, old, new);
@@ -139,7 +160,26 @@ impl World {
         }
     }
 
+    fn compact(&mut self) {
+        let prefix = ScopePrefix::parse(["a", "a/b", "f"][self.rng.below(3) as usize]).unwrap();
+        let policy = Policy { keep_last: Some(self.rng.below(3)), ..Policy::default() };
+        self.retain(&prefix, &policy);
+    }
+
+    /// Takes out what such a policy does not keep.
+    fn retain(&mut self, prefix: &ScopePrefix, policy: &Policy) {
+        let mut request = self.engine().request();
+        request.add_retain(prefix, policy).unwrap();
+        self.put(request);
+        let done = self.engine().compact(&mut |_, _| {}).unwrap();
+        self.told.compacted += done.dropped + done.rewritten;
+    }
+
     fn same(&mut self, scope: &str, old: &View, new: &View) {
+        // Before the horizon there is nothing to tell.
+        if [old, new].into_iter().any(|view| view.may_see(scope).is_err()) {
+            return;
+        }
         let tiers = old.pin.shared.state.pin();
         let lineage = old.pin.shared.lineage(&tiers);
         let walked = lines(walk::gather(&lineage, (scope, old), (scope, new)).unwrap(), old, new);
@@ -190,7 +230,8 @@ fn what_changed_tells_the_same_as_the_walk() {
                 _ => {}
             }
         }
-        let Told { in_memory, by_records, by_all, differences, walked } = world.told;
+        let Told { in_memory, by_records, by_all, differences, walked, compacted } = world.told;
+        all.compacted += compacted;
         all.in_memory += in_memory;
         all.by_records += by_records;
         all.by_all += by_all;
@@ -198,7 +239,51 @@ fn what_changed_tells_the_same_as_the_walk() {
         all.walked += walked;
     }
     let least = [all.in_memory, all.by_records, all.by_all, all.walked].into_iter().min();
-    assert!(least > Some(200) && all.differences > 2000, "every way was gone: {all:?}");
+    assert!(least > Some(200) && all.differences > 2000 && all.compacted > 50, "every way was gone: {all:?}");
+}
+
+/// Each view of a checkpoint was walked, as one before a horizon is: a diff from it, and a restore to it, cost what
+/// exists and not what changed.
+#[test]
+fn a_checkpoint_is_not_walked_to() {
+    let mut world = World::new(0);
+    let scope = Scope::parse("a").unwrap();
+    let mut request = world.engine().request();
+    request.add_checkpoint(&scope, "first", None).unwrap();
+    for number in 0..100 {
+        request = request.set(&scope, &format!("item/{number:03}"), b"one").unwrap();
+    }
+    world.put(request);
+    let check = |world: &mut World, differences| {
+        let then = world.engine().view(At::Checkpoint { scope: scope.clone(), name: "first".to_owned() }).unwrap();
+        let now = world.engine().view(At::Latest).unwrap();
+        world.told = Told::default();
+        world.same("a", &then, &now);
+        assert_eq!((world.told.walked, world.told.differences), (0, differences));
+    };
+    for round in 0..3 {
+        world.put(world.engine().request().set(&scope, "item/007", &[round]).unwrap());
+    }
+    world.put(world.engine().request().delete(&scope, "item/008").unwrap());
+    check(&mut world, 2);
+    // Behind it the horizon has moved, and what it saw is kept: what is gone between then and now makes no difference.
+    let (prefix, policy) = (ScopePrefix::parse("a").unwrap(), Policy { keep_last: Some(0), ..Policy::default() });
+    world.retain(&prefix, &policy);
+    assert!(world.told.compacted > 0);
+    assert!(world.engine().view(At::Seq(Seq(2))).unwrap().may_see("a").is_err());
+    check(&mut world, 2);
+    // One that is open since before is not walked either.
+    let old = world.engine().view(At::Latest).unwrap();
+    for round in 0..3 {
+        world.put(world.engine().request().set(&scope, "item/009", &[round]).unwrap());
+    }
+    world.put(world.engine().request().set(&scope, "item/010", b"two").unwrap());
+    world.told = Told::default();
+    world.retain(&prefix, &policy);
+    assert!(world.told.compacted > 0);
+    let new = world.engine().view(At::Latest).unwrap();
+    world.same("a", &old, &new);
+    assert_eq!((world.told.walked, world.told.differences), (0, 2));
 }
 
 /// A fork has no version of what it began with: that it expires is known to the origin alone.

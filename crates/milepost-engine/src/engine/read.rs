@@ -82,14 +82,14 @@ impl Engine {
         let last = shared.published();
         let segments = shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        let found = match shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)? {
-            Some(version) => shared.value(&segments, version, || Ok(shared.now())),
-            None => Ok(None),
-        };
-        match found {
+        let version = shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)?;
+        let Some(version) = version else { return Ok(None) };
+        match shared.value(&segments, version, || Ok(shared.now())) {
             // It was replaced, and compaction took it, between two of the lines above: what replaced it is there.
             Err(ReadError::Removed { .. }) if shared.published() > last => self.get(scope, key),
-            found => found,
+            // It had expired, and compaction took it. The index knows of it still.
+            Err(ReadError::Removed { .. }) if version.expires() => Ok(None),
+            value => value,
         }
     }
 

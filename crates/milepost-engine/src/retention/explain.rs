@@ -140,7 +140,7 @@ impl Explanation {
             let clear = clears.iter().find(|clear| clear.stands_after(version)).map(|clear| clear.seq);
             let end = next.into_iter().chain(clear).min().or((version.kind == Kind::Delete).then_some(version.seq));
             if let Some(end) = end {
-                let at = judging.shared.frame(Seq(end))?.at();
+                let at = judging.shared.stamp(Seq(end))?;
                 let goes = Timestamp(at.0.saturating_add_unsigned(keep_for));
                 self.next_goes_at = Some(self.next_goes_at.map_or(goes, |soonest| soonest.min(goes)));
                 break;

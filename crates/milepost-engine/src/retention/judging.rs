@@ -51,7 +51,7 @@ pub(crate) struct OfScope<'t> {
     wanted: Wanted,
     clears: Vec<Mark>,
     erased: Option<ErasedOf<'t>>,
-    /// The time of the horizon: a value that has expired by then is seen by nobody.
+    /// The time of a view at the horizon: a value that has expired by then is seen by nobody.
     at: Timestamp,
 }
 
@@ -137,7 +137,9 @@ impl<'a> Judging<'a> {
         }
         let erased = if is_held { None } else { self.tiers.erased_of(name)? };
         let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
-        Ok(OfScope { asked, wanted, clears, erased, at: row.map_or(Timestamp::MIN, |row| row.at) })
+        // A view at the horizon has the time of its commit, which the row's own may be behind.
+        let at = row.map_or(Ok(None), |row| self.shared.reader.stamp(row.seq))?.unwrap_or(Timestamp::MIN);
+        Ok(OfScope { asked, wanted, clears, erased, at })
     }
 
     /// The commits as of which a scope is read whatever its horizon.
@@ -187,6 +189,8 @@ impl<'a> Judging<'a> {
         let mut fault = None;
         let mut has_expired = |version: &Version| match self.expiry(version) {
             Ok(expiry) => expiry.is_some_and(|expiry| expiry <= of.at),
+            // The index knows of it still. Of what a read could meet, only what had expired went.
+            Err(ReadError::Removed { .. }) => true,
             Err(error) => {
                 fault = Some(error);
                 false

@@ -4,11 +4,11 @@
 //! from another process or through a handle that was closed, may get the right answer all the same, or be told that it
 //! was removed.
 
-use milepost_engine::{Engine, ReadError};
+use milepost_engine::{Engine, ReadError, View};
 use milepost_types::{At, Seq};
 
 use super::{Disagreement, disagree};
-use crate::model::{Change, ChangeKind, Horizon, Horizons, Model, Moment, Sight, Subject};
+use crate::model::{Change, ChangeKind, Horizon, Horizons, Model, Moment, Sight};
 
 /// The horizons in force.
 #[must_use]
@@ -17,10 +17,11 @@ pub fn horizons(engine: &Engine) -> Horizons {
     Horizons(rows.map(|row| Horizon { prefix: row.prefix, seq: row.seq, at: row.at }).collect())
 }
 
-/// What is seen of a moment by a view that says it is at `seq`. In a stretch of commits of which nothing is left a time
-/// leads to its end.
+/// What is seen of a moment by a view. In a stretch of commits of which nothing is left a time leads to its end, and
+/// when one of them was made is known no better than when the stretch was.
 #[must_use]
-pub fn sight(model: &Model, at: &At, moment: Moment, seq: Seq) -> Sight {
+pub fn sight(model: &Model, at: &At, moment: Moment, view: &View) -> Sight {
+    let seq = view.seq();
     let pinned = match at {
         At::Checkpoint { scope, .. } => Some(scope.as_str().to_owned()),
         At::Latest | At::Seq(_) | At::Time(_) => None,
@@ -28,7 +29,15 @@ pub fn sight(model: &Model, at: &At, moment: Moment, seq: Seq) -> Sight {
     let is_in_removed = matches!(at, At::Time(_))
         && moment.seq < seq
         && (moment.seq.0..=seq.0).all(|seq| seq == 0 || model.there(Seq(seq)).is_none());
-    let moment = if is_in_removed { Moment { seq, ..moment } } else { moment };
+    let mut moment = if is_in_removed { Moment { seq, ..moment } } else { moment };
+    if !matches!(at, At::Time(_) | At::Latest)
+        && seq > Seq::ZERO
+        && model.there(seq).is_none()
+        && let Ok(now) = view.at()
+        && model.may_be_time_of(seq, now)
+    {
+        moment.now = now;
+    }
     model.sight(moment, pinned)
 }
 
@@ -80,32 +89,4 @@ pub(super) fn comparable(changes: Vec<Change>, model: &Model) -> Vec<Change> {
         }
     };
     changes.into_iter().filter_map(known).collect()
-}
-
-/// Whether the event of a change is there.
-pub(super) fn is_told(change: &Change, model: &Model) -> bool {
-    let Some(commit) = model.commit(change.seq) else { return false };
-    let is_it = |event: &milepost_types::Event| match (event, &change.subject) {
-        (milepost_types::Event::Set { scope, key, value, .. }, Subject::Key(name)) => {
-            let new = change.new.as_ref().map(|(_, value)| value);
-            change.kind == ChangeKind::Set
-                && (scope.as_str(), key.as_str(), Some(value)) == (change.scope.as_str(), name.as_str(), new)
-        }
-        (milepost_types::Event::Delete { scope, key }, Subject::Key(name)) => {
-            change.kind == ChangeKind::Delete
-                && (scope.as_str(), key.as_str()) == (change.scope.as_str(), name.as_str())
-        }
-        (milepost_types::Event::Checkpoint { scope, name, .. }, Subject::Checkpoint(of, _)) => {
-            change.kind == ChangeKind::Checkpoint
-                && (scope.as_str(), name.as_str()) == (change.scope.as_str(), of.as_str())
-        }
-        (milepost_types::Event::Release { scope, name }, Subject::Checkpoint(of, _)) => {
-            change.kind == ChangeKind::Release
-                && (scope.as_str(), name.as_str()) == (change.scope.as_str(), of.as_str())
-        }
-        _ => false,
-    };
-    let mut events = commit.events.iter().enumerate().filter(|(_, event)| is_it(event)).peekable();
-    // Other kinds are never taken. Of several that say the same it is enough that one is there.
-    events.peek().is_none() || events.any(|(place, _)| model.is_there(change.seq, place))
 }

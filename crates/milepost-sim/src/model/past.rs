@@ -116,6 +116,16 @@ impl Model {
         }
     }
 
+    /// Whether a time is one that the stretch of commits has around this one of which nothing is left.
+    #[must_use]
+    pub fn may_be_time_of(&self, seq: Seq, at: Timestamp) -> bool {
+        let is_gone = |kept: &&std::sync::Arc<Kept>| self.there(kept.commit.seq).is_none();
+        let (before, behind) = self.kept.split_at((seq.0 as usize).min(self.kept.len()));
+        let first = before.iter().rev().take_while(is_gone).last();
+        let last = behind.iter().take_while(is_gone).last().or(before.last());
+        first.zip(last).is_some_and(|(first, last)| first.commit.at <= at && at <= last.commit.at)
+    }
+
     /// Whether an event of a commit is there.
     #[must_use]
     pub fn is_there(&self, seq: Seq, place: usize) -> bool {
@@ -306,9 +316,11 @@ impl Model {
         if newer < keep_last.unwrap_or(0) {
             return Err(format!("it is one of the newest {keep_last:?}, {newer} are newer"));
         }
+        // Of a view at the horizon.
+        let now = self.commit(horizon.seq).map_or(Timestamp::MIN, |commit| commit.at);
         let says_nothing = match event {
             Event::Delete { .. } | Event::Release { .. } => true,
-            Event::Set { expires_at, .. } => expires_at.is_some_and(|end| end <= horizon.at),
+            Event::Set { expires_at, .. } => expires_at.is_some_and(|end| end <= now),
             _ => false,
         };
         let is_seen_at = |point: Seq| seq <= point && end.is_none_or(|end| point < end);

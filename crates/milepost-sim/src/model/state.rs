@@ -321,8 +321,9 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Applies a commit of the model and says what it changed, in the order of its events, key by key.
-    pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<Change> {
+    /// Applies a commit of the model and says what it changed, in the order of its events, key by key; and by which
+    /// event.
+    pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
         for (index, event) in commit.events.iter().enumerate() {
             let touched = self.touched_by(event, commit.at);
@@ -364,7 +365,8 @@ impl<'a> State<'a> {
                     continue;
                 }
                 let writer = commit.meta.writer.clone();
-                changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, subject, kind, old, new });
+                let change = Change { seq: commit.seq, at: commit.at, writer, scope, subject, kind, old, new };
+                changes.push((index, change));
             }
         }
         changes

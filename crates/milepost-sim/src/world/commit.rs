@@ -75,7 +75,8 @@ impl World {
     pub(super) fn restore(&mut self, scope: &Scope, at: &At) -> Agreed {
         let engine = self.engine();
         let moments = self.model.moment(&At::Latest, self.wall).zip(self.model.moment(at, self.wall));
-        let sight = moments.map(|(_, then)| check::sight(&self.model, at, then, then.seq));
+        let sight = moments.zip(engine.view(at.clone()).ok());
+        let sight = sight.map(|((_, then), view)| check::sight(&self.model, at, then, &view));
         let (plan, (now, then)) = match (engine.restoration(scope, at.clone()), moments) {
             (Err(_), _) if self.is_disturbed() => return Ok(()),
             (plan, Some(_)) if sight.as_ref().is_some_and(|sight| sight.before(scope.as_str()).is_some()) => {
