@@ -262,7 +262,12 @@ fn scope_of(prefix: Option<&ScopePrefix>) -> Option<Scope> {
 fn seq_from(store: &Store, what: &'static str, given: &str, of: Option<&Scope>) -> Result<Seq, CliError> {
     let before = match at(what, Some(given), of)? {
         At::Seq(seq) => return Ok(seq.max(Seq::FIRST)),
-        At::Time(time) => store.view(At::Time(Timestamp(time.0.saturating_sub(1))))?.seq(),
+        At::Time(time) => match store.view(At::Time(Timestamp(time.0.saturating_sub(1)))) {
+            Ok(view) => view.seq(),
+            // All commits are later.
+            Err(error) if error.kind() == ErrorKind::BeforeHorizon => Seq::ZERO,
+            Err(error) => return Err(error.into()),
+        },
         At::Latest => store.last().seq,
         at @ At::Checkpoint { .. } => store.view(at)?.seq(),
     };

@@ -1,5 +1,7 @@
 //! What can go wrong, with its place. Inner errors get their place here, once; no arm is a catch-all.
 
+mod time;
+
 use std::{
     fmt, io,
     path::{Path, PathBuf},
@@ -12,6 +14,8 @@ use milepost_types::{
     body::BodyError,
 };
 use thiserror::Error;
+
+use time::{exact_text, time_text};
 
 /// Who holds a store, as its LOCK file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,10 +232,21 @@ pub enum NoFork {
     },
     /// The other one's past is not kept that far back, and no checkpoint keeps the point.
     BeforeHorizon {
+        /// The other one.
+        origin: Scope,
         /// The point asked for.
         point: Seq,
         /// From where on it is kept.
         horizon: Seq,
+    },
+    /// The other one held no key at the point: there would be nothing to begin with.
+    NoKeys {
+        /// The other one.
+        origin: Scope,
+        /// The point asked for.
+        point: Seq,
+        /// The last commit that touched it until now; [`Seq::ZERO`] for none.
+        version: Seq,
     },
     /// It holds keys.
     HasState {
@@ -252,10 +267,17 @@ impl fmt::Display for NoFork {
             NoFork::PointAhead { point, last } => {
                 write!(f, "as another was at {point}: there is no such commit yet, the last one is {last}")
             }
-            NoFork::BeforeHorizon { point, horizon } => write!(
+            NoFork::BeforeHorizon { origin, point, horizon } => write!(
                 f,
-                "as another was at {point}: its past is kept from commit {horizon} on; name a later one, or a checkpoint"
+                "as scope {origin} was at {point}: its past is kept from commit {horizon} on; name a later one, or a \
+                 checkpoint"
             ),
+            NoFork::NoKeys { origin, point, version: Seq::ZERO } => {
+                write!(f, "as scope {origin} was at {point}: nothing was ever written to a scope of this name")
+            }
+            NoFork::NoKeys { origin, point, version } => {
+                write!(f, "as scope {origin} was at {point}: it held no key then; its version is {version} now")
+            }
             NoFork::IsFork { since } => {
                 write!(f, "again: it is a fork since commit {since}; choose another name, or restore it")
             }
@@ -320,23 +342,6 @@ impl fmt::Display for Refusal {
 /// Where a prefix is.
 pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
     if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
-}
-
-/// A time in UTC, to the second.
-fn time_text(at: Timestamp) -> String {
-    let seconds = at.0.div_euclid(1_000_000);
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Days since the first of March of the year 0, in eras of 400 years: a leap day then ends a year.
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let march_month = (5 * day + 2) / 153;
-    let day = day - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -447,6 +452,16 @@ pub enum ReadError {
         name: String,
         /// The newest of those that are there, at most a few.
         others: Vec<String>,
+    },
+    /// A time at which there was nothing yet.
+    #[error("there was nothing yet at {}, the first commit is {first} ({})", exact_text(*.asked), exact_text(*.at))]
+    BeforeFirst {
+        /// The time asked for.
+        asked: Timestamp,
+        /// The first commit.
+        first: Seq,
+        /// Its time.
+        at: Timestamp,
     },
     /// A past that is not kept any more.
     #[error("the past of scope {} is kept from commit {horizon} on ({}), and {asked} is before it; ask for a later moment, or for a checkpoint", .scope.escape_debug(), time_text(*.at))]
@@ -584,6 +599,3 @@ fn way_out(damage: &Corruption) -> &'static str {
         "`milepost verify` lists the damage, `milepost salvage` copies what is whole"
     }
 }
-
-#[cfg(test)]
-mod tests;

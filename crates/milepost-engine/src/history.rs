@@ -209,11 +209,14 @@ impl History {
     pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
         let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
         let last = shared.published();
+        if let Some(asked) = query.since.into_iter().chain(query.until).find(|asked| *asked > last) {
+            return Err(ReadError::Future { asked, last });
+        }
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
             from = from.max(shared.reader.seq_at(Timestamp(time.0.saturating_sub(1)))?.0 + 1);
         }
-        let mut until = query.until.unwrap_or(last).min(last).0;
+        let mut until = query.until.unwrap_or(last).0;
         if let Some(time) = query.until_time {
             until = until.min(shared.reader.seq_at(time)?.0);
         }

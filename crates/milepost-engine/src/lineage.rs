@@ -139,6 +139,23 @@ impl<B: Bodies> Lineage<'_, B> {
         }
     }
 
+    /// Whether `is_wanted` says so of any key that the scope, as of `seq`, or what it reads through to has a version of.
+    pub(crate) fn any_key(
+        &self,
+        scope: &str,
+        seq: Seq,
+        is_wanted: &mut dyn FnMut(&str) -> Result<bool, B::Error>,
+    ) -> Result<bool, B::Error> {
+        let (mut scope, mut seq) = (Cow::Borrowed(scope), seq);
+        loop {
+            if self.tiers.any_key(&scope, seq, is_wanted)? {
+                return Ok(true);
+            }
+            let Some(fork) = self.fork(&scope, seq)? else { return Ok(false) };
+            (scope, seq) = (Cow::Owned(fork.origin), fork.point);
+        }
+    }
+
     /// How many forks lie between a scope and what it reads at last.
     pub(crate) fn depth(&self, scope: &str, seq: Seq) -> Result<usize, B::Error> {
         let (mut depth, mut next) = (0, self.fork(scope, seq)?);

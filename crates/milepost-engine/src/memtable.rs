@@ -340,6 +340,13 @@ impl Memtable {
         self.keys.sizes().0
     }
 
+    /// The keys of a scope with a version at or below `last`, in no order.
+    pub(crate) fn keys_as_of(&self, scope: &str, last: Seq) -> impl Iterator<Item = Box<str>> {
+        let newest = self.scope(scope).and_then(|state| self.keys.newest(&state.newest_key));
+        let entries = std::iter::successors(newest, KeyEntry::before);
+        entries.filter(move |entry| entry.as_of(last.0).is_some()).map(|entry| entry.key())
+    }
+
     /// The keys of a scope with a version behind `before` and not above `last`, in no order; `None` if it has more than
     /// `keys_max` keys to be asked.
     pub(crate) fn changed(&self, scope: &str, before: Seq, last: Seq, keys_max: u64) -> Option<Vec<Box<str>>> {

@@ -34,6 +34,8 @@ pub(crate) struct Before {
     pub(crate) horizons: Arc<Horizons>,
     /// The scope whose checkpoint it is.
     pub(crate) pinned: Option<Scope>,
+    /// What is said of a scope that no horizon speaks of, if the time asked for is before the first commit.
+    pub(crate) too_early: Option<ReadError>,
 }
 
 /// A key and its value.
@@ -66,8 +68,12 @@ impl View {
     pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
         if self.seq < self.pin.shared.retention.taken_up() {
-            let pinned = self.before.as_ref().and_then(|before| before.pinned.clone());
-            return Before { horizons: self.pin.shared.retention.horizons(), pinned }.check(scope, self.seq);
+            let horizons = self.pin.shared.retention.horizons();
+            let (pinned, too_early) = match &self.before {
+                Some(before) => (before.pinned.clone(), before.too_early.clone()),
+                None => (None, None),
+            };
+            return Before { horizons, pinned, too_early }.check(scope, self.seq);
         }
         match &self.before {
             None => Ok(()),
@@ -176,7 +182,9 @@ impl View {
 impl Before {
     #[cold]
     fn check(&self, scope: &str, asked: Seq) -> Result<(), ReadError> {
-        let Some(row) = self.horizons.row_of(scope).filter(|row| asked < row.seq) else { return Ok(()) };
+        let Some(row) = self.horizons.row_of(scope).filter(|row| asked < row.seq) else {
+            return self.too_early.clone().map_or(Ok(()), Err);
+        };
         if self.pinned.as_ref().is_some_and(|pinned| pinned.as_str() == scope) {
             return Ok(());
         }

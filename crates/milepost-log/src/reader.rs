@@ -164,6 +164,12 @@ impl LogReader {
         self.shape.load().parts.first().expect("a log has a segment").first_seq()
     }
 
+    /// When the first commit of the log was stamped, there still or not; `None` of a log without commits.
+    #[must_use]
+    pub fn first_at(&self) -> Option<Timestamp> {
+        self.shape.load().parts.first().and_then(Part::first_at)
+    }
+
     /// `Seq` of the last frame appended; durable or not.
     #[must_use]
     pub fn last_seq(&self) -> Seq {

@@ -163,6 +163,10 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
         }
+        (Err(ReadError::BeforeFirst { first, at, .. }), None) => {
+            let right = model.commit(Seq::FIRST).map(|commit| (commit.seq, commit.at));
+            same(&Some((first, at)), &right, || "the first commit, named".into())
+        }
         (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
             let state = model.state(model.last().seq);
             let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
@@ -225,6 +229,12 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
         attempt: query.attempt,
         newest_first: query.newest_first,
     };
+    let last = model.last().seq;
+    if let Some(ahead) = query.since.into_iter().chain(query.until).find(|seq| *seq > last) {
+        let said = engine.history(question).map(drop);
+        let is_named = matches!(said, Err(ReadError::Future { asked, last: of }) if asked == ahead && of == last);
+        return same(&is_named, &true, || format!("{}, told {said:?}", asked()));
+    }
     let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
     let found: Vec<model::Change> = read(found, asked)?.iter().map(plain_change).collect::<Result<_, _>>()?;
     let found = comparable(found, model);
@@ -328,6 +338,11 @@ fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agr
     let old_scope = dice.word(&SCOPES);
     let new_scope = if dice.once_in(2) { old_scope } else { dice.word(&SCOPES) };
     let asked = || format!("diff of {old_scope:?} at {old_at:?} and {new_scope:?} at {new_at:?}");
+    for at in [&old_at, &new_at] {
+        if model.moment(at, wall).is_none() {
+            return moment(engine, model, at, wall, dice);
+        }
+    }
     let (old, new) = (read(engine.view(old_at.clone()), asked)?, read(engine.view(new_at.clone()), asked)?);
     let found = old.diff(old_scope, &new, new_scope).and_then(Iterator::collect::<Result<Vec<_>, ReadError>>);
     let (Some(old_moment), Some(new_moment)) = (model.moment(&old_at, wall), model.moment(&new_at, wall)) else {

@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt};
 
 /// What a bounded run must have met at least once; a name that is never met means a fault that is no longer made.
-pub const EXPECTED: [&str; 76] = [
+pub const EXPECTED: [&str; 77] = [
     "backup/failed",
     "backup/made",
     "backup/restored",
@@ -46,6 +46,7 @@ pub const EXPECTED: [&str; 76] = [
     "error/refused: fork ahead",
     "error/refused: fork of a fork",
     "error/refused: fork of itself",
+    "error/refused: fork of nothing",
     "error/refused: fork onto state",
     "error/refused: idempotency conflict",
     "error/refused: precondition",

@@ -148,6 +148,7 @@ impl Model {
                 let now = self.commit(seq).map_or(Timestamp::MIN, |commit| commit.at);
                 Some(Moment { seq, now })
             }
+            At::Time(time) if self.kept.first().is_some_and(|first| time < first.commit.at) => None,
             At::Time(time) => {
                 let seq = self.kept.iter().rev().find(|kept| kept.commit.at <= time);
                 Some(Moment { seq: seq.map_or(Seq::ZERO, |kept| kept.commit.seq), now: time })

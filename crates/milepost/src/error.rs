@@ -60,7 +60,8 @@ pub enum ErrorKind {
     NotYet,
     /// What was asked for was removed, by a policy or an erasure: read a later moment.
     Removed,
-    /// A read of a past that is not kept any more: ask for a later moment, or for a checkpoint.
+    /// A read of a past that is not kept any more, or of a time before the first commit: ask for a later moment, or for a
+    /// checkpoint.
     BeforeHorizon,
     /// What was to be erased is held: release the hold first, if that may be.
     Held,
@@ -254,7 +255,7 @@ fn refusal_kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
         Refusal::Held { .. } => ErrorKind::Held,
         Refusal::Fork { why, .. } => match why {
-            NoFork::Itself | NoFork::TooDeep { .. } => ErrorKind::Invalid,
+            NoFork::Itself | NoFork::TooDeep { .. } | NoFork::NoKeys { .. } => ErrorKind::Invalid,
             NoFork::PointAhead { .. } => ErrorKind::NotYet,
             NoFork::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
             NoFork::IsFork { .. } | NoFork::HasState { .. } => ErrorKind::Conflict,
@@ -273,7 +274,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::Removed { .. } => ErrorKind::Removed,
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
-        ReadError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
+        ReadError::BeforeHorizon { .. } | ReadError::BeforeFirst { .. } => ErrorKind::BeforeHorizon,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
     }

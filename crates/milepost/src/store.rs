@@ -222,7 +222,7 @@ impl Store {
     }
 
     /// Lets `scope` begin as `origin` was at a moment, durably on return. Nothing is copied: until a key is changed in
-    /// one of them, both have it from the same commit.
+    /// one of them, both have it from the same commit. An origin that held no key then is refused.
     ///
     /// ```
     /// use milepost::{At, ErrorKind, Scope, Store};

@@ -33,6 +33,7 @@ pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<Exi
     let Some(value) = view.get(&scope, key.as_str())? else {
         let moment = match (&args.at, view.seq()) {
             (None, _) => String::new(),
+            (Some(_), Seq::ZERO) if store.last().seq == Seq::ZERO => ", and the store has no commit yet".to_owned(),
             (Some(_), Seq::ZERO) => " at that moment, which is before the first commit".to_owned(),
             (Some(_), seq) => format!(" as of seq {seq}"),
         };

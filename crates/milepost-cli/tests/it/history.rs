@@ -222,6 +222,7 @@ fn forks_and_why_not() {
         "fork o g --at 99 --writer w",
         "fork o '$/g' --writer w",
         "fork o g --at checkpoint:none --writer w",
+        "fork typo g --writer w",
         "clear f --writer w",
         "log f",
         "replay f",
@@ -276,6 +277,9 @@ fn forks_and_why_not() {
         $ milepost fork o g --at checkpoint:none --writer w
         ! milepost: scope o has no checkpoint none; it has none; make one, or name a seq or a time
         exit 1
+        $ milepost fork typo g --writer w
+        ! milepost: scope g can't be forked as scope typo was at 4: nothing was ever written to a scope of this name
+        exit 2
         $ milepost clear f --writer w
         5
         $ milepost log f
@@ -289,5 +293,66 @@ fn forks_and_why_not() {
         $ milepost export f
         {"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w","events":[{"event":"fork","scope":"f","origin":"o","point":1}]}
         {"seq":5,"at":"9999-99-99T99:99:99.999999Z","writer":"w","events":[{"event":"clear","scope":"f"}]}
+    "#]].assert_eq(&transcript);
+}
+
+/// `restore --at` a time before the first commit deleted every key, and a history of commits to come was empty.
+#[test]
+fn moments_at_which_nothing_was_or_is_yet() {
+    let world = World::new();
+    let transcript = world.transcript(&[
+        "set a k 1 --writer w",
+        "set a k 2 --writer w",
+        "get a k --at 2020-01-01",
+        "scan a --at 2020-01-01",
+        "restore a --at 2020-01-01 --writer w",
+        "fork a f --at 2020-01-01 --writer w",
+        "diff a --from 2020-01-01",
+        "restore a --at 0 --dry-run",
+        "log a --since 2020-01-01 -o jsonl",
+        "log a --since 3",
+        "log a --until 9",
+        "replay a --from 2020-01-01",
+        "get a k",
+    ]);
+    expect![[r#"
+        $ milepost set a k 1 --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set a k 2 --writer w
+        2
+        $ milepost get a k --at 2020-01-01
+        ! milepost: there was nothing yet at 9999-99-99T99:99:99.999999Z, the first commit is 1 (9999-99-99T99:99:99.999999Z)
+        exit 1
+        $ milepost scan a --at 2020-01-01
+        ! milepost: there was nothing yet at 9999-99-99T99:99:99.999999Z, the first commit is 1 (9999-99-99T99:99:99.999999Z)
+        exit 1
+        $ milepost restore a --at 2020-01-01 --writer w
+        ! milepost: there was nothing yet at 9999-99-99T99:99:99.999999Z, the first commit is 1 (9999-99-99T99:99:99.999999Z)
+        exit 1
+        $ milepost fork a f --at 2020-01-01 --writer w
+        ! milepost: there was nothing yet at 9999-99-99T99:99:99.999999Z, the first commit is 1 (9999-99-99T99:99:99.999999Z)
+        exit 1
+        $ milepost diff a --from 2020-01-01
+        ! milepost: there was nothing yet at 9999-99-99T99:99:99.999999Z, the first commit is 1 (9999-99-99T99:99:99.999999Z)
+        exit 1
+        $ milepost restore a --at 0 --dry-run
+        DIFFERENCE  KEY  CHANGE
+        removed     k    2 → ∅
+        $ milepost log a --since 2020-01-01 -o jsonl
+        {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"set","scope":"a","key":"k","old":"1","new":"2"}
+        {"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"set","scope":"a","key":"k","new":"1"}
+        $ milepost log a --since 3
+        ! milepost: there is no commit 3 yet, the last one is 2
+        exit 1
+        $ milepost log a --until 9
+        ! milepost: there is no commit 9 yet, the last one is 2
+        exit 1
+        $ milepost replay a --from 2020-01-01
+        SEQ  TIME                              WRITER  EVENT  SCOPE  KEY  VALUE
+        1    9999-99-99 99:99:99.999999+00:00  w       set    a      k    1
+        2    9999-99-99 99:99:99.999999+00:00  w       set    a      k    2
+        $ milepost get a k
+        2⏎
     "#]].assert_eq(&transcript);
 }

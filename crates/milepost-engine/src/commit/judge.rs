@@ -309,7 +309,10 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         } else if let Some(why) = no_path {
             why
         } else if let Some(horizon) = self.is_before_horizon(origin, point)? {
-            NoFork::BeforeHorizon { point, horizon }
+            NoFork::BeforeHorizon { origin: Scope::from_stored(origin)?, point, horizon }
+        } else if !lineage.any_key(origin, point, &mut |key| Ok(self.live_as_of(origin, key, point)?.is_some()))? {
+            let version = lineage.scope_version(origin, Seq::MAX)?;
+            NoFork::NoKeys { origin: Scope::from_stored(origin)?, point, version }
         } else {
             return Ok(());
         };

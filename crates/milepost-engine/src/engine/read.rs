@@ -42,12 +42,15 @@ impl Engine {
             return Ok(self.latest());
         }
         let last = shared.published();
-        let mut pinned = None;
+        let (mut pinned, mut too_early) = (None, None);
         let (seq, at) = match at {
             At::Latest => (last, Some(shared.now())),
             At::Seq(asked) if asked > last => return Err(ReadError::Future { asked, last }),
             At::Seq(seq) => (seq, None),
-            At::Time(time) => (shared.reader.seq_at(time)?.min(last), Some(time)),
+            At::Time(time) => {
+                too_early = shared.too_early(time, last);
+                (shared.reader.seq_at(time)?.min(last), Some(time))
+            }
             At::Checkpoint { scope, name } => {
                 let seq = shared.checkpoint(&scope, &name, last)?;
                 pinned = Some(scope);
@@ -58,7 +61,11 @@ impl Engine {
         let pin = Pin::new(self.hold(), Needs::Point(seq));
         let horizons = shared.retention.horizons();
         let is_before = seq < horizons.last() || pinned.is_some();
-        let before = is_before.then(|| Arc::new(Before { horizons, pinned }));
+        // Of a scope whose past is not kept, that is said instead.
+        if let Some(error) = too_early.clone().filter(|_| !is_before) {
+            return Err(error);
+        }
+        let before = is_before.then(|| Arc::new(Before { horizons, pinned, too_early }));
         Ok(View { pin, seq, at, before })
     }
 
@@ -147,6 +154,12 @@ impl Bodies for Shared {
 }
 
 impl Shared {
+    /// What is to be said of a time before the first commit. Where there is none yet, there is nothing at any time.
+    fn too_early(&self, time: Timestamp, last: Seq) -> Option<ReadError> {
+        let at = self.reader.first_at().filter(|first| last > Seq::ZERO && time < *first)?;
+        Some(ReadError::BeforeFirst { asked: time, first: self.reader.first_seq(), at })
+    }
+
     /// The time that a read of the newest state takes place at: never before the last commit, so that a clock that runs
     /// backwards brings nothing back that had expired.
     pub(crate) fn now(&self) -> Timestamp {

@@ -22,6 +22,11 @@ impl KeyOrders {
         let order = |memtable: &Memtable| memtable.scope(scope).map(|state| memtable.sorted(state)).unwrap_or_default();
         KeyOrders { orders: tiers.memtables().map(order).collect() }
     }
+
+    /// None in memory: a walk then meets the keys in runs alone.
+    pub(super) fn of_runs() -> KeyOrders {
+        KeyOrders { orders: Vec::new() }
+    }
 }
 
 /// Keys of a scope in order.

@@ -329,6 +329,29 @@ impl Tiers {
         KeyCursor::new(self, scope, orders, from)
     }
 
+    /// Whether `is_wanted` says so of any key that a scope has a version of, as of `seq` or, in runs, at all. They come
+    /// in no order: none has to be made of those in memory.
+    pub(crate) fn any_key<E: From<Corruption>>(
+        &self,
+        scope: &str,
+        seq: Seq,
+        is_wanted: &mut dyn FnMut(&str) -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        let in_runs = KeyOrders::of_runs();
+        let mut keys = self.keys(scope, &in_runs, "")?;
+        while let Some(key) = keys.read_next()? {
+            if is_wanted(key)? {
+                return Ok(true);
+            }
+        }
+        for key in self.memtables().flat_map(|memtable| memtable.keys_as_of(scope, seq)) {
+            if is_wanted(&key)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The scopes at and below a prefix, in order. Only a prefix that names the reserved root sees what is in it.
     pub(crate) fn scopes(&self, prefix: &ScopePrefix) -> Result<ScopeCursor<'_>, Corruption> {
         ScopeCursor::new(self, prefix)

@@ -68,7 +68,7 @@ impl Rig {
 fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     let parts = Parts {
         disk: Arc::new(disk.clone()),
-        clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
     };
     let settings = Settings {
@@ -370,6 +370,8 @@ fn nobody_forks_from_what_is_gone() {
         ),
         other => panic!("{other:?}"),
     }
+    let text = fork("e", early).unwrap_err().to_string();
+    assert!(text.contains("as scope a was at 1: its past is kept from commit 4 on"), "{text}");
     fork("e", named).unwrap();
     assert_eq!(rig.store.get("e", "k0").unwrap().unwrap().to_vec(), b"1");
     // The fork keeps what it reads through to, the checkpoint let go or not.
@@ -494,7 +496,7 @@ fn a_reader_beside_it_is_told_the_truth() {
         let mut rig = Rig::new(6);
         let parts = || Parts {
             disk: Arc::new(rig.disk.clone()),
-            clock: Arc::clone(&rig.clock) as Arc<dyn milepost_io::Clock>,
+            clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
             entropy: Arc::new(SimEntropy::new(7)),
         };
         rig.retain("a", Policy::default().keep_last(1));

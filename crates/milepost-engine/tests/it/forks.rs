@@ -152,8 +152,9 @@ fn forks_of_forks_are_read_through_to_the_end_and_not_deeper_than_allowed() {
     let deepest = format!("f{FORK_DEPTH_MAX}");
     assert_eq!(seen(&store, &deepest, At::Latest), format!("a=0 b=0 c={FORK_DEPTH_MAX}"));
     assert_eq!(try_fork(&store, "x", &deepest, last), Err(NoFork::TooDeep { origin: scope(&deepest) }));
-    assert_eq!(fork(&store, "x", &deepest, 1), Seq(store.last().seq.0), "before it was a fork it is no line");
-    assert_eq!(seen(&store, "x", At::Latest), "");
+    let version = store.view(At::Latest).unwrap().scope_version(&deepest).unwrap();
+    let nothing = NoFork::NoKeys { origin: scope(&deepest), point: Seq(1), version };
+    assert_eq!(try_fork(&store, "x", &deepest, 1), Err(nothing), "before it was a fork it is no line");
 }
 
 #[test]
@@ -189,6 +190,27 @@ fn every_refusal_says_why_and_appends_nothing() {
             NoFork::HasState { version: Seq(2) },
             "scope full can't be forked since it holds keys, its version is 2; clear it first, or choose another name",
         ),
+        (
+            "trial",
+            "typo",
+            5,
+            NoFork::NoKeys { origin: scope("typo"), point: Seq(5), version: Seq::ZERO },
+            "scope trial can't be forked as scope typo was at 5: nothing was ever written to a scope of this name",
+        ),
+        (
+            "trial",
+            "emptied",
+            5,
+            NoFork::NoKeys { origin: scope("emptied"), point: Seq(5), version: Seq(5) },
+            "scope trial can't be forked as scope emptied was at 5: it held no key then; its version is 5 now",
+        ),
+        (
+            "trial",
+            "full",
+            1,
+            NoFork::NoKeys { origin: scope("full"), point: Seq(1), version: Seq(2) },
+            "scope trial can't be forked as scope full was at 1: it held no key then; its version is 2 now",
+        ),
     ] {
         let refused = try_fork(&store, of, origin, point).unwrap_err();
         assert_eq!(refused, why);
@@ -201,6 +223,31 @@ fn every_refusal_says_why_and_appends_nothing() {
     let mut request = store.request();
     assert!(request.add_fork(&reserved, &scope("o"), Seq(1)).is_err());
     assert!(request.add_fork(&scope("n"), &reserved, Seq(1)).is_err());
+}
+
+/// What is looked at are the keys as they were: in memory or in runs, of the scope or of what it was forked from.
+#[test]
+fn a_scope_that_held_keys_is_forked_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    write(&store, "o", &["a=1"]);
+    write(&store, "o", &["-a"]);
+    write(&store, "o", &["b=1"]);
+    fork(&store, "f", "o", 1);
+    for (of, origin, point, sees) in [("g", "o", 1, "a=1"), ("h", "f", 4, "a=1"), ("i", "o", 3, "b=1")] {
+        fork(&store, of, origin, point);
+        assert_eq!(seen(&store, of, At::Latest), sees);
+    }
+    let nothing = |origin: &str, point, version| {
+        Err(NoFork::NoKeys { origin: scope(origin), point: Seq(point), version: Seq(version) })
+    };
+    assert_eq!(try_fork(&store, "n", "o", 2), nothing("o", 2, 3));
+    write(&store, "f", &["!"]);
+    assert_eq!(try_fork(&store, "n", "f", store.last().seq.0), nothing("f", 8, 8));
+    // Nor does what has expired count.
+    let gone = Some(Timestamp(store.last().at.0 + 1));
+    let set = store.commit(store.request().set_with(&scope("e"), "a", b"1", None, gone).unwrap()).unwrap();
+    assert_eq!(try_fork(&store, "n", "e", set.seq.0), nothing("e", set.seq.0, set.seq.0));
 }
 
 /// What had expired before the fork once hid the origin's value.

@@ -59,6 +59,8 @@ pub enum NoFork {
     TooDeep,
     /// The point, and from where on the past of what it would begin as can be read.
     BeforeHorizon(Seq, Seq),
+    /// The other one held no key; its version.
+    NoKeys(Seq),
 }
 
 impl Model {
@@ -213,7 +215,11 @@ fn no_fork(
     }
     let horizon = model.horizons().of(origin.as_str());
     let is_named = before.checkpoints().iter().any(|((of, _), seq)| *of == origin.as_str() && *seq == point);
-    (point < horizon && !is_named).then_some(NoFork::BeforeHorizon(point, horizon))
+    if point < horizon && !is_named {
+        return Some(NoFork::BeforeHorizon(point, horizon));
+    }
+    let held = !model.state(point).scan(origin.as_str(), "", next.at).is_empty();
+    (!held).then(|| NoFork::NoKeys(before.scope_version(origin.as_str())))
 }
 
 /// How many forks lie between a scope and what it began as at last.

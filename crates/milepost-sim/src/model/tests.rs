@@ -69,7 +69,6 @@ fn each_moment_keeps_its_own_answer() {
         (At::Seq(Seq(2)), Some("2"), Some("x")),
         (At::Seq(Seq(3)), None, Some("x")),
         (At::Seq(Seq(4)), None, None),
-        (At::Time(Timestamp(9)), None, None),
         (At::Time(Timestamp(19)), Some("1"), None),
         (At::Time(Timestamp(20)), Some("2"), Some("x")),
         (At::Latest, None, None),
@@ -82,6 +81,7 @@ fn each_moment_keeps_its_own_answer() {
         );
     }
     assert_eq!(model.moment(&At::Seq(Seq(5)), Timestamp(0)), None);
+    assert_eq!(model.moment(&At::Time(Timestamp(9)), Timestamp(0)), None, "before the first commit");
 }
 
 #[test]
@@ -246,6 +246,7 @@ fn a_fork_copies_what_was_there_and_a_checkpoint_names_a_commit() {
         ask(vec![fork("a", "f", 1)]),
         ask(vec![fork("g", "a", 4)]),
         ask(vec![fork("g", "g", 1)]),
+        ask(vec![fork("g", "typo", 1)]),
         ask(vec![Event::Release { scope: scope("a"), name: name() }]),
         ask(vec![Event::Release { scope: scope("a"), name: name() }]),
     ]);
@@ -257,7 +258,8 @@ fn a_fork_copies_what_was_there_and_a_checkpoint_names_a_commit() {
     assert_eq!(outcomes[4], refused("a", NoFork::HasState(Seq(2))));
     assert_eq!(outcomes[5], refused("g", NoFork::PointAhead(Seq(4), Seq(3))));
     assert_eq!(outcomes[6], refused("g", NoFork::Itself));
-    assert!(matches!(outcomes[8], Outcome::Nothing(receipt) if receipt.seq == Seq(4)));
+    assert_eq!(outcomes[7], refused("g", NoFork::NoKeys(Seq::ZERO)));
+    assert!(matches!(outcomes[9], Outcome::Nothing(receipt) if receipt.seq == Seq(4)));
     assert_eq!(model.state(Seq(3)).checkpoint("a", "c"), Some(Seq(2)));
     assert_eq!(model.state(Seq(4)).checkpoint("a", "c"), None);
     let told: Vec<_> = model.history(&Query::default()).into_iter().map(|c| (c.seq.0, c.kind)).skip(3).collect();

@@ -88,7 +88,9 @@ impl World {
                 .map(drop);
             }
             (Ok(plan), Some(moments)) => (plan, moments),
-            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. }), None) => return Ok(()),
+            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. } | ReadError::BeforeFirst { .. }), None) => {
+                return Ok(());
+            }
             (plan, moments) => {
                 return disagree(format!("restoring {scope} to {at:?}\n  engine: {plan:?}\n  model:  {moments:?}"));
             }
@@ -117,7 +119,7 @@ impl World {
                     return disagree(format!("{}\n  engine: {refusal}\n  model:  {outcome:.400?}", asked()));
                 };
                 let found = plain_refusal(&refusal);
-                if is_same_but_version(&self.model, &found, refused) {
+                if is_same_but_version(&self.model, ask, &found, refused) {
                     return Ok(());
                 }
                 same(&found, refused, asked)
@@ -230,14 +232,22 @@ fn rare_name(event: &Event) -> Option<&'static str> {
     }
 }
 
-/// Whether a fork is refused since there is state, and of the last touch of that nothing may be left.
-fn is_same_but_version(model: &model::Model, found: &Refused, right: &Refused) -> bool {
-    match (found, right) {
-        (Refused::Fork(of, model::NoFork::HasState(found)), Refused::Fork(scope, model::NoFork::HasState(right))) => {
-            of == scope && found <= right && model.versions_of(scope.as_str(), model.last().seq).contains(found)
-        }
+/// Whether two refusals of a fork differ only in a version, of whose touch nothing may be left.
+fn is_same_but_version(model: &model::Model, ask: &Ask, found: &Refused, right: &Refused) -> bool {
+    let (Refused::Fork(of, found), Refused::Fork(scope, right)) = (found, right) else { return false };
+    let told = |scope: &Scope, found: &Seq| model.versions_of(scope.as_str(), model.last().seq).contains(found);
+    let is_origin = |event: &Event, found: &Seq| match event {
+        Event::Fork { scope, origin, .. } => scope == of && told(origin, found),
         _ => false,
-    }
+    };
+    of == scope
+        && match (found, right) {
+            (model::NoFork::HasState(found), model::NoFork::HasState(_)) => told(scope, found),
+            (model::NoFork::NoKeys(found), model::NoFork::NoKeys(_)) => {
+                ask.events.iter().any(|event| is_origin(event, found))
+            }
+            _ => false,
+        }
 }
 
 fn refusal_name(refusal: &Refusal) -> &'static str {
@@ -252,6 +262,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
             NoFork::IsFork { .. } => "error/refused: fork of a fork",
             NoFork::HasState { .. } => "error/refused: fork onto state",
             NoFork::TooDeep { .. } => "error/refused: fork too deep",
+            NoFork::NoKeys { .. } => "error/refused: fork of nothing",
             NoFork::BeforeHorizon { .. } => "error/refused: fork from before the horizon",
         },
         Refusal::ClockJump { .. } => "error/refused: clock jump",
@@ -277,7 +288,8 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
                 NoFork::IsFork { since } => model::NoFork::IsFork(*since),
                 NoFork::HasState { version } => model::NoFork::HasState(*version),
                 NoFork::TooDeep { .. } => model::NoFork::TooDeep,
-                NoFork::BeforeHorizon { point, horizon } => model::NoFork::BeforeHorizon(*point, *horizon),
+                NoFork::BeforeHorizon { point, horizon, .. } => model::NoFork::BeforeHorizon(*point, *horizon),
+                NoFork::NoKeys { version, .. } => model::NoFork::NoKeys(*version),
             };
             Refused::Fork(scope.clone(), why)
         }

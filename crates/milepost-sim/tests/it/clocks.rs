@@ -1,4 +1,4 @@
-use milepost_engine::{CommitError, Engine, Refusal};
+use milepost_engine::{CommitError, Engine, ReadError, Refusal};
 use milepost_sim::{
     machine::Machine,
     model::{Ask, Model, Outcome, Refused},
@@ -181,6 +181,13 @@ fn expiries_at_the_ends_of_time() {
         assert_eq!(read(&engine, At::Seq(Seq(1))).is_some(), lives, "expires at {end:?}");
         assert_eq!(read(&engine, At::Time(Timestamp(NOW))).is_some(), lives, "expires at {end:?}");
         assert_eq!(read(&engine, At::Time(Timestamp::MAX)).is_some(), end.is_none(), "expires at {end:?}");
-        assert_eq!(read(&engine, At::Time(Timestamp::MIN)), None, "before the first commit");
+        // Before the first commit there is no moment, in a store with one.
+        let before = engine.view(At::Time(Timestamp(NOW - 1))).map(|view| view.seq());
+        let named = Err((Timestamp(NOW - 1), Seq(1), Timestamp(NOW)));
+        let before = before.map_err(|error| match error {
+            ReadError::BeforeFirst { asked, first, at } => (asked, first, at),
+            error => panic!("{error}"),
+        });
+        assert_eq!(before, named);
     }
 }

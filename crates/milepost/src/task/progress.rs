@@ -29,7 +29,7 @@ use self::{
     queue::Say,
     shared::{Origin, Shared},
 };
-use crate::{Result, Store};
+use crate::{ErrorKind, Result, Store};
 
 pub use counts::Summary;
 pub use item::Item;
@@ -266,9 +266,18 @@ impl Progress {
         let now = view.at()?;
         let last = Receipt { seq, at: shared.store.view(seq)?.at()? };
         let from = Timestamp(now.0.saturating_sub(LATELY_US).max(counts.began));
-        let before = shared.counts(&shared.store.view(At::Time(from))?)?.0.map_or(0, |counts: Counts| counts.done);
-        let before = if from.0 == counts.began { 0 } else { before };
-        Ok(summary(&counts, last, now, (before, from)))
+        let began = (0, Timestamp(counts.began));
+        if from.0 == counts.began {
+            return Ok(summary(&counts, last, now, began));
+        }
+        let then = shared.store.view(At::Time(from)).and_then(|view| shared.counts(&view));
+        let before = match then {
+            Ok((then, _)) => (then.map_or(0, |counts: Counts| counts.done), from),
+            // What there was lately is not kept: the pace is that since it began.
+            Err(error) if error.kind() == ErrorKind::BeforeHorizon => began,
+            Err(error) => return Err(error),
+        };
+        Ok(summary(&counts, last, now, before))
     }
 
     /// What is known of an item.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use milepost::{At, Event, Seq, SetOptions, Store, Timestamp};
+use milepost::{At, ErrorKind, Event, Policy, ScopePrefix, Seq, SetOptions, Store, Timestamp};
 
 use super::{Dice, Place, get, random_commit, scope, state};
 
@@ -28,7 +28,7 @@ impl Model {
     fn check(&self, store: &Store, seq: Seq) {
         let view = store.view(seq).unwrap();
         let mut found = BTreeMap::new();
-        for scope in view.scopes(&milepost::ScopePrefix::root()).unwrap() {
+        for scope in view.scopes(&ScopePrefix::root()).unwrap() {
             let mut before = None;
             for entry in view.scan(&scope, "") {
                 let entry = entry.unwrap();
@@ -100,7 +100,6 @@ fn expiry_goes_by_the_moment_that_is_read() {
         (At::Time(Timestamp(until.0 - 1)), true),
         (At::Time(until), false),
         (At::Time(Timestamp::MAX), false),
-        (At::Time(Timestamp::MIN), false),
         (At::Latest, true),
     ] {
         assert_eq!(sees(at.clone()), expected, "{at:?}");
@@ -110,4 +109,57 @@ fn expiry_goes_by_the_moment_that_is_read() {
     assert_eq!(get(&store, &scope, "k"), None);
     let claimed = store.commit().require_absent(&scope, "k").set(&scope, "k", b"3").durable();
     assert!(claimed.is_ok(), "an expired value is as good as none: {claimed:?}");
+}
+
+/// A time before the first commit was silently the state without any: a restore to it deleted every key, and a fork from
+/// it began with none.
+#[test]
+fn a_time_before_the_first_commit_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    let (scope, fork) = (scope("a"), scope("f"));
+    // Nothing is there yet, at any time.
+    assert_eq!(store.view(Timestamp::MIN).unwrap().seq(), Seq::ZERO);
+    let first = store.set(&scope, "k", b"1").unwrap();
+    store.set(&scope, "k", b"2").unwrap();
+    let before = At::Time(Timestamp(first.at.0 - 1));
+    let says = |error: milepost::Error| {
+        assert_eq!(error.kind(), ErrorKind::BeforeHorizon);
+        assert!(error.to_string().contains("the first commit is 1 ("), "{error}");
+    };
+    says(store.view(before.clone()).unwrap_err());
+    says(store.restore(&scope, before.clone()).unwrap_err());
+    says(store.fork(&scope, before.clone(), &fork).unwrap_err());
+    says(store.diff(&scope, before.clone(), At::Latest).unwrap_err());
+    assert_eq!(store.last().seq, Seq(2));
+    assert_eq!(store.view(first.at).unwrap().seq(), first.seq);
+    // Whoever asks for nothing gets it.
+    assert_eq!(store.restore(&scope, Seq::ZERO).unwrap().differences().len(), 1);
+    // Where the past is not kept, that is what is said.
+    store.retention().set(&ScopePrefix::from(&scope), Policy::default().keep_last(1)).unwrap();
+    store.set(&fork, "k", b"1").unwrap();
+    store.compact().unwrap();
+    let early = store.view(before.clone()).unwrap();
+    let error = early.get(&scope, "k").unwrap_err();
+    assert!(error.to_string().contains("is kept from commit 4 on"), "{error}");
+    says(early.get(&fork, "k").unwrap_err());
+    says(early.scan(&fork, "").next().unwrap().unwrap_err());
+    says(store.restore(&fork, before).unwrap_err());
+}
+
+/// A history from or through a commit that is not there yet was told as if it were whole.
+#[test]
+fn a_history_of_commits_to_come_is_refused() {
+    let place = Place::new();
+    let store = place.open();
+    store.set(&scope("a"), "k", b"1").unwrap();
+    let histories = [store.history(&scope("a")).since(Seq(2)), store.history(&scope("a")).until(Seq(2))];
+    for history in histories {
+        let error = history.iter().next().unwrap().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string()),
+            (ErrorKind::NotYet, "there is no commit 2 yet, the last one is 1".into())
+        );
+    }
+    assert_eq!(store.history(&scope("a")).since(Seq(1)).until(Seq(1)).iter().count(), 1);
 }

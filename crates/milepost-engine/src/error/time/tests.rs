@@ -12,5 +12,6 @@ fn times_are_told_as_dates() {
     ] {
         assert_eq!(time_text(Timestamp(seconds * 1_000_000)), text);
     }
+    assert_eq!(exact_text(Timestamp(-1)), "1969-12-31T23:59:59.999999Z");
     assert!(!time_text(Timestamp::MIN).is_empty() && !time_text(Timestamp::MAX).is_empty());
 }
