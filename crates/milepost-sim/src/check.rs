@@ -163,18 +163,43 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
         }
-        (Err(ReadError::BeforeFirst { first, at, .. }), None) => {
-            let right = model.commit(Seq::FIRST).map(|commit| (commit.seq, commit.at));
-            same(&Some((first, at)), &right, || "the first commit, named".into())
+        (Err(ReadError::BeforeFirst { first, at: stamp, .. }), right) => {
+            // All commits before it may be gone.
+            let is_first = first > Seq::ZERO && model.is_gone(Seq::FIRST, first.prev());
+            let is_right = right.is_none_or(|moment| moment.seq < first) && is_first;
+            let named = model.commit(first).map(|commit| commit.at);
+            same(&(is_right, Some(stamp)), &(true, named), || format!("the first commit, named for {at:?}"))
+        }
+        (Ok(opened), None) if matches!(at, At::Time(_)) && opened.seq() < model.horizons().last() => {
+            before_first(&opened, model)
         }
         (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
             let state = model.state(model.last().seq);
             let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
             same(&others.iter().all(there), &true, || format!("the checkpoints named in place of {at:?}: {others:?}"))
         }
-        (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
+        (Ok(opened), None) => disagree(format!(
+            "view of {at:?}: engine: at {}, {:?}; model: not there, the first commit is {:?}",
+            opened.seq(),
+            opened.at(),
+            model.commit(Seq::FIRST).map(|commit| commit.at)
+        )),
         (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
     }
+}
+
+/// Of a time before the first commit it is told that there was nothing, or that a scope's past is not kept.
+fn before_first(view: &View, model: &Model) -> Agreed {
+    for scope in SCOPES {
+        let told = view.get(scope, "k");
+        let is_kept = model.horizons().of(scope) == Seq::ZERO;
+        match told {
+            Err(ReadError::BeforeFirst { .. }) if is_kept => {}
+            Err(ReadError::BeforeHorizon { .. }) if !is_kept => {}
+            told => return disagree(format!("{scope:?} before the first commit: {told:?}, of {:?}", model.horizons())),
+        }
+    }
+    Ok(())
 }
 
 /// The commits from a position on are the model's, replayed either way.
@@ -339,7 +364,9 @@ fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agr
     let new_scope = if dice.once_in(2) { old_scope } else { dice.word(&SCOPES) };
     let asked = || format!("diff of {old_scope:?} at {old_at:?} and {new_scope:?} at {new_at:?}");
     for at in [&old_at, &new_at] {
-        if model.moment(at, wall).is_none() {
+        let is_first_gone =
+            matches!(at, At::Time(_)) && matches!(engine.view(at.clone()), Err(ReadError::BeforeFirst { .. }));
+        if model.moment(at, wall).is_none() || is_first_gone {
             return moment(engine, model, at, wall, dice);
         }
     }

@@ -62,15 +62,9 @@ impl Known<'_> {
             model.keep(Arc::clone(kept));
         }
         same(&engine.last().seq, &model.last().seq, || "the last commit found".into())?;
-        let is_whole = found.len() == model.len() && !engine.is_read_only();
-        let left = match engine.is_read_only() {
-            true => model.holds_no_less(&found),
-            false => model.find_left(&found, check::horizons(engine), pins),
-        };
+        let left = model.find_left(&found, check::horizons(engine), pins);
         left.map_err(|what| Disagreement(format!("of what was acknowledged, something is lost: {what}")))?;
-        if !is_whole {
-            tell_versions(engine, &mut model)?;
-        }
+        tell_versions(engine, &mut model)?;
         Ok(Adopted { doubtful, model })
     }
 }

@@ -17,8 +17,8 @@ pub fn horizons(engine: &Engine) -> Horizons {
     Horizons(rows.map(|row| Horizon { prefix: row.prefix, seq: row.seq, at: row.at }).collect())
 }
 
-/// What is seen of a moment by a view. In a stretch of commits of which nothing is left a time leads to its end, and
-/// when one of them was made is known no better than when the stretch was.
+/// What is seen of a moment by a view. In a stretch of commits of which nothing is left a time leads to another one
+/// of them, and when one was made is known about.
 #[must_use]
 pub fn sight(model: &Model, at: &At, moment: Moment, view: &View) -> Sight {
     let seq = view.seq();
@@ -26,9 +26,8 @@ pub fn sight(model: &Model, at: &At, moment: Moment, view: &View) -> Sight {
         At::Checkpoint { scope, .. } => Some(scope.as_str().to_owned()),
         At::Latest | At::Seq(_) | At::Time(_) => None,
     };
-    let is_in_removed = matches!(at, At::Time(_))
-        && moment.seq < seq
-        && (moment.seq.0..=seq.0).all(|seq| seq == 0 || model.there(Seq(seq)).is_none());
+    let (first, last) = (seq.min(moment.seq), seq.max(moment.seq));
+    let is_in_removed = matches!(at, At::Time(_)) && model.is_gone(Seq(first.0 + 1), last);
     let mut moment = if is_in_removed { Moment { seq, ..moment } } else { moment };
     if !matches!(at, At::Time(_) | At::Latest)
         && seq > Seq::ZERO

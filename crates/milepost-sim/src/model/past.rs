@@ -116,14 +116,19 @@ impl Model {
         }
     }
 
-    /// Whether a time is one that the stretch of commits has around this one of which nothing is left.
+    /// Whether nothing is left of all commits from one to another.
+    #[must_use]
+    pub fn is_gone(&self, first: Seq, last: Seq) -> bool {
+        (first.0..=last.0).all(|seq| self.there(Seq(seq)).is_none())
+    }
+
+    /// Whether a time may be told of a commit of which nothing is left. Where commits are far apart in time it is told
+    /// as too early.
     #[must_use]
     pub fn may_be_time_of(&self, seq: Seq, at: Timestamp) -> bool {
-        let is_gone = |kept: &&std::sync::Arc<Kept>| self.there(kept.commit.seq).is_none();
-        let (before, behind) = self.kept.split_at((seq.0 as usize).min(self.kept.len()));
-        let first = before.iter().rev().take_while(is_gone).last();
-        let last = behind.iter().take_while(is_gone).last().or(before.last());
-        first.zip(last).is_some_and(|(first, last)| first.commit.at <= at && at <= last.commit.at)
+        let first = self.commit(Seq::FIRST);
+        let last = self.kept.iter().filter(|kept| kept.commit.seq >= seq && self.is_gone(seq, kept.commit.seq)).last();
+        first.zip(last).is_some_and(|(first, last)| first.at <= at && at <= last.commit.at)
     }
 
     /// Whether an event of a commit is there.

@@ -88,9 +88,11 @@ impl World {
                 .map(drop);
             }
             (Ok(plan), Some(moments)) => (plan, moments),
-            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. } | ReadError::BeforeFirst { .. }), None) => {
-                return Ok(());
+            // Said rightly or not is asked elsewhere.
+            (Err(ReadError::BeforeFirst { .. } | ReadError::BeforeHorizon { .. }), _) if matches!(at, At::Time(_)) => {
+                return check::moment(&engine, &self.model, at, self.wall, &mut self.dice);
             }
+            (Err(ReadError::NoCheckpoint { .. } | ReadError::Future { .. }), None) => return Ok(()),
             (plan, moments) => {
                 return disagree(format!("restoring {scope} to {at:?}\n  engine: {plan:?}\n  model:  {moments:?}"));
             }
