@@ -330,6 +330,7 @@ impl World {
         if self.engine().failure().is_some() {
             self.coverage.hit("read/after a failure");
         }
+        self.read_before_horizon()?;
         // A view of a handle that was closed does not hear of what the next one erases.
         let outlived = self.outlived.iter().filter(|_| !self.model.has_erasures());
         for (view, sight) in self.held.iter().chain(outlived) {
@@ -429,7 +430,11 @@ impl World {
         self.outlived.extend(closed);
         let too_many = self.outlived.len().saturating_sub(HELD_VIEWS_MOST);
         self.outlived.drain(..too_many);
-        let first = self.machine.open();
+        let rebuilds = self.taste.compacts == Compacts::Often && self.dice.once_in(3);
+        let first = if rebuilds { self.machine.open_rebuilding() } else { self.machine.open() };
+        if rebuilds {
+            self.coverage.hit("step/index made anew");
+        }
         let engine = match first {
             Ok(engine) => engine,
             Err(_) if self.is_off() => return Ok(()),

@@ -288,6 +288,26 @@ fn what_has_expired_goes_and_the_next_compaction_goes_on() {
     assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
 }
 
+/// The last touch of a scope may be a delete of which nothing is left. What its version is then follows from the log, and
+/// does not depend on whether the index was made anew since.
+#[test]
+fn the_version_of_a_scope_follows_from_the_log() {
+    let mut rig = Rig::new(11);
+    rig.retain("a", Policy::default().keep_for(Duration::ZERO));
+    for n in 0..20 {
+        rig.set("a", "k0", &[n; 400]);
+        rig.store.commit(rig.store.request().delete(&scope("a"), "k0").unwrap()).unwrap();
+        rig.set("d", "k0", &[n; 40]);
+    }
+    for _ in 0..2 {
+        rig.compact();
+        let version = |rig: &Rig| rig.store.view(At::Latest).unwrap().scope_version("a").unwrap();
+        let kept = version(&rig);
+        rig = rig.again(Index::Rebuild);
+        assert_eq!(version(&rig), kept);
+    }
+}
+
 /// FAULTS J6: what was erased is in no file, whatever its segment is worth.
 #[test]
 fn what_was_erased_is_in_no_file() {

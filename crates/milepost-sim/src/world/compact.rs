@@ -5,9 +5,11 @@
 
 use milepost_engine::{CommitError, CompactError, Compacted, OpenError};
 
+use milepost_types::{At, Seq};
+
 use super::World;
 use crate::{
-    check::{Agreed, disagree},
+    check::{self, Agreed, disagree},
     model::Pins,
 };
 
@@ -64,6 +66,22 @@ impl World {
         let adopted = self.known().adopt(&self.engine(), &self.pins())?;
         if adopted.doubtful == 0 {
             self.model = adopted.model;
+        }
+        Ok(())
+    }
+
+    /// A read right before a horizon is refused by its name.
+    pub(super) fn read_before_horizon(&mut self) -> Agreed {
+        let rows = self.model.horizons().0.iter().filter(|row| row.seq > Seq::ZERO);
+        let before: Vec<(&str, Seq)> = rows.map(|row| (row.prefix.as_str(), row.seq.prev())).collect();
+        let Some((place, seq)) = (!before.is_empty()).then(|| *self.dice.pick(&before)) else { return Ok(()) };
+        let scope = if place.is_empty() { "größe\n" } else { place };
+        let asked = || format!("get in {scope:?} at {seq}, before a horizon");
+        let view = check::read(self.engine().view(At::Seq(seq)), asked)?;
+        let moment = self.model.moment(&At::Seq(seq), self.wall).expect("it is there");
+        let sight = check::sight(&self.model, &At::Seq(seq), moment, &view);
+        if check::readable(view.get(scope, "k"), &sight, scope, asked)?.is_none() {
+            self.coverage.hit("read/refused before a horizon");
         }
         Ok(())
     }

@@ -115,3 +115,18 @@ fn sequences_with_recycling_cut_off_anywhere() {
     assert!(check(Before::Busy, 1, 0, 1) > 20);
     assert!(check(Before::Busy, 2, 0, 5) > 20);
 }
+
+/// A compaction is cut off at every operation, and so is what comes before it and after it.
+#[test]
+fn sequences_with_compaction_cut_off_anywhere() {
+    assert!(check(Before::Retained, 1, 0, 1) > 200);
+    assert!(check(Before::Retained, 2, 0, 5) > 500);
+}
+
+/// The power goes off at every operation of a compaction, and again at every operation of the opening after it.
+#[test]
+fn compaction_and_its_recovery_cut_off_anywhere() {
+    let looked = exhaustive::recovery(Before::Retained, &[Kind::Compact], &[Crash::PrefixOfWrites], 1);
+    let looked = looked.unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(looked.states > 100 && looked.disks > 20, "only {looked}");
+}
