@@ -26,6 +26,7 @@ use crate::{
     commit::unreachable_body,
     manifest::{self, Manifest},
     open,
+    retention::Horizons,
 };
 
 /// The file that says that a store is not whole yet, and what is making it.
@@ -150,7 +151,8 @@ impl Ground {
         let disk = Arc::clone(&parts.disk);
         let engine = Engine::of(found, parts, settings);
         let last = engine.last();
-        Ok(Filling { engine, disk, dir, last, under_way: VecDeque::new(), under_way_bytes: 0 })
+        let horizons = Horizons::default();
+        Ok(Filling { engine, disk, dir, last, horizons, under_way: VecDeque::new(), under_way_bytes: 0 })
     }
 }
 
@@ -185,6 +187,9 @@ pub struct Filling {
     dir: PathBuf,
     /// The last commit that was taken.
     last: Receipt,
+    /// From where on the past can be read where the commits come from. In force once all are there: while they come,
+    /// none of these is behind the last one.
+    horizons: Horizons,
     /// In order, with the bytes of each.
     under_way: VecDeque<(Seq, usize, Ticket)>,
     under_way_bytes: usize,
@@ -196,6 +201,11 @@ impl Filling {
         let mut store = [0; 16];
         parts.entropy.fill(&mut store);
         Ground::take(parts, dir, purpose)?.open((StoreId(store), 0), &[], settings, &mut |_, _| {})
+    }
+
+    /// Says from where on the past can be read where the commits come from: of what lies before, some may be missing.
+    pub(crate) fn with_horizons(self, horizons: Horizons) -> Filling {
+        Filling { horizons, ..self }
     }
 
     /// The last commit that was taken. It is durable when the store is finished.
@@ -261,6 +271,12 @@ impl Filling {
     pub fn finish(mut self) -> Result<Receipt, FillError> {
         while self.settle_first()? {}
         let last = self.engine.last();
+        if !self.horizons.rows().is_empty() {
+            let mut rows = manifest::horizon_rows(&self.horizons);
+            // Commits at the end may have been lost.
+            rows.iter_mut().for_each(|row| row.seq = row.seq.min(last.seq.0));
+            self.engine.shared().keeper().change(|manifest| manifest.horizons = rows)?;
+        }
         self.engine.close().map_err(FillError::Close)?;
         let marker = self.dir.join(UNFINISHED);
         self.disk.remove(&marker).map_err(|error| OpenError::io("remove", &marker, error))?;

@@ -18,8 +18,8 @@ use crate::{
     reserve::{For, Reserve},
     retention::{Horizon, Horizons},
 };
-pub(crate) use format::{CleanRow, Manifest, SegmentRow, SegmentState};
-use format::{DroppedRow, FORMAT_VERSION, Fault, HorizonRow, RunRow, SealedRow};
+pub(crate) use format::{CleanRow, HorizonRow, Manifest, SegmentRow, SegmentState};
+use format::{DroppedRow, FORMAT_VERSION, Fault, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.
@@ -154,12 +154,12 @@ pub(crate) fn horizon_rows(horizons: &Horizons) -> Vec<HorizonRow> {
 }
 
 /// The other way. A prefix that is none would be that of a place where nothing is.
-pub(crate) fn known_horizons(manifest: &Manifest) -> Horizons {
+pub(crate) fn known_horizons(rows: &[HorizonRow]) -> Horizons {
     let known = |row: &HorizonRow| {
         let prefix = ScopePrefix::parse(&row.prefix).ok()?;
         Some(Horizon { prefix, seq: Seq(row.seq), at: Timestamp(row.at) })
     };
-    Horizons::new(manifest.horizons.iter().filter_map(known).collect())
+    Horizons::new(rows.iter().filter_map(known).collect())
 }
 
 /// Where the log ended at a clean close, as the manifest keeps it.

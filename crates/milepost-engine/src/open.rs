@@ -107,7 +107,7 @@ pub(crate) fn for_writing_locked(
     // Now every commit that was replayed is durable, so the runs made of them may count.
     let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
     let rows = manifest::rows(&log.writer.segments());
-    let horizons = manifest::known_horizons(&manifest);
+    let horizons = manifest::known_horizons(&manifest.horizons);
     let manifest = Manifest { runs: manifest::run_rows(&runs), ..raised(rows) };
     manifest::write_with(&reserve, &**disk, dir, &manifest, &latch)?;
     index::clean(&**disk, dir, &runs);
@@ -249,7 +249,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
                     follower: Some(follower),
                     dir_lock: readers,
                     torn_bytes: 0,
-                    horizons: manifest::known_horizons(&manifest),
+                    horizons: manifest::known_horizons(&manifest.horizons),
                 });
             }
         }

@@ -105,6 +105,8 @@ pub fn salvage(
     let log = begin(&ground, store, first, epoch)?;
     let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
     let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;
+    let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons));
+    let filling = filling.with_horizons(horizons.unwrap_or_default());
     let promised = known.as_ref().map_or(Seq::ZERO, promised);
     let mut salvage = Salvage {
         filling,

@@ -192,7 +192,11 @@ impl LogReader {
         let shape = self.shape.load();
         let parts = &shape.parts[shape.part_of(from).unwrap_or(0)..];
         let asked = parts.iter().take_while(|part| part.first_seq() <= to);
-        !asked.into_iter().any(|part| part.is_rewritten() || matches!(part, Part::Dropped(_)))
+        asked.into_iter().all(|part| match part {
+            Part::Sealed(sealed) => !part.may_be_thinned() && sealed.kept() == part.frames(),
+            Part::Heap(_) => true,
+            Part::Dropped(_) => false,
+        })
     }
 
     /// When the first commit of the log was stamped, there still or not; `None` of a log without commits.

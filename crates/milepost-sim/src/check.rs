@@ -5,6 +5,8 @@
 //!
 //! Must not know: how the store came into its present state.
 
+mod left;
+
 use std::{fmt, ops::ControlFlow};
 
 use milepost_engine::{Change, ChangeKind, Difference, Engine, Entry, HistoryQuery, ReadError, Subject, Value, View};
@@ -12,9 +14,12 @@ use milepost_types::{At, Commit, Key, Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     dice::Dice,
-    model::{self, Differing, Model, Moment, Query, Version},
+    model::{self, Differing, Model, Query, Sight, Version},
     workload::{KEYS, NAMES, SCOPES},
 };
+
+use left::{comparable, may_refuse};
+pub use left::{horizons, readable, sight};
 
 /// The kinds of change that a query may ask for alone.
 const KINDS: [model::ChangeKind; 11] = [
@@ -76,89 +81,147 @@ fn plain_version(version: &Version<'_>) -> Plain {
 }
 
 /// Everything that a view shows is what the model says of its moment.
-pub fn view(view: &View, model: &Model, moment: Moment) -> Agreed {
+pub fn view(view: &View, model: &Model, sight: &Sight) -> Agreed {
+    let moment = sight.moment;
     let at = read(view.at(), || format!("the time of {moment:?}"))?;
     same(&(view.seq(), at), &(moment.seq, moment.now), || "the moment of a view".into())?;
     let state = model.state(moment.seq);
-    let root = ScopePrefix::root();
-    let scopes = read(view.scopes(&root), || format!("scopes at {moment:?}"))?;
-    let scopes: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-    same(&scopes, &state.scopes(&root, moment.now), || format!("scopes at {moment:?}"))?;
+    scopes(view, (model, sight), &ScopePrefix::root())?;
     for scope in SCOPES {
         let asked = || format!("scan of {scope:?} at {moment:?}");
         let found: Result<Vec<Entry>, ReadError> = view.scan(scope, "").collect();
-        let found = read(found, asked)?;
-        let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
-        let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
-        same(&found, &right, asked)?;
+        if let Some(found) = readable(found, sight, scope, asked)? {
+            let found: Vec<_> = found.iter().map(|entry| (entry.key.as_str(), plain_value(&entry.value))).collect();
+            let right: Vec<_> = state.scan(scope, "", moment.now).iter().map(|(k, v)| (*k, plain_version(v))).collect();
+            same(&found, &right, asked)?;
+        }
         let asked = || format!("version of {scope:?} at {moment:?}");
-        same(&read(view.scope_version(scope), asked)?, &state.scope_version(scope), asked)?;
+        if let Some(found) = readable(view.scope_version(scope), sight, scope, asked)? {
+            let right = model.versions_of(scope, moment.seq);
+            same(&right.contains(&found), &true, || format!("{}, which is {found}, not in {right:?}", asked()))?;
+        }
     }
     Ok(())
 }
 
+/// The scopes within a prefix. Where the past of one of them is not kept, that is said.
+fn scopes(view: &View, (model, sight): (&Model, &Sight), prefix: &ScopePrefix) -> Agreed {
+    let moment = sight.moment;
+    let asked = || format!("scopes within {prefix:?} at {moment:?}");
+    let right = model.state(moment.seq).scopes(prefix, moment.now);
+    match view.scopes(prefix) {
+        Err(error) if may_refuse(&error, sight, |scope| prefix.holds(scope)) => Ok(()),
+        Ok(_) if !sight.is_beside && right.iter().any(|scope| sight.before(scope).is_some()) => {
+            disagree(format!("{}: told, with the past of one of {right:?} not kept", asked()))
+        }
+        found => {
+            let found = read(found, asked)?;
+            let found: Vec<&str> = found.iter().map(|scope| scope.as_str()).collect();
+            same(&found, &right, asked)
+        }
+    }
+}
+
 /// A few questions to a view that a full scan does not ask.
-pub fn view_corners(view: &View, model: &Model, moment: Moment, dice: &mut Dice) -> Agreed {
+pub fn view_corners(view: &View, model: &Model, sight: &Sight, dice: &mut Dice) -> Agreed {
+    let moment = sight.moment;
     let state = model.state(moment.seq);
     for _ in 0..4 {
         let (scope, key) = (dice.word(&SCOPES), dice.word(&KEYS));
         let asked = || format!("get of {key:?} in {scope:?} at {moment:?}");
-        let found = read(view.get(scope, key), asked)?.map(|value| plain_value(&value));
+        let Some(found) = readable(view.get(scope, key), sight, scope, asked)? else { continue };
+        let found = found.map(|value| plain_value(&value));
         same(&found, &state.get(scope, key, moment.now).map(|version| plain_version(&version)), asked)?;
     }
     let (scope, prefix) = (*dice.pick(&SCOPES), *dice.pick(&["k", "key/with/path", "item/0000", "none"]));
     let after = *dice.pick(&[None, Some("k"), Some("k1x"), Some("item/000007")]);
     let asked = || format!("scan of {scope:?} for {prefix:?} after {after:?} at {moment:?}");
     let found: Result<Vec<Entry>, ReadError> = view.scan_from(scope, prefix, after).collect();
-    let found: Vec<String> = read(found, asked)?.iter().map(|entry| entry.key.as_str().to_owned()).collect();
-    let right = state.scan(scope, prefix, moment.now);
-    let right: Vec<String> = right
-        .iter()
-        .map(|(key, _)| (*key).to_owned())
-        .filter(|key| after.is_none_or(|after| key.as_str() > after))
-        .collect();
-    same(&found, &right, asked)?;
+    if let Some(found) = readable(found, sight, scope, asked)? {
+        let found: Vec<String> = found.iter().map(|entry| entry.key.as_str().to_owned()).collect();
+        let right = state.scan(scope, prefix, moment.now);
+        let right: Vec<String> = right
+            .iter()
+            .map(|(key, _)| (*key).to_owned())
+            .filter(|key| after.is_none_or(|after| key.as_str() > after))
+            .collect();
+        same(&found, &right, asked)?;
+    }
     let prefix = ScopePrefix::parse(dice.word(&["a", "a/b", "task", "none", "gr"])).expect("a prefix");
-    let found = read(view.scopes(&prefix), || format!("scopes within {prefix:?} at {moment:?}"))?;
-    let found: Vec<&str> = found.iter().map(|scope| scope.as_str()).collect();
-    same(&found, &state.scopes(&prefix, moment.now), || format!("scopes within {prefix:?} at {moment:?}"))
+    scopes(view, (model, sight), &prefix)
 }
 
 /// A view made now of any moment agrees; one of a moment that is not there yet is refused.
 pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &mut Dice) -> Agreed {
     match (engine.view(at.clone()), model.moment(at, wall)) {
         (Ok(opened), Some(moment)) => {
-            view(&opened, model, moment)?;
-            view_corners(&opened, model, moment, dice)
+            let is_beside = engine.is_read_only();
+            let sight = Sight { is_beside, ..sight(model, at, moment, &opened) };
+            view(&opened, model, &sight)?;
+            view_corners(&opened, model, &sight, dice)
         }
         (Err(ReadError::Future { last, .. }), None) => {
             same(&last, &model.last().seq, || "the last commit, named".into())
         }
-        (Err(ReadError::BeforeFirst { first, at, .. }), None) => {
-            let right = model.commit(Seq::FIRST).map(|commit| (commit.seq, commit.at));
-            same(&Some((first, at)), &right, || "the first commit, named".into())
+        (Err(ReadError::BeforeFirst { first, at: stamp, .. }), right) => {
+            // All commits before it may be gone.
+            let is_first = first > Seq::ZERO && model.is_gone(Seq::FIRST, first.prev());
+            let is_right = right.is_none_or(|moment| moment.seq < first) && is_first;
+            let named = model.commit(first).map(|commit| commit.at);
+            same(&(is_right, Some(stamp)), &(true, named), || format!("the first commit, named for {at:?}"))
+        }
+        (Ok(opened), None) if matches!(at, At::Time(_)) && opened.seq() < model.horizons().last() => {
+            before_first(&opened, model)
         }
         (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
             let state = model.state(model.last().seq);
             let there = |name: &String| state.checkpoint(scope.as_str(), name).is_some();
             same(&others.iter().all(there), &true, || format!("the checkpoints named in place of {at:?}: {others:?}"))
         }
-        (Ok(opened), None) => disagree(format!("view of {at:?}: engine: {opened:?}, model: not there yet")),
+        (Ok(opened), None) => disagree(format!(
+            "view of {at:?}: engine: at {}, {:?}; model: not there, the first commit is {:?}",
+            opened.seq(),
+            opened.at(),
+            model.commit(Seq::FIRST).map(|commit| commit.at)
+        )),
         (Err(error), right) => disagree(format!("view of {at:?}: engine: {error}, model: {right:?}")),
     }
+}
+
+/// Of a time before the first commit it is told that there was nothing, or that a scope's past is not kept.
+fn before_first(view: &View, model: &Model) -> Agreed {
+    for scope in SCOPES {
+        let told = view.get(scope, "k");
+        let is_kept = model.horizons().of(scope) == Seq::ZERO;
+        match told {
+            Err(ReadError::BeforeFirst { .. }) if is_kept => {}
+            Err(ReadError::BeforeHorizon { .. }) if !is_kept => {}
+            told => return disagree(format!("{scope:?} before the first commit: {told:?}, of {:?}", model.horizons())),
+        }
+    }
+    Ok(())
 }
 
 /// The commits from a position on are the model's, replayed either way.
 pub fn replay(engine: &Engine, model: &Model, from: Seq) -> Agreed {
     let found = commits(engine, from)?;
-    let mut right = model.kept().iter().map(|kept| &kept.commit).filter(|commit| commit.seq >= from);
+    if engine.is_read_only() {
+        // It may have files that were replaced since.
+        return match from {
+            Seq::FIRST => model.holds_no_less(&found).map_err(Disagreement),
+            _ => Ok(()),
+        };
+    }
+    let mut right = model.all_there(from);
     for found in &found {
-        same(&Some(found), &right.next(), || format!("replay from {from}, commit {}", found.seq))?;
+        same(&Some(found), &right.next().as_ref(), || format!("replay from {from}, commit {}", found.seq))?;
     }
     same(&None, &right.next(), || format!("replay from {from}, after its end"))?;
     let mut borrowed = Vec::new();
     let told = engine.replay(from).for_each(&mut |receipt, body| {
-        borrowed.push((receipt.seq, receipt.at, body.event_count() as usize));
+        if !body.says_nothing() {
+            borrowed.push((receipt.seq, receipt.at, body.event_count() as usize));
+        }
         ControlFlow::Continue(())
     });
     read(told, || format!("borrowed replay from {from}"))?;
@@ -199,7 +262,17 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
     }
     let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
     let found: Vec<model::Change> = read(found, asked)?.iter().map(plain_change).collect::<Result<_, _>>()?;
-    let right = model.history(query);
+    let found = comparable(found, model);
+    if engine.is_read_only() && model.there_count() < model.len() {
+        // It may have files that were replaced since.
+        let right = comparable(model.history(query), model);
+        let mut all = right.iter();
+        return match found.iter().find(|found| !all.any(|right| right == *found)) {
+            Some(found) => disagree(format!("{}, a reader is told {found:?}, of {right:.900?}", asked())),
+            None => Ok(()),
+        };
+    }
+    let right = comparable(model.history_left(query), model);
     for (found, right) in found.iter().zip(&right) {
         same(found, right, asked)?;
     }
@@ -294,16 +367,34 @@ fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agr
     let new_scope = if dice.once_in(2) { old_scope } else { dice.word(&SCOPES) };
     let asked = || format!("diff of {old_scope:?} at {old_at:?} and {new_scope:?} at {new_at:?}");
     for at in [&old_at, &new_at] {
-        if model.moment(at, wall).is_none() {
+        let is_first_gone =
+            matches!(at, At::Time(_)) && matches!(engine.view(at.clone()), Err(ReadError::BeforeFirst { .. }));
+        if model.moment(at, wall).is_none() || is_first_gone {
             return moment(engine, model, at, wall, dice);
         }
     }
     let (old, new) = (read(engine.view(old_at.clone()), asked)?, read(engine.view(new_at.clone()), asked)?);
-    let found: Result<Vec<_>, ReadError> = read(old.diff(old_scope, &new, new_scope), asked)?.collect();
-    let found = read(found, asked)?;
-    let (Some(old), Some(new)) = (model.moment(&old_at, wall), model.moment(&new_at, wall)) else {
+    let found = old.diff(old_scope, &new, new_scope).and_then(Iterator::collect::<Result<Vec<_>, ReadError>>);
+    let (Some(old_moment), Some(new_moment)) = (model.moment(&old_at, wall), model.moment(&new_at, wall)) else {
         return disagree(asked());
     };
+    let (old, new) = (sight(model, &old_at, old_moment, &old), sight(model, &new_at, new_moment, &new));
+    let is_beside = engine.is_read_only();
+    let before = [(&old, old_scope), (&new, new_scope)].into_iter().find(|(sight, of)| sight.before(of).is_some());
+    if let Some((sight, _)) = before {
+        let may = |error: &ReadError| {
+            let of_either = |sight: &Sight, scope: &'static str| {
+                may_refuse(error, &Sight { is_beside, ..sight.clone() }, |of| of == scope)
+            };
+            of_either(&old, old_scope) || of_either(&new, new_scope)
+        };
+        return match found {
+            Err(error) if may(&error) => Ok(()),
+            Ok(_) if is_beside => Ok(()),
+            other => disagree(format!("{}, with {sight:?}: {other:?}", asked())),
+        };
+    }
+    let (found, old, new) = (read(found, asked)?, old.moment, new.moment);
     differences(&found, &model.diff((old_scope, old), (new_scope, new)), asked)
 }
 
@@ -377,7 +468,11 @@ fn single(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> A
     let last = model.last();
     let seq = Seq(dice.below(last.seq.0 + 2));
     let found = read(engine.commit_at(seq), || format!("commit at {seq}"))?;
-    same(&found.as_ref(), &model.commit(seq), || format!("commit at {seq}"))?;
+    match engine.is_read_only() {
+        false => same(&found, &model.there(seq), || format!("commit at {seq}"))?,
+        // It may have a file that was replaced since.
+        true => same(&(found.is_some() || model.there(seq).is_none()), &true, || format!("commit at {seq}"))?,
+    }
     let (scope, key) = (dice.word(&SCOPES), dice.word(&KEYS));
     let found = read(engine.get(scope, key), || format!("get of {key:?} in {scope:?}"))?;
     let now = Timestamp(wall.0.max(last.at.0));

@@ -12,8 +12,8 @@ use milepost_sim::{
 
 use crate::cores::on_all_cores;
 
-/// Both ways in which a sequence begins.
-const BEFORE: [Before; 2] = [Before::OneCommit, Before::Busy];
+/// All ways in which a sequence begins.
+const BEFORE: [Before; 3] = [Before::OneCommit, Before::Busy, Before::Retained];
 
 /// Every sequence up to a length cut off at each operation of its last step; then, after each single step cut off
 /// anywhere, recovery cut off at each of its own operations and the next recovery again.

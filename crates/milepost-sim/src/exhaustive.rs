@@ -7,13 +7,13 @@ use std::{fmt, ops::AddAssign};
 
 use milepost_io::Crash;
 use milepost_types::{
-    At, CheckpointName, Event, Fence, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
+    At, CheckpointName, Event, Fence, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 
 use crate::{
     check::{Agreed, Disagreement},
     model::Ask,
-    workload::{Faults, Step},
+    workload::{Compacts, Faults, Step},
     world::{BEGINNING, Taste, World},
 };
 
@@ -56,10 +56,16 @@ pub enum Kind {
     Recycle,
     /// Runs are made, until there is nothing to do.
     Index,
+    /// Of each key nothing but the newest version is kept.
+    Retain,
+    /// All that may go goes.
+    Compact,
+    /// A backup beside the store.
+    Backup,
 }
 
 /// All kinds.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 21] = [
     Kind::Set,
     Kind::Many,
     Kind::Delete,
@@ -78,6 +84,9 @@ pub const KINDS: [Kind; 18] = [
     Kind::Kill,
     Kind::Recycle,
     Kind::Index,
+    Kind::Retain,
+    Kind::Compact,
+    Kind::Backup,
 ];
 
 fn set(scope: &str, key: &str, value: Vec<u8>, expires_at: Option<Timestamp>) -> Event {
@@ -88,6 +97,10 @@ fn set(scope: &str, key: &str, value: Vec<u8>, expires_at: Option<Timestamp>) ->
         content_type: None,
         expires_at,
     }
+}
+
+fn retain() -> Event {
+    Event::Retain { prefix: ScopePrefix::root(), policy: Policy::default().keep_last(1) }
 }
 
 fn plain(events: Vec<Event>) -> Ask {
@@ -156,6 +169,9 @@ impl Kind {
             Kind::Kill => Step::Kill,
             Kind::Recycle => Step::Recycle,
             Kind::Index => Step::Index(u64::MAX),
+            Kind::Retain => Step::Commit(plain(vec![retain()])),
+            Kind::Compact => Step::Compact(0),
+            Kind::Backup => Step::Backup,
         }
     }
 }
@@ -167,19 +183,35 @@ pub enum Before {
     OneCommit,
     /// A store of several segments, whose rolls left something to recycle.
     Busy,
+    /// A store of several segments, of which one may go, one in part, and one stays.
+    Retained,
 }
 
 /// A small world that nothing but the power fails in.
 pub(crate) fn world(before: Before, seed: u64) -> Result<World, Disagreement> {
-    let taste =
-        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 0 };
-    let mut world = World::new(seed, taste)?;
-    let (commits, bytes) = match before {
-        Before::OneCommit => (1, 20),
-        Before::Busy => (3, 3_500),
+    let taste = Taste {
+        segment_bytes: 4 << 10,
+        memory_bytes: limits::MEMORY_BYTES_MIN,
+        faults: Faults::None,
+        crashes_each: 0,
+        compacts: Compacts::Never,
     };
-    for _ in 0..commits {
-        world.act(&Step::Commit(plain(vec![set("a/b", "k", vec![b'.'; bytes], None)])))?;
+    let mut world = World::new(seed, taste)?;
+    let sizes: &[usize] = match before {
+        Before::OneCommit => &[20],
+        Before::Busy => &[3_500; 3],
+        Before::Retained => &[3_500, 1_200, 3_500, 1_200, 3_500, 1_200],
+    };
+    for (place, bytes) in sizes.iter().enumerate() {
+        let mut events = vec![set("a/b", "k", vec![b'.'; *bytes], None)];
+        if before == Before::Retained {
+            events.push(if place == 0 {
+                retain()
+            } else {
+                set("a", ["k", "k1", "k2"][place % 3], vec![b'.'; 9], None)
+            });
+        }
+        world.act(&Step::Commit(plain(events)))?;
     }
     Ok(world)
 }
@@ -312,7 +344,12 @@ pub fn sequences(
             rest /= KINDS.len();
         }
         // Alone, any of them: in segments of some age zeros stand ahead of what it writes.
-        if before == Before::OneCommit || length == 1 || kinds.contains(&Kind::Recycle) {
+        let is_met = match before {
+            Before::OneCommit => true,
+            Before::Busy => length == 1 || kinds.contains(&Kind::Recycle),
+            Before::Retained => kinds.contains(&Kind::Compact),
+        };
+        if is_met {
             each(&kinds)?;
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_engine::{Create, Engine, OpenError, Parts, Report, Settings, Threads};
+use milepost_engine::{Create, Engine, Index, OpenError, Parts, Report, Settings, Threads};
 use milepost_io::{Clock as _, Disk, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Timestamp, limits};
 
@@ -62,11 +62,20 @@ impl Machine {
         self.open_as(Create::IfMissing)
     }
 
+    /// Opens the store for writing, and makes its index anew.
+    pub fn open_rebuilding(&self) -> Result<Engine, OpenError> {
+        self.open_with(Create::IfMissing, Index::Rebuild)
+    }
+
     /// Opens the store for writing, with a say about one that is not there.
     pub fn open_as(&self, create: Create) -> Result<Engine, OpenError> {
+        self.open_with(create, Index::Keep)
+    }
+
+    fn open_with(&self, create: Create, index: Index) -> Result<Engine, OpenError> {
         let (segment_bytes, memory_bytes) = (self.segment_bytes, self.memory_bytes);
         let settings =
-            Settings { create, threads: Threads::Stepped, segment_bytes, memory_bytes, ..Settings::default() };
+            Settings { create, threads: Threads::Stepped, segment_bytes, memory_bytes, index, ..Settings::default() };
         Engine::open(self.parts(), Path::new(STORE), settings)
     }
 

@@ -6,6 +6,7 @@
 //! Must not know: the engine, the log, files. It is built on the nouns alone, so that no mistake can be shared.
 
 mod judge;
+mod past;
 mod state;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
 pub use judge::{NoFork, Outcome, Refused};
+pub use past::{Horizon, Horizons, Pins, Sight};
 pub use state::{Change, ChangeKind, Query, State, Subject, Version};
 
 /// A commit as it was asked for.
@@ -56,6 +58,11 @@ pub struct Model {
     kept: Vec<Arc<Kept>>,
     /// Erasures: which event of which commit.
     erasures: Vec<(Seq, usize)>,
+    /// What is there of each commit.
+    left: Vec<past::Left>,
+    horizons: Horizons,
+    /// Scopes of whose last touch nothing is left: the version it gave them, and the one that was told instead.
+    told: BTreeMap<String, (Seq, Seq)>,
 }
 
 impl Model {
@@ -109,6 +116,7 @@ impl Model {
         let events = kept.commit.events.iter().enumerate();
         self.erasures.extend(events.filter(|(_, event)| is_erasure(event)).map(|(at, _)| (kept.commit.seq, at)));
         self.kept.push(kept);
+        self.left.push(past::Left::Whole);
     }
 
     /// Whether anything was ever erased.
@@ -178,10 +186,35 @@ impl Model {
     /// What changed, as far as the query asks for it.
     #[must_use]
     pub fn history(&self, query: &Query) -> Vec<Change> {
+        self.placed(query).into_iter().map(|(_, change)| change).collect()
+    }
+
+    /// The same, as far as it is there.
+    #[must_use]
+    pub fn history_left(&self, query: &Query) -> Vec<Change> {
+        let is_left = |change: &Change, place: usize| match change.kind {
+            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Checkpoint | ChangeKind::Release => {
+                self.is_there(change.seq, place)
+            }
+            ChangeKind::Clear
+            | ChangeKind::Fork
+            | ChangeKind::Retain
+            | ChangeKind::Unretain
+            | ChangeKind::Hold
+            | ChangeKind::Unhold
+            | ChangeKind::Erase => true,
+        };
+        let left = self.placed(query).into_iter().filter(|(place, change)| is_left(change, *place));
+        left.map(|(_, change)| change).collect()
+    }
+
+    /// What changed, and by which event of its commit.
+    fn placed(&self, query: &Query) -> Vec<(usize, Change)> {
         let mut state = State::default();
         let mut changes = Vec::new();
         for kept in &self.kept {
-            changes.extend(state.apply_telling(self, &kept.commit).into_iter().filter(|change| query.wants(change)));
+            let told = state.apply_telling(self, &kept.commit).into_iter();
+            changes.extend(told.filter(|(_, change)| query.wants(change)));
         }
         if query.newest_first {
             changes.reverse();

@@ -1,6 +1,6 @@
 //! What must hold when a store is opened again after its machine stopped.
 //!
-//! Invariant: every acknowledged commit is there, whole and in order; after them come at most those whose outcome was
+//! Invariant: every acknowledged commit is there, whole and in order, but for what compaction may take; after them come at most those whose outcome was
 //! unknown, from the first on without a gap; nothing else. `verify` calls what a mere crash left clean or torn, never
 //! corrupt, and a store that was opened once and closed is clean.
 
@@ -10,14 +10,15 @@ use std::{
 };
 
 use milepost_engine::{Engine, Verdict};
-use milepost_types::{Commit, Seq};
+use milepost_types::{At, Commit, Seq};
 
 use crate::{
     check::{self, Agreed, Disagreement, disagree, same},
     coverage::Coverage,
     dice::Dice,
     machine::{Machine, STORE},
-    model::{Kept, Model},
+    model::{Kept, Model, Pins},
+    workload::SCOPES,
 };
 
 /// What is known about a store whose machine stopped.
@@ -31,50 +32,67 @@ pub struct Known<'a> {
     pub born: bool,
 }
 
+/// What turned out to be there.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// How many of the doubtful commits are.
+    pub doubtful: usize,
+    /// All that is.
+    pub model: Model,
+}
+
 impl Known<'_> {
-    /// How many of the doubtful commits are there, if all else is right.
-    pub fn adopt(&self, found: &[Commit]) -> Result<usize, Disagreement> {
-        let acked = self.model.kept().iter();
-        let mut expected = acked.chain(self.doubt).map(|kept| &kept.commit);
+    /// What is there by what an engine shows, if that can be right.
+    pub fn adopt(&self, engine: &Engine, pins: &Pins) -> Result<Adopted, Disagreement> {
+        let found = check::commits(engine, Seq::FIRST)?;
         let mut before: Option<&Commit> = None;
-        for commit in found {
-            let Some(right) = expected.next() else {
-                return disagree(format!("a commit that nobody asked for: {commit:.400?}"));
-            };
-            same(commit, right, || format!("commit {} found after the machine stopped", right.seq))?;
+        for commit in &found {
             if before.is_some_and(|before| before.at >= commit.at) {
                 return disagree(format!("the stamp of commit {} is not above that of the one before", commit.seq));
             }
             before = Some(commit);
         }
-        match found.len().checked_sub(self.model.len()) {
-            Some(adopted) => Ok(adopted),
-            None => disagree(format!(
-                "acknowledged commits are lost: {} were acknowledged, {} are there",
-                self.model.len(),
-                found.len()
-            )),
+        let last = self.model.last().seq;
+        let doubtful = found.iter().filter(|commit| commit.seq > last).count();
+        if doubtful > self.doubt.len() {
+            return disagree(format!("a commit that nobody asked for: {:.400?}", found[found.len() - 1]));
         }
-    }
-
-    /// The model after the first `adopted` doubtful commits turned out to be there.
-    #[must_use]
-    pub fn model_with(&self, adopted: usize) -> Model {
         let mut model = self.model.clone();
-        for kept in &self.doubt[..adopted] {
+        for kept in &self.doubt[..doubtful] {
             model.keep(Arc::clone(kept));
         }
-        model
+        same(&engine.last().seq, &model.last().seq, || "the last commit found".into())?;
+        let left = model.find_left(&found, check::horizons(engine), pins);
+        left.map_err(|what| Disagreement(format!("of what was acknowledged, something is lost: {what}")))?;
+        tell_versions(engine, &mut model)?;
+        Ok(Adopted { doubtful, model })
     }
 }
 
+/// Takes up what the versions of scopes are said to be of whose last touch nothing is left.
+fn tell_versions(engine: &Engine, model: &mut Model) -> Agreed {
+    let last = model.last().seq;
+    let view = check::read(engine.view(At::Latest), || "the state now".into())?;
+    for scope in SCOPES {
+        let right = model.versions_of(scope, last);
+        if right.start() < right.end() {
+            let told = check::read(view.scope_version(scope), || format!("the version of {scope:?}"))?;
+            same(&right.contains(&told), &true, || format!("the version of {scope:?} is {told}, not in {right:?}"))?;
+            model.tell_version(scope, told);
+        }
+    }
+    Ok(())
+}
+
 /// What `verify` says of a disk as a crash left it.
-pub fn verify_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Coverage) -> Agreed {
+///
+/// Gives the number of commits that it counts.
+pub fn verify_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Coverage) -> Result<u64, Disagreement> {
     let report = match machine.verify() {
         Ok(report) => report,
         Err(_) if !known.born => {
             coverage.hit("verify/half made");
-            return Ok(());
+            return Ok(0);
         }
         Err(error) => return disagree(format!("verify after a crash: {error}")),
     };
@@ -83,9 +101,15 @@ pub fn verify_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Covera
         Verdict::TornTail { .. } => coverage.hit("verify/torn tail"),
         Verdict::Corrupt(found) => return disagree(format!("verify after a mere crash: corrupt: {found:?}")),
     }
-    let (least, most) = (known.model.len() as u64, (known.model.len() + known.doubt.len()) as u64);
-    if report.commits < least || report.commits > most {
-        return disagree(format!("verify after a crash: {} commits, not {least} to {most}", report.commits));
+    Ok(report.commits)
+}
+
+/// What `verify` counted is what was found then, or some of what was in doubt more.
+pub fn counted(commits: u64, adopted: &Adopted, known: Known<'_>) -> Agreed {
+    let there = adopted.model.there_count() as u64;
+    let (least, most) = (there - adopted.doubtful as u64, there + (known.doubt.len() - adopted.doubtful) as u64);
+    if commits < least || commits > most {
+        return disagree(format!("verify after a crash: {commits} commits, not {least} to {most}"));
     }
     Ok(())
 }
@@ -97,25 +121,25 @@ pub fn read_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Coverage
     match machine.open_read_only() {
         Ok(engine) => {
             coverage.hit("open/read-only after a crash");
-            known.adopt(&check::commits(&engine, Seq::FIRST)?)
+            Ok(known.adopt(&engine, &Pins::default())?.doubtful)
         }
         Err(_) if !known.born => Ok(0),
         Err(error) => disagree(format!("read-only opening after a crash: {error}")),
     }
 }
 
-/// Opens the store for writing, with nothing in the way. Gives the engine and the number of doubtful commits found.
+/// Opens the store for writing, with nothing in the way. Gives the engine and what is there.
 pub fn open_crashed(
     machine: &Machine,
     known: Known<'_>,
     coverage: &mut Coverage,
-) -> Result<(Engine, usize), Disagreement> {
+) -> Result<(Engine, Adopted), Disagreement> {
     let engine = match machine.open() {
         Ok(engine) => engine,
         Err(error) => return disagree(format!("opening after a crash: {error}")),
     };
-    let adopted = known.adopt(&check::commits(&engine, Seq::FIRST)?)?;
-    coverage.hit(match (adopted, known.doubt.len()) {
+    let adopted = known.adopt(&engine, &Pins::default())?;
+    coverage.hit(match (adopted.doubtful, known.doubt.len()) {
         (_, 0) => "recovery/nothing in doubt",
         (0, _) => "recovery/doubtful lost",
         (found, all) if found == all => "recovery/doubtful kept",
@@ -141,13 +165,16 @@ fn in_quarantine(machine: &Machine, torn_bytes: u64) -> Agreed {
 
 /// One crash state from end to end: verified, read, recovered, questioned, closed and verified again.
 pub fn whole(machine: &Machine, known: Known<'_>, dice: &mut Dice, coverage: &mut Coverage) -> Agreed {
-    verify_crashed(machine, known, coverage)?;
+    let counted_by_verify = verify_crashed(machine, known, coverage)?;
     let shown = if dice.once_in(4) { read_crashed(machine, known, coverage)? } else { 0 };
     let (engine, adopted) = open_crashed(machine, known, coverage)?;
-    if adopted < shown {
-        return disagree(format!("a read-only opening showed {shown} doubtful commits, recovery has {adopted}"));
+    if known.born {
+        counted(counted_by_verify, &adopted, known)?;
     }
-    let model = known.model_with(adopted);
+    let Adopted { doubtful, model } = adopted;
+    if doubtful < shown {
+        return disagree(format!("a read-only opening showed {shown} doubtful commits, recovery has {doubtful}"));
+    }
     check::glance(&engine, &model, machine.now(), dice)?;
     if let Err(error) = engine.close() {
         return disagree(format!("close after recovery: {error}"));
@@ -160,7 +187,7 @@ pub fn whole(machine: &Machine, known: Known<'_>, dice: &mut Dice, coverage: &mu
 pub fn verify_clean(machine: &Machine, model: &Model) -> Agreed {
     match machine.verify() {
         Ok(report) if matches!(report.verdict, Verdict::Clean) => {
-            same(&(report.commits, report.last), &(model.len() as u64, model.last().seq), || {
+            same(&(report.commits, report.last), &(model.there_count() as u64, model.last().seq), || {
                 "commits and last commit by verify".into()
             })
         }

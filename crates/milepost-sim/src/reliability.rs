@@ -119,7 +119,7 @@ fn sequences(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
         let mut looked = Looked::default();
         let one = |index: u64| {
             let mut looked = Looked::default();
-            for before in [Before::OneCommit, Before::Busy] {
+            for before in [Before::OneCommit, Before::Busy, Before::Retained] {
                 let first = usize::try_from(index * stride).expect("few sequences");
                 let only = all as usize;
                 exhaustive::sequences(before, length, first, only, &mut |kinds| {

@@ -15,7 +15,7 @@ use crate::{
     coverage::Coverage,
     dice::Dice,
     histories,
-    workload::Faults,
+    workload::{Compacts, Faults},
     world::{Taste, World},
 };
 
@@ -86,8 +86,11 @@ pub fn taste(seed: u64) -> (Taste, usize) {
             Faults::None,
         ]),
         crashes_each: *dice.pick(&[8, 16, 32]),
+        compacts: Compacts::Never,
     };
-    (taste, 10 + dice.index(70))
+    let steps = 10 + dice.index(70);
+    let compacts = if dice.once_in(2) { Compacts::Often } else { Compacts::Never };
+    (Taste { compacts, ..taste }, steps)
 }
 
 /// One round. Gives its tally and the trace hash of its disk.

@@ -32,8 +32,15 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
 
 fn play(seed: u64) -> Result<(Tally, u64), Disagreement> {
     let mut dice = Dice::new(!seed);
-    let before = if dice.once_in(4) { Before::Busy } else { Before::OneCommit };
-    let kinds: Vec<Kind> = (0..=dice.index(STEPS_MOST)).map(|_| *dice.pick(&KINDS)).collect();
+    let before = match dice.below(8) {
+        0 | 1 => Before::Busy,
+        2 => Before::Retained,
+        _ => Before::OneCommit,
+    };
+    let mut kinds: Vec<Kind> = (0..=dice.index(STEPS_MOST)).map(|_| *dice.pick(&KINDS)).collect();
+    if before == Before::Retained {
+        *kinds.last_mut().expect("at least one") = Kind::Compact;
+    }
     let cut = dice.below(CUTS);
     let at = |Disagreement(what)| Disagreement(format!("{before:?}, then {kinds:?} cut off at {cut}: {what}"));
     let mut world = exhaustive::world(before, seed).map_err(at)?;

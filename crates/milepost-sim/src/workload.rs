@@ -41,6 +41,8 @@ pub enum Step {
     Watch(Seq),
     /// A backup beside the store, restored on a machine of its own.
     Backup,
+    /// So many steps of compaction; all of it, to its end, for 0.
+    Compact(u64),
     /// Random questions now.
     Read,
     /// The wall clock moves.
@@ -105,24 +107,28 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 15],
+    weights: [u32; 16],
     asks: Asks,
 }
 
 impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
-    pub fn new(mut dice: Dice, faults: Faults) -> Workload {
-        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 1, 4, 3];
+    pub fn new(mut dice: Dice, faults: Faults, compacts: Compacts) -> Workload {
+        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 1, 4, 3, 0];
         for weight in &mut weights[1..13] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[13..].fill(0),
+            Faults::None => weights[13..15].fill(0),
             Faults::PowerLoss => weights[13] = 0,
             Faults::All => {}
         }
-        let asks = Asks::new(dice.apart());
+        let mut asks = Asks::new(dice.apart());
+        if compacts == Compacts::Often {
+            weights[15] = *dice.pick(&[3, 8, 16]);
+            asks.retain_often();
+        }
         Workload { dice, weights, asks }
     }
 
@@ -149,6 +155,7 @@ impl Workload {
             }
             12 => Step::Backup,
             13 => Step::Fault(self.fault()),
+            15 => Step::Compact(*self.dice.pick(&[0, 0, 1, 2, 3, 5, 9])),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }
@@ -210,6 +217,15 @@ impl Workload {
             _ => FaultPlan::Lift,
         }
     }
+}
+
+/// Whether what the past holds may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compacts {
+    /// Policies are said, and nothing acts on them.
+    Never,
+    /// What they say is done, and said often.
+    Often,
 }
 
 /// What may go wrong in a workload.

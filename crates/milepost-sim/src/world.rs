@@ -7,6 +7,7 @@
 
 mod backup;
 mod commit;
+mod compact;
 mod fault;
 mod power;
 
@@ -23,9 +24,9 @@ use crate::{
     coverage::Coverage,
     dice::Dice,
     machine::Machine,
-    model::{Kept, Model, Moment},
-    recover::{self, Known},
-    workload::{Faults, Step, Tick, Workload},
+    model::{Kept, Model, Pins, Sight},
+    recover::{self, Adopted, Known},
+    workload::{Compacts, Faults, Step, Tick, Workload},
 };
 
 /// 2026-11-24 or so: where the clocks of simulated machines begin.
@@ -45,6 +46,8 @@ pub struct Taste {
     pub faults: Faults,
     /// How many ways each crash is looked at.
     pub crashes_each: usize,
+    /// Whether what the past holds may go.
+    pub compacts: Compacts,
 }
 
 /// The whole simulated store with its reference.
@@ -56,9 +59,9 @@ pub struct World {
     model: Model,
     /// What was under way when the engine stopped, in order.
     doubt: Vec<Arc<Kept>>,
-    held: Vec<(View, Moment)>,
+    held: Vec<(View, Sight)>,
     /// Views of handles that were closed since.
-    outlived: Vec<(View, Moment)>,
+    outlived: Vec<(View, Sight)>,
     watches: Vec<(Watch, Seq)>,
     /// Read-only openings beside the writer, as of other processes.
     readers: Vec<Engine>,
@@ -81,6 +84,8 @@ pub struct World {
     backed_up: Option<u64>,
     /// Whether making one has failed since, so that it may be there.
     backup_in_doubt: bool,
+    /// Whether a compaction has failed since one came to its end.
+    compaction_failed: bool,
     /// Steps done since the engine stopped taking commits.
     stopped_for: u32,
     dice: Dice,
@@ -124,6 +129,7 @@ impl World {
             doomed: false,
             backed_up: None,
             backup_in_doubt: false,
+            compaction_failed: false,
             stopped_for: 0,
             dice,
             taste,
@@ -135,7 +141,7 @@ impl World {
 
     /// Draws and does so many steps, then looks at everything once more.
     pub fn run(&mut self, steps: usize) -> Agreed {
-        let mut workload = Workload::new(self.dice.apart(), self.taste.faults);
+        let mut workload = Workload::new(self.dice.apart(), self.taste.faults, self.taste.compacts);
         for index in 0..steps {
             let step = workload.next(&self.model, self.wall);
             self.step(&step)
@@ -188,6 +194,7 @@ impl World {
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Backup => self.back_up()?,
+            Step::Compact(steps) => self.compact(*steps)?,
             Step::Read => self.read()?,
             Step::Clock(tick) => self.set_clock(*tick),
             Step::Fault(plan) => self.put_fault(*plan),
@@ -312,7 +319,8 @@ impl World {
         if self.held.len() == HELD_VIEWS_MOST {
             self.held.remove(0);
         }
-        self.held.push((view, moment));
+        let sight = check::sight(&self.model, at, moment, &view);
+        self.held.push((view, sight));
         Ok(())
     }
 
@@ -322,10 +330,13 @@ impl World {
         if self.engine().failure().is_some() {
             self.coverage.hit("read/after a failure");
         }
+        self.read_before_horizon()?;
         // A view of a handle that was closed does not hear of what the next one erases.
         let outlived = self.outlived.iter().filter(|_| !self.model.has_erasures());
-        for (view, moment) in self.held.iter().chain(outlived) {
-            check::view(view, &self.model, *moment)?;
+        for (view, sight) in self.held.iter().chain(outlived) {
+            // Nothing keeps what a view of a closed handle sees.
+            let horizons = if sight.is_beside { self.model.horizons() } else { &sight.horizons };
+            check::view(view, &self.model, &Sight { horizons: horizons.clone(), ..sight.clone() })?;
             self.coverage.hit("read/view held open");
         }
         self.read_beside()?;
@@ -349,13 +360,12 @@ impl World {
     fn watch(&mut self) -> Agreed {
         for (watch, next) in &mut self.watches {
             while let Some(commit) = check::read(watch.try_next(), || format!("watch at {next}"))? {
-                same(&Some(&commit), &self.model.commit(*next), || format!("watch at {next}"))?;
-                *next = next.next().unwrap_or(*next);
+                same(&Some(&commit), &self.model.all_there(*next).next().as_ref(), || format!("watch at {next}"))?;
+                *next = commit.seq.next().unwrap_or(commit.seq);
                 self.coverage.hit("read/watch");
             }
-            let due = self.model.last().seq.next();
-            if due.is_some_and(|due| *next < due) {
-                return disagree(format!("a watch stands at {next}, the last commit is {}", self.model.last().seq));
+            if let Some(due) = self.model.all_there(*next).next() {
+                return disagree(format!("a watch stands at {next}, and commit {} is there", due.seq));
             }
         }
         Ok(())
@@ -416,10 +426,15 @@ impl World {
     /// Opens on the disk as it is; with faults in the way it may fail, without it must not.
     fn open_again(&mut self) -> Agreed {
         self.engine = None;
-        self.outlived.append(&mut self.held);
+        let closed = self.held.drain(..).map(|(view, sight)| (view, Sight { is_beside: true, ..sight }));
+        self.outlived.extend(closed);
         let too_many = self.outlived.len().saturating_sub(HELD_VIEWS_MOST);
         self.outlived.drain(..too_many);
-        let first = self.machine.open();
+        let rebuilds = self.taste.compacts == Compacts::Often && self.dice.once_in(3);
+        let first = if rebuilds { self.machine.open_rebuilding() } else { self.machine.open() };
+        if rebuilds {
+            self.coverage.hit("step/index made anew");
+        }
         let engine = match first {
             Ok(engine) => engine,
             Err(_) if self.is_off() => return Ok(()),
@@ -434,15 +449,15 @@ impl World {
             }
             Err(error) => return disagree(format!("opening: {error}")),
         };
-        let adopted = self.known().adopt(&check::commits(&engine, Seq::FIRST)?)?;
+        let adopted = self.known().adopt(&engine, &Pins::default())?;
         self.engine = Some(engine);
         self.adopt(adopted);
         check::everything(&self.engine(), &self.model, self.wall, &mut self.dice)
     }
 
-    /// The first `adopted` doubtful commits are there, the others are not.
-    fn adopt(&mut self, adopted: usize) {
-        self.model = self.known().model_with(adopted);
+    /// Of the doubtful commits those that were found are there, the others are not.
+    fn adopt(&mut self, adopted: Adopted) {
+        self.model = adopted.model;
         self.doubt.clear();
         self.stopped_for = 0;
         self.excused = false;

@@ -306,6 +306,7 @@ fn backup_kind(error: &BackupError) -> ErrorKind {
         BackupError::RolledBack { .. } => ErrorKind::RolledBack,
         BackupError::NoBackup { .. } => ErrorKind::Missing,
         BackupError::OutsideSeq { .. } | BackupError::OutsideTime { .. } => ErrorKind::NotYet,
+        BackupError::BeforeHorizon { .. } => ErrorKind::BeforeHorizon,
         BackupError::Corrupt(_) => ErrorKind::Corrupt,
         BackupError::NewerFormat { .. } => ErrorKind::NewerFormat,
         BackupError::NoEpoch { .. } => ErrorKind::Stopped,

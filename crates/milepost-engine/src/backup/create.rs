@@ -18,7 +18,7 @@ use super::{
     piece::{Shelf, Source},
     place::Place,
 };
-use crate::{Engine, backup::RESTORED_EPOCHS, engine::Shared};
+use crate::{Engine, backup::RESTORED_EPOCHS, engine::Shared, manifest};
 
 /// So many pieces of one segment, and it is brought anew as one.
 const PARTS_MAX: usize = 64;
@@ -45,9 +45,16 @@ pub fn create(
     if dir.starts_with(&shared.dir) {
         return Err(BackupError::InStore { dir: dir.to_owned() });
     }
-    shared.refresh()?;
-    let last = shared.published();
-    let stretches = shared.reader.stretches(last)?;
+    let (last, stretches, horizons) = loop {
+        shared.refresh()?;
+        let last = shared.published();
+        let stretches = shared.reader.stretches(last)?;
+        // Behind the segments: what is missing there is before these. One behind the last commit came meanwhile.
+        let horizons = shared.retention.horizons();
+        if horizons.last() <= last {
+            break (last, stretches, horizons);
+        }
+    };
     let (place, _lock) = Place::open_or_make(&shared.parts.disk, dir, shared.store)?;
     let mut creation = Creation { shared, place: &place, pieces: Vec::new(), new_bytes: 0 };
     if rollback == Rollback::Refuse {
@@ -75,6 +82,7 @@ pub fn create(
         last_at: at.0,
         new_bytes: creation.new_bytes,
         pieces: creation.pieces,
+        horizons: manifest::horizon_rows(&horizons),
     };
     place.add(&manifest)?;
     progress(total, total);

@@ -75,6 +75,16 @@ pub enum BackupError {
         /// Its last commit.
         last: Seq,
     },
+    /// The past of that commit is not kept in any backup that holds it.
+    #[error(
+        "of commit {asked} not everything is kept in the backups there: what lies before commit {horizon} may be gone"
+    )]
+    BeforeHorizon {
+        /// The commit asked for.
+        asked: Seq,
+        /// Restoring to this commit or a later one is possible.
+        horizon: Seq,
+    },
     /// No backup reaches back so far.
     #[error("no backup there reaches back to {asked}; the first commit of the last one is {first}, stamped {first_at}")]
     OutsideTime {

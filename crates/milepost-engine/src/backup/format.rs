@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 use milepost_log::StoreId;
 use rkyv::{Archive, Deserialize, Serialize, rancor, util::AlignedVec};
 
+use crate::manifest::HorizonRow;
+
 /// The newest format that this version reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"MPSTBKUP";
@@ -50,6 +52,8 @@ pub(super) struct BackupManifest {
     pub(super) new_bytes: u64,
     /// What it is made of, in order.
     pub(super) pieces: Vec<PieceRow>,
+    /// From where on the past of a place can be read in it.
+    pub(super) horizons: Vec<HorizonRow>,
 }
 
 /// A piece: the commits from one to another.
@@ -74,7 +78,7 @@ pub(super) struct PieceRow {
 }
 
 // The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
-const _: () = assert!(size_of::<ArchivedBackupManifest>() == 72 && size_of::<ArchivedPieceRow>() == 88);
+const _: () = assert!(size_of::<ArchivedBackupManifest>() == 80 && size_of::<ArchivedPieceRow>() == 88);
 
 /// Bytes that are no such file of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use super::{
     place::Place,
     store_of,
 };
-use crate::{FillError, Filling, OpenError, Parts, Purpose, Settings, filling::Ground, open};
+use crate::{FillError, Filling, OpenError, Parts, Purpose, Settings, filling::Ground, manifest::known_horizons, open};
 
 /// Up to where a store is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub fn restore(
         after = refill(&shelf, &mut filling, row, last, after)?;
         told(row.bytes);
     }
-    let restored = filling.finish()?;
+    let restored = filling.with_horizons(known_horizons(&backup.horizons)).finish()?;
     Ok(Restored { backup: Backup::of(backup), last: restored, epoch: epoch + 1 })
 }
 
@@ -107,14 +107,36 @@ fn chosen(place: &Place, until: Until) -> Result<(&BackupManifest, Seq), BackupE
                 asked.0 <= backup.last_seq && backup.pieces.first().is_some_and(|first| first.first_seq <= asked.0)
             };
             let newest = Backup::of(newest()?);
-            let found = place.backups.iter().rev().find(holds);
             let (first, last) = (newest.first, newest.last.seq);
-            found.map(|backup| (backup, asked)).ok_or(BackupError::OutsideSeq { asked, first, last })
+            let found = place.backups.iter().rev().filter(holds);
+            kept(found, asked)?.map(|backup| (backup, asked)).ok_or(BackupError::OutsideSeq { asked, first, last })
         }
         Until::Time(asked) => {
             newest()?;
-            at_time(place, asked)
+            let (backup, seq) = at_time(place, asked)?;
+            let older =
+                place.backups.iter().rev().filter(|older| older.number <= backup.number && seq.0 <= older.last_seq);
+            Ok((kept(older, seq)?.unwrap_or(backup), seq))
         }
+    }
+}
+
+/// The first of some backups, which all hold a commit, in which the past is kept as of it; `None` of none at all.
+fn kept<'b>(
+    mut backups: impl Iterator<Item = &'b BackupManifest>,
+    asked: Seq,
+) -> Result<Option<&'b BackupManifest>, BackupError> {
+    let mut refused = None;
+    let found = backups.find(|backup| {
+        let horizon = known_horizons(&backup.horizons).last();
+        if horizon > asked {
+            refused = Some(horizon);
+        }
+        horizon <= asked
+    });
+    match (found, refused) {
+        (None, Some(horizon)) => Err(BackupError::BeforeHorizon { asked, horizon }),
+        (found, _) => Ok(found),
     }
 }
 

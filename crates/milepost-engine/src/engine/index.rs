@@ -183,7 +183,7 @@ impl Shared {
         });
         drop(inserter);
         if walked.is_ok() && is_whole {
-            self.retention.take_up(manifest::known_horizons(&manifest));
+            self.retention.take_up(manifest::known_horizons(&manifest.horizons));
             self.state.replace(found.runs, rest);
             self.indexing.retry_bytes.store(0, Ordering::Relaxed);
         }

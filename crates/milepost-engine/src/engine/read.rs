@@ -307,7 +307,7 @@ impl Shared {
             let missing = || OpenError::Missing { dir: self.dir.clone() };
             let manifest = manifest::read(&**disk, &self.dir)?.ok_or_else(missing)?;
             // Of what comes now, commits may be missing: first, from where on nothing is.
-            self.retention.set(manifest::known_horizons(&manifest));
+            self.retention.set(manifest::known_horizons(&manifest.horizons));
             let found = open::find(disk, &self.dir, &manifest, next, &mut |frame| {
                 next = Seq(frame.seq.0 + 1);
                 fold(frame)

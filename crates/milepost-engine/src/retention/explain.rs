@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use milepost_types::{Policy, Receipt, ScopePrefix, Seq, Timestamp};
 
-use super::{HoldSet, Horizon, Horizons, PolicySet, Rules, judging::Judging, rule::Fate};
+use super::{HoldSet, Horizon, Horizons, PolicySet, Rules, judging::Judging, rule::Fate, rules::is_at_or_below};
 use crate::{
     Engine, ReadError,
     engine::Shared,
@@ -56,11 +56,15 @@ impl Engine {
         Ok(self.rules()?.holds)
     }
 
-    /// From where on the past of each place can be read, where that is not from the first commit on.
+    /// From where on the past of each place can be read, where that is not from the first commit on, or not as of the
+    /// place around it.
     #[must_use]
     pub fn horizons(&self) -> Vec<Horizon> {
         let horizons = self.shared().retention.horizons();
-        horizons.rows().iter().filter(|row| row.seq > Seq::ZERO).cloned().collect()
+        let is_around = |row: &Horizon, of: &Horizon| is_at_or_below(of.prefix.as_str(), &row.prefix);
+        let says_much =
+            |row: &&Horizon| horizons.rows().iter().any(|other| other.seq > Seq::ZERO && is_around(other, row));
+        horizons.rows().iter().filter(says_much).cloned().collect()
     }
 
     fn rules(&self) -> Result<Rules, ReadError> {

@@ -262,6 +262,63 @@ fn claims_that_are_of_no_use_go_with_their_commits() {
     assert!(rig.compact().passes < 3);
 }
 
+/// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
+/// failed, for good.
+#[test]
+fn what_has_expired_goes_and_the_next_compaction_goes_on() {
+    let rig = Rig::new(8);
+    rig.retain("", Policy::default().keep_last(0));
+    // One alone in its commit, and one beside what stays.
+    for (of, beside) in [("a", false), ("a/b", true)] {
+        let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
+        let mut request = rig.store.request().set_with(&scope(of), "k0", &[7; 3000], None, soon).unwrap();
+        if beside {
+            request = request.set(&scope(of), "k1", b"stays").unwrap();
+        }
+        rig.store.commit(request).unwrap();
+        rig.clock.advance(6_000_000);
+        let before = bytes_of_log(&rig.store);
+        for n in 0..3u8 {
+            rig.set("a", "k2", &[n]);
+            rig.compact();
+        }
+        assert!(bytes_of_log(&rig.store) + 2000 < before);
+        // The index knows of it still, and nobody else does.
+        let store = &rig.store;
+        assert_eq!(store.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
+        let view = store.view(At::Latest).unwrap();
+        assert_eq!(view.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
+        assert_eq!(view.versions(of, &["k0"]).unwrap(), [None]);
+        assert_eq!(view.scan(of, "").map(|entry| entry.unwrap()).count(), 1);
+        assert_eq!(view.diff(of, &view, "none").unwrap().map(|found| found.unwrap()).count(), 1);
+        assert_eq!(store.to_erase_of_key(of, "k0").unwrap().values, 0);
+        store.explain(&place(of)).unwrap();
+        let absent = Precondition::KeyAbsent { scope: scope(of), key: Key::parse("k0").unwrap() };
+        store.commit(store.request().delete(&scope(of), "k0").unwrap().require(absent)).unwrap();
+    }
+    assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
+}
+
+/// The last touch of a scope may be a delete of which nothing is left. What its version is then follows from the log, and
+/// does not depend on whether the index was made anew since.
+#[test]
+fn the_version_of_a_scope_follows_from_the_log() {
+    let mut rig = Rig::new(11);
+    rig.retain("a", Policy::default().keep_for(Duration::ZERO));
+    for n in 0..20 {
+        rig.set("a", "k0", &[n; 400]);
+        rig.store.commit(rig.store.request().delete(&scope("a"), "k0").unwrap()).unwrap();
+        rig.set("d", "k0", &[n; 40]);
+    }
+    for _ in 0..2 {
+        rig.compact();
+        let version = |rig: &Rig| rig.store.view(At::Latest).unwrap().scope_version("a").unwrap();
+        let kept = version(&rig);
+        rig = rig.again(Index::Rebuild);
+        assert_eq!(version(&rig), kept);
+    }
+}
+
 /// FAULTS J6: what was erased is in no file, whatever its segment is worth.
 #[test]
 fn what_was_erased_is_in_no_file() {

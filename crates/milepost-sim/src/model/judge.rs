@@ -57,6 +57,8 @@ pub enum NoFork {
     HasState(Seq),
     /// Too many forks lie behind it.
     TooDeep,
+    /// The point, and from where on the past of what it would begin as can be read.
+    BeforeHorizon(Seq, Seq),
     /// The other one held no key; its version.
     NoKeys(Seq),
 }
@@ -85,7 +87,8 @@ impl Model {
         if let Some(refused) = self.fenced(ask) {
             return Outcome::Refused(refused);
         }
-        let state = self.state(last.seq);
+        let mut state = self.state(last.seq);
+        state.touch_as_told(self.told());
         for condition in &ask.require {
             if let Some(actual) = state.contradicts(condition, at) {
                 return Outcome::Refused(Refused::Precondition(condition.clone(), actual));
@@ -209,6 +212,11 @@ fn no_fork(
     }
     if depth(model, origin.as_str(), point) >= limits::FORK_DEPTH_MAX {
         return Some(NoFork::TooDeep);
+    }
+    let horizon = model.horizons().of(origin.as_str());
+    let is_named = before.checkpoints().iter().any(|((of, _), seq)| *of == origin.as_str() && *seq == point);
+    if point < horizon && !is_named {
+        return Some(NoFork::BeforeHorizon(point, horizon));
     }
     let held = !model.state(point).scan(origin.as_str(), "", next.at).is_empty();
     (!held).then(|| NoFork::NoKeys(before.scope_version(origin.as_str())))

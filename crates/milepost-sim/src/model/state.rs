@@ -209,6 +209,51 @@ impl<'a> State<'a> {
         self.forks.get(scope).copied()
     }
 
+    /// Every fork there ever was: which scope, as which one, after which commit.
+    pub(super) fn forks(&self) -> impl Iterator<Item = (&'a str, &'a str, Seq)> {
+        self.forks.iter().map(|(scope, (_, origin, point))| (*scope, *origin, *point))
+    }
+
+    /// The policy that speaks of a scope or a prefix.
+    pub(super) fn policy_of(&self, place: &str) -> Option<Policy> {
+        let holds =
+            |prefix: &str| prefix.is_empty() || ScopePrefix::parse(prefix).is_ok_and(|prefix| prefix.holds(place));
+        self.policies.iter().filter(|(prefix, _)| holds(prefix)).max_by_key(|(prefix, _)| prefix.len()).map(|(_, p)| *p)
+    }
+
+    /// Lowers the versions of scopes that were told to be lower than the last touch.
+    pub(super) fn touch_as_told(&mut self, told: &BTreeMap<String, (Seq, Seq)>) {
+        for (scope, last) in &mut self.touched {
+            if let Some((full, told)) = told.get(*scope).filter(|(full, _)| full == last) {
+                debug_assert!(told <= full);
+                *last = *told;
+            }
+        }
+    }
+
+    /// Notes which scopes an event touches, and nothing else of it.
+    pub(super) fn touch(&mut self, event: &'a Event, seq: Seq) {
+        match event {
+            Event::Set { scope, .. }
+            | Event::Delete { scope, .. }
+            | Event::Erase { scope, .. }
+            | Event::Clear { scope }
+            | Event::EraseScope { scope, .. }
+            | Event::Fork { scope, .. } => {
+                self.touched.insert(scope.as_str(), seq);
+            }
+            Event::ClearPrefix { prefix } | Event::ErasePrefix { prefix, .. } => {
+                self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
+            }
+            Event::Checkpoint { .. }
+            | Event::Release { .. }
+            | Event::Retain { .. }
+            | Event::Unretain { .. }
+            | Event::Hold { .. }
+            | Event::Unhold { .. } => {}
+        }
+    }
+
     /// Applies the events of a commit of the model.
     pub fn apply(&mut self, model: &'a Model, commit: &'a Commit) {
         for (index, event) in commit.events.iter().enumerate() {
@@ -276,8 +321,9 @@ impl<'a> State<'a> {
         }
     }
 
-    /// Applies a commit of the model and says what it changed, in the order of its events, key by key.
-    pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<Change> {
+    /// Applies a commit of the model and says what it changed, in the order of its events, key by key; and by which
+    /// event.
+    pub(super) fn apply_telling(&mut self, model: &'a Model, commit: &'a Commit) -> Vec<(usize, Change)> {
         let mut changes = Vec::new();
         for (index, event) in commit.events.iter().enumerate() {
             let touched = self.touched_by(event, commit.at);
@@ -319,7 +365,8 @@ impl<'a> State<'a> {
                     continue;
                 }
                 let writer = commit.meta.writer.clone();
-                changes.push(Change { seq: commit.seq, at: commit.at, writer, scope, subject, kind, old, new });
+                let change = Change { seq: commit.seq, at: commit.at, writer, scope, subject, kind, old, new };
+                changes.push((index, change));
             }
         }
         changes

@@ -27,6 +27,10 @@ pub struct Asks {
     serial: u64,
     weights: [u32; 9],
     value_bytes_most: usize,
+    /// Of so many commits one has an idempotency key, and one a fencing token,
+    claims_once_in: (u64, u64),
+    /// and of so many events that would be forks one tells retention something.
+    told_once_in: u64,
 }
 
 impl Asks {
@@ -38,7 +42,14 @@ impl Asks {
             *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
         }
         let value_bytes_most = *dice.pick(&[30, 100, 900, 6_000]);
-        Asks { dice, serial: 0, weights, value_bytes_most }
+        Asks { dice, serial: 0, weights, value_bytes_most, claims_once_in: (6, 8), told_once_in: 3 }
+    }
+
+    /// Has retention told more, of fewer places.
+    pub(super) fn retain_often(&mut self) {
+        self.weights[7] = self.weights[7].max(3);
+        self.told_once_in = *self.dice.pick(&[1, 2]);
+        self.claims_once_in = *self.dice.pick(&[(6, 8), (30, 2), (2, 30), (2, 2)]);
     }
 
     /// A request.
@@ -86,9 +97,9 @@ impl Asks {
             if self.dice.once_in(2) { writer.attempt(self.dice.below(5) as u32) } else { writer }
         });
         self.serial += 1;
-        let idempotency_key = self.dice.once_in(6).then(|| format!("request {}", self.serial));
+        let idempotency_key = self.dice.once_in(self.claims_once_in.0).then(|| format!("request {}", self.serial));
         let mut fences = Vec::new();
-        if self.dice.once_in(8) {
+        if self.dice.once_in(self.claims_once_in.1) {
             let scope = self.scope();
             let highest = model.highest_token(&scope).map_or(0, |(token, _)| token);
             let token = (highest + self.dice.below(3)).saturating_sub(self.dice.below(2));
@@ -124,7 +135,7 @@ impl Asks {
                 Event::Checkpoint { scope, name: self.name(), note }
             }
             6 => Event::Release { scope, name: self.name() },
-            7 if self.dice.once_in(3) => self.told(scope, key),
+            7 if self.dice.once_in(self.told_once_in) => self.told(scope, key),
             7 => self.fork(model, scope),
             _ => {
                 self.serial += 1;
@@ -137,8 +148,9 @@ impl Asks {
     /// What retention is told.
     fn told(&mut self, scope: Scope, key: Key) -> Event {
         let bytes = self.dice.below(1000);
-        match self.dice.below(9) {
-            0 => Event::Retain { prefix: self.prefix(), policy: self.policy() },
+        let kinds = if self.told_once_in < 3 { 12 } else { 9 };
+        match self.dice.below(kinds) {
+            0 | 9 | 10 | 11 => Event::Retain { prefix: self.prefix(), policy: self.policy() },
             1 => Event::Unretain { prefix: self.prefix() },
             2 => {
                 let note = self.dice.once_in(2).then(|| Note::parse("by whom").expect("a short note"));

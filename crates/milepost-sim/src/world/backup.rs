@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use milepost_engine::{
     Engine, Settings, Threads, Verdict,
-    backup::{self, Backup, Rollback, Until},
+    backup::{self, Backup, BackupError, Rollback, Until},
 };
 use milepost_io::Disk;
 use milepost_types::Seq;
@@ -47,7 +47,7 @@ impl World {
     pub(super) fn check_backups(&self) -> Agreed {
         let Some(number) = self.backed_up else { return Ok(()) };
         let disk: Arc<dyn Disk> = Arc::new(self.machine.disk.clone());
-        let wrong = |error: backup::BackupError| Disagreement(format!("backups read again: {error}"));
+        let wrong = |error: BackupError| Disagreement(format!("backups read again: {error}"));
         let listed = backup::list(&disk, Path::new(BACKUPS)).map_err(wrong)?;
         let newest = listed.backups.last().map(|backup| backup.number);
         let is_there = listed.backups.iter().any(|backup| backup.number == number);
@@ -68,11 +68,21 @@ impl World {
         let seq = if self.dice.once_in(2) { made.last.seq } else { Seq(1 + self.dice.below(made.last.seq.0)) };
         let machine = self.machine.with_disk(self.machine.disk.copy());
         let at = |Disagreement(what)| Disagreement(format!("backup {} restored to {seq}: {what}", made.number));
-        let engine = restored(&machine, seq).map_err(at)?;
+        let horizon = self.model.horizons().last();
+        let engine = match restored(&machine, seq).map_err(at)? {
+            Ok(engine) => engine,
+            Err(BackupError::BeforeHorizon { horizon: named, .. }) if seq < named && named <= horizon => {
+                self.coverage.hit("backup/not restored to before a horizon");
+                return Ok(());
+            }
+            Err(error) => return Err(at(Disagreement(error.to_string()))),
+        };
         let mut model = Model::default();
         for kept in self.model.kept().iter().take_while(|kept| kept.commit.seq <= seq) {
             model.keep(Arc::clone(kept));
         }
+        let found = check::commits(&engine, Seq::FIRST)?;
+        model.take_less(&found, check::horizons(&engine)).map_err(|what| at(Disagreement(what)))?;
         check::replay(&engine, &model, Seq::FIRST).map_err(at)?;
         check::everything(&engine, &model, self.wall, &mut self.dice).map_err(at)?;
         self.coverage.hit("backup/restored");
@@ -81,11 +91,14 @@ impl World {
 }
 
 /// A new store on the machine's disk, through a commit.
-fn restored(machine: &Machine, seq: Seq) -> Result<Engine, Disagreement> {
+fn restored(machine: &Machine, seq: Seq) -> Result<Result<Engine, BackupError>, Disagreement> {
     let settings = Settings { threads: Threads::Stepped, segment_bytes: machine.segment_bytes, ..Settings::default() };
     let (from, to) = (Path::new(BACKUPS), Path::new(RESTORED));
     let done = backup::restore(machine.parts(), from, to, Until::Seq(seq), settings, &mut |_, _| {});
-    let done = done.map_err(|error| Disagreement(error.to_string()))?;
+    let done = match done {
+        Ok(done) => done,
+        Err(error) => return Ok(Err(error)),
+    };
     same(&done.last.seq, &seq, || "the last commit restored".into())?;
     let report = milepost_engine::verify(&machine.parts().disk, to, &mut |_, _| {});
     match report {
@@ -93,5 +106,5 @@ fn restored(machine: &Machine, seq: Seq) -> Result<Engine, Disagreement> {
         Ok(report) => return disagree(format!("verify: {report:?}")),
         Err(error) => return disagree(format!("verify: {error}")),
     }
-    Engine::open_read_only(machine.parts(), to).map_err(|error| Disagreement(format!("opening: {error}")))
+    Engine::open_read_only(machine.parts(), to).map(Ok).map_err(|error| Disagreement(format!("opening: {error}")))
 }

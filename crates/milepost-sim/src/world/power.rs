@@ -14,7 +14,7 @@ use crate::{
     coverage::Coverage,
     dice::Dice,
     machine::Machine,
-    model::Model,
+    model::{Model, Pins},
     recover::{self, Known},
 };
 
@@ -202,7 +202,7 @@ impl World {
             disk.power_off_after(self.dice.below(25));
             match machine.open() {
                 Ok(engine) => {
-                    let adopted = self.known().adopt(&check::commits(&engine, milepost_types::Seq::FIRST)?)?;
+                    let adopted = self.known().adopt(&engine, &Pins::default())?;
                     disk.power_off();
                     drop(engine);
                     self.adopt(adopted);
@@ -233,8 +233,9 @@ impl World {
         self.machine = self.machine.with_disk(disk);
         self.faults_noted = 0;
         let known = Known { model: &self.model, doubt: &self.doubt, born: true };
-        recover::verify_crashed(&self.machine, known, &mut self.coverage)?;
+        let counted = recover::verify_crashed(&self.machine, known, &mut self.coverage)?;
         let (engine, adopted) = recover::open_crashed(&self.machine, known, &mut self.coverage)?;
+        recover::counted(counted, &adopted, known)?;
         self.engine = Some(engine);
         self.adopt(adopted);
         check::everything(&self.engine(), &self.model, self.wall, &mut self.dice)

@@ -1,6 +1,6 @@
 use milepost_sim::{
     exhaustive::Kind,
-    workload::{FaultPlan, Faults, Step},
+    workload::{Compacts, FaultPlan, Faults, Step},
     world::{Taste, World},
 };
 use milepost_types::limits;
@@ -27,8 +27,13 @@ fn plans(nth: u64) -> [FaultPlan; 15] {
 }
 
 fn world(seed: u64) -> World {
-    let taste =
-        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::All, crashes_each: 6 };
+    let taste = Taste {
+        segment_bytes: 4 << 10,
+        memory_bytes: limits::MEMORY_BYTES_MIN,
+        faults: Faults::All,
+        crashes_each: 6,
+        compacts: Compacts::Never,
+    };
     World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 

@@ -2,14 +2,19 @@ use milepost_io::Crash;
 use milepost_sim::{
     exhaustive::Kind,
     model::Ask,
-    workload::{FaultPlan, Faults, Step},
+    workload::{Compacts, FaultPlan, Faults, Step},
     world::{Taste, World},
 };
 use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, limits};
 
 fn world(seed: u64) -> World {
-    let taste =
-        Taste { segment_bytes: 4 << 10, memory_bytes: limits::MEMORY_BYTES_MIN, faults: Faults::None, crashes_each: 8 };
+    let taste = Taste {
+        segment_bytes: 4 << 10,
+        memory_bytes: limits::MEMORY_BYTES_MIN,
+        faults: Faults::None,
+        crashes_each: 8,
+        compacts: Compacts::Never,
+    };
     World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"))
 }
 

@@ -3,7 +3,7 @@ use milepost_sim::{
     check::Agreed,
     exhaustive::{self, Before, Kind, Looked},
     model::Ask,
-    workload::{Faults, Step},
+    workload::{Compacts, Faults, Step},
     world::{Taste, World},
 };
 use milepost_types::{Event, Key, Scope, limits};
@@ -39,6 +39,7 @@ fn frames_of_a_lost_batch_stay_lost() {
                 memory_bytes: limits::MEMORY_BYTES_MIN,
                 faults: Faults::None,
                 crashes_each: 0,
+                compacts: Compacts::Never,
             };
             let mut world = World::new(seed, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
             let mut play = || {
@@ -79,6 +80,7 @@ fn a_flight_larger_than_a_batch_is_kept_up_to_the_last_sync() {
             memory_bytes: limits::MEMORY_BYTES_MIN,
             faults: Faults::None,
             crashes_each: 0,
+            compacts: Compacts::Never,
         };
         let mut world = World::new(1, taste).unwrap_or_else(|wrong| panic!("{wrong}"));
         world.power_off_after(cut);
@@ -112,4 +114,19 @@ fn sequences_cut_off_anywhere() {
 fn sequences_with_recycling_cut_off_anywhere() {
     assert!(check(Before::Busy, 1, 0, 1) > 20);
     assert!(check(Before::Busy, 2, 0, 5) > 20);
+}
+
+/// A compaction is cut off at every operation, and so is what comes before it and after it.
+#[test]
+fn sequences_with_compaction_cut_off_anywhere() {
+    assert!(check(Before::Retained, 1, 0, 1) > 200);
+    assert!(check(Before::Retained, 2, 0, 5) > 500);
+}
+
+/// The power goes off at every operation of a compaction, and again at every operation of the opening after it.
+#[test]
+fn compaction_and_its_recovery_cut_off_anywhere() {
+    let looked = exhaustive::recovery(Before::Retained, &[Kind::Compact], &[Crash::PrefixOfWrites], 1);
+    let looked = looked.unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(looked.states > 100 && looked.disks > 20, "only {looked}");
 }

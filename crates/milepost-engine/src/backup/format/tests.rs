@@ -21,6 +21,7 @@ fn manifest() -> BackupManifest {
         last_at: 300,
         new_bytes: 4096,
         pieces: vec![row(1, 10, 1, true), row(11, 20, 2, false), row(21, 30, 2, false)],
+        horizons: vec![HorizonRow { prefix: "a".to_owned(), seq: 7, at: 70 }],
     }
 }
 

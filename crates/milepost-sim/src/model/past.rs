@@ -1,0 +1,425 @@
+//! What compaction has left of the past, and what of it can still be read.
+//!
+//! Invariant: what is there only becomes less, and what goes is allowed to go: it was erased, or its scope has a
+//! horizon at or behind the commit that replaced it, and no number, checkpoint, fork, hold or reader keeps it.
+//!
+//! The list of commits stays whole beside it: every read that is possible is folded from that.
+
+use std::{collections::BTreeMap, ops::RangeInclusive};
+
+use milepost_types::{Commit, Event, Policy, ScopePrefix, Seq, Timestamp};
+
+use super::{Kept, Model, Moment, State};
+
+/// What is there of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// All of it.
+    Whole,
+    /// The events with these places in it.
+    Thinned(Vec<usize>),
+    /// Nothing.
+    Removed,
+}
+
+/// From where on the past of a place can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Horizon {
+    /// Where in the tree of scopes.
+    pub prefix: ScopePrefix,
+    /// Reads as of this commit and of later ones are possible.
+    pub seq: Seq,
+    /// Its time.
+    pub at: Timestamp,
+}
+
+/// The horizons of a store: of those whose prefix holds a scope the longest speaks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Horizons(pub Vec<Horizon>);
+
+/// What is being read while compaction goes on.
+#[derive(Clone, Debug, Default)]
+pub struct Pins {
+    /// The commits as of which views are open.
+    pub points: Vec<Seq>,
+    /// The first commit that somebody who goes through all has not seen yet.
+    pub from: Option<Seq>,
+}
+
+/// A moment, and what of it may be seen.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The moment.
+    pub moment: Moment,
+    /// Those in force when it was opened.
+    pub horizons: Horizons,
+    /// The scope whose checkpoint it is.
+    pub pinned: Option<String>,
+    /// Whether nothing keeps what it sees: then it may be told that it was removed.
+    pub is_beside: bool,
+}
+
+impl Sight {
+    /// The horizon that a read of a scope is before, if it is before one.
+    #[must_use]
+    pub fn before(&self, scope: &str) -> Option<Seq> {
+        let is_pinned = self.pinned.as_deref() == Some(scope);
+        Some(self.horizons.of(scope)).filter(|horizon| self.moment.seq < *horizon && !is_pinned)
+    }
+}
+
+impl Horizons {
+    /// The first commit as of which a scope, or all below a prefix, can be read.
+    #[must_use]
+    pub fn of(&self, place: &str) -> Seq {
+        self.row_of(place).map_or(Seq::ZERO, |row| row.seq)
+    }
+
+    /// The row that speaks of a place.
+    #[must_use]
+    pub fn row_of(&self, place: &str) -> Option<&Horizon> {
+        self.0.iter().filter(|row| row.prefix.holds(place)).max_by_key(|row| row.prefix.as_str().len())
+    }
+
+    /// The last of them.
+    #[must_use]
+    pub fn last(&self) -> Seq {
+        self.0.iter().map(|row| row.seq).max().unwrap_or(Seq::ZERO)
+    }
+}
+
+impl Model {
+    /// From where on the past can be read.
+    #[must_use]
+    pub fn horizons(&self) -> &Horizons {
+        &self.horizons
+    }
+
+    /// How many commits are there.
+    #[must_use]
+    pub fn there_count(&self) -> usize {
+        self.left.iter().filter(|left| **left != Left::Removed).count()
+    }
+
+    /// What is there of the commit at a position.
+    #[must_use]
+    pub fn there(&self, seq: Seq) -> Option<Commit> {
+        let index = usize::try_from(seq.0.checked_sub(1)?).ok()?;
+        let commit = &self.kept.get(index)?.commit;
+        match &self.left[index] {
+            Left::Whole => Some(commit.clone()),
+            Left::Thinned(places) => {
+                let events = places.iter().map(|place| commit.events[*place].clone()).collect();
+                Some(Commit { seq: commit.seq, at: commit.at, meta: commit.meta.clone(), events })
+            }
+            Left::Removed => None,
+        }
+    }
+
+    /// Whether nothing is left of all commits from one to another.
+    #[must_use]
+    pub fn is_gone(&self, first: Seq, last: Seq) -> bool {
+        (first.0..=last.0).all(|seq| self.there(Seq(seq)).is_none())
+    }
+
+    /// Whether a time may be told of a commit of which nothing is left. Where commits are far apart in time it is told
+    /// as too early.
+    #[must_use]
+    pub fn may_be_time_of(&self, seq: Seq, at: Timestamp) -> bool {
+        let first = self.commit(Seq::FIRST);
+        let last = self.kept.iter().filter(|kept| kept.commit.seq >= seq && self.is_gone(seq, kept.commit.seq)).last();
+        first.zip(last).is_some_and(|(first, last)| first.at <= at && at <= last.commit.at)
+    }
+
+    /// Whether an event of a commit is there.
+    #[must_use]
+    pub fn is_there(&self, seq: Seq, place: usize) -> bool {
+        match &self.left[(seq.0 - 1) as usize] {
+            Left::Whole => true,
+            Left::Thinned(places) => places.contains(&place),
+            Left::Removed => false,
+        }
+    }
+
+    /// What is there, from a position on.
+    pub fn all_there(&self, from: Seq) -> impl Iterator<Item = Commit> {
+        (from.max(Seq::FIRST).0..=self.last().seq.0).filter_map(|seq| self.there(Seq(seq)))
+    }
+
+    /// What is seen at a moment of what was opened now.
+    #[must_use]
+    pub fn sight(&self, moment: Moment, pinned: Option<String>) -> Sight {
+        Sight { moment, horizons: self.horizons.clone(), pinned, is_beside: false }
+    }
+
+    /// Takes up that a scope's version was told to be this one: of what touched it last nothing is left.
+    pub fn tell_version(&mut self, scope: &str, told: Seq) {
+        let full = self.state(self.last().seq).scope_version(scope);
+        self.told.insert(scope.to_owned(), (full, told));
+    }
+
+    /// What a scope's version is said to be now.
+    #[must_use]
+    pub fn version_told(&self, scope: &str) -> Seq {
+        let mut state = self.state(self.last().seq);
+        state.touch_as_told(&self.told);
+        state.scope_version(scope)
+    }
+
+    /// The versions of the last touch, as they were told, where they are less than they were.
+    pub(super) fn told(&self) -> &BTreeMap<String, (Seq, Seq)> {
+        &self.told
+    }
+
+    /// What a scope's version may be said to be as of a moment: at least the last touch of which something is left.
+    #[must_use]
+    pub fn versions_of(&self, scope: &str, seq: Seq) -> RangeInclusive<Seq> {
+        let mut left = State::default();
+        for kept in self.kept.iter().filter(|kept| kept.commit.seq <= seq) {
+            for (place, event) in kept.commit.events.iter().enumerate() {
+                if self.is_there(kept.commit.seq, place) {
+                    left.touch(event, kept.commit.seq);
+                }
+            }
+        }
+        left.scope_version(scope)..=self.state(seq).scope_version(scope)
+    }
+
+    /// Takes up what was found of all commits, and the horizons in force. What is missing must be allowed to be.
+    pub fn find_left(&mut self, found: &[Commit], horizons: Horizons, pins: &Pins) -> Result<(), String> {
+        self.may_move(&horizons)?;
+        self.horizons = horizons;
+        let mut found = found.iter().peekable();
+        for index in 0..self.kept.len() {
+            let kept = std::sync::Arc::clone(&self.kept[index]);
+            let seq = kept.commit.seq;
+            let left = match found.next_if(|found| found.seq == seq) {
+                Some(found) => places(found, &kept.commit)?,
+                None => Left::Removed,
+            };
+            for place in 0..kept.commit.events.len() {
+                let is_left = match &left {
+                    Left::Whole => true,
+                    Left::Thinned(places) => places.contains(&place),
+                    Left::Removed => false,
+                };
+                match (self.is_there(seq, place), is_left) {
+                    (true, true) | (false, false) => {}
+                    (true, false) => self.may_go(&kept, place, pins).map_err(|why| {
+                        format!("event {place} of commit {seq} is gone, {:.200?}: {why}", kept.commit.events[place])
+                    })?,
+                    (false, true) => return Err(format!("event {place} of commit {seq} was gone and is there again")),
+                }
+            }
+            if left == Left::Removed && self.left[index] != Left::Removed {
+                self.claims_may_go(&kept)?;
+            }
+            if self.left[index] == Left::Removed && left != Left::Removed {
+                return Err(format!("commit {seq} was gone and is there again"));
+            }
+            self.left[index] = left;
+        }
+        match found.next() {
+            None => Ok(()),
+            Some(commit) => Err(format!("a commit that nobody asked for: {commit:.400?}")),
+        }
+    }
+
+    /// Takes up what was found of all commits, in a copy of the store, and the horizons in force there.
+    pub fn take_less(&mut self, found: &[Commit], horizons: Horizons) -> Result<(), String> {
+        self.horizons = horizons;
+        let mut found = found.iter().peekable();
+        for (kept, left) in self.kept.iter().zip(&mut self.left) {
+            *left = match found.next_if(|found| found.seq == kept.commit.seq) {
+                Some(found) => places(found, &kept.commit)?,
+                None => Left::Removed,
+            };
+        }
+        found.next().map_or(Ok(()), |commit| Err(format!("a commit that nobody asked for: {commit:.400?}")))
+    }
+
+    /// What was found of all commits is between what is there and all that was.
+    pub fn holds_no_less(&self, found: &[Commit]) -> Result<(), String> {
+        let mut found = found.iter().peekable();
+        for kept in &self.kept {
+            let seq = kept.commit.seq;
+            let left = match found.next_if(|found| found.seq == seq) {
+                Some(found) => places(found, &kept.commit)?,
+                None => Left::Removed,
+            };
+            for place in (0..kept.commit.events.len()).filter(|place| self.is_there(seq, *place)) {
+                let is_left = match &left {
+                    Left::Whole => true,
+                    Left::Thinned(places) => places.contains(&place),
+                    Left::Removed => false,
+                };
+                if !is_left {
+                    return Err(format!("event {place} of commit {seq} is there and is not shown"));
+                }
+            }
+        }
+        found.next().map_or(Ok(()), |commit| Err(format!("a commit that nobody asked for: {commit:.400?}")))
+    }
+
+    /// Horizons never move back, and move on only where a policy says so and no hold is.
+    fn may_move(&self, next: &Horizons) -> Result<(), String> {
+        let state = self.state(self.last().seq);
+        for row in &self.horizons.0 {
+            if !next.0.iter().any(|next| next.prefix == row.prefix && next.seq >= row.seq) {
+                return Err(format!("the horizon {row:?} moved back: {next:?}"));
+            }
+        }
+        for row in &next.0 {
+            let place = row.prefix.as_str();
+            if row.seq == self.horizons.of(place) {
+                continue;
+            }
+            let policy = state.policy_of(place);
+            let may =
+                policy.is_some_and(|policy| !policy.keeps_everything()) && state.hold_on(&row.prefix, false).is_none();
+            let stamp = self.commit(row.seq).map(|commit| commit.at);
+            if !may || stamp.is_none_or(|at| at > row.at) {
+                return Err(format!("a horizon that nothing moves: {row:?}, policy {policy:?}, commit of {stamp:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether compaction may take an event.
+    fn may_go(&self, kept: &Kept, place: usize, pins: &Pins) -> Result<(), String> {
+        let state = self.state(self.last().seq);
+        let (seq, event) = (kept.commit.seq, &kept.commit.events[place]);
+        let (scope, is_key) = match event {
+            Event::Set { scope, .. } | Event::Delete { scope, .. } => (scope, true),
+            Event::Checkpoint { scope, .. } | Event::Release { scope, .. } => (scope, false),
+            Event::Clear { .. }
+            | Event::ClearPrefix { .. }
+            | Event::Fork { .. }
+            | Event::Retain { .. }
+            | Event::Unretain { .. }
+            | Event::Hold { .. }
+            | Event::Unhold { .. }
+            | Event::Erase { .. }
+            | Event::EraseScope { .. }
+            | Event::ErasePrefix { .. } => return Err("nothing takes such an event".into()),
+        };
+        if let Some(hold) = state.hold_on(&scope.into(), false) {
+            return Err(format!("it is held: {hold:?}"));
+        }
+        if let Event::Set { key, .. } | Event::Delete { key, .. } = event
+            && self.is_erased(scope.as_str(), key.as_str(), (seq, place))
+        {
+            return Ok(());
+        }
+        let policy = state.policy_of(scope.as_str()).filter(|policy| !policy.keeps_everything());
+        let Some(Policy { keep_last, .. }) = policy else { return Err("no policy speaks of it".into()) };
+        let Some(horizon) = self.horizons.row_of(scope.as_str()) else { return Err("no horizon is behind it".into()) };
+        if pins.from.is_some_and(|from| seq >= from) {
+            return Err(format!("somebody goes through all commits from {:?} on", pins.from));
+        }
+        let (newer, end) = self.after((seq, place), event);
+        if newer < keep_last.unwrap_or(0) {
+            return Err(format!("it is one of the newest {keep_last:?}, {newer} are newer"));
+        }
+        // Of a view at the horizon.
+        let now = self.commit(horizon.seq).map_or(Timestamp::MIN, |commit| commit.at);
+        let says_nothing = match event {
+            Event::Delete { .. } | Event::Release { .. } => true,
+            Event::Set { expires_at, .. } => expires_at.is_some_and(|end| end <= now),
+            _ => false,
+        };
+        let is_seen_at = |point: Seq| seq <= point && end.is_none_or(|end| point < end);
+        let is_seen = end.is_none_or(|end| end > horizon.seq);
+        if is_seen && !(says_nothing && seq <= horizon.seq) {
+            return Err(format!("it is seen behind {horizon:?}, up to {end:?}"));
+        }
+        let points = self.points(&state, scope.as_str(), pins);
+        match points.iter().find(|point| is_key && is_seen_at(**point)) {
+            Some(point) if !says_nothing => Err(format!("it is seen at {point}, of {points:?}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The commits as of which a scope is read whatever its horizon.
+    fn points(&self, state: &State<'_>, scope: &str, pins: &Pins) -> Vec<Seq> {
+        let named = state.checkpoints().iter().filter(|((of, _), _)| *of == scope).map(|(_, seq)| *seq);
+        let forked = state.forks().filter(|(_, origin, _)| *origin == scope).map(|(.., point)| point);
+        named.chain(forked).chain(pins.points.iter().copied()).collect()
+    }
+
+    /// How many versions of the same key, or name, are newer than an event, and where it is seen no more.
+    fn after(&self, place: (Seq, usize), event: &Event) -> (u64, Option<Seq>) {
+        let (mut newer, mut end) = (0, None);
+        let behind = self.kept.iter().filter(|kept| kept.commit.seq >= place.0);
+        for kept in behind {
+            for (index, later) in kept.commit.events.iter().enumerate() {
+                let seq = kept.commit.seq;
+                let is_newer = (seq, index) > place && is_version_of(later, event);
+                newer += u64::from(is_newer);
+                if is_newer || ((seq, index) > place && clears(later, event)) {
+                    end = end.or(Some(seq));
+                }
+            }
+        }
+        (newer, end)
+    }
+
+    /// Whether a commit may go with what it claimed.
+    fn claims_may_go(&self, gone: &Kept) -> Result<(), String> {
+        let meta = &gone.commit.meta;
+        if let Some(key) = &meta.idempotency_key {
+            return Err(format!("commit {} is gone, and with it {key:?}", gone.commit.seq));
+        }
+        for fence in &meta.fences {
+            let of = |kept: &Kept| kept.commit.meta.fences.iter().any(|later| later.scope == fence.scope);
+            if !self.kept.iter().any(|kept| kept.commit.seq > gone.commit.seq && of(kept)) {
+                return Err(format!("commit {} is gone, and with it {fence:?}", gone.commit.seq));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Which events of a commit were found: of equal ones the last.
+fn places(found: &Commit, commit: &Commit) -> Result<Left, String> {
+    let other = || format!("commit {} is another one:\n  engine: {found:.400?}\n  model:  {commit:.400?}", commit.seq);
+    if (found.at, &found.meta) != (commit.at, &commit.meta) {
+        return Err(other());
+    }
+    if found.events.len() == commit.events.len() {
+        return if found.events == commit.events { Ok(Left::Whole) } else { Err(other()) };
+    }
+    let mut rest = commit.events.len();
+    let mut places = Vec::with_capacity(found.events.len());
+    for event in found.events.iter().rev() {
+        rest = commit.events[..rest].iter().rposition(|there| there == event).ok_or_else(other)?;
+        places.push(rest);
+    }
+    places.reverse();
+    Ok(Left::Thinned(places))
+}
+
+/// Whether an event is another version of what a set, a delete, a checkpoint or a release is one of.
+fn is_version_of(later: &Event, event: &Event) -> bool {
+    match (later, event) {
+        (
+            Event::Set { scope, key, .. } | Event::Delete { scope, key } | Event::Erase { scope, key, .. },
+            Event::Set { scope: of, key: name, .. } | Event::Delete { scope: of, key: name },
+        ) => scope == of && key == name,
+        (
+            Event::Checkpoint { scope, name, .. } | Event::Release { scope, name },
+            Event::Checkpoint { scope: of, name: event, .. } | Event::Release { scope: of, name: event },
+        ) => scope == of && name == event,
+        _ => false,
+    }
+}
+
+/// Whether an event takes away all keys of the scope of a set or a delete.
+fn clears(later: &Event, event: &Event) -> bool {
+    let (Event::Set { scope, .. } | Event::Delete { scope, .. }) = event else { return false };
+    match later {
+        Event::Clear { scope: of } | Event::EraseScope { scope: of, .. } => of == scope,
+        Event::ClearPrefix { prefix } | Event::ErasePrefix { prefix, .. } => prefix.holds(scope.as_str()),
+        _ => false,
+    }
+}
