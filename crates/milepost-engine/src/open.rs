@@ -408,3 +408,6 @@ pub(crate) fn read_holder(disk: &dyn Disk, dir: &Path) -> Option<Holder> {
         since: Timestamp(field("since ")?.parse().ok()?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,13 @@ pub fn check(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let seed = u64::from(choices.byte());
     let faults = [Faults::None, Faults::PowerLoss, Faults::All][choices.below(3)];
-    let taste = Taste { segment_bytes: SEGMENT_BYTES, memory_bytes: limits::MEMORY_BYTES_MIN, faults, crashes_each: 2 };
+    let taste = Taste {
+        segment_bytes: SEGMENT_BYTES,
+        memory_bytes: limits::MEMORY_BYTES_MIN,
+        faults,
+        compacts: Compacts::Never,
+        crashes_each: 2,
+    };
     let mut world = World::new(seed, taste).unwrap();
     for _ in 0..STEPS_MAX {
         if choices.0.is_empty() {

@@ -132,7 +132,9 @@ fn a_second_writer_is_told_who_holds_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     match Engine::open(Parts::real(), dir.path(), Settings::default()) {
-        Err(OpenError::InUse { holder: Some(holder), .. }) => assert_eq!(holder.pid, std::process::id()),
+        Err(OpenError::InUse { holder: Some(holder), .. }) => {
+            assert_eq!((holder.pid, holder.host), (std::process::id(), milepost_io::host_name()));
+        }
         other => panic!("{other:?}"),
     }
     // FAULTS F1: removing the LOCK file does not free the store.

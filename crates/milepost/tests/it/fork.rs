@@ -1,6 +1,6 @@
 //! A handle in a forked child says so; the parent is unhurt, and nothing hangs at the child's exit.
 
-use milepost::{ErrorKind, Store};
+use milepost::{At, ErrorKind, Store};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::{Place, get, scope};
@@ -43,9 +43,37 @@ fn the_child_is_told_and_the_parent_goes_on() {
         ];
         if kinds == [ErrorKind::Forked; 3] { 0 } else { 1 }
     });
+    // Reads are told as well: what the child would see stands still while the parent goes on.
+    let read = in_a_child(|| {
+        let kinds = [
+            store.get(&a, "k").map(drop).unwrap_err().kind(),
+            store.view(At::Latest).map(drop).unwrap_err().kind(),
+            store.history(&a).iter().next().unwrap().map(drop).unwrap_err().kind(),
+        ];
+        if kinds == [ErrorKind::Forked; 3] { 0 } else { 1 }
+    });
+    assert_eq!(read, 0, "a read of the child was not told, or hung");
     assert_eq!(said, 0, "the child was not told, or hung");
     store.set(&a, "k", b"2").unwrap();
     assert_eq!(get(&store, &a, "k").as_deref(), Some(&b"2"[..]));
+    store.close().unwrap();
+    assert_eq!(place.open().last().seq.0, 2);
+}
+
+/// It ends as programs end, with what runs then: the threads of the handle are not there, and nothing waits for them.
+#[test]
+fn a_child_that_exits_does_not_hang() {
+    let place = Place::new();
+    let store = place.open();
+    store.set(&scope("a"), "k", b"1").unwrap();
+    let handle = store.clone();
+    let child = start(move || {
+        drop(handle);
+        std::process::exit(7)
+    });
+    assert_eq!(exit_code(child), 7);
+    assert_eq!(Store::open(place.path()).unwrap_err().kind(), ErrorKind::InUse);
+    store.set(&scope("a"), "k", b"2").unwrap();
     store.close().unwrap();
     assert_eq!(place.open().last().seq.0, 2);
 }

@@ -1,6 +1,6 @@
 //! Bytes are identity: any name that is allowed comes back as it was, next to all that look like it.
 
-use milepost::{At, Scope, ScopePrefix, Store, Writer};
+use milepost::{At, Event, Scope, ScopePrefix, Seq, Store, Writer};
 use proptest::prelude::*;
 
 use super::{Place, scope};
@@ -83,4 +83,59 @@ proptest! {
             prop_assert_eq!(value.as_deref(), Some(&index.to_le_bytes()[..]));
         }
     }
+
+    /// FAULTS H3: whatever takes a prefix takes whole segments, for names that look alike.
+    #[test]
+    fn any_prefix_is_whole_segments(
+        paths in proptest::collection::vec(path(), 1..12),
+        prefixes in proptest::collection::vec(path(), 1..4),
+    ) {
+        let place = Place::new();
+        let store = place.open();
+        for path in &paths {
+            store.set(&scope(&path.join("/")), "k", b"1").unwrap();
+        }
+        for prefix in &prefixes {
+            let named = ScopePrefix::parse(&prefix.join("/")).unwrap();
+            let is_below = |path: &[&str]| path.starts_with(prefix);
+            // One event for each path, in order.
+            let told: Vec<String> =
+                paths.iter().filter(|path| is_below(path)).map(|path| path.join("/")).collect();
+            let mut scopes = told.clone();
+            scopes.sort();
+            scopes.dedup();
+            let view = store.view(At::Latest).unwrap();
+            let found = view.scopes(&named).unwrap();
+            prop_assert_eq!(found.iter().map(|scope| scope.as_str().to_owned()).collect::<Vec<_>>(), scopes);
+            let of = |event: &Event| match event {
+                Event::Set { scope, .. } => scope.as_str().to_owned(),
+                other => panic!("{other:?}"),
+            };
+            let replayed = store.replay(Seq(1)).within(named.clone()).flat_map(|commit| commit.unwrap().events);
+            prop_assert_eq!(replayed.map(|event| of(&event)).collect::<Vec<_>>(), told.clone());
+            let mut watch = store.watch(Seq(1)).within(named.clone());
+            let mut watched = Vec::new();
+            while let Some(commit) = watch.try_next().unwrap() {
+                watched.extend(commit.events.iter().map(of));
+            }
+            prop_assert_eq!(watched, told.clone());
+            let changed: Vec<String> = store
+                .history(named.clone())
+                .iter()
+                .map(|change| change.unwrap().scope.as_str().to_owned())
+                .collect();
+            prop_assert_eq!(changed, told);
+        }
+        let cleared = &prefixes[0];
+        store.commit().clear_prefix(&ScopePrefix::parse(&cleared.join("/")).unwrap()).durable().unwrap();
+        for path in &paths {
+            let left = store.get(&scope(&path.join("/")), "k").unwrap().is_some();
+            prop_assert_eq!(left, !path.starts_with(cleared), "{:?} after {:?} was cleared", path, cleared);
+        }
+    }
+}
+
+/// Segments of which one is the beginning of another, or sorts beside the slash.
+fn path() -> impl Strategy<Value = Vec<&'static str>> {
+    proptest::collection::vec(proptest::sample::select(vec!["a", "ab", "a-", "a.", "a0", "b", "\u{1}", "é"]), 1..4)
 }
