@@ -57,7 +57,7 @@ fn names_and_values() {
         (&["set", "a", "k", "1", "--if-version", "x"], "invalid value 'x'"),
         (&["set", "a", "k", "1", "--if-absent", "--if-version", "1"], "cannot be used with"),
         (&["set", "a", "k", "1", "--idempotency-key", ""], "--idempotency-key: idempotency key has 0 bytes"),
-        (&["set", "a", "k", "1", "--fence", "9007199254740992"], "the highest is 9007199254740991"),
+        (&["set", "a", "k", "1", "--fence", "9007199254740992"], "the highest is 9007199254740990"),
         (&["clear", "--prefix", "a", "--fence", "1"], "--fence: a token claims one scope"),
         (&["set", "a", "k", "1", "2"], "unexpected argument '2'"),
         (&["set", "a"], "required"),
