@@ -171,7 +171,7 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The value before.
     pub old: Option<Value>,
-    /// Whether there is no `old` because it was removed, or may have been: what retention takes, nobody can tell any more.
+    /// Whether there is no `old` because it was removed, or may have been.
     pub old_removed: bool,
     /// The value after.
     pub new: Option<Value>,

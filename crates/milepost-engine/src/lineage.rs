@@ -139,7 +139,7 @@ impl<B: Bodies> Lineage<'_, B> {
         }
     }
 
-    /// Whether `is_wanted` says so of any key that the scope, as of `seq`, or what it reads through to has a version of.
+    /// Whether `is_wanted` says so of any key that the scope, as of `seq`, or its origins have a version of.
     pub(crate) fn any_key(
         &self,
         scope: &str,

@@ -60,8 +60,8 @@ pub enum ErrorKind {
     NotYet,
     /// What was asked for was removed, by a policy or an erasure: read a later moment.
     Removed,
-    /// A read of a past that is not kept any more, or of a time before the first commit: ask for a later moment, or for a
-    /// checkpoint.
+    /// A read of a past that is not kept any more, or of a time before the first commit: ask for a later moment, or for
+    /// a checkpoint.
     BeforeHorizon,
     /// What was to be erased is held: release the hold first, if that may be.
     Held,

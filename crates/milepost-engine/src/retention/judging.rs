@@ -131,8 +131,7 @@ impl<'a> Judging<'a> {
         let clears = self.tiers.marks(name)?;
         let erased = if is_held { None } else { self.tiers.erased_of(name)? };
         let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
-        // A view at the horizon has the time of its commit, which the row's own may be behind, and a change behind it may
-        // be told by what was there then.
+        // A view at the horizon has the time of its commit, which the row's own may be behind.
         let at = row.map_or(Ok(None), |row| self.shared.reader.stamp_at_least(row.seq))?.unwrap_or(Timestamp::MIN);
         Ok(OfScope { asked, wanted, clears, erased, at })
     }

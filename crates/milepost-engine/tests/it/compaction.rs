@@ -548,7 +548,7 @@ fn a_reader_beside_it_is_told_the_truth() {
         reader.refresh().unwrap();
         // The newest version of a key at or below a commit, as all were written.
         let right = |key: usize, seq: u64| (2..=seq).rev().find(|n| *n as usize % 5 == key);
-        let check = |view: &milepost_engine::View, (key, name): (usize, &str), seq: u64| match view.get("a", name) {
+        let check = |view: &View, (key, name): (usize, &str), seq: u64| match view.get("a", name) {
             Ok(value) => {
                 assert_eq!(value.map(|value| value.to_vec()), right(key, seq).map(|n| n.to_le_bytes().to_vec()));
                 true

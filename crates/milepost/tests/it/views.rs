@@ -111,8 +111,8 @@ fn expiry_goes_by_the_moment_that_is_read() {
     assert!(claimed.is_ok(), "an expired value is as good as none: {claimed:?}");
 }
 
-/// A time before the first commit was silently the state without any: a restore to it deleted every key, and a fork from
-/// it began with none.
+/// A time before the first commit was the state without any: a restore to it deleted every key, and a fork from it
+/// began with none.
 #[test]
 fn a_time_before_the_first_commit_is_refused() {
     let place = Place::new();

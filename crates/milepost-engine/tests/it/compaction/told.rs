@@ -120,7 +120,7 @@ fn what_a_history_tells_is_true() {
                     None => assert!(*old_removed && new.is_none(), "seed {seed}: {place:?} {values:?}"),
                     Some(first) => {
                         assert_eq!(new, &first.2, "seed {seed}, {index:?}: {place:?}");
-                        // What was inherited may have been erased of the origin since, which a compaction changes nothing about.
+                        // What was inherited may have been erased of the origin since.
                         let is_right = old == &first.0 || before.get(place).is_some_and(|before| *old == before.0);
                         assert!(*old_removed || is_right, "seed {seed}, {index:?}: {place:?} {old:?} {first:?}");
                     }
