@@ -82,8 +82,13 @@ fn plain_version(version: &Version<'_>) -> Plain {
 
 /// Everything that a view shows is what the model says of its moment.
 pub fn view(view: &View, model: &Model, sight: &Sight) -> Agreed {
-    let moment = sight.moment;
-    let at = read(view.at(), || format!("the time of {moment:?}"))?;
+    let at = read(view.at(), || format!("the time of {:?}", sight.moment))?;
+    let mut moment = sight.moment;
+    if model.there(moment.seq).is_none() && moment.seq > Seq::ZERO && model.may_be_time_of(moment.seq, at) {
+        // Of the commit it is of nothing is left, since it was opened maybe.
+        moment.now = at;
+    }
+    let sight = &Sight { moment, ..sight.clone() };
     same(&(view.seq(), at), &(moment.seq, moment.now), || "the moment of a view".into())?;
     let state = model.state(moment.seq);
     scopes(view, (model, sight), &ScopePrefix::root())?;
