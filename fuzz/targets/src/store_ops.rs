@@ -4,7 +4,7 @@
 
 use milepost_sim::{
     model::Ask,
-    workload::{FaultPlan, Faults, KEYS, NAMES, SCOPES, Step, Tick},
+    workload::{Compacts, FaultPlan, Faults, KEYS, NAMES, SCOPES, Step, Tick},
     world::{Taste, World},
 };
 use milepost_types::{

@@ -2,6 +2,7 @@
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
 mod expired;
+mod left;
 mod told;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
@@ -200,123 +201,6 @@ fn segments_that_die_whole_are_dropped_without_being_written_anew() {
     assert_eq!(rig.store.view(At::Latest).unwrap().scan("a/b", "").count(), 0);
     rig.set("a/b", "new", b"1");
     assert_eq!(rig.store.get("a/b", "new").unwrap().unwrap().to_vec(), b"1");
-}
-
-/// A store that is left alone for years must not fill the disk with the addresses of what is gone.
-#[test]
-fn the_index_forgets_what_the_log_does_not_hold_any_more() {
-    let rig = Rig::new(9);
-    rig.retain("a", Policy::default().keep_last(2));
-    rig.retain("d", Policy::default().keep_for(Duration::ZERO));
-    for n in 0..600u64 {
-        rig.set("a", KEYS[n as usize % 5], &[n as u8; 40]);
-        rig.set("d", &format!("run/{n:04}"), b"done");
-        rig.set("e", "kept", b"all of it");
-        rig.store.commit(rig.store.request().delete(&scope("d"), &format!("run/{n:04}")).unwrap()).unwrap();
-    }
-    let before = rig.store.stats();
-    let done = rig.compact();
-    assert!(done.runs > 0, "{done:?}");
-    let after = rig.store.stats();
-    // 600 of "e", the last two of each key of "a", and what is in no run yet.
-    assert!(before.versions >= 2400 && after.versions < 700, "{before:?}, {after:?}");
-    assert!(after.run_bytes * 2 < before.run_bytes, "{before:?}, {after:?}");
-    assert_eq!(rig.compact(), Compacted { passes: 1, ..Compacted::default() }, "there is nothing left to do");
-    let view = rig.store.view(At::Latest).unwrap();
-    assert_eq!(view.scan("a", "").count(), 5);
-    assert_eq!(view.scan("d", "").count(), 0);
-    let query = |of| HistoryQuery { prefix: place(of), ..HistoryQuery::default() };
-    let count = |rig: &Rig, of| rig.store.history(query(of)).unwrap().inspect(|found| assert!(found.is_ok())).count();
-    let (kept, counts) = (rig.store.stats().versions, ["a", "d", "e"].map(|of| count(&rig, of)));
-    let rig = rig.again(Index::Rebuild);
-    assert_eq!(["a", "d", "e"].map(|of| count(&rig, of)), counts, "an index made anew knows no more and no less");
-    let anew = rig.store.stats().versions;
-    assert!(anew <= kept && kept - anew < 10, "but for what was in memory: {kept}, made anew {anew}");
-}
-
-/// Each commit of a task claims its scope, and all claims but the newest are of no use. They go with their commits, and
-/// of commits that stay they stay: compaction took them for something to be gained, and wrote the same segment again and
-/// again, without an end.
-#[test]
-fn claims_that_are_of_no_use_go_with_their_commits() {
-    let rig = Rig::new(10);
-    rig.retain("d", Policy::default().keep_last(1));
-    let claimed = |token, n: u64| {
-        let request = rig.store.request().fence(&scope("task"), token).unwrap();
-        let request = request.fence(&scope("other"), n).unwrap();
-        rig.store.commit(request.set(&scope("a"), &format!("item/{n}"), b"done").unwrap()).unwrap();
-        // Nothing but what is claimed, and nothing but what goes.
-        rig.store.commit(rig.store.request().fence(&scope("task"), token).unwrap()).unwrap();
-        let request = rig.store.request().fence(&scope("task"), token).unwrap();
-        rig.store.commit(request.set(&scope("d"), "k0", &[n as u8; 30]).unwrap()).unwrap();
-    };
-    (1..=60).for_each(|n| claimed(1 + n / 20, n));
-    let done = rig.compact();
-    assert!(done.passes < 6 && done.bytes_after < done.bytes_before, "{done:?}");
-    let frames: u64 = rig.store.segments().iter().map(|segment| segment.frames).sum();
-    assert!((60..70).contains(&frames), "sixty items, and little else: {frames}");
-    let rig = rig.again(Index::Rebuild);
-    let late = rig.store.request().fence(&scope("task"), 3).unwrap().set(&scope("a"), "late", b"").unwrap();
-    assert!(matches!(rig.store.commit(late), Err(CommitError::Refused(_))), "4 has claimed it");
-    assert_eq!(rig.store.view(At::Latest).unwrap().scan("a", "").count(), 60);
-    assert!(rig.compact().passes < 3);
-}
-
-/// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
-/// failed, for good.
-#[test]
-fn what_has_expired_goes_and_the_next_compaction_goes_on() {
-    let rig = Rig::new(8);
-    rig.retain("", Policy::default().keep_last(0));
-    // One alone in its commit, and one beside what stays.
-    for (of, beside) in [("a", false), ("a/b", true)] {
-        let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
-        let mut request = rig.store.request().set_with(&scope(of), "k0", &[7; 3000], None, soon).unwrap();
-        if beside {
-            request = request.set(&scope(of), "k1", b"stays").unwrap();
-        }
-        rig.store.commit(request).unwrap();
-        rig.clock.advance(6_000_000);
-        let before = bytes_of_log(&rig.store);
-        for n in 0..3u8 {
-            rig.set("a", "k2", &[n]);
-            rig.compact();
-        }
-        assert!(bytes_of_log(&rig.store) + 2000 < before);
-        // The index knows of it still, and nobody else does.
-        let store = &rig.store;
-        assert_eq!(store.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
-        let view = store.view(At::Latest).unwrap();
-        assert_eq!(view.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
-        assert_eq!(view.versions(of, &["k0"]).unwrap(), [None]);
-        assert_eq!(view.scan(of, "").map(|entry| entry.unwrap()).count(), 1);
-        assert_eq!(view.diff(of, &view, "none").unwrap().map(|found| found.unwrap()).count(), 1);
-        assert_eq!(store.to_erase_of_key(of, "k0").unwrap().values, 0);
-        store.explain(&place(of)).unwrap();
-        let absent = Precondition::KeyAbsent { scope: scope(of), key: Key::parse("k0").unwrap() };
-        store.commit(store.request().delete(&scope(of), "k0").unwrap().require(absent)).unwrap();
-    }
-    assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
-}
-
-/// The last touch of a scope may be a delete of which nothing is left. What its version is then follows from the log, and
-/// does not depend on whether the index was made anew since.
-#[test]
-fn the_version_of_a_scope_follows_from_the_log() {
-    let mut rig = Rig::new(11);
-    rig.retain("a", Policy::default().keep_for(Duration::ZERO));
-    for n in 0..20 {
-        rig.set("a", "k0", &[n; 400]);
-        rig.store.commit(rig.store.request().delete(&scope("a"), "k0").unwrap()).unwrap();
-        rig.set("d", "k0", &[n; 40]);
-    }
-    for _ in 0..2 {
-        rig.compact();
-        let version = |rig: &Rig| rig.store.view(At::Latest).unwrap().scope_version("a").unwrap();
-        let kept = version(&rig);
-        rig = rig.again(Index::Rebuild);
-        assert_eq!(version(&rig), kept);
-    }
 }
 
 /// FAULTS J6: what was erased is in no file, whatever its segment is worth.
