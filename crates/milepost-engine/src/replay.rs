@@ -108,6 +108,7 @@ impl Watch {
 
     /// The next commit, if it is there already.
     pub fn try_next(&mut self) -> Result<Option<Commit>, ReadError> {
+        self.pin.shared.may_read()?;
         if self.next > self.pin.shared.published() {
             self.pin.shared.refresh()?;
         }

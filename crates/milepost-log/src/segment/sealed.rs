@@ -234,6 +234,8 @@ impl Sealed {
     pub(crate) fn stamp(&self, index: usize) -> Result<Timestamp, Corruption> {
         match (self.meet(index)?, &self.offsets) {
             (Some(view), _) => Ok(view.at),
+            // Of the last one the footer says exactly when, and what comes after it is compared with that.
+            (None, Offsets::Footer(view) | Offsets::Kept(view, _)) if index + 1 == self.frames() => Ok(view.last_at),
             (None, Offsets::Footer(view) | Offsets::Kept(view, _)) => Ok(view.stamp(&self.map, index)),
             (None, Offsets::Memory(_)) => unreachable!("nothing was removed from what has no footer"),
         }

@@ -1,6 +1,6 @@
 //! A handle in a forked child says so; the parent is unhurt, and nothing hangs at the child's exit.
 
-use milepost::{At, ErrorKind, Store};
+use milepost::{At, ErrorKind, Seq, Store};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::{Place, get, scope};
@@ -35,6 +35,7 @@ fn the_child_is_told_and_the_parent_goes_on() {
     let store = place.open();
     let a = scope("a");
     store.set(&a, "k", b"1").unwrap();
+    let mut watch = store.watch(Seq::FIRST);
     let said = in_a_child(|| {
         let kinds = [
             store.set(&a, "k", b"child").map(drop).unwrap_err().kind(),
@@ -49,8 +50,10 @@ fn the_child_is_told_and_the_parent_goes_on() {
             store.get(&a, "k").map(drop).unwrap_err().kind(),
             store.view(At::Latest).map(drop).unwrap_err().kind(),
             store.history(&a).iter().next().unwrap().map(drop).unwrap_err().kind(),
+            store.replay(Seq::FIRST).next().unwrap().map(drop).unwrap_err().kind(),
+            watch.try_next().map(drop).unwrap_err().kind(),
         ];
-        if kinds == [ErrorKind::Forked; 3] { 0 } else { 1 }
+        if kinds == [ErrorKind::Forked; 5] { 0 } else { 1 }
     });
     assert_eq!(read, 0, "a read of the child was not told, or hung");
     assert_eq!(said, 0, "the child was not told, or hung");

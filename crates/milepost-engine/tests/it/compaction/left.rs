@@ -1,8 +1,9 @@
 //! What compaction leaves in the index, and of what was claimed.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use milepost_engine::{CommitError, Compacted, HistoryQuery, Index};
+use milepost_engine::{CommitError, Compacted, HistoryQuery, Index, backup};
+use milepost_io::Disk;
 use milepost_types::{At, Policy};
 
 use super::{KEYS, Rig, place};
@@ -86,4 +87,24 @@ fn the_version_of_a_scope_follows_from_the_log() {
         rig = rig.again(Index::Rebuild);
         assert_eq!(version(&rig), kept);
     }
+}
+
+/// Where commits were slow, the time of one that was removed is known about; of the last one of a segment it has to be known
+/// exactly: a backup says of each piece when it ends, and no such backup could be read.
+#[test]
+fn a_backup_knows_when_a_segment_ends_whose_last_commit_is_gone() {
+    let rig = Rig::new(12);
+    rig.retain("a", Policy::default().keep_last(1));
+    for n in 0..400u64 {
+        rig.set("a", KEYS[n as usize % 5], &[n as u8; 40]);
+        if n % 16 == 0 {
+            rig.set("d", "kept", &[n as u8; 40]);
+        }
+    }
+    rig.compact();
+    let to = Path::new("/copies");
+    backup::create(&rig.store, to, backup::Rollback::Refuse, &mut |_, _| {}).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(rig.disk.clone());
+    let report = backup::verify(&disk, to, None, &mut |_, _| {}).unwrap();
+    assert!(report.damage.is_empty() && report.backups.iter().all(|(_, damage)| damage.is_empty()), "{report:?}");
 }
