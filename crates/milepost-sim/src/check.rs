@@ -266,7 +266,13 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
         return same(&is_named, &true, || format!("{}, told {said:?}", asked()));
     }
     let found: Result<Vec<Change>, ReadError> = read(engine.history(question), asked)?.collect();
-    let found: Vec<model::Change> = read(found, asked)?.iter().map(plain_change).collect::<Result<_, _>>()?;
+    let found = read(found, asked)?;
+    // What a change behind a horizon replaced is seen at it, and stays.
+    let is_kept = |change: &&Change| change.seq > model.horizons().of(change.scope.as_str());
+    if let Some(change) = found.iter().filter(is_kept).find(|change| change.old_removed) {
+        return disagree(format!("{}: what {change:?} replaced is not removed", asked()));
+    }
+    let found: Vec<model::Change> = found.iter().map(plain_change).collect::<Result<_, _>>()?;
     let found = comparable(found, model);
     if engine.is_read_only() && model.there_count() < model.len() {
         // It may have files that were replaced since.
@@ -286,9 +292,6 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
 
 fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
     let plain = |value: &Option<Value>| value.as_ref().map(|value| (value.seq(), value.to_vec()));
-    if change.old_removed {
-        return disagree(format!("nothing is removed here: {change:?}"));
-    }
     Ok(model::Change {
         seq: change.seq,
         at: change.at,

@@ -125,6 +125,12 @@ impl Model {
         !self.erasures.is_empty()
     }
 
+    /// The last commit that erased something.
+    #[must_use]
+    pub fn last_erasure(&self) -> Seq {
+        self.erasures.last().map_or(Seq::ZERO, |(seq, _)| *seq)
+    }
+
     /// Whether what an event of a commit did to a key was erased since.
     pub(crate) fn is_erased(&self, scope: &str, key: &str, place: (Seq, usize)) -> bool {
         self.erasures.iter().filter(|erasure| **erasure > place).any(|(seq, at)| {

@@ -127,7 +127,8 @@ impl Model {
     #[must_use]
     pub fn may_be_time_of(&self, seq: Seq, at: Timestamp) -> bool {
         let first = self.commit(Seq::FIRST);
-        let last = self.kept.iter().filter(|kept| kept.commit.seq >= seq && self.is_gone(seq, kept.commit.seq)).last();
+        let mut behind = self.kept.iter().rev().take_while(|kept| kept.commit.seq >= seq);
+        let last = behind.find(|kept| self.is_gone(seq, kept.commit.seq));
         first.zip(last).is_some_and(|(first, last)| first.at <= at && at <= last.commit.at)
     }
 

@@ -17,6 +17,7 @@ use crate::{
     check::{self, Agreed, Disagreement, disagree, same},
     machine::Machine,
     model::Model,
+    workload::Compacts,
 };
 
 const BACKUPS: &str = "/backups";
@@ -66,6 +67,9 @@ impl World {
             return Ok(());
         }
         let seq = if self.dice.once_in(2) { made.last.seq } else { Seq(1 + self.dice.below(made.last.seq.0)) };
+        // As of a commit before an erasure, what was erased since may be gone: the backup does not hold it.
+        let is_before_erasure = seq < self.model.last_erasure() && self.taste.compacts == Compacts::Often;
+        let seq = if is_before_erasure { made.last.seq } else { seq };
         let machine = self.machine.with_disk(self.machine.disk.copy());
         let at = |Disagreement(what)| Disagreement(format!("backup {} restored to {seq}: {what}", made.number));
         let horizon = self.model.horizons().last();

@@ -1,7 +1,7 @@
 //! Compaction beside everything else, in steps or to its end.
 //!
-//! Invariant: what it takes may go, and what is there stays what it was; every read that is possible is the model's, who
-//! keeps the whole list of commits. It comes to an end.
+//! Invariant: what it takes may go, and what is there stays what it was; every read that is possible is the model's,
+//! who keeps the whole list of commits. It comes to an end.
 
 use milepost_engine::{CommitError, CompactError, Compacted, OpenError};
 
