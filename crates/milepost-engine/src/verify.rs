@@ -20,7 +20,9 @@ use crate::{
     filling,
     index::INDEX,
     manifest::{self, Manifest},
-    open, salvage,
+    open,
+    reserve::RESERVE,
+    salvage,
 };
 use index::IndexCheck;
 
@@ -232,7 +234,7 @@ fn manifest_missing(dir: &Path) -> Corruption {
 fn strays(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
     let entries = disk.list(dir).map_err(|error| OpenError::io("list", dir, error))?;
     let is_ours = |entry: &DirEntry| match entry.name.as_str() {
-        open::LOCK | manifest::MANIFEST | manifest::MANIFEST_NEXT => !entry.is_dir,
+        open::LOCK | manifest::MANIFEST | manifest::MANIFEST_NEXT | RESERVE => !entry.is_dir,
         open::LOG | INDEX | NOTED | "quarantine" => entry.is_dir,
         _ => false,
     };

@@ -144,6 +144,7 @@ const SCRIPT: &[&str] = &[
     "set task/a k 1 --writer ann --attempt 2",
     "set task/a k 2 --idempotency-key once --fence 7",
     "delete task/a k",
+    "set task/a kept 3",
     "checkpoint create task/a begin --note 'a note, \"quoted\"'",
     "checkpoint create task/a end",
     "checkpoint release task/a end",

@@ -121,7 +121,7 @@ fn fail_one(inject: &str, args: &[&str], input: &str) -> bool {
 #[test]
 fn few_open_files_are_enough() {
     let (mut refused, mut fine) = (0, 0);
-    for files in 4..=14 {
+    for files in 4..=16 {
         let world = World::with_commits(3);
         let mut command = Command::new("sh");
         clean(&mut command, world.dir());

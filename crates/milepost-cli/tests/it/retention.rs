@@ -53,7 +53,7 @@ fn retention_is_said_listed_explained_and_taken_back() {
         $ milepost retain set audit --everything --writer w
         5
         $ milepost retain set task
-        ! milepost: retain set: say what is kept: --keep TIME, --last N, --expire-ended TIME or --everything
+        ! milepost: retain set: say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything or --cold TIME
         exit 2
         $ milepost retain set task --keep soon
         ! milepost: --keep: "soon" is no duration; write, for instance, 90s, 15m or "2h 30m"
@@ -194,7 +194,7 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         go with a compaction              0
         the next one goes at              no time decides it
         $ milepost compact -o jsonl
-        {"dropped":0,"rewritten":1,"bytes_before":736,"bytes_after":512}
+        {"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":736,"bytes_after":512,"runs":0}
         $ milepost scan
         KEYS  SEQ  SCOPE
         1     4    task/other

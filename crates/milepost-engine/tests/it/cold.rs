@@ -127,7 +127,8 @@ fn a_disk_that_fails_costs_the_attempt_and_nothing_else() {
             }
         }
     }
-    assert!(failed > 10, "{failed}");
+    // For want of room it is tried again, with what is held for it.
+    assert!(failed > 4, "{failed}");
 }
 
 #[test]
