@@ -37,7 +37,7 @@ use std::{
 };
 
 use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
-use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, Rewriter, SegmentKind, StoreId};
+use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, Rewriter, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -316,38 +316,6 @@ impl Engine {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.shared().dir
-    }
-
-    /// Sizes and counts.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let shared = self.shared();
-        let sizes = shared.state.load().sizes();
-        let log = shared.reader.segment_stats();
-        let cold = || log.iter().filter(|segment| segment.kind == SegmentKind::Cold);
-        Stats {
-            store: shared.store.to_string(),
-            epoch: shared.epoch,
-            last: self.last(),
-            scopes_ever: sizes.scopes,
-            keys_ever: sizes.keys,
-            versions: sizes.versions,
-            memtable_bytes: sizes.active_bytes,
-            frozen_bytes: sizes.frozen_bytes,
-            runs: sizes.runs,
-            run_bytes: sizes.run_bytes,
-            late_runs: shared.indexing.late(),
-            run_failure: shared.indexing.failure(),
-            segments: log.iter().filter(|segment| segment.kind != SegmentKind::Dropped).count() as u64,
-            log_bytes: log.iter().map(|segment| segment.frame_bytes).sum(),
-            reserve: shared.reserve.stats(),
-            cold_segments: cold().count() as u64,
-            cold_bytes: cold().map(|segment| segment.frame_bytes).sum(),
-            cold_file_bytes: cold().map(|segment| segment.file_bytes).sum(),
-            cold_cache_bytes: shared.reader.cold_cache_bytes(),
-            batches: shared.batches.load(Ordering::Relaxed),
-            torn_bytes: shared.torn_bytes,
-        }
     }
 
     /// Waits for what was submitted, writes down where the log ends so that the next opening has nothing to look for,

@@ -9,8 +9,8 @@
 //! Some versions may be left out on the way ([`Merge::step_keeping`]): keys and scopes of which nothing is left go with
 //! them.
 //!
-//! Invariant: the run answers the same as one built at once of all that is kept of what the sources hold. It is the same
-//! to the byte, too, but for where blocks of keys begin.
+//! Invariant: the run answers the same as one built at once of all that is kept of what the sources hold. It is the
+//! same to the byte, too, but for where blocks of keys begin.
 
 use std::{cmp::Ordering, fmt, path::Path, sync::Arc};
 

@@ -1,8 +1,8 @@
 //! What must hold when a store is opened again after its machine stopped.
 //!
 //! Invariant: every acknowledged commit is there, whole and in order, but for what compaction may take; after them come
-//! at most those whose outcome was unknown, from the first on without a gap; nothing else. `verify` calls what a mere crash left clean or torn, never
-//! corrupt, and a store that was opened once and closed is clean.
+//! at most those whose outcome was unknown, from the first on without a gap; nothing else. `verify` calls what a mere
+//! crash left clean or torn, never corrupt, and a store that was opened once and closed is clean.
 
 use std::{
     path::{Path, PathBuf},

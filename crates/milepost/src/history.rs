@@ -56,7 +56,8 @@ impl HistoryBuilder {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
-    /// assert_eq!(store.history(&scope).since(Seq(2)).iter().count(), 0);
+    /// store.set(&scope, "k", b"2")?;
+    /// assert_eq!(store.history(&scope).since(Seq(2)).iter().count(), 1);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn since(mut self, at: impl Into<At>) -> HistoryBuilder {

@@ -200,8 +200,8 @@ fn interrupted_reads_and_writes_are_made_again() {
     }
 }
 
-/// FAULTS B7: whatever is interrupted, or can't be made at the moment, is made again, and the command goes well; but for
-/// syncs, whose every error is final.
+/// FAULTS B7: whatever is interrupted, or can't be made at the moment, is made again, and the command goes well; but
+/// for syncs, whose every error is final.
 #[test]
 fn every_interrupted_call_but_a_sync_is_made_again() {
     if !can_trace("every_interrupted_call_but_a_sync_is_made_again") {

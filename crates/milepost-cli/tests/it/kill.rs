@@ -49,8 +49,8 @@ fn two_hundred_kills_lose_nothing() {
     assert_eq!(world.verify().code, Some(0));
 }
 
-/// Feeds lines that say which `Seq` they expect to get, and kills at some moment. Returns the last receipt, or 0, and how many
-/// there were.
+/// Feeds lines that say which `Seq` they expect to get, and kills at some moment. Returns the last receipt, or 0, and
+/// how many there were.
 fn killed_run(mut append: Command, from: u64, dice: &mut Dice) -> (u64, u64) {
     let mut child = append.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();

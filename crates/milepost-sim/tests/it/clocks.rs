@@ -74,8 +74,8 @@ fn an_expired_value_does_not_come_back_with_the_clock() {
     assert_eq!(read(&engine, At::Seq(Seq(1))).unwrap(), b"short");
 }
 
-/// FAULTS G1, its limit: reads leave nothing behind, so without a commit since nobody remembers that the clock was there.
-/// A mark in memory would help no other process, and a leap of the clock (G2) would then expire all for good.
+/// FAULTS G1, its limit: reads leave nothing behind, so without a commit since nobody remembers that the clock was
+/// there. A mark in memory would help no other process, and a leap of the clock (G2) would then expire all for good.
 #[test]
 fn without_a_commit_since_the_clock_alone_decides() {
     let machine = Machine::new(1, 4 << 10, Timestamp(NOW));

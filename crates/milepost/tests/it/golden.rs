@@ -2,8 +2,8 @@
 //!
 //! Each folder of `tests/golden` holds three small stores of the same commits, `clean` after a close, `torn` after a
 //! crash in the middle of a write and `cold` after all was compressed, and what they must answer: `commits.jsonl` and
-//! `state.jsonl`. A released folder is never written again. `cargo run -p xtask -- golden v2` writes the folder of a new
-//! format.
+//! `state.jsonl`. A released folder is never written again. `cargo run -p xtask -- golden v2` writes the folder of a
+//! new format.
 
 use std::{
     fs,

@@ -12,7 +12,7 @@ use super::{World, each_args, numbers};
 /// Each command waits for the one behind it in its pair, so that they end in another order than they began.
 const CROSSED: &str = r#"
     echo "$1 says"
-    if [ $(($1 % 2)) = 1 ]; then until [ -e "$(($1 + 1))" ]; do sleep 0.01; done; fi
+    if [ $(($1 % 2)) = 1 ]; then until [ -e "$(($1 + 1))" ]; do sleep 0.01; done; sleep 0.1; fi
     echo "$1 ends"; echo "err $1" >&2; : > "$1""#;
 
 #[test]

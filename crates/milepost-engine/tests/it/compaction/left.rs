@@ -42,8 +42,8 @@ fn the_index_forgets_what_the_log_does_not_hold_any_more() {
 }
 
 /// Each commit of a task claims its scope, and all claims but the newest are of no use. They go with their commits, and
-/// of commits that stay they stay: compaction took them for something to be gained, and wrote the same segment again and
-/// again, without an end.
+/// of commits that stay they stay: compaction took them for something to be gained, and wrote the same segment again
+/// and again, without an end.
 #[test]
 fn claims_that_are_of_no_use_go_with_their_commits() {
     let rig = Rig::new(10);
@@ -69,8 +69,8 @@ fn claims_that_are_of_no_use_go_with_their_commits() {
     assert!(rig.compact().passes < 3);
 }
 
-/// The last touch of a scope may be a delete of which nothing is left. What its version is then follows from the log, and
-/// does not depend on whether the index was made anew since.
+/// The last touch of a scope may be a delete of which nothing is left. What its version is then follows from the log,
+/// and does not depend on whether the index was made anew since.
 #[test]
 fn the_version_of_a_scope_follows_from_the_log() {
     let mut rig = Rig::new(11);
@@ -89,8 +89,8 @@ fn the_version_of_a_scope_follows_from_the_log() {
     }
 }
 
-/// Where commits were slow, the time of one that was removed is known about; of the last one of a segment it has to be known
-/// exactly: a backup says of each piece when it ends, and no such backup could be read.
+/// Where commits were slow, the time of one that was removed is known about; of the last one of a segment it has to
+/// be known exactly: a backup says of each piece when it ends, and no such backup could be read.
 #[test]
 fn a_backup_knows_when_a_segment_ends_whose_last_commit_is_gone() {
     let rig = Rig::new(12);
