@@ -1,9 +1,8 @@
 //! Runs written anew without the versions that the log does not hold any more.
 //!
 //! As [`Indexer`] makes one run of several, but driven by who compacts, one piece after the other, while ordinary
-//! merges
-//! go on with the other runs: what is being thinned they leave alone. Each run may be thinned for itself, in any order:
-//! what is gone from the log no read that is possible needs.
+//! merges go on with the other runs: what is being thinned they leave alone. Each run may be thinned for itself, in any
+//! order: what is gone from the log no read that is possible needs.
 
 use std::{ops::RangeInclusive, sync::Arc};
 

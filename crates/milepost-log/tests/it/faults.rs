@@ -125,10 +125,8 @@ fn no_room_for_a_footer_is_no_error() {
 }
 
 /// FAULTS C1: on a disk that is full to the byte, where not even the padding of the last commit could be written, a
-///
-/// roll
-/// is refused before anything changes: a segment without its footer could not be compacted, which is what is needed
-/// then.
+/// roll is refused before anything changes: a segment without its footer could not be compacted, which is what is
+/// needed then.
 #[test]
 fn a_disk_full_to_the_byte_refuses_a_roll_and_takes_it_when_there_is_room() {
     let (mut world, mut log) = begun_grown();
