@@ -28,7 +28,7 @@ pub(crate) use keep::Keeping;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent};
+use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent, retention::Rules};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -175,6 +175,8 @@ pub(crate) struct Compactor {
     pub(crate) stage: Stage,
     /// What makes a segment worth to be written anew, of the pass under way.
     pub(crate) worth: Worth,
+    /// What was wanted when the pass under way began.
+    pub(crate) rules: Rules,
     pub(crate) done: Compacted,
     pub(crate) put_off: PutOff,
     /// The commits of the runs that are written anew at the end of the pass under way.

@@ -226,32 +226,29 @@ impl Shared {
     }
 
     fn begin_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
-        let Some(survey) = self.begin_pass(compactor.worth)? else {
+        let rules = self.rules()?;
+        let Some(survey) = self.begin_pass(&rules, compactor.worth)? else {
             compactor.give_up();
             return Ok(false);
         };
+        compactor.rules = rules;
         compactor.stage = Stage::Survey(Box::new(survey));
         Ok(true)
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
-    fn begin_pass(self: &Arc<Shared>, worth: Worth) -> Result<Option<Survey>, CompactError> {
-        let rules = {
-            let tiers = self.state.pin();
-            let rules = Rules::read(&tiers, &**self, self.published())?;
-            if rules.policies.is_empty()
-                && self.retention.horizons().rows().is_empty()
-                && tiers.last_erasure_ever() == 0
-                && worth != Worth::Cold
-            {
-                return Ok(None);
-            }
-            rules
-        };
+    fn begin_pass(self: &Arc<Shared>, rules: &Rules, worth: Worth) -> Result<Option<Survey>, CompactError> {
+        if rules.policies.is_empty()
+            && self.retention.horizons().rows().is_empty()
+            && self.state.pin().last_erasure_ever() == 0
+            && worth != Worth::Cold
+        {
+            return Ok(None);
+        }
         let last = Receipt { seq: self.published(), at: self.published_at() };
-        self.move_horizons(self.next_horizons(&rules, last)?)?;
+        self.move_horizons(self.next_horizons(rules, last)?)?;
         self.see_judged_folded();
-        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(&rules, self.now()) };
+        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(rules, self.now()) };
         let segments = self.reader.segment_stats();
         Ok(Some(Survey::new(self.state.pin(), &segments, cold)))
     }
@@ -266,9 +263,19 @@ impl Shared {
         Ok(())
     }
 
+    /// What is wanted by all that was acknowledged.
+    fn rules(&self) -> Result<Rules, ReadError> {
+        Rules::read(&self.state.pin(), self, self.published())
+    }
+
+    /// Keeps what comes from being judged, for as long as it is held.
+    fn take_lead(self: &Arc<Shared>) -> Leading<'_> {
+        Leading { guard: self.leader.lock(), _relay: Relay { shared: self } }
+    }
+
     /// Comes back when all that was judged before is folded: what is judged later is judged by the horizons in force.
     fn see_judged_folded(self: &Arc<Shared>) {
-        let _leading = Leading { guard: self.leader.lock(), _relay: Relay { shared: self } };
+        let _leading = self.take_lead();
         drop(self.turn.take());
     }
 
@@ -319,12 +326,18 @@ impl Shared {
                 Ok(true)
             }
             Some(Task::Drop(ids)) => {
+                let leading = self.take_lead();
+                if self.rules()? != compactor.rules {
+                    compactor.give_up();
+                    return Ok(true);
+                }
                 let bytes = self.file_bytes(ids.start(), ids.end());
                 if self.drop_segments(&ids)? {
                     compactor.done.dropped += 1;
                     compactor.done.bytes_before += bytes;
                     compactor.put_off.is_worth_retrying = true;
                 }
+                drop(leading);
                 compactor.seen_bytes += bytes;
                 Ok(true)
             }
@@ -365,13 +378,20 @@ impl Shared {
         }
     }
 
-    /// Has what was written anew count; or drops what it would stand for, if nothing is in it.
+    /// Has what was written anew count; or drops what it would stand for, if nothing is in it. Not if a policy or a hold
+    /// was set or taken back since the pass began: then all is judged anew.
     fn finish(
         self: &Arc<Shared>,
         compactor: &mut Compactor,
         task: &Task,
         rewritten: Rewritten,
     ) -> Result<(), CompactError> {
+        let _leading = self.take_lead();
+        if self.rules()? != compactor.rules {
+            rewritten.discard();
+            compactor.give_up();
+            return Ok(());
+        }
         let ids = task.ids();
         let (before, after) = (self.file_bytes(ids.start(), ids.end()), rewritten.bytes());
         if rewritten.frames() == 0 {

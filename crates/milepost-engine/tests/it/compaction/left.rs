@@ -108,3 +108,42 @@ fn a_backup_knows_when_a_segment_ends_whose_last_commit_is_gone() {
     let report = backup::verify(&disk, to, None, &mut |_, _| {}).unwrap();
     assert!(report.damage.is_empty() && report.backups.iter().all(|(_, damage)| damage.is_empty()), "{report:?}");
 }
+
+/// A hold that was acknowledged keeps all that was there then, wherever a pass of compaction stood: what it had planned,
+/// or was writing, is judged anew.
+#[test]
+fn a_hold_set_in_the_middle_of_a_pass_keeps_what_is_left() {
+    let mut kept_all = 0;
+    for steps in 0..60 {
+        let rig = Rig::new(13);
+        rig.retain("a", Policy::default().keep_last(1));
+        for n in 0..200u64 {
+            rig.set("a", KEYS[n as usize % 5], &[n as u8; 60]);
+            // Some segments die whole, some are written anew.
+            if n / 50 == 1 {
+                rig.set("d", "k0", &[n as u8; 9]);
+            }
+        }
+        let has_more = (0..steps).all(|_| rig.store.step_compact().unwrap());
+        let history = || {
+            let query = HistoryQuery { prefix: place("a"), ..HistoryQuery::default() };
+            rig.store.history(query).unwrap().map(|change| change.unwrap().seq).collect::<Vec<_>>()
+        };
+        let before = history();
+        let mut request = rig.store.request();
+        request.add_hold(&place("a"), "case 17", None).unwrap();
+        rig.store.commit(request).unwrap();
+        // The same pass goes on.
+        while rig.store.step_compact().unwrap() {}
+        rig.compact();
+        let mut after = history();
+        // The policy and the hold are changes themselves.
+        after.retain(|seq| before.contains(seq));
+        assert_eq!(after, before, "after {steps} steps");
+        kept_all += u64::from(before.len() > 150);
+        if !has_more {
+            break;
+        }
+    }
+    assert!(kept_all > 2, "{kept_all}");
+}
