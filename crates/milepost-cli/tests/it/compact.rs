@@ -72,7 +72,10 @@ fn what_is_made_cold_answers_as_before() {
     let before = world.ok(["export"]);
     let done = world.ok(["compact", "--cold", "-o", "jsonl"]);
     assert!(done.starts_with(r#"{"dropped":0,"rewritten":1,"made_cold":1,"bytes_before":"#), "{done}");
-    assert_eq!(files_with(&world, "finished"), Vec::<String>::new(), "it is compressed");
+    // The first of a block may stand in it as it is.
+    let bytes: Vec<u64> =
+        done.split(',').filter_map(|field| field.split_once("\"bytes_")?.1.split_once(':')?.1.parse().ok()).collect();
+    assert!(matches!(bytes[..], [before, after] if after * 2 < before), "it is compressed: {done}");
     assert_eq!(world.ok(["export"]), before);
     assert_eq!(world.ok(["get", "task/a", "wm", "--at", "17"]), r#"{"at":17,"status":"finished"}"#);
     assert!(world.ok(["verify"]).starts_with("clean: 300 commits"));

@@ -9,6 +9,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -325,22 +326,7 @@ impl Shared {
                 compactor.stage = Stage::Index { ranges, current: None };
                 Ok(true)
             }
-            Some(Task::Drop(ids)) => {
-                let leading = self.take_lead();
-                if self.rules()? != compactor.rules {
-                    compactor.give_up();
-                    return Ok(true);
-                }
-                let bytes = self.file_bytes(ids.start(), ids.end());
-                if self.drop_segments(&ids)? {
-                    compactor.done.dropped += 1;
-                    compactor.done.bytes_before += bytes;
-                    compactor.put_off.is_worth_retrying = true;
-                }
-                drop(leading);
-                compactor.seen_bytes += bytes;
-                Ok(true)
-            }
+            Some(Task::Drop(ids)) => self.drop_whole(compactor, &ids),
             Some(Task::Rewrite(ids, form)) => {
                 let task = Task::Rewrite(ids.clone(), form);
                 match self.begin_rewrite(ids, form) {
@@ -351,6 +337,27 @@ impl Shared {
                 Ok(true)
             }
         }
+    }
+
+    /// Lets segments go of which nothing stays; not if a policy or a hold was set or taken back since the pass began.
+    fn drop_whole(
+        self: &Arc<Shared>,
+        compactor: &mut Compactor,
+        ids: &RangeInclusive<SegmentId>,
+    ) -> Result<bool, CompactError> {
+        let _leading = self.take_lead();
+        if self.rules()? != compactor.rules {
+            compactor.give_up();
+            return Ok(true);
+        }
+        let bytes = self.file_bytes(ids.start(), ids.end());
+        if self.drop_segments(ids)? {
+            compactor.done.dropped += 1;
+            compactor.done.bytes_before += bytes;
+            compactor.put_off.is_worth_retrying = true;
+        }
+        compactor.seen_bytes += bytes;
+        Ok(true)
     }
 
     /// A task that there was no room for is tried once more with what room there can be; then it is put off behind the
@@ -378,8 +385,8 @@ impl Shared {
         }
     }
 
-    /// Has what was written anew count; or drops what it would stand for, if nothing is in it. Not if a policy or a hold
-    /// was set or taken back since the pass began: then all is judged anew.
+    /// Has what was written anew count; or drops what it would stand for, if nothing is in it. Not if a policy or a
+    /// hold was set or taken back since the pass began: then all is judged anew.
     fn finish(
         self: &Arc<Shared>,
         compactor: &mut Compactor,

@@ -109,8 +109,8 @@ fn a_backup_knows_when_a_segment_ends_whose_last_commit_is_gone() {
     assert!(report.damage.is_empty() && report.backups.iter().all(|(_, damage)| damage.is_empty()), "{report:?}");
 }
 
-/// A hold that was acknowledged keeps all that was there then, wherever a pass of compaction stood: what it had planned,
-/// or was writing, is judged anew.
+/// A hold that was acknowledged keeps all that was there then, wherever a pass of compaction stood: what it had
+/// planned, or was writing, is judged anew.
 #[test]
 fn a_hold_set_in_the_middle_of_a_pass_keeps_what_is_left() {
     let mut kept_all = 0;
