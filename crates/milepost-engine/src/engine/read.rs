@@ -183,11 +183,15 @@ impl Shared {
         }
     }
 
-    /// When a durable commit was made, whether it is still there or not.
+    /// When a durable commit was made, whether it is still there or not. Of one before the first segment that is left
+    /// nothing is known but that it was before that: the last moment which leads to what was there then.
     pub(crate) fn stamp(&self, seq: Seq) -> Result<Timestamp, ReadError> {
         match self.reader.stamp(seq)? {
             Some(at) => Ok(at),
-            None => Err(ReadError::Removed { seq }),
+            None => match self.reader.first_at().filter(|_| seq < self.reader.first_seq()) {
+                Some(first) => Ok(Timestamp(first.0.saturating_sub(1))),
+                None => Err(ReadError::Removed { seq }),
+            },
         }
     }
 

@@ -128,8 +128,11 @@ impl Model {
     pub fn may_be_time_of(&self, seq: Seq, at: Timestamp) -> bool {
         let first = self.commit(Seq::FIRST);
         let mut behind = self.kept.iter().rev().take_while(|kept| kept.commit.seq >= seq);
-        let last = behind.find(|kept| self.is_gone(seq, kept.commit.seq));
-        first.zip(last).is_some_and(|(first, last)| first.at <= at && at <= last.commit.at)
+        let Some(last) = behind.find(|kept| self.is_gone(seq, kept.commit.seq)) else { return false };
+        // Up to where the next one that is there stands.
+        let next = last.commit.seq.next().and_then(|next| self.commit(next));
+        let is_before = next.map_or(at <= last.commit.at, |next| at < next.at);
+        first.is_some_and(|first| first.at <= at) && is_before
     }
 
     /// Whether an event of a commit is there.
