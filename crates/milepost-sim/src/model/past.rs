@@ -282,7 +282,9 @@ impl Model {
             let may =
                 policy.is_some_and(|policy| !policy.keeps_everything()) && state.hold_on(&row.prefix, false).is_none();
             let stamp = self.commit(row.seq).map(|commit| commit.at);
-            if !may || stamp.is_none_or(|at| at > row.at) {
+            // A moment before all that is left is that of the last commit which is gone.
+            let is_before_all = self.is_gone(Seq::FIRST, row.seq);
+            if !may || !is_before_all && stamp.is_none_or(|at| at > row.at) {
                 return Err(format!("a horizon that nothing moves: {row:?}, policy {policy:?}, commit of {stamp:?}"));
             }
         }
