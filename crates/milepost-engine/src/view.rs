@@ -81,6 +81,18 @@ impl View {
         }
     }
 
+    /// Whether the past of all that lies at or below a prefix is there, as of this moment.
+    fn may_list(&self, prefix: &ScopePrefix) -> Result<(), ReadError> {
+        let horizons = match &self.before {
+            _ if self.seq < self.pin.shared.retention.taken_up() => self.pin.shared.retention.horizons(),
+            Some(before) => Arc::clone(&before.horizons),
+            None => return Ok(()),
+        };
+        let within = horizons.rows().iter().map(|row| row.prefix.as_str()).filter(|place| prefix.holds(place));
+        let own = Some(prefix.as_str()).filter(|place| horizons.row_of(place).is_some());
+        within.chain(own).try_for_each(|place| self.may_see(place))
+    }
+
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
         self.may_see(scope)?;
@@ -157,9 +169,11 @@ impl View {
         }
     }
 
-    /// The scopes at and below a prefix that hold a key, in order.
+    /// The scopes at and below a prefix that hold a key, in order. Where the past of any of them is not kept as of this
+    /// moment, that is said: of one of which nothing is left the store does not know any more that it was there.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
         self.pin.shared.may_read()?;
+        self.may_list(prefix)?;
         let tiers = self.pin.shared.state.pin();
         let mut scopes = Vec::new();
         self.pin.shared.lineage(&tiers).each_scope(prefix, &mut |name| {

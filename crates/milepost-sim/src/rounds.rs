@@ -65,10 +65,6 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// Seeds from here on draw no compaction: there are disagreements behind it (799 without this bound) of which it is not
-/// known yet whether store or model is wrong.
-const COMPACTING_SEEDS: u64 = 700;
-
 /// The taste of a seed, and how many steps it takes.
 #[must_use]
 pub fn taste(seed: u64) -> (Taste, usize) {
@@ -93,8 +89,7 @@ pub fn taste(seed: u64) -> (Taste, usize) {
         compacts: Compacts::Never,
     };
     let steps = 10 + dice.index(70);
-    let draws = dice.once_in(2) && seed < COMPACTING_SEEDS;
-    let compacts = if draws { Compacts::Often } else { Compacts::Never };
+    let compacts = if dice.once_in(2) { Compacts::Often } else { Compacts::Never };
     (Taste { compacts, ..taste }, steps)
 }
 
