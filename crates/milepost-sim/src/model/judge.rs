@@ -87,8 +87,7 @@ impl Model {
         if let Some(refused) = self.fenced(ask) {
             return Outcome::Refused(refused);
         }
-        let mut state = self.state(last.seq);
-        state.touch_as_told(self.told());
+        let state = self.state_as_told();
         for condition in &ask.require {
             if let Some(actual) = state.contradicts(condition, at) {
                 return Outcome::Refused(Refused::Precondition(condition.clone(), actual));

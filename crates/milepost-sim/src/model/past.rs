@@ -158,21 +158,26 @@ impl Model {
 
     /// Takes up that a scope's version was told to be this one: of what touched it last nothing is left.
     pub fn tell_version(&mut self, scope: &str, told: Seq) {
-        let full = self.state(self.last().seq).scope_version(scope);
-        self.told.insert(scope.to_owned(), (full, told));
+        self.told.insert(scope.to_owned(), (self.last().seq, told));
     }
 
     /// What a scope's version is said to be now.
     #[must_use]
     pub fn version_told(&self, scope: &str) -> Seq {
-        let mut state = self.state(self.last().seq);
-        state.touch_as_told(&self.told);
-        state.scope_version(scope)
+        self.state_as_told().scope_version(scope)
     }
 
-    /// The versions of the last touch, as they were told, where they are less than they were.
-    pub(super) fn told(&self) -> &BTreeMap<String, (Seq, Seq)> {
-        &self.told
+    /// The state now, with the versions of scopes as they were told. One that was forgotten is not touched by what clears
+    /// a prefix later.
+    pub(super) fn state_as_told(&self) -> State<'_> {
+        let mut state = State::default();
+        for kept in &self.kept {
+            state.apply(self, &kept.commit);
+            for (scope, (_, told)) in self.told.iter().filter(|(_, (at, _))| *at == kept.commit.seq) {
+                state.touch_as_told(scope, *told);
+            }
+        }
+        state
     }
 
     /// What a scope's version may be said to be as of a moment: at least the last touch of which something is left.

@@ -221,13 +221,12 @@ impl<'a> State<'a> {
         self.policies.iter().filter(|(prefix, _)| holds(prefix)).max_by_key(|(prefix, _)| prefix.len()).map(|(_, p)| *p)
     }
 
-    /// Lowers the versions of scopes that were told to be lower than the last touch.
-    pub(super) fn touch_as_told(&mut self, told: &BTreeMap<String, (Seq, Seq)>) {
-        for (scope, last) in &mut self.touched {
-            if let Some((full, told)) = told.get(*scope).filter(|(full, _)| full == last) {
-                debug_assert!(told <= full);
-                *last = *told;
-            }
+    /// Lowers the version of a scope to what was told; of none it is forgotten.
+    pub(super) fn touch_as_told(&mut self, scope: &str, told: Seq) {
+        if told == Seq::ZERO {
+            self.touched.remove(scope);
+        } else if let Some(last) = self.touched.get_mut(scope) {
+            *last = told;
         }
     }
 
