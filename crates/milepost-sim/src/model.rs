@@ -61,7 +61,7 @@ pub struct Model {
     /// What is there of each commit.
     left: Vec<past::Left>,
     horizons: Horizons,
-    /// Scopes of whose last touch nothing is left: the version it gave them, and the one that was told instead.
+    /// Scopes of whose last touch nothing is left: as of which commit their version was told, and what it was.
     told: BTreeMap<String, (Seq, Seq)>,
 }
 
