@@ -5,7 +5,7 @@
 //!
 //! The list of commits stays whole beside it: every read that is possible is folded from that.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use milepost_types::{Commit, Event, Policy, ScopePrefix, Seq, Timestamp};
 
@@ -167,8 +167,8 @@ impl Model {
         self.state_as_told().scope_version(scope)
     }
 
-    /// The state now, with the versions of scopes as they were told. One that was forgotten is not touched by what clears
-    /// a prefix later.
+    /// The state now, with the versions of scopes as they were told. One that was forgotten is not touched by what
+    /// clears a prefix later.
     pub(super) fn state_as_told(&self) -> State<'_> {
         let mut state = State::default();
         for kept in &self.kept {
