@@ -212,12 +212,45 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
     let Some(found) = entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
     filling::refuse_unfinished(dir, &found)?;
     let readers = share_log(&**disk, dir)?;
+    let Sight { manifest, state, log } = look(disk, dir)?;
+    let last = Receipt { seq: log.last_seq(), at: log.last_at() };
+    let follower = log.into_follower();
+    Ok(Found {
+        dir: dir.to_owned(),
+        store: StoreId(manifest.store),
+        epoch: manifest.epoch,
+        latch: Latch::default(),
+        reader: follower.reader(),
+        state,
+        last,
+        keeper: None,
+        reserve: Arc::new(Reserve::look(Arc::clone(disk), dir)),
+        segment_bytes: Settings::default().segment_bytes,
+        writer: None,
+        recycler: None,
+        rewriter: None,
+        indexer: None,
+        follower: Some(follower),
+        dir_lock: readers,
+        torn_bytes: 0,
+        horizons: manifest::known_horizons(&manifest.horizons),
+    })
+}
+
+/// A store as a reader finds it: the index through the last commit of the log, as both are since compaction.
+pub(crate) struct Sight {
+    pub(crate) manifest: Manifest,
+    pub(crate) state: State,
+    pub(crate) log: FoundLog,
+}
+
+/// Looks at what MANIFEST lists. A writer may replace a file meanwhile; then it is looked at again.
+pub(crate) fn look(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Sight, OpenError> {
     let mut looks = 0;
     loop {
         looks += 1;
         let Some(manifest) = manifest::read(&**disk, dir)? else { return Err(no_manifest(&**disk, dir)?) };
         let runs = index::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest))?;
-        // The writer may have replaced a run a moment ago.
         if runs.lost.is_some() && looks < LOOKS_MAX {
             continue;
         }
@@ -227,37 +260,13 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
             Ok(None) => return Err(OpenError::Missing { dir: dir.to_owned() }),
-            Ok(Some(found)) => {
-                let store = StoreId(manifest.store);
-                let last = Receipt { seq: found.last_seq(), at: found.last_at() };
-                let follower = found.into_follower();
-                return Ok(Found {
-                    dir: dir.to_owned(),
-                    store,
-                    epoch: manifest.epoch,
-                    latch: Latch::default(),
-                    reader: follower.reader(),
-                    state,
-                    last,
-                    keeper: None,
-                    reserve: Arc::new(Reserve::look(Arc::clone(disk), dir)),
-                    segment_bytes: Settings::default().segment_bytes,
-                    writer: None,
-                    recycler: None,
-                    rewriter: None,
-                    indexer: None,
-                    follower: Some(follower),
-                    dir_lock: readers,
-                    torn_bytes: 0,
-                    horizons: manifest::known_horizons(&manifest.horizons),
-                });
-            }
+            Ok(Some(log)) => return Ok(Sight { manifest, state, log }),
         }
     }
 }
 
 /// Whether what a reader met may be that a file was replaced since MANIFEST was read, or is being written.
-pub(crate) fn may_be_compaction(error: &OpenError) -> bool {
+fn may_be_compaction(error: &OpenError) -> bool {
     match error {
         OpenError::Corrupt(_) => true,
         OpenError::Io { source, .. } => source.kind() == ErrorKind::NotFound,

@@ -122,17 +122,11 @@ impl State {
         });
     }
 
-    /// A memtable of this store, for [`State::replace`].
-    pub(crate) fn empty_memtable(&self) -> Memtable {
-        Memtable::new(self.seed)
-    }
-
-    /// Puts other tiers in the place of all, of the same commits: runs through some commit, and what comes after it in
-    /// memory. Only whoever has the turn to fold calls it.
-    pub(crate) fn replace(&self, runs: Vec<Arc<Run>>, active: Memtable) {
-        let mut tiers = Tiers::new(self.seed, runs, Arc::clone(&self.published));
-        tiers.active = Arc::new(active);
-        self.tiers.store(Arc::new(tiers));
+    /// Puts the tiers of another state of this store in the place of all: of the same commits, and maybe of newer ones,
+    /// which are not shown yet. Only whoever has the turn to fold calls it.
+    pub(crate) fn replace(&self, by: &State) {
+        let published = Arc::clone(&self.published);
+        self.tiers.store(Arc::new(Tiers { published, ..Tiers::clone(&by.tiers.load()) }));
     }
 }
 

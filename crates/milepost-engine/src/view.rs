@@ -63,7 +63,8 @@ impl View {
         }
     }
 
-    /// Whether the past of a scope is there, as of this moment.
+    /// Whether the past of a scope is there, as of this moment. Asked once the tiers are at hand: of those that were
+    /// taken up from another process it is known by then from where on they answer.
     #[inline]
     pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
@@ -95,10 +96,11 @@ impl View {
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
-        self.may_see(scope)?;
         let segments = self.pin.shared.reader.segments();
+        let tiers = self.pin.shared.state.load();
+        self.may_see(scope)?;
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        match self.pin.shared.lineage(&self.pin.shared.state.load()).find_glancing(scope, key, self.seq, glance)? {
+        match self.pin.shared.lineage(&tiers).find_glancing(scope, key, self.seq, glance)? {
             Some(version) => self.value(&segments, version),
             None => Ok(None),
         }
@@ -122,8 +124,8 @@ impl View {
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
     /// once cost less than one after the other, and no value is read.
     pub fn versions(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Seq>>, ReadError> {
-        self.may_see(scope)?;
         let tiers = self.pin.shared.state.load();
+        self.may_see(scope)?;
         let lineage = self.pin.shared.lineage(&tiers);
         let mut found = Vec::new();
         if lineage.tiers.has_forks() {
@@ -173,8 +175,8 @@ impl View {
     /// moment, that is said: of one of which nothing is left the store does not know any more that it was there.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
         self.pin.shared.may_read()?;
-        self.may_list(prefix)?;
         let tiers = self.pin.shared.state.pin();
+        self.may_list(prefix)?;
         let mut scopes = Vec::new();
         self.pin.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
             let first = if is_hidden(name) { None } else { self.scan(name, "").next() };
@@ -188,8 +190,9 @@ impl View {
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
     pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
+        let tiers = self.pin.shared.state.load();
         self.may_see(scope)?;
-        self.pin.shared.lineage(&self.pin.shared.state.load()).scope_version(scope, self.seq)
+        self.pin.shared.lineage(&tiers).scope_version(scope, self.seq)
     }
 }
 
@@ -276,8 +279,8 @@ impl Scan {
     fn fill(&mut self) -> Result<(), ReadError> {
         let Some(from) = self.from.take() else { return Ok(()) };
         if self.walk.is_none() {
-            self.view.may_see(&self.scope)?;
             let tiers = self.view.pin.shared.state.pin();
+            self.view.may_see(&self.scope)?;
             let line = self.view.pin.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
             self.walk = Some((tiers, line));
         }

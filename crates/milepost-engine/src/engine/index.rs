@@ -5,7 +5,6 @@
 //! the run, so it gets no larger than one of them makes it.
 
 use std::{
-    ops::ControlFlow,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,14 +12,13 @@ use std::{
 };
 
 use milepost_index::RunFacts;
-use milepost_types::{Seq, body::Body};
+use milepost_types::Seq;
 use parking_lot::Mutex;
 
 use super::Shared;
 use crate::{
     OpenError, Threads,
     commit::Sealed,
-    index,
     manifest::{self, Keeper},
 };
 
@@ -155,38 +153,25 @@ impl Shared {
         self.keeper().change(|manifest| manifest.runs = manifest::run_rows(runs))
     }
 
-    /// A reader whose memory is full takes up the runs that the writer has made since, in the place of what memory
-    /// holds of their commits. Whoever folds what the writer appends calls it. If it can't be done now, memory grows.
-    pub(super) fn take_up_runs(&self) {
+    /// For a reader beside a writer: whether its memory is full of what the writer has made runs of. Looked at again
+    /// only when memory has grown by some more.
+    pub(super) fn has_runs_to_take_up(&self) -> bool {
         let max = self.settings.memtable_bytes_max();
-        let bytes = self.state.load().active().bytes();
+        let (bytes, first) = {
+            let tiers = self.state.load();
+            (tiers.active().bytes(), tiers.active_first())
+        };
         if bytes < max.max(self.indexing.retry_bytes.load(Ordering::Relaxed)) {
-            return;
+            return false;
         }
         self.indexing.retry_bytes.store(bytes + max / RETRY_PARTS, Ordering::Relaxed);
-        let disk = &*self.parts.disk;
-        let Ok(Some(manifest)) = manifest::read(disk, &self.dir) else { return };
-        let listed = manifest::known_runs(&manifest);
-        let Ok(found) = index::open(disk, &self.dir, self.store.0, &listed) else { return };
-        let (known, covered, last) = (self.state.load().active_first().prev(), found.last_seq(), self.published());
-        // The writer may be ahead of what was folded here.
-        if covered <= known || covered > last {
-            return;
-        }
-        let rest = self.state.empty_memtable();
-        let mut inserter = rest.inserter();
-        let mut is_whole = true;
-        let walked = self.reader.for_each_frame(Seq(covered.0 + 1), last, &mut |frame| {
-            let folded = Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body));
-            is_whole = folded.is_ok();
-            if is_whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        drop(inserter);
-        if walked.is_ok() && is_whole {
-            self.retention.take_up(manifest::known_horizons(&manifest.horizons));
-            self.state.replace(found.runs, rest);
-            self.indexing.retry_bytes.store(0, Ordering::Relaxed);
-        }
+        let Ok(Some(manifest)) = manifest::read(&*self.parts.disk, &self.dir) else { return false };
+        manifest::known_runs(&manifest).last().is_some_and(|run| run.last_seq >= first.0)
+    }
+
+    /// Says that memory holds less.
+    pub(super) fn took_up_runs(&self) {
+        self.indexing.retry_bytes.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn wake_index_if_wanted(self: &Arc<Shared>) {

@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
-use milepost_log::{Follower, Found, FrameRef, FrameView, LogError};
+use milepost_log::{Follower, Found, FrameRef, LogError};
 use milepost_types::{
     At, Commit, Corruption, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -252,30 +252,21 @@ impl Shared {
         self.may_read()?;
         let mut guard = self.follower.lock();
         let Some(follower) = guard.as_mut() else { return Ok(()) };
-        let mut last = Receipt { seq: self.published(), at: self.published_at() };
-        let mut fault: Option<Unreadable> = None;
-        let tiers = self.state.load();
-        let mut inserter = tiers.inserter();
-        let mut fold =
-            |frame: FrameView<'_>| match Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body)) {
-                Ok(()) => {
-                    last = Receipt { seq: frame.seq, at: frame.at };
-                    ControlFlow::Continue(())
+        match self.follow(follower) {
+            Err(LogError::Compacted { .. }) => self.find_again(follower),
+            Err(error) => Err(OpenError::of_log(&self.dir, error)),
+            Ok(Some(fault)) => return Err(fault.into()),
+            Ok(None) => {
+                // If it can't be done now, memory grows.
+                if self.has_runs_to_take_up()
+                    && let Err(error) = self.find_again(follower)
+                {
+                    tracing::debug!(dir = %self.dir.display(), %error, "the writer's runs are taken up later");
                 }
-                Err(error) => {
-                    fault = Some(open::unreadable(&self.dir, &frame, &error));
-                    ControlFlow::Break(())
-                }
-            };
-        let walked = match follower.refresh(&mut fold) {
-            Err(LogError::Compacted { .. }) => self.find_again(follower, &mut fold),
-            refreshed => refreshed.map(drop).map_err(|error| OpenError::of_log(&self.dir, error)),
-        };
-        drop(inserter);
-        if let Some(fault) = fault {
-            return Err(fault.into());
+                Ok(())
+            }
         }
-        walked.map_err(|error| match error {
+        .map_err(|error| match error {
             OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
             OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
             other @ (OpenError::Io { .. }
@@ -288,42 +279,49 @@ impl Shared {
             | OpenError::ManifestMissing { .. }
             | OpenError::InUse { .. }
             | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
-        })?;
+        })
+    }
+
+    /// Folds what became durable since, and shows it; what kept a commit from being read, if one did.
+    fn follow(&self, follower: &mut Follower) -> Result<Option<Unreadable>, LogError> {
+        let mut last = Receipt { seq: self.published(), at: self.published_at() };
+        let mut fault: Option<Unreadable> = None;
+        let tiers = self.state.load();
+        let mut inserter = tiers.inserter();
+        let walked = follower.refresh(&mut |frame| {
+            match Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body)) {
+                Ok(()) => {
+                    last = Receipt { seq: frame.seq, at: frame.at };
+                    ControlFlow::Continue(())
+                }
+                Err(error) => {
+                    fault = Some(open::unreadable(&self.dir, &frame, &error));
+                    ControlFlow::Break(())
+                }
+            }
+        });
+        drop(inserter);
         if last.seq > self.published() {
             self.publish(last);
         }
-        self.take_up_runs();
-        Ok(())
+        walked.map(|_| fault)
     }
 
-    /// Finds the log anew, as MANIFEST now knows it, behind what was seen of it: what followed was compacted since. It
-    /// may be compacted again meanwhile.
-    fn find_again(
-        &self,
-        follower: &mut Follower,
-        fold: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
-    ) -> Result<(), OpenError> {
-        let disk = &self.parts.disk;
-        let mut next = Seq(follower.last_seq().0 + 1);
-        let mut looks = 0;
-        loop {
-            looks += 1;
-            let missing = || OpenError::Missing { dir: self.dir.clone() };
-            let manifest = manifest::read(&**disk, &self.dir)?.ok_or_else(missing)?;
-            // Of what comes now, commits may be missing: first, from where on nothing is.
-            self.retention.set(manifest::known_horizons(&manifest.horizons));
-            let found = open::find(disk, &self.dir, &manifest, next, &mut |frame| {
-                next = Seq(frame.seq.0 + 1);
-                fold(frame)
-            });
-            match found {
-                Err(error) if looks < open::LOOKS_MAX && open::may_be_compaction(&error) => {}
-                found => {
-                    follower.go_on_with(found?.ok_or_else(missing)?);
-                    return Ok(());
-                }
-            }
+    /// Finds log and index anew, as MANIFEST now knows them: what followed was compacted since, or there is an index of
+    /// what stands here in memory. The index of before would not do for a log from which a delete may be gone with all
+    /// that it hid.
+    fn find_again(&self, follower: &mut Follower) -> Result<(), OpenError> {
+        let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir)?;
+        let last = Receipt { seq: log.last_seq(), at: log.last_at() };
+        // Of what comes now, commits may be missing: first, from where on nothing is.
+        self.retention.take_up(manifest::known_horizons(&manifest.horizons));
+        self.state.replace(&state);
+        self.took_up_runs();
+        follower.go_on_with(log);
+        if last.seq > self.published() {
+            self.publish(last);
         }
+        Ok(())
     }
 
     /// Waits until a commit at `seq` is durable, at most for `timeout`; whether it is.

@@ -1,6 +1,7 @@
 //! Compaction: what retention does not keep leaves the disk, and every read that is possible answers as before: here,
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
+mod beside;
 mod expired;
 mod left;
 mod told;
@@ -401,57 +402,6 @@ fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
         }
     }
     assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
-}
-
-/// A process that reads beside the one that compacts is never told a wrong value of the past: the right one, or that
-/// the past is not kept. An index that was made of what compaction has left knows nothing of what is gone.
-#[test]
-fn a_reader_beside_it_is_told_the_truth() {
-    for (index, rounds) in [(Index::Keep, 1), (Index::Keep, 40), (Index::Rebuild, 40)] {
-        let mut rig = Rig::new(6);
-        let parts = || Parts {
-            disk: Arc::new(rig.disk.clone()),
-            clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
-            entropy: Arc::new(SimEntropy::new(7)),
-        };
-        rig.retain("a", Policy::default().keep_last(1));
-        for n in 2..=60u64 {
-            rig.set("a", KEYS[n as usize % 5], &n.to_le_bytes());
-        }
-        let reader = Engine::open_read_only(parts(), Path::new(DIR)).unwrap();
-        let held = reader.view(At::Seq(Seq(40))).unwrap();
-        let mut next = 61_u64;
-        for _ in 0..rounds {
-            for _ in 0..20 {
-                rig.set("a", KEYS[next as usize % 5], &next.to_le_bytes());
-                next += 1;
-            }
-            rig.compact();
-        }
-        rig = rig.again(index);
-        reader.refresh().unwrap();
-        // The newest version of a key at or below a commit, as all were written.
-        let right = |key: usize, seq: u64| (2..=seq).rev().find(|n| *n as usize % 5 == key);
-        let check = |view: &View, (key, name): (usize, &str), seq: u64| match view.get("a", name) {
-            Ok(value) => {
-                assert_eq!(value.map(|value| value.to_vec()), right(key, seq).map(|n| n.to_le_bytes().to_vec()));
-                true
-            }
-            Err(ReadError::BeforeHorizon { .. } | ReadError::Removed { .. }) => false,
-            Err(error) => panic!("{error}"),
-        };
-        let last = reader.last().seq.0;
-        assert_eq!(last, next - 1, "{rounds}");
-        for (key, name) in KEYS.into_iter().enumerate() {
-            check(&held, (key, name), 40);
-            for seq in 2..last {
-                check(&reader.view(At::Seq(Seq(seq))).unwrap(), (key, name), seq);
-            }
-            assert!(check(&reader.view(At::Latest).unwrap(), (key, name), last));
-            assert_eq!(reader.get("a", name).unwrap().unwrap().to_vec(), right(key, last).unwrap().to_le_bytes());
-        }
-        drop(rig);
-    }
 }
 
 /// FAULTS B1, B2, C2: a disk that fails under a compaction loses nothing. The attempt is told and can be made again;
