@@ -37,7 +37,9 @@ pub fn sight(model: &Model, at: &At, moment: Moment, view: &View) -> Sight {
     {
         moment.now = now;
     }
-    model.sight(moment, pinned)
+    let first = model.all_there(Seq::FIRST).next().map(|commit| commit.seq);
+    let first = first.filter(|first| matches!(at, At::Time(_)) && moment.seq < *first);
+    Sight { first, ..model.sight(moment, pinned) }
 }
 
 /// An answer about a scope; `None` if it was refused, and rightly so.
@@ -52,7 +54,7 @@ pub fn readable<T>(
         (Ok(_), before) => disagree(format!("{}: told, with its past kept from {before:?} on", asked())),
         (Err(error), _) if may_refuse(&error, sight, |of| of == scope) => Ok(None),
         (Err(error), before) => {
-            disagree(format!("{}, its past is kept from {before:?} on\n  engine: {error}", asked()))
+            disagree(format!("{}, its past is kept from {before:?} on, {sight:?}\n  engine: {error}", asked()))
         }
     }
 }
@@ -65,6 +67,10 @@ pub(super) fn may_refuse(error: &ReadError, sight: &Sight, of: impl Fn(&str) -> 
             // A reader may know an earlier one.
             let is_right = before == Some(*horizon) || (sight.is_beside && before > Some(*horizon));
             of(scope) && *asked == sight.moment.seq && is_right
+        }
+        // Whether there was anything at a time that only commits had which are gone nobody knows any more.
+        ReadError::BeforeFirst { first, .. } => {
+            sight.moment.seq < *first && sight.first.is_some_and(|there| *first <= there)
         }
         ReadError::Removed { .. } => sight.is_beside && sight.moment.seq < sight.horizons.last(),
         _ => false,

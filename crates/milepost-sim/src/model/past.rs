@@ -57,6 +57,8 @@ pub struct Sight {
     pub pinned: Option<String>,
     /// Whether nothing keeps what it sees: then it may be told that it was removed.
     pub is_beside: bool,
+    /// Of a time that was asked for: the first commit of which anything was there, if the moment is before that.
+    pub first: Option<Seq>,
 }
 
 impl Sight {
@@ -153,7 +155,7 @@ impl Model {
     /// What is seen at a moment of what was opened now.
     #[must_use]
     pub fn sight(&self, moment: Moment, pinned: Option<String>) -> Sight {
-        Sight { moment, horizons: self.horizons.clone(), pinned, is_beside: false }
+        Sight { moment, horizons: self.horizons.clone(), pinned, is_beside: false, first: None }
     }
 
     /// Takes up that a scope's version was told to be this one: of what touched it last nothing is left.
