@@ -308,7 +308,11 @@ impl History {
             return Ok((None, true));
         }
         let Some(version) = found.old else { return Ok((None, false)) };
-        let Some(old) = kept(self.value(version))? else { return Ok((None, true)) };
+        let Some(old) = kept(self.value(version))? else {
+            // Of what a change behind the horizon met nothing goes but what had expired at the horizon.
+            let horizon = self.pin.shared.retention.horizons().of(&found.scope);
+            return Ok((None, !version.expires() || found.place.0 <= horizon.0));
+        };
         Ok((Some(old).filter(|value| value.expires_at().is_none_or(|expiry| expiry > at)), false))
     }
 

@@ -1,9 +1,10 @@
 //! Values that had expired, and that compaction took.
 
+use milepost_engine::{ChangeKind, HistoryQuery, Subject};
 use milepost_io::Clock;
 use milepost_types::{At, Key, Policy, Precondition, Timestamp};
 
-use super::{Rig, bytes_of_log, place};
+use super::{KEYS, Rig, bytes_of_log, place};
 use crate::scope;
 
 /// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
@@ -41,4 +42,31 @@ fn what_has_expired_goes_and_the_next_compaction_goes_on() {
         store.commit(store.request().delete(&scope(of), "k0").unwrap().require(absent)).unwrap();
     }
     assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
+}
+
+/// A value that had expired was removed, and the index still knew of it: a clear of its scope, which took another key,
+/// was told to have replaced what was removed, where there was nothing.
+#[test]
+fn a_clear_replaces_nothing_that_had_expired() {
+    let rig = Rig::new(9);
+    rig.retain("a", Policy::default().keep_last(0));
+    let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
+    for key in KEYS {
+        let request = rig.store.request().set_with(&scope("a"), key, &[7; 600], None, soon).unwrap();
+        rig.store.commit(request).unwrap();
+    }
+    rig.clock.advance(6_000_000);
+    // Of the segment a third goes, and of the run less.
+    rig.set("a", "live", b"1");
+    for n in 0..40u8 {
+        rig.set("d", &format!("stays/{n}"), &[n; 30]);
+    }
+    while rig.store.step_compact().unwrap() {}
+    let done = rig.store.compacted();
+    assert!(done.rewritten == 1 && done.runs == 0, "{done:?}");
+    let cleared = rig.store.commit(rig.store.request().clear(&scope("a")).unwrap()).unwrap().seq;
+    let query = HistoryQuery { prefix: place("a"), since: Some(cleared), ..HistoryQuery::default() };
+    let told: Vec<_> = rig.store.history(query).unwrap().map(Result::unwrap).collect();
+    let told: Vec<_> = told.iter().map(|change| (&change.subject, change.kind, change.old_removed)).collect();
+    assert_eq!(told, [(&Subject::Key(Key::parse("live").unwrap()), ChangeKind::Clear, false)]);
 }
