@@ -274,7 +274,7 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
     }
     let found: Vec<model::Change> = found.iter().map(plain_change).collect::<Result<_, _>>()?;
     let found = comparable(found, model);
-    if engine.is_read_only() && model.there_count() < model.len() {
+    if engine.is_read_only() && !model.is_whole() {
         // It may have files that were replaced since.
         let right = comparable(model.history(query), model);
         let mut all = right.iter();

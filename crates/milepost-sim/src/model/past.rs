@@ -103,6 +103,12 @@ impl Model {
         self.left.iter().filter(|left| **left != Left::Removed).count()
     }
 
+    /// Whether nothing of any commit is gone.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.left.iter().all(|left| *left == Left::Whole)
+    }
+
     /// What is there of the commit at a position.
     #[must_use]
     pub fn there(&self, seq: Seq) -> Option<Commit> {
@@ -198,8 +204,7 @@ impl Model {
 
     /// Takes up what was found of all commits, and the horizons in force. What is missing must be allowed to be.
     pub fn find_left(&mut self, found: &[Commit], horizons: Horizons, pins: &Pins) -> Result<(), String> {
-        self.may_move(&horizons)?;
-        self.horizons = horizons;
+        let before = std::mem::replace(&mut self.horizons, horizons);
         let mut found = found.iter().peekable();
         for index in 0..self.kept.len() {
             let kept = std::sync::Arc::clone(&self.kept[index]);
@@ -231,7 +236,7 @@ impl Model {
             self.left[index] = left;
         }
         match found.next() {
-            None => Ok(()),
+            None => self.may_move(&before),
             Some(commit) => Err(format!("a commit that nobody asked for: {commit:.400?}")),
         }
     }
@@ -273,25 +278,25 @@ impl Model {
     }
 
     /// Horizons never move back, and move on only where a policy says so and no hold is.
-    fn may_move(&self, next: &Horizons) -> Result<(), String> {
+    fn may_move(&self, before: &Horizons) -> Result<(), String> {
         let state = self.state(self.last().seq);
-        for row in &self.horizons.0 {
-            if !next.0.iter().any(|next| next.prefix == row.prefix && next.seq >= row.seq) {
-                return Err(format!("the horizon {row:?} moved back: {next:?}"));
+        for row in &before.0 {
+            if !self.horizons.0.iter().any(|next| next.prefix == row.prefix && next.seq >= row.seq) {
+                return Err(format!("the horizon {row:?} moved back: {:?}", self.horizons));
             }
         }
-        for row in &next.0 {
+        for row in &self.horizons.0 {
             let place = row.prefix.as_str();
-            if row.seq == self.horizons.of(place) {
+            if row.seq == before.of(place) {
                 continue;
             }
             let policy = state.policy_of(place);
             let may =
                 policy.is_some_and(|policy| !policy.keeps_everything()) && state.hold_on(&row.prefix, false).is_none();
-            let stamp = self.commit(row.seq).map(|commit| commit.at);
-            // A moment before all that is left is that of the last commit which is gone.
-            let is_before_all = self.is_gone(Seq::FIRST, row.seq);
-            if !may || !is_before_all && stamp.is_none_or(|at| at > row.at) {
+            // A moment among commits that are all gone is that of the last of them.
+            let gone = (1..=row.seq.0).rev().map(Seq).take_while(|seq| self.there(*seq).is_none()).last();
+            let stamp = self.commit(gone.unwrap_or(row.seq)).map(|commit| commit.at);
+            if !may || gone != Some(Seq::FIRST) && stamp.is_none_or(|at| at > row.at) {
                 return Err(format!("a horizon that nothing moves: {row:?}, policy {policy:?}, commit of {stamp:?}"));
             }
         }
