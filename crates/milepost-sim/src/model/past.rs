@@ -293,10 +293,10 @@ impl Model {
             let policy = state.policy_of(place);
             let may =
                 policy.is_some_and(|policy| !policy.keeps_everything()) && state.hold_on(&row.prefix, false).is_none();
-            // A moment among commits that are all gone is that of the last of them.
-            let gone = (1..=row.seq.0).rev().map(Seq).take_while(|seq| self.there(*seq).is_none()).last();
-            let stamp = self.commit(gone.unwrap_or(row.seq)).map(|commit| commit.at);
-            if !may || gone != Some(Seq::FIRST) && stamp.is_none_or(|at| at > row.at) {
+            // A moment among commits that are gone may be told as that of a later one of them, up to what is there.
+            let there = (1..=row.seq.0).rev().find_map(|seq| self.there(Seq(seq)));
+            let stamp = there.map(|commit| commit.at);
+            if !may || stamp.is_some_and(|at| at > row.at) {
                 return Err(format!("a horizon that nothing moves: {row:?}, policy {policy:?}, commit of {stamp:?}"));
             }
         }
