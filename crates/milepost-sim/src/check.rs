@@ -169,11 +169,15 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
             same(&last, &model.last().seq, || "the last commit, named".into())
         }
         (Err(ReadError::BeforeFirst { first, at: stamp, .. }), right) => {
-            // All commits before it may be gone.
+            // All commits before it may be gone, and of it no more may be left than about when it was made.
             let is_first = first > Seq::ZERO && model.is_gone(Seq::FIRST, first.prev());
-            let is_right = right.is_none_or(|moment| moment.seq < first) && is_first;
             let named = model.commit(first).map(|commit| commit.at);
-            same(&(is_right, Some(stamp)), &(true, named), || format!("the first commit, named for {at:?}"))
+            let is_told = named == Some(stamp) || (model.there(first).is_none() && model.may_be_time_of(first, stamp));
+            let is_later = matches!(at, At::Time(time) if *time < stamp);
+            let is_before = right.is_none_or(|moment| moment.seq < first) || (named != Some(stamp) && is_later);
+            same(&(is_before && is_first, is_told), &(true, true), || {
+                format!("the first commit, named for {at:?}: {first} of {named:?}, told as of {stamp}")
+            })
         }
         (Ok(opened), None) if matches!(at, At::Time(_)) && opened.seq() < model.horizons().last() => {
             before_first(&opened, model)
