@@ -62,9 +62,9 @@ pub struct Report {
     pub missing_runs: Vec<String>,
     /// Bytes of the commits' bodies.
     pub bytes: u64,
-    /// The first commit.
+    /// The first commit of which anything is left.
     pub first: Seq,
-    /// The last commit.
+    /// The last commit, be there anything left of it or not.
     pub last: Seq,
     /// When it was stamped.
     pub last_at: Timestamp,
@@ -167,6 +167,10 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     });
     if let Some(commit) = newer {
         return Err(OpenError::NewerCommit(commit));
+    }
+    if let Ok(Some(found)) = &found {
+        // The last commit may have been removed.
+        (report.last, report.last_at) = (found.last_seq(), found.last_at());
     }
     index.finish(report.last);
     match found {

@@ -4,11 +4,9 @@
 //! folded into the one memtable that is there, however large it gets; the callers of large commits then help to write
 //! the run, so it gets no larger than one of them makes it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use milepost_index::RunFacts;

@@ -288,16 +288,16 @@ impl Shared {
         let mut fault: Option<Unreadable> = None;
         let tiers = self.state.load();
         let mut inserter = tiers.inserter();
-        let walked = follower.refresh(&mut |frame| {
-            match Body::parse(frame.body).and_then(|body| inserter.insert(frame.seq, &body)) {
-                Ok(()) => {
-                    last = Receipt { seq: frame.seq, at: frame.at };
-                    ControlFlow::Continue(())
-                }
-                Err(error) => {
-                    fault = Some(open::unreadable(&self.dir, &frame, &error));
-                    ControlFlow::Break(())
-                }
+        let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
+            .and_then(|body| inserter.insert(frame.seq, &body))
+        {
+            Ok(()) => {
+                last = Receipt { seq: frame.seq, at: frame.at };
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                fault = Some(open::unreadable(&self.dir, &frame, &error));
+                ControlFlow::Break(())
             }
         });
         drop(inserter);

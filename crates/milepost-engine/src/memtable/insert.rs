@@ -1,8 +1,7 @@
 //! [`Inserter`]: folds commits into the memtable, a group of keys at a time.
 //!
 //! Invariant: all that was handed in stands in the memtable once the inserter is gone, versions of a key in the order
-//! in
-//! which they came.
+//! in which they came.
 //!
 //! A new key's place in the tables is a cache miss, and the next key's does not depend on it: so all the places of a
 //! group are touched first, and the processor waits for them at once.
@@ -71,6 +70,7 @@ impl<M: Deref<Target = Memtable>> Inserter<M> {
     pub(crate) fn insert(&mut self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
         let Inserter { memtable, group } = self;
         let memtable: &Memtable = memtable;
+        memtable.keys.begin(seq.0);
         let mut current: Option<&ScopeState> = None;
         let mut events = body.events();
         while let Some(found) = events.next()? {

@@ -187,12 +187,18 @@ impl Keys {
         self.at(index.0)
     }
 
+    /// Says that a commit is being inserted, before its versions are. The first says what all versions count from, with
+    /// a version of its own or without: if it fails, another commit gets its `Seq`.
+    #[inline]
+    pub(super) fn begin(&self, seq: u64) {
+        if self.base.load(Ordering::Relaxed) == u64::MAX {
+            self.base.store(seq - 1, Ordering::Relaxed);
+        }
+    }
+
     /// Adds a version. `newest` holds the scope's newest key, and gets this one if it is new. Only the
     /// inserting thread calls it.
     pub(super) fn put(&self, hash: u64, scope: ScopeIndex, key: &str, version: Version, newest: &AtomicU32) {
-        if self.base.load(Ordering::Relaxed) == u64::MAX {
-            self.base.store(version.seq - 1, Ordering::Relaxed);
-        }
         let packed = Packed::of(version, self.base());
         self.versions.store(self.versions.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if let Some(entry) = self.find(hash, scope, key) {

@@ -82,6 +82,22 @@ fn a_commit_that_failed_leaves_nothing_behind() {
 
 /// Keys are sorted by a number made of what follows the beginning that they share; those that it does not tell apart,
 /// or that end within it, stand in order, too.
+/// Two commits failed, the first of them a clear, and the next one got the `Seq` of the clear, which had no version of a
+/// key: it was below the first version that memory had seen, and folding it panicked.
+#[test]
+fn a_seq_is_used_again_after_a_commit_without_a_version_failed() {
+    let memtable = Memtable::new(7);
+    let failed = [body(&[EventRef::Clear { scope: "a" }]), body(&[set("a", "k"), set("b", "k")])];
+    for (seq, body) in (5..).zip(&failed) {
+        memtable.insert(Seq(seq), &Body::parse(body).unwrap()).unwrap();
+    }
+    failed.iter().rev().for_each(|body| memtable.forget(Seq(4), &Body::parse(body).unwrap()).unwrap());
+    insert(&memtable, 5, &[set("a", "k")]);
+    insert(&memtable, 6, &[set("c", "k")]);
+    assert_eq!(["a", "b", "c"].map(|scope| live(&memtable, scope, "k", 6)), [true, false, true]);
+    assert_eq!(["a", "b", "c"].map(|scope| live(&memtable, scope, "k", 5)), [true, false, false]);
+}
+
 #[test]
 fn keys_stand_in_order_whatever_they_share() {
     let long = "x".repeat(40);

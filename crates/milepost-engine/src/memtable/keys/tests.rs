@@ -50,6 +50,7 @@ proptest! {
             };
             for (record, key) in of.iter().enumerate() {
                 let put = version(seq + 1, record as u32);
+                keys.begin(seq + 1);
                 keys.put(hash(&name(*key)), SCOPE, &name(*key), put, &newest);
                 if !fails {
                     model.entry(*key).or_default().push(put);
@@ -83,6 +84,7 @@ fn readers_see_their_moment_while_versions_come_and_go() {
     let keys = Keys::new();
     let newest = AtomicU32::new(0);
     let (key, stop) = ("cursor", AtomicBool::new(false));
+    keys.begin(1);
     for seq in 1..=100 {
         keys.put(hash(key), SCOPE, key, version(seq, 1), &newest);
     }
@@ -116,6 +118,7 @@ fn keys_of_all_lengths_are_told_apart() {
     let newest = AtomicU32::new(0);
     let long = "ä".repeat(512);
     let names: Vec<&str> = (1..=512).map(|letters| &long[..2 * letters]).collect();
+    keys.begin(1);
     for (index, name) in names.iter().enumerate() {
         keys.put(hash(name), SCOPE, name, version(1, index as u32), &newest);
     }

@@ -26,6 +26,7 @@ fn fill(keys: &Keys, newest: &AtomicU32, names: &[String], fails: &[bool]) -> BT
     let mut expected: BTreeMap<String, Vec<Version>> = BTreeMap::new();
     for ((name, seq), fails) in names.iter().zip(1..).zip(fails.iter().cycle()) {
         let version = Version { seq, record: 9, kind: Kind::Set };
+        keys.begin(seq);
         keys.put(hash(name), SCOPE, name, version, newest);
         let versions = expected.entry(name.clone()).or_default();
         if *fails {

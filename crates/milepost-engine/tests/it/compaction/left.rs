@@ -2,11 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use milepost_engine::{CommitError, Compacted, HistoryQuery, Index, backup};
+use milepost_engine::{CommitError, Compacted, HistoryQuery, Index, Verdict, backup, verify};
 use milepost_io::Disk;
 use milepost_types::{At, Policy};
 
-use super::{KEYS, Rig, place};
+use super::{DIR, KEYS, Rig, place};
 use crate::scope;
 
 /// A store that is left alone for years must not fill the disk with the addresses of what is gone.
@@ -146,4 +146,22 @@ fn a_hold_set_in_the_middle_of_a_pass_keeps_what_is_left() {
         }
     }
     assert!(kept_all > 2, "{kept_all}");
+}
+
+/// The last commit of a store was removed, and `verify` named the one before it as the last.
+#[test]
+fn the_last_commit_is_the_last_when_nothing_of_it_is_left() {
+    let rig = Rig::new(11);
+    rig.retain("d", Policy::default().keep_for(Duration::ZERO));
+    rig.set("e", "k0", b"kept");
+    rig.set("d", "k0", b"there");
+    rig.store.commit(rig.store.request().delete(&scope("d"), "k0").unwrap()).unwrap();
+    let last = rig.store.last();
+    rig.compact();
+    assert!(rig.store.commit_at(last.seq).unwrap().is_none(), "or this tests nothing");
+    assert_eq!(rig.store.last(), last);
+    rig.store.close().unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(rig.disk.clone());
+    let report = verify(&disk, Path::new(DIR), &mut |_, _| {}).unwrap();
+    assert_eq!((report.verdict, report.commits, report.last, report.last_at), (Verdict::Clean, 2, last.seq, last.at));
 }
