@@ -201,7 +201,7 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
 fn before_first(view: &View, model: &Model) -> Agreed {
     for scope in SCOPES {
         let told = view.get(scope, "k");
-        let is_kept = model.horizons().of(scope) == Seq::ZERO;
+        let is_kept = view.seq() >= model.horizons().of(scope);
         match told {
             Err(ReadError::BeforeFirst { .. }) if is_kept => {}
             Err(ReadError::BeforeHorizon { .. }) if !is_kept => {}
