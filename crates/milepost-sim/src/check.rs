@@ -392,19 +392,18 @@ fn diff(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agr
     };
     let (old, new) = (sight(model, &old_at, old_moment, &old), sight(model, &new_at, new_moment, &new));
     let is_beside = engine.is_read_only();
+    let may = |error: &ReadError| {
+        let of_either = |sight: &Sight, scope: &'static str| {
+            may_refuse(error, &Sight { is_beside, ..sight.clone() }, |of| of == scope)
+        };
+        of_either(&old, old_scope) || of_either(&new, new_scope)
+    };
     let before = [(&old, old_scope), (&new, new_scope)].into_iter().find(|(sight, of)| sight.before(of).is_some());
-    if let Some((sight, _)) = before {
-        let may = |error: &ReadError| {
-            let of_either = |sight: &Sight, scope: &'static str| {
-                may_refuse(error, &Sight { is_beside, ..sight.clone() }, |of| of == scope)
-            };
-            of_either(&old, old_scope) || of_either(&new, new_scope)
-        };
-        return match found {
-            Err(error) if may(&error) => Ok(()),
-            Ok(_) if is_beside => Ok(()),
-            other => disagree(format!("{}, with {sight:?}: {other:?}", asked())),
-        };
+    match (before, &found) {
+        (_, Err(error)) if may(error) => return Ok(()),
+        (Some(_), Ok(_)) if is_beside => return Ok(()),
+        (Some((sight, _)), other) => return disagree(format!("{}, with {sight:?}: {other:?}", asked())),
+        (None, _) => {}
     }
     let (found, old, new) = (read(found, asked)?, old.moment, new.moment);
     differences(&found, &model.diff((old_scope, old), (new_scope, new)), asked)
