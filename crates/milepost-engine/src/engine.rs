@@ -42,7 +42,7 @@ use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{
-    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
+    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket, Written,
     commit::{
         Outcome, Queue, Sealed,
         fold::Turns,
@@ -56,6 +56,7 @@ use crate::{
     reserve::Reserve,
     retention::{Horizons, Pins, Retaining},
     state::State,
+    written::Meters,
 };
 use index::Indexing;
 pub(crate) use read::NO_FRAME;
@@ -121,6 +122,10 @@ pub(crate) struct Shared {
     watch_bell: Condvar,
     /// Batches written since this opening.
     pub(crate) batches: AtomicU64,
+    /// What this opening has written.
+    pub(crate) meters: Meters,
+    /// What MANIFEST said that a writer had, to one that reads; nothing to a writer.
+    pub(crate) told_written: Written,
     closed: AtomicBool,
     read_only: bool,
     fork: ForkGuard,
@@ -149,6 +154,8 @@ pub(crate) struct Found {
     pub(crate) last: Receipt,
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
+    pub(crate) meters: Meters,
+    pub(crate) told_written: Written,
     pub(crate) reserve: Arc<Reserve>,
     /// Bytes at which a segment is sealed, by the settings and the room there is.
     pub(crate) segment_bytes: u32,
@@ -215,6 +222,8 @@ impl Engine {
             watch_gate: Mutex::new(0),
             watch_bell: Condvar::new(),
             batches: AtomicU64::new(0),
+            meters: found.meters,
+            told_written: found.told_written,
             closed: AtomicBool::new(false),
             read_only,
             fork: ForkGuard::new(),

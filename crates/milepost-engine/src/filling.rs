@@ -144,8 +144,15 @@ impl Ground {
     ) -> Result<Filling, FillError> {
         let Ground { parts, dir, lock } = self;
         let segments = manifest::rows(segments);
-        let manifest =
-            Manifest { store: store.0, epoch, segments, runs: Vec::new(), clean: None, horizons: Vec::new() };
+        let manifest = Manifest {
+            store: store.0,
+            epoch,
+            segments,
+            runs: Vec::new(),
+            clean: None,
+            horizons: Vec::new(),
+            written: manifest::WrittenRow::default(),
+        };
         manifest::write(&*parts.disk, &dir, &manifest, &Latch::default())?;
         let found = open::for_writing_locked(&parts, &dir, &settings, lock, progress)?;
         let disk = Arc::clone(&parts.disk);

@@ -29,6 +29,7 @@ mod state;
 mod value;
 mod verify;
 mod view;
+mod written;
 
 pub use checkpoint::Checkpoint;
 pub use commit::{Request, Ticket};
@@ -49,3 +50,4 @@ pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
 pub use verify::{Report, Verdict, verify};
 pub use view::{Entry, Scan, View};
+pub use written::Written;

@@ -24,10 +24,11 @@ use crate::{
     engine::Found,
     filling,
     index::{self, Indexer, Runs},
-    manifest::{self, Keeper, Manifest},
+    manifest::{self, Keeper, Manifest, WrittenRow},
     reserve::{For, LogSize, RESERVE, Reserve},
     settings::Index,
     state::State,
+    written::{Meters, Written},
 };
 use replay::{Filler, replay};
 pub(crate) use replay::{find, log_bytes, unreadable};
@@ -73,6 +74,7 @@ pub(crate) fn for_writing_locked(
     dir_lock: Box<dyn DirLock>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, OpenError> {
+    let (parts, meters) = &Meters::of(parts, dir);
     let disk = &parts.disk;
     let latch = Latch::default();
     let manifest = match manifest::read(&**disk, dir)? {
@@ -95,6 +97,7 @@ pub(crate) fn for_writing_locked(
         runs: manifest::run_rows(&kept),
         clean: None,
         horizons: manifest.horizons.clone(),
+        written: WrittenRow::of(&meters.written()),
     };
     let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
     let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
@@ -118,7 +121,16 @@ pub(crate) fn for_writing_locked(
         dir: dir.to_owned(),
         store,
         epoch,
-        keeper: Some(Keeper::new(Arc::clone(disk), dir.to_owned(), latch.clone(), Arc::clone(&reserve), manifest)),
+        keeper: Some(Keeper::new(
+            Arc::clone(disk),
+            dir.to_owned(),
+            latch.clone(),
+            Arc::clone(&reserve),
+            meters.clone(),
+            manifest,
+        )),
+        meters: meters.clone(),
+        told_written: Written::default(),
         reserve,
         segment_bytes,
         latch,
@@ -224,6 +236,8 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
         state,
         last,
         keeper: None,
+        meters: Meters::default(),
+        told_written: manifest.written.written(),
         reserve: Arc::new(Reserve::look(Arc::clone(disk), dir)),
         segment_bytes: Settings::default().segment_bytes,
         writer: None,
@@ -311,8 +325,15 @@ fn begin(parts: &Parts, dir: &Path, settings: &Settings, latch: &Latch) -> Resul
     }
     let mut store = [0; 16];
     parts.entropy.fill(&mut store);
-    let manifest =
-        Manifest { store, epoch: 0, segments: Vec::new(), runs: Vec::new(), clean: None, horizons: Vec::new() };
+    let manifest = Manifest {
+        store,
+        epoch: 0,
+        segments: Vec::new(),
+        runs: Vec::new(),
+        clean: None,
+        horizons: Vec::new(),
+        written: WrittenRow::default(),
+    };
     // The directory's own name must last as long as what is in it.
     if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         let synced = parts.disk.sync_dir(parent);

@@ -166,6 +166,7 @@ impl Leader {
                 refused @ (AppendError::DiskFull { .. } | AppendError::Write(_)) => append_error(refused),
             });
         }
+        shared.meters.appended(bytes);
         let first = Seq(durable.0 + 1 + folded as u64);
         let unread = |turn: Option<Turn<'s>>| Unread { first, last, turn: turn.unwrap_or_else(|| shared.turn.take()) };
         let is_large = bytes >= LARGE_BATCH_BYTES;

@@ -6,7 +6,7 @@ use milepost_log::SegmentKind;
 use milepost_types::Receipt;
 
 use super::Engine;
-use crate::ReserveStats;
+use crate::{Horizon, ReserveStats, Written};
 
 /// Sizes and counts of an open store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,13 @@ pub struct Stats {
     pub cold_file_bytes: u64,
     /// Bytes of memory of what was read from them a while ago.
     pub cold_cache_bytes: u64,
+    /// What was written since this opening, it included, and for how many bytes of commits: by a store that was opened
+    /// read-only, what the writer had written when it last wrote MANIFEST before this opening. It does so whenever a
+    /// segment is full, the index or compaction has changed a file, and when it closes.
+    pub written: Written,
+    /// From where on the past of each place can be read, where that is not from the first commit on; sorted by prefix.
+    /// What no row speaks of can be read from its first commit on.
+    pub horizons: Vec<Horizon>,
     /// Batches written since this opening, each with one sync.
     pub batches: u64,
     /// Bytes of a torn tail that this opening moved to quarantine.
@@ -85,6 +92,8 @@ impl Engine {
             cold_bytes: cold().map(|segment| segment.frame_bytes).sum(),
             cold_file_bytes: cold().map(|segment| segment.file_bytes).sum(),
             cold_cache_bytes: shared.reader.cold_cache_bytes(),
+            written: if shared.read_only { shared.told_written } else { shared.meters.written() },
+            horizons: self.horizons(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
         }

@@ -37,6 +37,8 @@ pub(crate) struct Manifest {
     pub(crate) clean: Option<CleanRow>,
     /// From where on the past of a place can be read. What is before may be gone, so no row ever moves back or goes.
     pub(crate) horizons: Vec<HorizonRow>,
+    /// What had been written since the opening of this epoch: a note for people, by which nothing goes.
+    pub(crate) written: WrittenRow,
 }
 
 /// One segment.
@@ -103,10 +105,21 @@ pub(crate) struct HorizonRow {
     pub(crate) at: i64,
 }
 
+/// Bytes that were written, by where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub(crate) struct WrittenRow {
+    /// Of frames of commits.
+    pub(crate) frame_bytes: u64,
+    /// To files of the log, these among them.
+    pub(crate) log_bytes: u64,
+    pub(crate) index_bytes: u64,
+    pub(crate) other_bytes: u64,
+}
+
 // The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
 const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
 const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
-const _: () = assert!(size_of::<ArchivedManifest>() == 80 && size_of::<ArchivedSegmentRow>() == 56);
+const _: () = assert!(size_of::<ArchivedManifest>() == 112 && size_of::<ArchivedSegmentRow>() == 56);
 
 /// Bytes that are no manifest of this version.
 #[derive(Clone, Debug, PartialEq, Eq)]

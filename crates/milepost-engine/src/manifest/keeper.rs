@@ -13,8 +13,8 @@ use std::{path::PathBuf, sync::Arc};
 use milepost_io::{Disk, Latch};
 use parking_lot::Mutex;
 
-use super::{Manifest, write_with};
-use crate::{OpenError, reserve::Reserve};
+use super::{Manifest, WrittenRow, write_with};
+use crate::{OpenError, reserve::Reserve, written::Meters};
 
 /// MANIFEST of an open store.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Keeper {
     dir: PathBuf,
     latch: Latch,
     reserve: Arc<Reserve>,
+    /// Told with every change.
+    meters: Meters,
     current: Mutex<Manifest>,
 }
 
@@ -33,9 +35,10 @@ impl Keeper {
         dir: PathBuf,
         latch: Latch,
         reserve: Arc<Reserve>,
+        meters: Meters,
         manifest: Manifest,
     ) -> Keeper {
-        Keeper { disk, dir, latch, reserve, current: Mutex::new(manifest) }
+        Keeper { disk, dir, latch, reserve, meters, current: Mutex::new(manifest) }
     }
 
     /// Replaces MANIFEST by a changed one, durably.
@@ -52,6 +55,7 @@ impl Keeper {
         let mut current = self.current.lock();
         let mut next = current.clone();
         change(&mut next);
+        next.written = WrittenRow::of(&self.meters.written());
         write_with(&self.reserve, &*self.disk, &self.dir, &next, &self.latch)?;
         *current = next;
         Ok(then())

@@ -27,7 +27,15 @@ fn store_from(first: Seq) -> SimDisk {
     let at = (SegmentId::FIRST, first);
     begin_behind(&disk, dir, StoreId(store), at, 1, &SimEntropy::new(7)).unwrap();
     let segments = manifest::rows(&segments);
-    let manifest = Manifest { store, epoch: 1, segments, runs: Vec::new(), clean: None, horizons: Vec::new() };
+    let manifest = Manifest {
+        store,
+        epoch: 1,
+        segments,
+        runs: Vec::new(),
+        clean: None,
+        horizons: Vec::new(),
+        written: manifest::WrittenRow::default(),
+    };
     manifest::write(&disk, dir, &manifest, &Latch::default()).unwrap();
     disk
 }

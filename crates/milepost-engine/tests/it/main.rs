@@ -13,6 +13,7 @@
 //! * `tickets`: waiting, awaiting, many threads
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
+//! * `written`: what was written is counted
 //! * `faults`: a disk and a clock that fail
 
 #![expect(
@@ -36,6 +37,7 @@ mod room;
 mod segments;
 mod tickets;
 mod tiers;
+mod written;
 
 use std::path::Path;
 

@@ -22,6 +22,7 @@ fn sample() -> Manifest {
         runs: vec![RunRow { id: 5, first_seq: 1, last_seq: 8, bytes: 777, crc: 0xfeed_f00d }],
         clean: Some(CleanRow { segment: 2, end: 640, last_seq: 12 }),
         horizons: vec![HorizonRow { prefix: "task/etl".to_owned(), seq: 5, at: -7 }],
+        written: WrittenRow { frame_bytes: 1, log_bytes: 1 << 40, index_bytes: 3, other_bytes: u64::MAX },
     }
 }
 
