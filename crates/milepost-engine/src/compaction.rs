@@ -25,6 +25,7 @@ use thiserror::Error;
 
 pub(crate) use cold::ColdFrom;
 pub(crate) use keep::Keeping;
+use plan::in_proportion;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
@@ -87,6 +88,10 @@ pub struct Compacted {
 }
 
 /// What of a segment a compaction would keep.
+///
+/// Records are counted one by one; nothing of the log is read for it but what was thinned before. Their bytes are not
+/// known then: of the bytes of a segment's file as many are said to be live as of its records stay. Compaction decides
+/// by the same. Where small and large values stand in one segment, it can be wrong by as much as they differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentSurvey {
     /// The segment.
@@ -95,8 +100,35 @@ pub struct SegmentSurvey {
     pub stays: u64,
     /// Records that are there and go.
     pub goes: u64,
-    /// What a compaction now would do with it.
+    /// What a compaction by hand would do with it now: it takes all that goes. Of the open segment, which it seals
+    /// first where anything in it goes, this says that it stays.
     pub fate: SegmentFate,
+    /// What the store would do with it in its next pass of its own accord: a segment of which little goes stays.
+    pub by_itself: SegmentFate,
+}
+
+impl SegmentSurvey {
+    /// About how many bytes of its file are of what stays.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        in_proportion(self.segment.file_bytes, self.stays, self.goes)
+    }
+
+    /// About how many bytes of its file are of what goes: what a compaction by hand would gain, not counting what
+    /// compressing the rest would.
+    #[must_use]
+    pub fn dead_bytes(&self) -> u64 {
+        self.segment.file_bytes - self.live_bytes()
+    }
+
+    /// How many of them the store would gain in its next pass of its own accord.
+    #[must_use]
+    pub fn gain_by_itself(&self) -> u64 {
+        match self.by_itself {
+            SegmentFate::Stays => 0,
+            SegmentFate::Rewritten | SegmentFate::Cold | SegmentFate::Dropped => self.dead_bytes(),
+        }
+    }
 }
 
 /// What becomes of a segment.

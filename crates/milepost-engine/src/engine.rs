@@ -20,11 +20,13 @@
 mod compact;
 mod expire;
 mod index;
+mod pause;
 mod read;
 mod recorded;
 mod room;
 mod segments;
 mod stats;
+mod survey;
 mod thinning;
 mod threads;
 
@@ -32,7 +34,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering, fence},
+        atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering, fence},
     },
 };
 
@@ -59,6 +61,7 @@ use crate::{
     written::Meters,
 };
 use index::Indexing;
+pub use pause::CompactionPause;
 pub(crate) use read::NO_FRAME;
 pub use stats::Stats;
 use threads::Workers;
@@ -109,6 +112,8 @@ pub(crate) struct Shared {
     pub(crate) indexer: Mutex<Option<Indexer>>,
     pub(crate) indexing: Indexing,
     pub(crate) compactor: Mutex<Compactor>,
+    /// How many keep compaction from running by itself. Raised under the compactor's lock.
+    compaction_pauses: AtomicU32,
     /// Whether there may be something to compact that nobody was woken for.
     pub(crate) compaction_wanted: AtomicBool,
     /// Whether it was the lack of room that it is wanted for.
@@ -214,6 +219,7 @@ impl Engine {
             indexer: Mutex::new(found.indexer),
             indexing: Indexing::default(),
             compactor: Mutex::default(),
+            compaction_pauses: AtomicU32::new(0),
             compaction_wanted: AtomicBool::new(false),
             room_wanted: AtomicBool::new(false),
             follower: Mutex::new(found.follower),

@@ -35,7 +35,7 @@ pub use checkpoint::Checkpoint;
 pub use commit::{Request, Ticket};
 pub use compaction::{CompactError, Compacted, SegmentFate, SegmentSurvey};
 pub use diff::{Diff, Difference, DifferenceKind};
-pub use engine::{Engine, Led, Stats};
+pub use engine::{CompactionPause, Engine, Led, Stats};
 pub use erase::ToErase;
 pub use error::{CommitError, Denied, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
 pub use filling::{FillError, Filling, Purpose};

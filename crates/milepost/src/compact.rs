@@ -1,6 +1,6 @@
 //! Compaction of an open store: what retention does not keep leaves the files.
 
-use milepost_engine::{Compacted, SegmentSurvey};
+use milepost_engine::{Compacted, CompactionPause, SegmentSurvey};
 
 use crate::{Result, Store};
 
@@ -59,18 +59,63 @@ impl Store {
         Ok(self.engine().compact_cold(progress)?)
     }
 
-    /// What [`Store::compact`] would make of each segment of the log now. Nothing is changed.
+    /// What is live and what is dead of each segment of the log, and what [`Store::compact`] would make of it now.
+    /// Nothing is changed. It walks over all that the index knows, so it takes as long as there are versions:
+    /// [`Store::stats`] is for looking often.
     ///
     /// ```
     /// use milepost::{Policy, Scope, ScopePrefix, SegmentFate, Store};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("etl/load")?);
-    /// store.set(&scope, "watermark", b"1")?;
-    /// assert_eq!(store.segments()?[0].fate, SegmentFate::Stays);
+    /// store.retention().set(&ScopePrefix::root(), Policy::default().keep_last(1))?;
+    /// for n in 0..100 {
+    ///     store.set(&scope, "watermark", format!("{n}").as_bytes())?;
+    /// }
+    /// let open = &store.segments()?[0];
+    /// assert!((open.stays, open.goes, open.fate) == (1, 99, SegmentFate::Stays), "it is written to");
+    /// let dead = open.dead_bytes();
+    /// assert!(dead > open.live_bytes());
+    /// let done = store.compact()?;
+    /// assert!(done.bytes_before - done.bytes_after > dead / 2);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn segments(&self) -> Result<Vec<SegmentSurvey>> {
-        Ok(self.engine().survey()?)
+        self.segments_with_progress(&mut |_seen, _all| ())
+    }
+
+    /// The same; `progress` is told how many versions were looked at, and about how many there are.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// store.segments_with_progress(&mut |seen, all| println!("{seen} of {all} versions"))?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn segments_with_progress(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<SegmentSurvey>> {
+        Ok(self.engine().survey(progress)?)
+    }
+
+    /// Keeps compaction from running by itself until what is returned is dropped, for the hours in which the disk is
+    /// for others. On return nothing of it is under way. Commits, reads, the index and [`Store::compact`] go on;
+    /// horizons do not move, and tasks that have ended do not expire, but by hand. Meanwhile the log only grows: a disk
+    /// that gets full has to be seen to by hand as well.
+    ///
+    /// It is a guard and no pair of calls, so that a part of a program that fails does not leave it paused, and parts that
+    /// know nothing of each other can both pause it: it goes on when the last of them lets go. It does not outlive the
+    /// process, and does nothing for a store that is opened read-only. [`crate::Stats::is_compaction_paused`] tells.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// let pause = store.pause_compaction();
+    /// assert!(store.stats().is_compaction_paused);
+    /// // The hours in which nothing else may use the disk.
+    /// drop(pause);
+    /// assert!(!store.stats().is_compaction_paused);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn pause_compaction(&self) -> CompactionPause {
+        self.engine().pause_compaction()
     }
 
     /// What compaction has done since this handle was opened.

@@ -62,7 +62,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Compacted, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder,
+    Change, ChangeKind, Checkpoint, Compacted, CompactionPause, Create, Difference, DifferenceKind, Entry, Explanation, HoldSet, Holder,
     Horizon, Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report, Salvaged, SegmentFate, SegmentKind,
     SegmentName, SegmentStats, SegmentSurvey, Stats, Subject, Value, Verdict, Written,
 };

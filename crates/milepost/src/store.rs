@@ -373,14 +373,20 @@ impl Store {
         Ok(self.engine().refresh()?)
     }
 
-    /// How large the store is and what it has done.
+    /// How large the store is, what it has written, and from where on its past can be read. It walks over nothing; what
+    /// of each segment is live and dead is told by [`Store::segments`].
     ///
     /// ```
     /// # use milepost::{Scope, Store};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
     /// store.set(&scope, "k", b"1")?;
-    /// assert_eq!(store.stats().keys_ever, 1);
+    /// let stats = store.stats();
+    /// assert_eq!(stats.keys_ever, 1);
+    /// assert!(stats.horizons.is_empty(), "all of the past can be read");
+    /// let written = stats.written;
+    /// assert!(written.log_bytes >= written.frame_bytes);
+    /// assert!(written.amplification().unwrap() >= 1.0);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     #[must_use]

@@ -81,14 +81,19 @@ impl Tally {
 
     /// About how many bytes of it stay.
     fn bytes_after(&self) -> u64 {
-        let all = self.stays + self.goes;
-        if all == 0 { self.bytes } else { (u128::from(self.bytes) * u128::from(self.stays) / u128::from(all)) as u64 }
+        in_proportion(self.bytes, self.stays, self.goes)
     }
 
     /// Small enough to become one with its neighbours, whatever goes.
     fn is_small(&self, segment_bytes: u64) -> bool {
         self.is_sealed && self.bytes < segment_bytes / SMALL_PARTS
     }
+}
+
+/// As large a part of some bytes as of the records stay; all where there are none.
+pub(crate) fn in_proportion(bytes: u64, stays: u64, goes: u64) -> u64 {
+    let all = u128::from(stays) + u128::from(goes);
+    if all == 0 { bytes } else { (u128::from(bytes) * u128::from(stays) / all) as u64 }
 }
 
 /// A segment that has become so small, or was sealed so small, is written anew with its neighbours,

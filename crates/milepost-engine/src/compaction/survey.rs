@@ -40,6 +40,8 @@ pub(crate) struct Survey {
     /// The order in memory of the scope that is gone on with: a store that is written to makes it anew whenever it is
     /// asked for.
     orders: Option<(String, KeyOrders)>,
+    /// Versions of keys that were looked at.
+    seen: u64,
 }
 
 impl Survey {
@@ -64,7 +66,7 @@ impl Survey {
         let there = segments.iter().enumerate().filter(|(_, segment)| segment.kind != SegmentKind::Dropped);
         let tallies = there.map(tally).collect();
         let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
-        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None }
+        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None, seen: 0 }
     }
 
     /// The same as if other horizons were in force.
@@ -93,6 +95,11 @@ impl Survey {
             self.next = Some((name + "\0", String::new()));
         }
         Ok(false)
+    }
+
+    /// How many versions were looked at.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
     }
 
     /// What was counted.
@@ -133,6 +140,7 @@ impl Survey {
             }
             let versions = keys.versions_ever()?;
             *left = left.saturating_sub(versions.len().max(1));
+            self.seen += versions.len() as u64;
             let fates = judging.key(&of, keys.key(), &versions)?;
             for (index, (version, fate)) in versions.iter().zip(fates).enumerate() {
                 self.version(judging, (&of, keys.key()), (index, version), fate)?;

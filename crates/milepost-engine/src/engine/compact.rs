@@ -21,22 +21,28 @@ use milepost_types::Receipt;
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError, Threads,
-    compaction::{
-        ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, SegmentFate, SegmentSurvey, Stage, Survey, Task,
-        Worth, plan,
-    },
+    compaction::{ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, Stage, Survey, Task, Worth, plan},
     manifest,
     retention::{Horizons, Judging, Rules},
 };
 
 /// Versions that a step of the survey counts.
-const SURVEY_VERSIONS: usize = 10_000;
+pub(super) const SURVEY_VERSIONS: usize = 10_000;
 /// So long is rested after a step beside commits: with the bytes of a step, a bound on the share of the disk.
 const REST: Duration = Duration::from_millis(5);
 /// What a policy keeps for a time goes without anything being written.
 const PASS_AT_LEAST_EVERY_US: i64 = 3_600_000_000;
 /// Bytes that a step of a rewrite reads.
 const REWRITE_BYTES: usize = 256 << 10;
+
+/// Who has a step done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Somebody who waits for it.
+    ByHand,
+    /// The store itself: not while it is paused.
+    ByNobody,
+}
 
 impl Engine {
     /// Takes out of the log what retention does not keep any more, all of it, now. `progress` is told the bytes of
@@ -72,38 +78,9 @@ impl Engine {
         }
     }
 
-    /// Does a piece of compaction that is worth its while; whether there was anything to do.
+    /// Does a piece of compaction that is worth its while, if it is not paused; whether there was anything to do.
     pub fn step_compact(&self) -> Result<bool, CompactError> {
-        self.shared().step_compact(Worth::AThird)
-    }
-
-    /// What [`Engine::compact`] would make of each segment now. Nothing is changed.
-    pub fn survey(&self) -> Result<Vec<SegmentSurvey>, ReadError> {
-        let shared = self.shared();
-        shared.may_read()?;
-        let tiers = shared.state.pin();
-        let rules = Rules::read(&tiers, &**shared, shared.published())?;
-        let horizons = shared.next_horizons(&rules, self.last())?;
-        let segments = shared.reader.segment_stats();
-        let cold = ColdFrom::by(&rules, shared.now());
-        let mut survey = Survey::new(tiers, &segments, cold).with_horizons(horizons);
-        while survey.step(shared, SURVEY_VERSIONS)? {}
-        let tasks = plan(survey.tallies(), Worth::Anything, u64::from(shared.settings.segment_bytes));
-        let fate = |id: SegmentId| {
-            let of = tasks.iter().find(|task| task.ids().contains(&id));
-            match of {
-                None => SegmentFate::Stays,
-                Some(Task::Rewrite(_, Form::Compressed)) => SegmentFate::Cold,
-                Some(Task::Rewrite(_, Form::Raw)) => SegmentFate::Rewritten,
-                Some(Task::Drop(_)) => SegmentFate::Dropped,
-            }
-        };
-        let told = segments.into_iter().map(|segment| {
-            let tally = survey.tallies().iter().find(|tally| tally.id == segment.name.id);
-            let (stays, goes) = tally.map_or((0, 0), |tally| (tally.stays, tally.goes));
-            SegmentSurvey { stays, goes, fate: fate(segment.name.id), segment }
-        });
-        Ok(told.collect())
+        self.shared().step_compact(Worth::AThird, Asked::ByNobody)
     }
 
     /// What compaction has done since the store was opened.
@@ -116,6 +93,9 @@ impl Engine {
 impl Shared {
     /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
     pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
+        if self.is_compaction_paused() {
+            return false;
+        }
         let (is_idle, passes) = {
             let compactor = self.compactor.lock();
             (matches!(compactor.stage, Stage::Idle), compactor.done.passes)
@@ -125,7 +105,8 @@ impl Shared {
             return false;
         }
         let before = self.batches.load(Ordering::Relaxed);
-        match self.step_compact(if is_room_wanted { Worth::Anything } else { Worth::AThird }) {
+        let worth = if is_room_wanted { Worth::Anything } else { Worth::AThird };
+        match self.step_compact(worth, Asked::ByNobody) {
             Ok(is_more) => {
                 // The disk and a core are for those who commit.
                 if self.batches.load(Ordering::Relaxed) != before {
@@ -163,10 +144,14 @@ impl Shared {
             compactor.give_up();
             compactor.done
         };
-        while self.step_compact(worth)? {
-            let compactor = self.compactor.lock();
-            progress(compactor.seen_bytes, compactor.task_bytes);
-            if compactor.done.passes > before.passes {
+        while self.step_compact(worth, Asked::ByHand)? {
+            let (seen_bytes, task_bytes, passes) = {
+                let compactor = self.compactor.lock();
+                (compactor.seen_bytes, compactor.task_bytes, compactor.done.passes)
+            };
+            // Without the lock: it may ask how far compaction is, or pause it.
+            progress(seen_bytes, task_bytes);
+            if passes > before.passes {
                 break;
             }
         }
@@ -179,7 +164,7 @@ impl Shared {
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
     /// come of it.
-    pub(crate) fn step_compact(self: &Arc<Shared>, worth: Worth) -> Result<bool, CompactError> {
+    fn step_compact(self: &Arc<Shared>, worth: Worth, asked: Asked) -> Result<bool, CompactError> {
         if self.is_child() || self.is_closed() || self.keeper.is_none() {
             return Ok(false);
         }
@@ -187,6 +172,9 @@ impl Shared {
             return Err(CommitError::Stopped(failure).into());
         }
         let mut compactor = self.compactor.lock();
+        if asked == Asked::ByNobody && self.is_compaction_paused() {
+            return Ok(false);
+        }
         let stepped = self.step_of(&mut compactor, worth);
         if stepped.is_err() {
             // What was under way is begun anew by the next attempt.
@@ -464,7 +452,7 @@ impl Shared {
 
 impl Compactor {
     /// Forgets what was under way.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         (self.stage, self.put_off) = (Stage::Idle, PutOff::default());
     }
 

@@ -58,6 +58,8 @@ pub struct Stats {
     /// From where on the past of each place can be read, where that is not from the first commit on; sorted by prefix.
     /// What no row speaks of can be read from its first commit on.
     pub horizons: Vec<Horizon>,
+    /// Whether compaction does nothing by itself for the time being: [`crate::CompactionPause`].
+    pub is_compaction_paused: bool,
     /// Batches written since this opening, each with one sync.
     pub batches: u64,
     /// Bytes of a torn tail that this opening moved to quarantine.
@@ -94,6 +96,7 @@ impl Engine {
             cold_cache_bytes: shared.reader.cold_cache_bytes(),
             written: if shared.read_only { shared.told_written } else { shared.meters.written() },
             horizons: self.horizons(),
+            is_compaction_paused: shared.is_compaction_paused(),
             batches: shared.batches.load(Ordering::Relaxed),
             torn_bytes: shared.torn_bytes,
         }

@@ -145,7 +145,7 @@ fn age_makes_segments_cold_and_the_root_alone_says_which() {
     rig.retain("", Policy::default().cold_after(Duration::from_secs(100)));
     let told = rig.store.explain(&ScopePrefix::root()).unwrap();
     assert_eq!(told.policy.unwrap().policy.cold_after_us, Some(100_000_000));
-    let fates = rig.store.survey().unwrap();
+    let fates = rig.store.survey(&mut |_, _| ()).unwrap();
     assert!(fates.iter().any(|survey| survey.fate == SegmentFate::Cold));
     while rig.store.step_compact().unwrap() {}
     let segments = rig.store.segments();

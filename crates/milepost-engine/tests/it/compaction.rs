@@ -5,6 +5,7 @@ mod beside;
 mod expired;
 mod left;
 mod told;
+mod watched;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 

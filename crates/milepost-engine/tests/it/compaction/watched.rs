@@ -1,0 +1,166 @@
+//! Compaction that is watched, and paused.
+
+use milepost_engine::{Compacted, Index, SegmentFate, SegmentSurvey};
+use milepost_io::Op;
+use milepost_types::Policy;
+
+use super::{KEYS, Rig, answers, same};
+
+fn surveyed(rig: &Rig) -> Vec<SegmentSurvey> {
+    let mut told = Vec::new();
+    let survey = rig.store.survey(&mut |seen, all| told.push((seen, all))).unwrap();
+    assert!(told.is_sorted() && told.iter().all(|(seen, all)| seen <= all), "{told:?}");
+    assert!(told.last().is_some_and(|(seen, all)| seen == all), "{told:?}");
+    for segment in &survey {
+        assert_eq!(segment.live_bytes() + segment.dead_bytes(), segment.segment.file_bytes);
+    }
+    survey
+}
+
+fn file_bytes(rig: &Rig) -> u64 {
+    rig.store.segments().iter().map(|segment| segment.file_bytes).sum()
+}
+
+/// Segments of which all goes, of which half goes, of which little goes, and of which nothing does.
+fn mixed() -> Rig {
+    let rig = Rig::new(11);
+    rig.retain("a", Policy::default().keep_last(1));
+    let value = |n: u64| [n as u8; 200];
+    for n in 0..60u64 {
+        rig.set("a", KEYS[0], &value(n));
+    }
+    for n in 0..120u64 {
+        let (of, key) = if n % 2 == 0 { ("a", KEYS[0]) } else { ("d", KEYS[1]) };
+        rig.set(of, key, &value(n));
+    }
+    for n in 0..120u64 {
+        rig.set(if n % 10 == 0 { "a" } else { "d" }, KEYS[0], &value(n));
+    }
+    for n in 0..60u64 {
+        rig.set("d", KEYS[2], &value(n));
+    }
+    rig
+}
+
+fn gained(rig: &Rig, before: u64) -> u64 {
+    before - file_bytes(rig)
+}
+
+/// Within a tenth: a commit that is gone leaves a bit and its time.
+fn is_about(told: u64, gained: u64) -> bool {
+    told.abs_diff(gained) * 10 <= gained
+}
+
+#[test]
+fn what_a_compaction_would_gain_is_what_it_gains() {
+    let rig = mixed();
+    let survey = surveyed(&rig);
+    let fates = |of: fn(&SegmentSurvey) -> SegmentFate, is: SegmentFate| {
+        survey.iter().filter(|segment| of(segment) == is).count()
+    };
+    assert!(fates(|of| of.fate, SegmentFate::Dropped) > 0, "{survey:?}");
+    assert!(fates(|of| of.by_itself, SegmentFate::Rewritten) > 0, "{survey:?}");
+    let is_left = |of: &&SegmentSurvey| of.by_itself == SegmentFate::Stays && of.fate == SegmentFate::Rewritten;
+    let left: u64 = survey.iter().filter(is_left).map(SegmentSurvey::dead_bytes).sum();
+    assert!(left > 0, "little goes of some: {survey:?}");
+    let by_itself: u64 = survey.iter().map(SegmentSurvey::gain_by_itself).sum();
+    let dead: u64 = survey.iter().map(SegmentSurvey::dead_bytes).sum();
+
+    let before = file_bytes(&rig);
+    while rig.store.step_compact().unwrap() {}
+    assert!(is_about(by_itself, gained(&rig, before)), "{by_itself} was told, {} came", gained(&rig, before));
+    rig.compact();
+    assert!(is_about(dead, gained(&rig, before)), "{dead} was told, {} came", gained(&rig, before));
+    assert_eq!(surveyed(&rig).iter().map(SegmentSurvey::dead_bytes).sum::<u64>(), 0, "nothing is left to gain");
+    assert_eq!(surveyed(&rig).iter().map(|of| of.goes).sum::<u64>(), 0);
+}
+
+/// Everything that a store does to its disk, by a count of what changes something.
+fn changes(rig: &Rig) -> u64 {
+    [Op::Create, Op::Write, Op::SetBytes, Op::Allocate, Op::Rename, Op::Remove, Op::Sync]
+        .map(|op| rig.disk.count(op))
+        .iter()
+        .sum()
+}
+
+#[test]
+fn nothing_is_rewritten_while_it_is_paused() {
+    let rig = mixed();
+    let (one, two) = (rig.store.pause_compaction(), rig.store.pause_compaction());
+    assert!(rig.store.stats().is_compaction_paused);
+    let (before, horizons) = (changes(&rig), rig.store.horizons());
+    for still in [two, one] {
+        for _ in 0..1000 {
+            assert!(!rig.store.step_compact().unwrap());
+        }
+        assert_eq!((changes(&rig), rig.store.horizons()), (before, horizons.clone()));
+        assert_eq!(rig.store.compacted(), Compacted::default());
+        drop(still);
+    }
+    assert!(!rig.store.stats().is_compaction_paused);
+    let bytes = file_bytes(&rig);
+    while rig.store.step_compact().unwrap() {}
+    let done = rig.store.compacted();
+    assert!(done.passes == 1 && done.dropped > 0 && done.rewritten > 0, "{done:?}");
+    assert!(gained(&rig, bytes) > 0);
+}
+
+#[test]
+fn what_is_asked_for_by_hand_is_done_though_it_is_paused() {
+    let rig = mixed();
+    let pause = rig.store.pause_compaction();
+    let bytes = file_bytes(&rig);
+    let done = rig.compact();
+    assert!(done.dropped > 0 && done.rewritten > 0 && gained(&rig, bytes) > 0, "{done:?}");
+    assert!(rig.store.stats().is_compaction_paused);
+    // And begun again where it is paused meanwhile.
+    for n in 0..200u64 {
+        rig.set("a", KEYS[0], &[n as u8; 200]);
+    }
+    let (mut pauses, bytes) = (vec![pause], file_bytes(&rig));
+    let done = rig.store.compact(&mut |_, _| {
+        if pauses.len() < 5 {
+            pauses.push(rig.store.pause_compaction());
+        }
+    });
+    assert!(done.unwrap().bytes_before > 0 && gained(&rig, bytes) > 0);
+    assert_eq!(pauses.len(), 5);
+}
+
+/// A pass that is under way is given up, wherever it is: what it had begun to write is gone, and what is there is read.
+#[test]
+fn a_pass_under_way_is_given_up() {
+    let mut stopped_with_a_file = 0;
+    for steps in 1..40 {
+        let rig = mixed();
+        let has_more = (0..steps).all(|_| rig.store.step_compact().unwrap());
+        let begun = rig.disk.names().len();
+        let pause = rig.store.pause_compaction();
+        let (files, bytes) = (rig.disk.names(), file_bytes(&rig));
+        stopped_with_a_file += u64::from(files.len() < begun);
+        let told = answers(&rig.store);
+        for _ in 0..100 {
+            assert!(!rig.store.step_compact().unwrap());
+        }
+        assert_eq!((rig.disk.names(), file_bytes(&rig)), (files, bytes), "{steps}");
+        drop(pause);
+        while rig.store.step_compact().unwrap() {}
+        assert!(!has_more || gained(&rig, bytes) > 0 || rig.store.compacted().passes > 0, "{steps}");
+        same(&answers(&rig.store), &told, "after it went on");
+        let rig = rig.again(Index::Rebuild);
+        same(&answers(&rig.store), &told, "opened again");
+    }
+    assert!(stopped_with_a_file > 0, "or this tests nothing");
+}
+
+/// What holds a pause may outlive the store.
+#[test]
+fn a_pause_keeps_no_store_open() {
+    let rig = mixed();
+    let pause = rig.store.pause_compaction();
+    let rig = rig.again(Index::Keep);
+    assert!(!rig.store.stats().is_compaction_paused, "it is another opening");
+    drop(pause);
+    while rig.store.step_compact().unwrap() {}
+    assert!(rig.store.compacted().dropped > 0);
+}
