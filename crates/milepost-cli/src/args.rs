@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     command::{
         append, backup, checkpoint, clear, compact, delete, diff, end, erase, export, fork, get, import, index, job,
-        log, manual, progress, replay, restore, retain, salvage, scan, set, step, verify, watch, watermark,
+        log, manual, progress, replay, restore, retain, salvage, scan, set, stats, step, verify, watch, watermark,
     },
     each,
     error::exit,
@@ -78,9 +78,7 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     Verify(verify::VerifyArgs),
     Salvage(salvage::SalvageArgs),
-    /// Say how large the store is and what it holds.
-    #[command(after_long_help = "Example:\n  milepost stats -o jsonl")]
-    Stats,
+    Stats(stats::StatsArgs),
     Index(index::IndexArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),

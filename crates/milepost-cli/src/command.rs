@@ -26,6 +26,7 @@ pub(crate) mod restore;
 pub(crate) mod retain;
 pub(crate) mod salvage;
 pub(crate) mod scan;
+mod segments;
 pub(crate) mod set;
 pub(crate) mod stats;
 pub(crate) mod step;
@@ -51,7 +52,7 @@ use crate::{
     args::{Format, TaskArgs, WriteArgs},
     error::{CliError, say},
     place,
-    progress::Bytes,
+    progress::Bar,
     time,
 };
 
@@ -139,7 +140,7 @@ impl Context {
 fn open_patiently(dir: &Path, stay: Stay) -> Result<Store, milepost::Error> {
     let mut waits = 0;
     loop {
-        let mut bar = Bytes::new("opening");
+        let mut bar = Bar::of_bytes("opening");
         let options = Store::options().compaction(stay == Stay::Long);
         match options.on_progress(move |done, all| bar.at(done, all)).open(dir) {
             Err(error) if error.kind() == ErrorKind::InUse && waits < OPEN_WAITS_MAX => waits += 1,

@@ -78,7 +78,7 @@ fn run(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Backup(args) => command::backup::run(args, &context, &mut out),
         Command::Verify(args) => command::verify::run(&args, &context, &mut out),
         Command::Salvage(args) => command::salvage::run(&args, &context, &mut out),
-        Command::Stats => command::stats::run(&context, &mut out),
+        Command::Stats(args) => command::stats::run(&args, &context, &mut out),
         Command::Index(args) => command::index::run(&args, &context, &mut out),
         Command::Completions(args) => command::manual::completions(&args, &mut out),
         Command::Man(args) => command::manual::man(&args, &mut out),

@@ -16,7 +16,7 @@ use crate::{
     error::{CliError, exit, say},
     escape,
     output::Out,
-    progress::Bytes,
+    progress::Bar,
     render::{Object, Rows},
     time,
 };
@@ -130,7 +130,7 @@ pub(crate) fn run(args: BackupArgs, context: &Context, out: &mut Out) -> Result<
 fn create(args: &CreateArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let rollback = if args.accept_rollback { Rollback::Accept } else { Rollback::Refuse };
     let store = context.open_read_only()?;
-    let mut bar = Bytes::new("backing up");
+    let mut bar = Bar::of_bytes("backing up");
     let made = store.backup_with(&args.place.dest, rollback, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     let mut rows = Rows::new(out, context.format)?;
@@ -161,7 +161,7 @@ fn known(context: &Context, out: &mut Out) -> Result<(), CliError> {
 }
 
 fn verify(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let mut bar = Bytes::new("verifying");
+    let mut bar = Bar::of_bytes("verifying");
     let report = backup::verify(&args.place.dest, args.backup, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     if args.json || context.format == Format::Jsonl {
@@ -214,7 +214,7 @@ fn restore(args: &RestoreArgs, context: &Context, out: &mut Out) -> Result<(), C
         (None, Some(text)) => until(text)?,
         (None, None) => Until::Newest,
     };
-    let mut bar = Bytes::new("restoring");
+    let mut bar = Bar::of_bytes("restoring");
     let done = backup::restore(&args.place.dest, &args.dir, until, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     let dir = args.dir.display().to_string();

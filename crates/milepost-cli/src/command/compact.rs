@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use milepost::{Compacted, SegmentFate, SegmentKind, SegmentSurvey, Seq};
+use milepost::Compacted;
 
-use super::Context;
+use super::{Context, segments};
 use crate::{
     error::CliError,
     output::Out,
-    progress::Bytes,
+    progress::Bar,
     render::{Object, Row, Rows, Screen},
 };
 
@@ -37,16 +37,10 @@ pub(crate) struct CompactArgs {
 
 pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     if args.dry_run {
-        let store = context.open_read_only()?;
-        let mut rows = Rows::new(out, context.format)?;
-        for segment in store.segments()? {
-            rows.push(&SegmentRow(segment))?;
-        }
-        rows.flush()?;
-        return Ok(ExitCode::SUCCESS);
+        return segments::run(context, out);
     }
     let store = context.open()?;
-    let mut bar = Bytes::new("compacting");
+    let mut bar = Bar::of_bytes("compacting");
     let mut progress = |done, all| bar.at(done, all);
     let done = if args.cold { store.compact_cold(&mut progress) } else { store.compact_with_progress(&mut progress) }?;
     drop(bar);
@@ -55,81 +49,6 @@ pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Resul
     rows.push(&DoneRow(done))?;
     rows.flush()?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A segment, and what would become of it.
-struct SegmentRow(SegmentSurvey);
-
-impl SegmentRow {
-    fn cells(&self) -> Vec<String> {
-        let SegmentSurvey { segment, stays, goes, fate } = &self.0;
-        let last = last_seq(&self.0);
-        vec![
-            segment.name.to_string(),
-            kind(segment.kind).to_owned(),
-            segment.first_seq.to_string(),
-            last.to_string(),
-            segment.frames.to_string(),
-            segment.file_bytes.to_string(),
-            stays.to_string(),
-            goes.to_string(),
-            fate_text(*fate).to_owned(),
-        ]
-    }
-}
-
-fn last_seq(survey: &SegmentSurvey) -> Seq {
-    Seq((survey.segment.first_seq.0 + survey.segment.commits).saturating_sub(1))
-}
-
-fn kind(kind: SegmentKind) -> &'static str {
-    match kind {
-        SegmentKind::Open => "open",
-        SegmentKind::Sealed => "sealed",
-        SegmentKind::Rewritten => "rewritten",
-        SegmentKind::Cold => "cold",
-        SegmentKind::Dropped => "dropped",
-    }
-}
-
-fn fate_text(fate: SegmentFate) -> &'static str {
-    match fate {
-        SegmentFate::Stays => "stays",
-        SegmentFate::Rewritten => "is rewritten",
-        SegmentFate::Cold => "becomes cold",
-        SegmentFate::Dropped => "goes",
-    }
-}
-
-impl Row for SegmentRow {
-    const TABLE: &'static [&'static str] =
-        &["SEGMENT", "KIND", "FIRST", "LAST", "COMMITS", "BYTES", "STAYS", "GOES", "FATE"];
-    const CSV: &'static [&'static str] =
-        &["segment", "kind", "first", "last", "commits", "bytes", "stays", "goes", "fate"];
-
-    fn table(&self, _screen: &Screen) -> Vec<Vec<String>> {
-        vec![self.cells()]
-    }
-
-    fn csv(&self) -> Vec<Vec<String>> {
-        vec![self.cells()]
-    }
-
-    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let SegmentSurvey { segment, stays, goes, fate } = &self.0;
-        let mut object = Object::begin(line);
-        object.put("segment", segment.name.to_string());
-        object.put("kind", kind(segment.kind));
-        object.put("first", segment.first_seq.0);
-        object.put("last", last_seq(&self.0).0);
-        object.put("commits", segment.frames);
-        object.put("bytes", segment.file_bytes);
-        object.put("stays", *stays);
-        object.put("goes", *goes);
-        object.put("fate", fate_text(*fate));
-        object.end();
-        Ok(())
-    }
 }
 
 /// What was done.

@@ -16,7 +16,7 @@ use super::{
     lines::{self, Line, Lines},
     receipt,
 };
-use crate::{error::CliError, output::Out, place, progress::Bytes};
+use crate::{error::CliError, output::Out, place, progress::Bar};
 
 /// Make a new store of what `export` wrote, with the same history: the same seqs, times, writers, keys and events.
 ///
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ImportArgs, context: &Context, out: &mut Out) -> Result
 fn import(dir: &Path, input: impl Read, name: &str, bytes_in_all: u64) -> Result<Receipt, CliError> {
     let mut lines = Lines::of(input);
     let mut import = Import::begin(dir)?;
-    let (mut bar, mut done) = (Bytes::new("importing"), 0);
+    let (mut bar, mut done) = (Bar::of_bytes("importing"), 0);
     loop {
         let unreadable = |source| CliError::Unreadable { path: name.to_owned(), source };
         let Some(line) = lines.next().map_err(unreadable)? else { break };

@@ -6,7 +6,7 @@ use milepost::{Index, Stats, Store};
 use serde_json::json;
 
 use super::Context;
-use crate::{args::Format, error::CliError, output::Out, progress::Bytes};
+use crate::{args::Format, error::CliError, output::Out, progress::Bar};
 
 /// Look after the index, which is made of the log: the log is the truth, the index makes it fast to read.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &IndexArgs, context: &Context, out: &mut Out) -> Result<
     let dir = context.dir()?;
     match args.command {
         IndexCommand::Rebuild => {
-            let mut bar = Bytes::new("indexing");
+            let mut bar = Bar::of_bytes("indexing");
             let options = Store::options().index(Index::Rebuild).create(milepost::Create::Never);
             let store = options.on_progress(move |done, all| bar.at(done, all)).open(dir)?;
             let stats = store.stats();

@@ -11,7 +11,7 @@ use crate::{
     error::{CliError, exit},
     escape,
     output::Out,
-    progress::Bytes,
+    progress::Bar,
     render::Object,
     time::utc_text,
 };
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &SalvageArgs, context: &Context, out: &mut Out) -> Resul
         return Err(CliError::Argument { what: "--output", why: "salvage has no CSV; use --json".into() });
     }
     let dir = context.dir()?;
-    let mut bar = Bytes::new("salvaging");
+    let mut bar = Bar::of_bytes("salvaging");
     let done = milepost::salvage(dir, &args.dest, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     if is_json {

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use milepost::Stats;
+use milepost::{Horizon, Stats, Timestamp};
+use serde_json::json;
 
-use super::Context;
+use super::{Context, retain::place_text, segments};
 use crate::{
     error::CliError,
     escape,
@@ -13,7 +14,29 @@ use crate::{
     time::{screen_text, utc_text},
 };
 
-pub(crate) fn run(context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+/// Say how large the store is, what it holds, what was written, and from where on its past can be read.
+///
+/// appended_bytes is what commits took in the log since the store was last opened for writing, the written_ figures what
+/// was written to its files in that time; write_amplification is all of the latter over the former. They are as of when
+/// the writer last wrote MANIFEST: whenever a segment is full, the index or compaction has changed a file, and at its
+/// end. A horizon says from which commit on a place can be read; where none is said, it is the first.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  milepost stats -o jsonl
+  milepost stats --segments                      (what is live and dead, and what compaction would gain)")]
+pub(crate) struct StatsArgs {
+    /// List the segments of the log instead: bytes that are live and dead, what `milepost compact` would make of each,
+    /// and what a store that stays open does by itself. Walks over the whole index. A segment's bytes are shared out by
+    /// its records.
+    #[arg(long)]
+    segments: bool,
+}
+
+pub(crate) fn run(args: &StatsArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    if args.segments {
+        return segments::run(context, out);
+    }
     let store = context.open_read_only()?;
     let mut rows = Rows::new(out, context.format)?;
     rows.push(&StatsRow { dir: store.dir().display().to_string(), stats: store.stats() })?;
@@ -28,7 +51,7 @@ struct StatsRow {
 }
 
 impl StatsRow {
-    fn numbers(&self) -> [(&'static str, u64); 16] {
+    fn numbers(&self) -> [(&'static str, u64); 20] {
         let stats = &self.stats;
         [
             ("epoch", u64::from(stats.epoch)),
@@ -47,15 +70,25 @@ impl StatsRow {
             ("run_bytes", stats.run_bytes),
             ("reserve_bytes", stats.reserve.bytes),
             ("reserve_whole", stats.reserve.whole),
+            ("appended_bytes", stats.written.frame_bytes),
+            ("written_log_bytes", stats.written.log_bytes),
+            ("written_index_bytes", stats.written.index_bytes),
+            ("written_other_bytes", stats.written.other_bytes),
         ]
     }
 
-    fn rows(&self, at: String) -> Vec<Vec<String>> {
+    fn rows(&self, time: impl Fn(Timestamp) -> String) -> Vec<Vec<String>> {
         let named = |name: &str, value: String| vec![name.to_owned(), value];
         let mut rows = vec![named("dir", self.dir.clone()), named("store", self.stats.store.clone())];
         rows.extend(self.numbers().into_iter().map(|(name, number)| named(name, number.to_string())));
+        if let Some(ratio) = self.stats.written.amplification() {
+            rows.push(named("write_amplification", format!("{ratio:.2}")));
+        }
+        for Horizon { prefix, seq, at } in &self.stats.horizons {
+            rows.push(named("horizon", format!("{} commit {seq} ({})", place_text(prefix), time(*at))));
+        }
         if self.stats.last.seq.0 > 0 {
-            rows.push(named("at", at));
+            rows.push(named("at", time(self.stats.last.at)));
         }
         rows
     }
@@ -66,13 +99,12 @@ impl Row for StatsRow {
     const CSV: &'static [&'static str] = &["name", "value"];
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let mut rows = self.rows(screen_text(self.stats.last.at, screen));
-        rows[0][1] = escape::one_line(&rows[0][1]);
-        rows
+        let rows = self.rows(|at| screen_text(at, screen));
+        rows.into_iter().map(|row| row.iter().map(|cell| escape::one_line(cell)).collect()).collect()
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        self.rows(utc_text(self.stats.last.at))
+        self.rows(utc_text)
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
@@ -82,6 +114,11 @@ impl Row for StatsRow {
         for (name, number) in self.numbers() {
             object.put(name, number);
         }
+        if let Some(ratio) = self.stats.written.amplification() {
+            object.put("write_amplification", ratio);
+        }
+        let horizon = |of: &Horizon| json!({ "prefix": of.prefix.as_str(), "seq": of.seq.0, "at": utc_text(of.at) });
+        object.put("horizons", self.stats.horizons.iter().map(horizon).collect::<Vec<_>>());
         if self.stats.last.seq.0 > 0 {
             object.put("at", utc_text(self.stats.last.at));
         }

@@ -12,7 +12,7 @@ use crate::{
     error::{CliError, exit},
     escape,
     output::Out,
-    progress::Bytes,
+    progress::Bar,
     render::Object,
     time::utc_text,
 };
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
             "there is no store at {dir}; name one with --store DIR or MILEPOST_STORE"
         )));
     }
-    let mut bar = Bytes::new("verifying");
+    let mut bar = Bar::of_bytes("verifying");
     let mut report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
     report.strays.retain(|name| name != HANDOVER);
     drop(bar);

@@ -47,6 +47,48 @@ fn what_is_not_kept_leaves_the_files() {
 }
 
 #[test]
+fn it_can_be_watched() {
+    let world = World::new();
+    world.ok(["retain", "set", "task", "--last", "1"]);
+    let line = |n: u32| {
+        format!("{{\"events\":[{{\"event\":\"set\",\"scope\":\"task/a\",\"key\":\"wm\",\"value\":\"at-{n}\"}}]}}\n")
+    };
+    let lines: String = (1..=99).map(line).collect();
+    assert_eq!(world.feed(["append"], lines.as_bytes()).code, Some(0));
+    let number = |text: &str, name: &str| -> f64 {
+        let found = text.split_once(&format!("\"{name}\":")).unwrap_or_else(|| panic!("no {name}: {text}")).1;
+        found.split([',', '}']).next().unwrap().parse().unwrap()
+    };
+    // What was appended in one opening, and what was written for it.
+    let stats = world.ok(["stats", "-o", "jsonl"]);
+    let of = |name| number(&stats, name);
+    assert!(of("appended_bytes") > 99.0 * 30.0 && of("written_log_bytes") >= of("appended_bytes"), "{stats}");
+    let written = of("written_log_bytes") + of("written_index_bytes") + of("written_other_bytes");
+    assert!((of("write_amplification") - written / of("appended_bytes")).abs() < 1e-9, "{stats}");
+    assert!(stats.contains(r#""horizons":[]"#), "nothing was compacted: {stats}");
+
+    let planned = world.ok(["stats", "--segments", "-o", "jsonl"]);
+    let of = |name| number(&planned, name);
+    assert_eq!((of("stays"), of("goes"), planned.lines().count()), (2.0, 98.0, 1), "the policy stays: {planned}");
+    assert!(of("live_bytes") + of("dead_bytes") == of("bytes") && of("dead_bytes") > of("bytes") * 0.9, "{planned}");
+    assert_eq!(world.ok(["compact", "--dry-run", "-o", "jsonl"]), planned);
+    let table = world.ok(["stats", "--segments"]);
+    let last = table.lines().last().unwrap();
+    assert!(last.starts_with("all ") && last.contains(&format!("{} bytes go", of("dead_bytes"))), "{table}");
+
+    world.ok(["compact"]);
+    let after = world.ok(["stats", "--segments", "-o", "jsonl"]);
+    assert_eq!(number(&after, "dead_bytes"), 0.0, "{after}");
+    let stats = world.ok(["stats", "-o", "jsonl"]);
+    assert!(stats.contains(r#""horizons":[{"#) && stats.contains(r#""prefix":"task","seq":100}"#), "{stats}");
+    // This opening appended nothing, and wrote all the same.
+    assert!(number(&stats, "appended_bytes") == 0.0 && number(&stats, "written_log_bytes") > 0.0, "{stats}");
+    assert!(!stats.contains("write_amplification"), "{stats}");
+    let table = world.ok(["stats"]);
+    assert!(table.lines().any(|line| line.starts_with("horizon ") && line.contains("task commit 100 (")), "{table}");
+}
+
+#[test]
 fn what_was_erased_is_in_no_file_after_it() {
     let world = World::new();
     world.ok(["set", "user/17", "mail", "ann@example.org"]);

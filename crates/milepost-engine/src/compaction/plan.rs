@@ -93,7 +93,7 @@ impl Tally {
 /// As large a part of some bytes as of the records stay; all where there are none.
 pub(crate) fn in_proportion(bytes: u64, stays: u64, goes: u64) -> u64 {
     let all = u128::from(stays) + u128::from(goes);
-    if all == 0 { bytes } else { (u128::from(bytes) * u128::from(stays) / all) as u64 }
+    (u128::from(bytes) * u128::from(stays)).checked_div(all).map_or(bytes, |part| part as u64)
 }
 
 /// A segment that has become so small, or was sealed so small, is written anew with its neighbours,

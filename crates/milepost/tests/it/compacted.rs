@@ -1,9 +1,12 @@
 //! A store out of which compaction has taken commits: backed up and restored, exported and imported, salvaged. Each
 //! copy says the same, and what was removed is no loss.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use milepost::{Import, Policy, Scope, ScopePrefix, SegmentKind, Seq, Store, Verdict, backup, json};
+use milepost::{Compacted, Import, Policy, Scope, ScopePrefix, SegmentKind, Seq, Store, Verdict, backup, json};
 
 fn scope(text: &str) -> Scope {
     Scope::parse(text).unwrap()
@@ -14,7 +17,7 @@ fn compacted(dir: &Path) -> Store {
     let store = Store::options().segment_bytes(4096).open(dir).unwrap();
     let newest = Policy::default().keep_last(1);
     store.retention().set(&ScopePrefix::root(), newest).unwrap();
-    let past = Policy::default().keep_for(std::time::Duration::ZERO);
+    let past = Policy::default().keep_for(Duration::ZERO);
     store.retention().set(&ScopePrefix::parse("task").unwrap(), past).unwrap();
     for n in 0..200u32 {
         let value = n.to_string().repeat(20);
@@ -153,4 +156,29 @@ fn what_was_removed_is_no_loss_to_a_salvage() {
             assert_eq!(says(&salvaged), before);
         }
     }
+}
+
+/// The thread of a store that stays open does nothing while it is paused, and goes on by itself afterwards.
+#[test]
+fn it_goes_on_by_itself_when_a_pause_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::options().segment_bytes(4096).open(dir.path()).unwrap();
+    let pause = store.pause_compaction();
+    store.retention().set(&ScopePrefix::root(), Policy::default().keep_last(1)).unwrap();
+    for n in 0..1000u32 {
+        store.set(&scope("asset"), "k", n.to_string().repeat(20).as_bytes()).unwrap();
+    }
+    let files = |store: &Store| store.segments().unwrap().iter().filter(|of| of.segment.file.is_some()).count();
+    assert_eq!(store.compacted(), Compacted::default());
+    assert!(files(&store) > 10 && store.stats().is_compaction_paused && store.stats().horizons.is_empty());
+    drop(pause);
+    let begun = Instant::now();
+    while files(&store) > 10 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was compacted: {:?}", store.compacted());
+        std::thread::yield_now();
+    }
+    assert!(store.compacted().bytes_before > 0 && !store.stats().is_compaction_paused);
+    assert_eq!(store.get(&scope("asset"), "k").unwrap().unwrap().to_vec(), "999".repeat(20).as_bytes());
+    store.close().unwrap();
+    is_clean(dir.path());
 }
