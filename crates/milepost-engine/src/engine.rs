@@ -44,7 +44,7 @@ use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{
-    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket, Written,
+    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
     commit::{
         Outcome, Queue, Sealed,
         fold::Turns,
@@ -127,10 +127,8 @@ pub(crate) struct Shared {
     watch_bell: Condvar,
     /// Batches written since this opening.
     pub(crate) batches: AtomicU64,
-    /// What this opening has written.
+    /// What this opening has written; of a store opened read-only, what MANIFEST says that the writer had.
     pub(crate) meters: Meters,
-    /// What MANIFEST said that a writer had, to one that reads; nothing to a writer.
-    pub(crate) told_written: Written,
     closed: AtomicBool,
     read_only: bool,
     fork: ForkGuard,
@@ -160,7 +158,6 @@ pub(crate) struct Found {
     pub(crate) writer: Option<LogWriter>,
     pub(crate) keeper: Option<Keeper>,
     pub(crate) meters: Meters,
-    pub(crate) told_written: Written,
     pub(crate) reserve: Arc<Reserve>,
     /// Bytes at which a segment is sealed, by the settings and the room there is.
     pub(crate) segment_bytes: u32,
@@ -229,7 +226,6 @@ impl Engine {
             watch_bell: Condvar::new(),
             batches: AtomicU64::new(0),
             meters: found.meters,
-            told_written: found.told_written,
             closed: AtomicBool::new(false),
             read_only,
             fork: ForkGuard::new(),

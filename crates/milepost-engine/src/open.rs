@@ -28,7 +28,7 @@ use crate::{
     reserve::{For, LogSize, RESERVE, Reserve},
     settings::Index,
     state::State,
-    written::{Meters, Written},
+    written::Meters,
 };
 use replay::{Filler, replay};
 pub(crate) use replay::{find, log_bytes, unreadable};
@@ -77,10 +77,7 @@ pub(crate) fn for_writing_locked(
     let (parts, meters) = &Meters::of(parts, dir);
     let disk = &parts.disk;
     let latch = Latch::default();
-    let manifest = match manifest::read(&**disk, dir)? {
-        Some(manifest) => manifest,
-        None => begin(parts, dir, settings, &latch)?,
-    };
+    let manifest = manifest::read(&**disk, dir)?.map_or_else(|| begin(parts, dir, settings, &latch), Ok)?;
     let reserve = Arc::new(Reserve::open(Arc::clone(disk), dir));
     let store = StoreId(manifest.store);
     let epoch = manifest.epoch.checked_add(1).ok_or_else(|| exhausted_epoch(dir))?;
@@ -121,16 +118,8 @@ pub(crate) fn for_writing_locked(
         dir: dir.to_owned(),
         store,
         epoch,
-        keeper: Some(Keeper::new(
-            Arc::clone(disk),
-            dir.to_owned(),
-            latch.clone(),
-            Arc::clone(&reserve),
-            meters.clone(),
-            manifest,
-        )),
+        keeper: Some(Keeper::new(disk, dir, &latch, &reserve, meters, manifest)),
         meters: meters.clone(),
-        told_written: Written::default(),
         reserve,
         segment_bytes,
         latch,
@@ -236,8 +225,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError>
         state,
         last,
         keeper: None,
-        meters: Meters::default(),
-        told_written: manifest.written.written(),
+        meters: Meters::told(&manifest.written),
         reserve: Arc::new(Reserve::look(Arc::clone(disk), dir)),
         segment_bytes: Settings::default().segment_bytes,
         writer: None,

@@ -67,6 +67,17 @@ impl Meters {
         (Parts { disk, ..parts.clone() }, meters)
     }
 
+    /// Meters of who only reads, which say what MANIFEST does.
+    pub(crate) fn told(row: &WrittenRow) -> Meters {
+        let WrittenRow { frame_bytes, log_bytes, index_bytes, other_bytes } = *row;
+        Meters {
+            frames: Arc::new(AtomicU64::new(frame_bytes)),
+            log: Meter::from(log_bytes),
+            index: Meter::from(index_bytes),
+            other: Meter::from(other_bytes),
+        }
+    }
+
     /// Counts frames that were appended.
     pub(crate) fn appended(&self, bytes: usize) {
         self.frames.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -86,10 +97,5 @@ impl WrittenRow {
     pub(crate) fn of(written: &Written) -> WrittenRow {
         let Written { frame_bytes, log_bytes, index_bytes, other_bytes } = *written;
         WrittenRow { frame_bytes, log_bytes, index_bytes, other_bytes }
-    }
-
-    pub(crate) fn written(&self) -> Written {
-        let WrittenRow { frame_bytes, log_bytes, index_bytes, other_bytes } = *self;
-        Written { frame_bytes, log_bytes, index_bytes, other_bytes }
     }
 }

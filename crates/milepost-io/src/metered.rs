@@ -1,7 +1,7 @@
 //! [`Metered`]: a disk that counts the bytes that are written to files below some directories.
 //!
-//! Invariant: a byte that a file took is counted once, for the first of the directories that the file was in when it was
-//! opened; whatever else is done is done as without. Room that is taken and not written is no byte, nor is a name.
+//! Invariant: a byte that a file took is counted once, for the first of the directories that the file was in when it
+//! was opened; whatever else is done is done as without. Room that is taken and not written is no byte, nor is a name.
 
 use std::{
     io,
@@ -35,6 +35,13 @@ impl Meter {
 pub struct Metered {
     disk: Arc<dyn Disk>,
     meters: Vec<(PathBuf, Meter)>,
+}
+
+impl From<u64> for Meter {
+    /// One that goes on from there.
+    fn from(bytes: u64) -> Meter {
+        Meter(Arc::new(AtomicU64::new(bytes)))
+    }
 }
 
 impl Metered {

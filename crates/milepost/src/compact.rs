@@ -100,9 +100,10 @@ impl Store {
     /// horizons do not move, and tasks that have ended do not expire, but by hand. Meanwhile the log only grows: a disk
     /// that gets full has to be seen to by hand as well.
     ///
-    /// It is a guard and no pair of calls, so that a part of a program that fails does not leave it paused, and parts that
-    /// know nothing of each other can both pause it: it goes on when the last of them lets go. It does not outlive the
-    /// process, and does nothing for a store that is opened read-only. [`crate::Stats::is_compaction_paused`] tells.
+    /// It is a guard and no pair of calls, so that a part of a program that fails does not leave it paused, and parts
+    /// that know nothing of each other can both pause it: it goes on when the last of them lets go. It does not outlive
+    /// the process, and does nothing for a store that is opened read-only. [`crate::Stats::is_compaction_paused`]
+    /// tells.
     ///
     /// ```
     /// # let dir = tempfile::tempdir().unwrap();

@@ -16,10 +16,10 @@ use crate::{
 
 /// Say how large the store is, what it holds, what was written, and from where on its past can be read.
 ///
-/// appended_bytes is what commits took in the log since the store was last opened for writing, the written_ figures what
-/// was written to its files in that time; write_amplification is all of the latter over the former. They are as of when
-/// the writer last wrote MANIFEST: whenever a segment is full, the index or compaction has changed a file, and at its
-/// end. A horizon says from which commit on a place can be read; where none is said, it is the first.
+/// appended_bytes is what commits took in the log since the store was last opened for writing, the written_ figures
+/// what was written to its files in that time; write_amplification is all of the latter over the former. They are as of
+/// when the writer last wrote MANIFEST: whenever a segment is full, the index or compaction has changed a file, and at
+/// its end. A horizon says from which commit on a place can be read; where none is said, it is the first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -94,7 +94,7 @@ impl Engine {
             cold_bytes: cold().map(|segment| segment.frame_bytes).sum(),
             cold_file_bytes: cold().map(|segment| segment.file_bytes).sum(),
             cold_cache_bytes: shared.reader.cold_cache_bytes(),
-            written: if shared.read_only { shared.told_written } else { shared.meters.written() },
+            written: shared.meters.written(),
             horizons: self.horizons(),
             is_compaction_paused: shared.is_compaction_paused(),
             batches: shared.batches.load(Ordering::Relaxed),

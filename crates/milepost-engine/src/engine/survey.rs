@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Engine {
-    /// What [`Engine::compact`] would make of each segment now. Nothing is changed. `progress` is told how many versions
-    /// were looked at, and about how many there are.
+    /// What [`Engine::compact`] would make of each segment now. Nothing is changed. `progress` is told how many
+    /// versions were looked at, and about how many there are.
     pub fn survey(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<SegmentSurvey>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;

@@ -8,7 +8,10 @@
 //! Its lock is held across IO; nobody takes another lock of the engine meanwhile but the reserve's, and no reader takes
 //! it.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use milepost_io::{Disk, Latch};
 use parking_lot::Mutex;
@@ -31,14 +34,21 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// `manifest` is what stands in the file.
     pub(crate) fn new(
-        disk: Arc<dyn Disk>,
-        dir: PathBuf,
-        latch: Latch,
-        reserve: Arc<Reserve>,
-        meters: Meters,
+        disk: &Arc<dyn Disk>,
+        dir: &Path,
+        latch: &Latch,
+        reserve: &Arc<Reserve>,
+        meters: &Meters,
         manifest: Manifest,
     ) -> Keeper {
-        Keeper { disk, dir, latch, reserve, meters, current: Mutex::new(manifest) }
+        Keeper {
+            disk: Arc::clone(disk),
+            dir: dir.to_owned(),
+            latch: latch.clone(),
+            reserve: Arc::clone(reserve),
+            meters: meters.clone(),
+            current: Mutex::new(manifest),
+        }
     }
 
     /// Replaces MANIFEST by a changed one, durably.
