@@ -97,7 +97,8 @@ impl Job {
 
     /// The events of a commit, of keys drawn by lot, none twice, and the versions that go with it.
     fn draw(&mut self, version: u64, events: &mut Vec<Event>, gone: &mut Vec<Gone>) {
-        (events.clear(), gone.clear());
+        events.clear();
+        gone.clear();
         while events.len() < BATCH {
             let key = self.dice.below(self.kept.len() as u64);
             let versions = &mut self.kept[key as usize];
