@@ -74,7 +74,7 @@ pub(crate) fn for_writing_locked(
     dir_lock: Box<dyn DirLock>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, OpenError> {
-    let (parts, meters) = &Meters::of(parts, dir);
+    let (holder, (parts, meters)) = (parts, &Meters::of(parts, dir));
     let disk = &parts.disk;
     let latch = Latch::default();
     let manifest = manifest::read(&**disk, dir)?.map_or_else(|| begin(parts, dir, settings, &latch), Ok)?;
@@ -112,7 +112,8 @@ pub(crate) fn for_writing_locked(
     manifest::write_with(&reserve, &**disk, dir, &manifest, &latch)?;
     index::clean(&**disk, dir, &runs);
     indexer.opened();
-    write_holder(parts, dir);
+    // Not counted: its length is the process's, and MANIFEST is to be the same wherever the same is done.
+    write_holder(holder, dir);
     reserve.keep_for(log_size(&log.reader, segment_bytes));
     Ok(Found {
         dir: dir.to_owned(),

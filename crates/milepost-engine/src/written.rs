@@ -18,7 +18,7 @@ use crate::{Parts, index::INDEX, manifest::WrittenRow, open::LOG};
 /// Bytes that were written to a store's files, of one opening for writing.
 ///
 /// What is counted is what the store gives to the system to write. Not counted: room that is taken without being
-/// written (`RESERVE`), names, what a backup brings elsewhere, and what the file system writes for itself.
+/// written (`RESERVE`), the note in `LOCK`, names, what a backup brings elsewhere, and what the file system writes for itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {

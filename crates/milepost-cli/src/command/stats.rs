@@ -24,7 +24,7 @@ use crate::{
 #[command(after_long_help = "\
 Examples:
   milepost stats -o jsonl
-  milepost stats --segments                      (what is live and dead, and what compaction would gain)")]
+  milepost stats --segments                      (bytes that are live and dead)")]
 pub(crate) struct StatsArgs {
     /// List the segments of the log instead: bytes that are live and dead, what `milepost compact` would make of each,
     /// and what a store that stays open does by itself. Walks over the whole index. A segment's bytes are shared out by

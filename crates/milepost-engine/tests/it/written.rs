@@ -17,7 +17,9 @@ struct Below {
 impl Below {
     fn parts(&self) -> (Parts, Meter) {
         let meter = Meter::default();
-        let disk = Arc::new(Metered::new(Arc::new(self.disk.clone()), vec![("/".into(), meter.clone())]));
+        // All but the note of who holds the store.
+        let meters = vec![("/s/LOCK".into(), Meter::default()), ("/".into(), meter.clone())];
+        let disk = Arc::new(Metered::new(Arc::new(self.disk.clone()), meters));
         let clock = Arc::clone(&self.clock);
         (Parts { disk, clock, entropy: Arc::new(SimEntropy::new(7)) }, meter)
     }
