@@ -72,7 +72,8 @@ impl Store {
     ///     store.set(&scope, "watermark", format!("{n}").as_bytes())?;
     /// }
     /// let open = &store.segments()?[0];
-    /// assert!((open.stays, open.goes, open.fate) == (1, 99, SegmentFate::Stays), "it is written to");
+    /// // The policy stays, and the newest value.
+    /// assert_eq!((open.stays, open.goes, open.fate), (2, 99, SegmentFate::Stays));
     /// let dead = open.dead_bytes();
     /// assert!(dead > open.live_bytes());
     /// let done = store.compact()?;
