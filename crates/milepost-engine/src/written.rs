@@ -18,11 +18,13 @@ use crate::{Parts, index::INDEX, manifest::WrittenRow, open::LOG};
 /// Bytes that were written to a store's files, of one opening for writing.
 ///
 /// What is counted is what the store gives to the system to write. Not counted: room that is taken without being
-/// written (`RESERVE`), the note in `LOCK`, names, what a backup brings elsewhere, and what the file system writes for itself.
+/// written (`RESERVE`), the note in `LOCK`, names, what a backup brings elsewhere, and what the file system writes for
+/// itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// Bytes of the frames of commits, appended one behind the other: what had to be written.
+    /// Bytes of the frames of commits, appended one behind the other: what had to be written. Each with what fills it up
+    /// to the next; behind the last one that is not written yet.
     pub frame_bytes: u64,
     /// Bytes written to files of the log: frames, headers and footers, zeros ahead of frames, files that are zeroed to
     /// be used again, and segments that are written anew.
