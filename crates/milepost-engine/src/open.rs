@@ -278,6 +278,7 @@ fn may_be_compaction(error: &OpenError) -> bool {
         | OpenError::InUse { .. }
         | OpenError::Permission { .. }
         | OpenError::DiskFull { .. }
+        | OpenError::NoIndex { .. }
         | OpenError::Stopped(_)
         | OpenError::Limit(_) => false,
     }

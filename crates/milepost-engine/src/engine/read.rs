@@ -278,6 +278,7 @@ impl Shared {
             | OpenError::NotAStore { .. }
             | OpenError::ManifestMissing { .. }
             | OpenError::InUse { .. }
+            | OpenError::NoIndex { .. }
             | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
         })
     }
