@@ -9,6 +9,7 @@ mod get;
 mod history;
 mod open;
 mod replay;
+mod retention;
 mod scope;
 
 use std::io;
@@ -58,6 +59,7 @@ const ALL: &[Figure] = &[
     open::MILLIONS,
     open::LARGE,
     background::BACKGROUND,
+    retention::RETENTION,
 ];
 
 /// The figures with a name that contains one of the parts; all if there is none.

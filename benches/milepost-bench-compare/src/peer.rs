@@ -21,7 +21,18 @@ pub(crate) enum Hold {
 /// An open store of some engine.
 pub(crate) trait Peer: Send + Sync {
     /// Makes one commit of some events, durable when this returns. `version` is one more than [`Peer::last`].
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()>;
+    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+        self.replace(version, events, &[])
+    }
+
+    /// The same, with the removal of versions that are not kept any more. An engine that was told by
+    /// [`Peer::keep_newest`] finds these itself.
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()>;
+
+    /// Keeps so many newest versions of each key from now on, if the engine has such a rule.
+    fn keep_newest(&self, _versions: u64) -> io::Result<()> {
+        Ok(())
+    }
 
     /// The last durable version; 0 in an empty store.
     fn last(&self) -> io::Result<u64>;
@@ -44,6 +55,17 @@ pub(crate) trait Peer: Send + Sync {
 
     /// Closes the store as the engine's documentation says.
     fn close(self: Box<Self>) -> io::Result<()>;
+}
+
+/// A version that is not kept any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Gone {
+    /// Its scope and key; the value is not its own.
+    pub(crate) event: Event,
+    /// Its commit.
+    pub(crate) version: u64,
+    /// Its place in the commit.
+    pub(crate) place: u32,
 }
 
 /// What is done with a reader.

@@ -33,7 +33,7 @@ fn run(bench: &Bench, names: &[&'static str], stores: &mut Stores) -> io::Result
     bench.take_turns(names, Unit::Fold, 1, contenders)
 }
 
-fn bytes_of(dir: &Path) -> io::Result<u64> {
+pub(super) fn bytes_of(dir: &Path) -> io::Result<u64> {
     let mut blocks = 0;
     for file in files(dir)? {
         let data = fs::File::open(&file)?;

@@ -8,7 +8,7 @@ use crate::{
     bench::Bench,
     data::{Data, Deep, Source},
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
     peers,
     stores::{Store, Stores},
 };
@@ -62,7 +62,7 @@ impl Liar {
 }
 
 impl Peer for Liar {
-    fn commit(&self, _: u64, _: &[Event]) -> io::Result<()> {
+    fn replace(&self, _: u64, _: &[Event], _: &[Gone]) -> io::Result<()> {
         Err(io::Error::other("it is full"))
     }
 

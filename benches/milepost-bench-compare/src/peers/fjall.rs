@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 /// Between two looks at what goes on in the background.
@@ -36,13 +36,17 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
 }
 
 impl Peer for Fjall {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
         let mut key = VersionKey::default();
         for (place, event) in (0..).zip(events) {
             batch.insert(&self.versions, key.set(event.scope(), event.key(), version), event.value());
             let entry = keys::order_value(event.scope(), event.key());
             batch.insert(&self.order, &keys::order_key(version, place)[..], &entry[..]);
+        }
+        for Gone { event, version, place } in gone {
+            batch.remove(&self.versions, key.set(event.scope(), event.key(), *version));
+            batch.remove(&self.order, &keys::order_key(*version, *place)[..]);
         }
         batch.commit().map_err(io::Error::other)
     }

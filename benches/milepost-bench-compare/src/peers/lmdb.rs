@@ -10,7 +10,7 @@ use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, WithTls, types::
 use super::keys::{self, NewestOfEach, VersionKey};
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 const MAP_BYTES: usize = 64 << 30;
@@ -41,7 +41,7 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
 }
 
 impl Peer for Lmdb {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         let mut writing = self.env.write_txn().map_err(io::Error::other)?;
         let mut key = VersionKey::default();
         for (place, event) in (0..).zip(events) {
@@ -49,6 +49,11 @@ impl Peer for Lmdb {
             self.versions.put(&mut writing, key, event.value()).map_err(io::Error::other)?;
             let entry = keys::order_value(event.scope(), event.key());
             self.order.put(&mut writing, &keys::order_key(version, place), &entry).map_err(io::Error::other)?;
+        }
+        for Gone { event, version, place } in gone {
+            let key = key.set(event.scope(), event.key(), *version);
+            self.versions.delete(&mut writing, key).map_err(io::Error::other)?;
+            self.order.delete(&mut writing, &keys::order_key(*version, *place)).map_err(io::Error::other)?;
         }
         writing.commit().map_err(io::Error::other)
     }

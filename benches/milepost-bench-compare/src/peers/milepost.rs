@@ -5,11 +5,11 @@
 use std::{io, ops::ControlFlow, path::Path};
 
 use milepost_engine::{Engine, HistoryQuery, Parts, Settings, Value};
-use milepost_types::{At, EventRef, Key, Scope, ScopePrefix, Seq, Timestamp};
+use milepost_types::{At, EventRef, Key, Policy, Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 struct Milepost {
@@ -23,7 +23,7 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
 }
 
 impl Peer for Milepost {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], _gone: &[Gone]) -> io::Result<()> {
         let mut request = self.engine.request();
         let mut scope: Option<Scope> = None;
         for event in events {
@@ -34,6 +34,12 @@ impl Peer for Milepost {
         }
         let seq = self.engine.commit(request).map_err(io::Error::other)?.seq;
         if seq.0 == version { Ok(()) } else { Err(io::Error::other(format!("commit {version} became seq {seq}"))) }
+    }
+
+    fn keep_newest(&self, versions: u64) -> io::Result<()> {
+        let mut request = self.engine.request();
+        request.add_retain(&ScopePrefix::root(), &Policy::default().keep_last(versions)).map_err(io::Error::other)?;
+        self.engine.commit(request).map(drop).map_err(io::Error::other)
     }
 
     fn last(&self) -> io::Result<u64> {
@@ -55,7 +61,17 @@ impl Peer for Milepost {
     }
 
     fn settle(&self) -> io::Result<()> {
-        while self.engine.step_index() {}
+        // What the store's own thread would do in time, until it finds nothing that is worth it.
+        let done =
+            || (self.engine.compacted().dropped, self.engine.compacted().rewritten, self.engine.compacted().runs);
+        loop {
+            let before = done();
+            while self.engine.step_compact().map_err(io::Error::other)? {}
+            if done() == before {
+                break;
+            }
+        }
+        while self.engine.step_recycle() || self.engine.step_index() {}
         self.engine.stats().run_failure.map_or(Ok(()), |failure| Err(io::Error::other(failure.to_string())))
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 const VERSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("versions");
@@ -58,7 +58,7 @@ impl Redb {
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Peer for Redb {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         let mut writing = self.database.begin_write().map_err(io::Error::other)?;
         writing.set_durability(Durability::Immediate).map_err(io::Error::other)?;
         writing.set_quick_repair(self.quick_repair);
@@ -71,6 +71,10 @@ impl Peer for Redb {
                 versions.insert(key, event.value()).map_err(io::Error::other)?;
                 let entry = keys::order_value(event.scope(), event.key());
                 order.insert(&keys::order_key(version, place)[..], &entry[..]).map_err(io::Error::other)?;
+            }
+            for Gone { event, version, place } in gone {
+                versions.remove(key.set(event.scope(), event.key(), *version)).map_err(io::Error::other)?;
+                order.remove(&keys::order_key(*version, *place)[..]).map_err(io::Error::other)?;
             }
         }
         writing.commit().map_err(io::Error::other)

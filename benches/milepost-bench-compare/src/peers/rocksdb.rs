@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 const VERSIONS: &str = "versions";
@@ -73,12 +73,16 @@ impl Rocks {
 }
 
 impl Peer for Rocks {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         let (versions, order) = (self.family(VERSIONS)?, self.family(ORDER)?);
         let (mut batch, mut key) = (WriteBatch::default(), VersionKey::default());
         for (place, event) in (0..).zip(events) {
             batch.put_cf(versions, key.set(event.scope(), event.key(), version), event.value());
             batch.put_cf(order, keys::order_key(version, place), keys::order_value(event.scope(), event.key()));
+        }
+        for Gone { event, version, place } in gone {
+            batch.delete_cf(versions, key.set(event.scope(), event.key(), *version));
+            batch.delete_cf(order, keys::order_key(*version, *place));
         }
         let mut options = WriteOptions::default();
         options.set_sync(true);

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Statement, types::
 
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
 };
 
 /// A primary key as the key-value engines have theirs; the index gives the order of commits.
@@ -58,13 +58,20 @@ impl Sqlite {
 }
 
 impl Peer for Sqlite {
-    fn commit(&self, version: u64, events: &[Event]) -> io::Result<()> {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         self.with_writer(|writer| {
             let writing = writer.transaction()?;
             {
                 let mut insert = writing.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
                 for (place, event) in (0u32..).zip(events) {
                     insert.execute((event.scope(), event.key(), version, place, event.value()))?;
+                }
+            }
+            {
+                let mut delete =
+                    writing.prepare_cached("DELETE FROM events WHERE scope = ?1 AND key = ?2 AND version = ?3")?;
+                for Gone { event, version, .. } in gone {
+                    delete.execute((event.scope(), event.key(), version))?;
                 }
             }
             writing.commit()

@@ -106,9 +106,11 @@ pub(super) fn replay(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<FoundLog>, OpenError> {
     let mut fault: Option<OpenError> = None;
-    let total = log_bytes(&**disk, &dir.join(LOG));
-    let mut done = 0u64;
     let from = filler.state.load().active_first();
+    let covered = manifest::known_segments(manifest).into_iter().filter_map(|segment| segment.sealed);
+    let covered: u64 = covered.filter(|sealed| sealed.last_seq < from).map(|sealed| sealed.bytes).sum();
+    let total = log_bytes(&**disk, &dir.join(LOG)).saturating_sub(covered);
+    let mut done = 0u64;
     let found = find(disk, dir, manifest, from, &mut |frame| {
         let body = Body::parse(frame.body).map_err(Unfolded::Unreadable);
         let folded = body.and_then(|body| filler.fold(frame.seq, &body));

@@ -1,0 +1,155 @@
+//! A store that keeps a few versions of each key, overwritten again and again: how long commits take meanwhile, what
+//! goes to the disk, and what is left on it.
+//!
+//! An engine without such a rule removes, in each commit, the versions that the commit lets go, which this program
+//! remembers for it: so all keep the same.
+
+use std::{collections::VecDeque, fs, io, time::Instant};
+
+use hdrhistogram::Histogram;
+
+use super::{Figure, Needs, disk::bytes_of};
+use crate::{
+    bench::{Bench, Contender},
+    data::{Dice, KEYS_PER_SCOPE, Place, scaled},
+    event::{Event, USER_BYTES},
+    peer::{Gone, Hold, Peer, Reader},
+    peers::Kind,
+    row::{Row, Unit},
+    stores::Stores,
+};
+
+const SCOPES: u64 = 100;
+const BATCH: usize = 200;
+/// Two million events.
+const COMMITS: u64 = 10_000;
+/// Newest versions of each key that are kept.
+const KEPT: usize = 3;
+
+const LEFT: &str = "retention::left/kept=3";
+const WRITTEN: &str = "retention::written/kept=3";
+
+/// A hundred thousand keys.
+pub(super) const RETENTION: Figure = Figure {
+    names: &["retention::p99/batch=200", "retention::p999/batch=200", "retention::max/batch=200", LEFT, WRITTEN],
+    needs: Needs::Nothing,
+    run,
+};
+
+fn run(bench: &Bench, names: &[&'static str], _: &mut Stores) -> io::Result<Vec<Row>> {
+    let contenders = bench.kinds.iter().map(|kind| Contender::new(kind.name, || overwrite(bench, kind))).collect();
+    let mut rows = bench.take_turns(names, Unit::Micros, bench.rounds, contenders)?;
+    // Of the bytes of scope, key and value that must be kept, and of those that were given.
+    for row in rows.iter_mut().filter(|row| [LEFT, WRITTEN].contains(&row.figure)) {
+        row.unit = Unit::Fold;
+    }
+    Ok(rows)
+}
+
+fn overwrite(bench: &Bench, kind: &Kind) -> io::Result<Vec<f64>> {
+    let dir = bench.dir.join(format!("retention-{}", kind.name));
+    fs::create_dir(&dir)?;
+    let peer = (kind.open)(&dir)?;
+    peer.keep_newest(KEPT as u64)?;
+    let before = written_bytes()?;
+    let mut job = Job::new(scaled(SCOPES, bench.scale));
+    let took = job.run(&*peer, scaled(COMMITS, bench.scale))?;
+    peer.settle()?;
+    let written = written_bytes()? - before;
+    job.check(&*peer)?;
+    peer.close()?;
+    let (left, given) = (bytes_of(&dir)?, took.len() * BATCH as u64 * USER_BYTES);
+    fs::remove_dir_all(&dir)?;
+    let micros = |quantile| took.value_at_quantile(quantile) as f64 / 1000.0;
+    let left = left as f64 / (job.kept() * USER_BYTES) as f64;
+    Ok(vec![micros(0.99), micros(0.999), took.max() as f64 / 1000.0, left, written as f64 / given as f64])
+}
+
+/// What was written, and what of it must be there.
+struct Job {
+    /// Of each key the versions that are kept, oldest first: commit, place and number.
+    kept: Vec<VecDeque<(u64, u32, u64)>>,
+    dice: Dice,
+    number: u64,
+}
+
+impl Job {
+    fn new(scopes: u64) -> Job {
+        let kept = vec![VecDeque::with_capacity(KEPT + 1); (scopes * KEYS_PER_SCOPE) as usize];
+        Job { kept, dice: Dice::new(0), number: 0 }
+    }
+
+    fn kept(&self) -> u64 {
+        self.kept.iter().map(|versions| versions.len() as u64).sum()
+    }
+
+    fn run(&mut self, peer: &dyn Peer, commits: u64) -> io::Result<Histogram<u64>> {
+        let mut took = Histogram::<u64>::new_with_bounds(10, 60_000_000_000, 3).map_err(io::Error::other)?;
+        let (first, mut events, mut gone) = (peer.last()? + 1, Vec::new(), Vec::new());
+        for version in first..first + commits {
+            self.draw(version, &mut events, &mut gone);
+            let started = Instant::now();
+            peer.replace(version, &events, &gone)?;
+            took.saturating_record(started.elapsed().as_nanos() as u64);
+        }
+        Ok(took)
+    }
+
+    /// The events of a commit, of keys drawn by lot, none twice, and the versions that go with it.
+    fn draw(&mut self, version: u64, events: &mut Vec<Event>, gone: &mut Vec<Gone>) {
+        events.clear();
+        gone.clear();
+        while events.len() < BATCH {
+            let key = self.dice.below(self.kept.len() as u64);
+            let versions = &mut self.kept[key as usize];
+            if versions.back().is_some_and(|(newest, ..)| *newest == version) {
+                continue;
+            }
+            let mut event = event_of(key);
+            self.number += 1;
+            versions.push_back((version, events.len() as u32, self.number));
+            if versions.len() > KEPT
+                && let Some((version, place, _)) = versions.pop_front()
+            {
+                gone.push(Gone { event, version, place });
+            }
+            event.number(self.number);
+            events.push(event);
+        }
+    }
+
+    /// All that must be kept is there.
+    fn check(&self, peer: &dyn Peer) -> io::Result<()> {
+        peer.read(Hold::EachRead, &mut |reader| {
+            (0..).zip(&self.kept).try_for_each(|(key, kept)| is_kept(reader, key, kept))
+        })
+    }
+}
+
+fn is_kept(reader: &mut dyn Reader, key: u64, kept: &VecDeque<(u64, u32, u64)>) -> io::Result<()> {
+    let (event, mut newest_first) = (event_of(key), kept.iter().rev());
+    reader.history(event.scope(), event.key(), &mut |version, number| match newest_first.next() {
+        Some((right, _, of)) if (*right, *of) != (version, number) => {
+            Err(io::Error::other(format!("key {key}: version {version} is {number}, expected was {of} of {right}")))
+        }
+        // What is older may be there or not.
+        Some(_) | None => Ok(()),
+    })?;
+    match newest_first.next() {
+        Some((version, ..)) => Err(io::Error::other(format!("key {key}: version {version} is gone"))),
+        None => Ok(()),
+    }
+}
+
+fn event_of(key: u64) -> Event {
+    let mut event = Event::new();
+    Place { scope: key / KEYS_PER_SCOPE, key: key % KEYS_PER_SCOPE }.name(&mut event);
+    event
+}
+
+/// Bytes that this process has had written to the disk.
+fn written_bytes() -> io::Result<u64> {
+    let told = fs::read_to_string("/proc/self/io")?;
+    let line = told.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::Error::other("/proc/self/io says nothing"))
+}
