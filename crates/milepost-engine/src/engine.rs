@@ -183,8 +183,8 @@ impl Engine {
         Engine::open_read_only_with_progress(parts, dir, &mut |_, _| {})
     }
 
-    /// The same, calling `progress` now and then with the bytes of the log that were folded and the bytes in all. Nothing
-    /// is written, so what no run covers is folded into memory, all of it if there is no index.
+    /// The same, calling `progress` now and then with the bytes of the log that were folded and the bytes in all.
+    /// Nothing is written, so what no run covers is folded into memory, all of it if there is no index.
     pub fn open_read_only_with_progress(
         parts: Parts,
         dir: &Path,

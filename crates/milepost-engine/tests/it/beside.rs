@@ -30,7 +30,8 @@ fn a_reader_beside_a_writer_sees_one_moment_and_moves_on() {
     assert_eq!(watch.next_timeout(std::time::Duration::from_secs(30)).unwrap().unwrap().seq, Seq(301));
 }
 
-/// Who reads without an index waits while all of the log is folded, and is told how far it is; an index leaves the rest.
+/// Who reads without an index waits while all of the log is folded, and is told how far it is; an index leaves the
+/// rest.
 #[test]
 fn a_reader_is_told_how_much_of_the_log_it_has_to_fold() {
     let settings =
