@@ -100,7 +100,7 @@ impl Context {
     /// Opens the store that [`Context::open`] would, if there is one, to be read.
     pub(crate) fn open_if_there(&self) -> Result<Option<Store>, CliError> {
         let dir = place::for_writing(self.store.as_deref())?;
-        match Store::read_only(&dir) {
+        match open_to_read(&dir) {
             Err(error) if error.kind() == ErrorKind::Missing => Ok(None),
             opened => Ok(Some(opened?)),
         }
@@ -108,7 +108,7 @@ impl Context {
 
     /// Opens the store for reading, also beside a process that writes.
     pub(crate) fn open_read_only(&self) -> Result<Store, CliError> {
-        Ok(Store::read_only(self.dir()?)?)
+        Ok(open_to_read(&self.dir()?)?)
     }
 
     /// Whether there is anything where [`Context::open`] would open the store, or make one.
@@ -130,6 +130,12 @@ impl Context {
     pub(crate) fn dir(&self) -> Result<PathBuf, CliError> {
         place::existing(self.store.as_deref())
     }
+}
+
+/// Opens the store to be read. Without an index that takes a while, and a read makes none: it writes nothing.
+fn open_to_read(dir: &Path) -> Result<Store, milepost::Error> {
+    let mut bar = Bytes::new("reading what no index covers (`milepost index rebuild` makes one)");
+    Store::options().on_progress(move |done, all| bar.at(done, all)).read_only(dir)
 }
 
 /// Opens the store, and waits a moment where it is held.

@@ -189,7 +189,17 @@ impl Engine {
 
     /// Opens a store for reading only, beside a writer or without one. Nothing is written.
     pub fn open_read_only(parts: Parts, dir: &Path) -> Result<Engine, OpenError> {
-        let found = open::for_reading(&parts, dir)?;
+        Engine::open_read_only_with_progress(parts, dir, &mut |_, _| {})
+    }
+
+    /// The same, calling `progress` now and then with the bytes of the log that were folded and the bytes in all.
+    /// Nothing is written, so what no run covers is folded into memory, all of it if there is no index.
+    pub fn open_read_only_with_progress(
+        parts: Parts,
+        dir: &Path,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Engine, OpenError> {
+        let found = open::for_reading(&parts, dir, progress)?;
         Ok(Engine::of(found, parts, Settings::default()))
     }
 

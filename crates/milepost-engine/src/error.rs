@@ -118,6 +118,14 @@ pub enum OpenError {
         "the store is damaged: {0}; nothing was changed; `milepost verify` lists the damage, `milepost salvage` copies what is whole into a new store"
     )]
     Corrupt(#[from] Corruption),
+    /// There is no index, and commits lie further apart than memory can hold them together.
+    #[error("the store at {dir} has no index, and commit {seq} is too far behind the first for memory to hold both; opening it for writing makes an index, where there is room", dir = .dir.display())]
+    NoIndex {
+        /// The directory.
+        dir: PathBuf,
+        /// The commit that was out of reach.
+        seq: Seq,
+    },
     /// A setting out of its range.
     #[error(transparent)]
     Limit(#[from] LimitError),

@@ -44,6 +44,13 @@ pub(crate) use own::{
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};
 
+/// Commits that one memtable spans before another one begins.
+const FAR_COMMITS: u64 = 1 << 31;
+/// Commits that it spans where none can begin: a writer leaves no more than the above to be folded by others, unless
+/// its index is lost. As many as come before that is noticed fit into 32 bits as well.
+const REACHED_COMMITS: u64 = 3 << 30;
+const _: () = assert!(FAR_COMMITS + (1 << 30) <= REACHED_COMMITS && REACHED_COMMITS + (1 << 29) < u32::MAX as u64);
+
 /// The versions of every key.
 #[derive(Debug)]
 pub(crate) struct Memtable {
@@ -362,6 +369,17 @@ impl Memtable {
             }
         }
         Some(changed)
+    }
+
+    /// Whether a commit lies so far behind the first one here that another memtable should begin: memory counts commits
+    /// in 32 bits. Only a gap that compaction left brings that about.
+    pub(crate) fn is_far(&self, seq: Seq) -> bool {
+        self.keys.span(seq.0) > FAR_COMMITS
+    }
+
+    /// Whether it lies so far that it can't be told from others here.
+    pub(crate) fn is_out_of_reach(&self, seq: Seq) -> bool {
+        self.keys.span(seq.0) > REACHED_COMMITS
     }
 
     /// About how many bytes of memory it takes; costs nothing.

@@ -209,12 +209,12 @@ fn ready_log(
 }
 
 /// Opens without writing anything, beside a writer or without one.
-pub(crate) fn for_reading(parts: &Parts, dir: &Path) -> Result<Found, OpenError> {
+pub(crate) fn for_reading(parts: &Parts, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Found, OpenError> {
     let disk = &parts.disk;
     let Some(found) = entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
     filling::refuse_unfinished(dir, &found)?;
     let readers = share_log(&**disk, dir)?;
-    let Sight { manifest, state, log } = look(disk, dir)?;
+    let Sight { manifest, state, log } = look(disk, dir, progress)?;
     let last = Receipt { seq: log.last_seq(), at: log.last_at() };
     let follower = log.into_follower();
     Ok(Found {
@@ -248,7 +248,7 @@ pub(crate) struct Sight {
 }
 
 /// Looks at what MANIFEST lists. A writer may replace a file meanwhile; then it is looked at again.
-pub(crate) fn look(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Sight, OpenError> {
+pub(crate) fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Sight, OpenError> {
     let mut looks = 0;
     loop {
         looks += 1;
@@ -258,7 +258,7 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Sight, OpenError>
             continue;
         }
         let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
-        match replay(disk, dir, &manifest, Filler::new(&state), &mut |_, _| {}) {
+        match replay(disk, dir, &manifest, Filler::new(&state), progress) {
             Err(error) if looks < LOOKS_MAX && may_be_compaction(&error) => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
@@ -281,6 +281,7 @@ fn may_be_compaction(error: &OpenError) -> bool {
         | OpenError::InUse { .. }
         | OpenError::Permission { .. }
         | OpenError::DiskFull { .. }
+        | OpenError::NoIndex { .. }
         | OpenError::Stopped(_)
         | OpenError::Limit(_) => false,
     }

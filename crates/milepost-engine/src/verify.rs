@@ -127,20 +127,12 @@ fn unread() -> Report {
 
 fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
     let mut report = unread();
-    let manifest = match manifest::read(&**disk, dir) {
-        Ok(Some(manifest)) => manifest,
-        Ok(None) => match open::no_manifest(&**disk, dir)? {
-            OpenError::ManifestMissing { .. } => {
-                report.verdict = Verdict::Corrupt(vec![manifest_missing(dir)]);
-                return Ok(report);
-            }
-            error => return Err(error),
-        },
-        Err(OpenError::Corrupt(corruption)) => {
+    let manifest = match listed(disk, dir)? {
+        Ok(manifest) => manifest,
+        Err(corruption) => {
             report.verdict = Verdict::Corrupt(vec![corruption]);
             return Ok(report);
         }
-        Err(error) => return Err(error),
     };
     let mut index = IndexCheck::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest));
     report.runs = index.runs_there;
@@ -197,6 +189,19 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     }
     progress(total, total);
     Ok(report)
+}
+
+/// MANIFEST, or what is wrong with it.
+fn listed(disk: &Arc<dyn Disk>, dir: &Path) -> Result<Result<Manifest, Corruption>, OpenError> {
+    match manifest::read(&**disk, dir) {
+        Ok(Some(manifest)) => Ok(Ok(manifest)),
+        Ok(None) => match open::no_manifest(&**disk, dir)? {
+            OpenError::ManifestMissing { .. } => Ok(Err(manifest_missing(dir))),
+            error => Err(error),
+        },
+        Err(OpenError::Corrupt(corruption)) => Ok(Err(corruption)),
+        Err(error) => Err(error),
+    }
 }
 
 impl Report {

@@ -479,6 +479,7 @@ fn open_error_name(error: &OpenError) -> &'static str {
         OpenError::Permission { .. } => "error/open: permission",
         OpenError::DiskFull { .. } => "error/open: disk full",
         OpenError::Corrupt(_) => "error/open: corrupt",
+        OpenError::NoIndex { .. } => "error/open: no index",
         OpenError::Limit(_) => "error/open: limit",
         OpenError::Io { .. } => "error/open: io",
         OpenError::Stopped(_) => "error/open: stopped",

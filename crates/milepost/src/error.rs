@@ -226,6 +226,7 @@ fn open_kind(error: &OpenError) -> ErrorKind {
         OpenError::InUse { .. } => ErrorKind::InUse,
         OpenError::Permission { .. } => ErrorKind::Permission,
         OpenError::DiskFull { .. } => ErrorKind::DiskFull,
+        OpenError::NoIndex { .. } => ErrorKind::ReadOnly,
         OpenError::Limit(_) => ErrorKind::Invalid,
         OpenError::Stopped(_) => ErrorKind::Stopped,
         OpenError::Io { .. } => ErrorKind::Io,

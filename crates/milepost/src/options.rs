@@ -159,6 +159,23 @@ impl Options {
         }
         Ok(Store::local(engine))
     }
+
+    /// Opens the store for reading, as [`Store::read_only`] does, and tells its progress. Nothing is written: where
+    /// there is no index, all that it would say is held in memory until the store is closed.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (writer, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// writer.set(&scope, "k", b"1")?;
+    /// let reader = Store::options().on_progress(|done, all| eprintln!("{done} of {all}
+    /// bytes")).read_only(dir.path())?; assert_eq!(reader.get(&scope, "k")?.as_deref(), Some(&b"1"[..]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn read_only(self, dir: impl AsRef<Path>) -> Result<Store> {
+        let mut progress = self.progress.unwrap_or_else(|| Box::new(|_, _| {}));
+        Ok(Store::local(Engine::open_read_only_with_progress(Parts::real(), dir.as_ref(), &mut *progress)?))
+    }
 }
 
 impl fmt::Debug for Options {

@@ -61,11 +61,11 @@ impl Shared {
     /// whoever has the turn to fold calls it.
     pub(crate) fn freeze_if_full(&self, last: Seq) {
         let max = self.settings.memtable_bytes_max();
-        let (bytes, is_busy) = {
+        let (bytes, is_far, is_busy) = {
             let tiers = self.state.load();
-            (tiers.active().bytes(), tiers.frozen().is_some())
+            (tiers.active().bytes(), tiers.active().is_far(last), tiers.frozen().is_some())
         };
-        if bytes < max {
+        if bytes < max && !is_far {
             return;
         }
         if is_busy {

@@ -278,6 +278,7 @@ impl Shared {
             | OpenError::NotAStore { .. }
             | OpenError::ManifestMissing { .. }
             | OpenError::InUse { .. }
+            | OpenError::NoIndex { .. }
             | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
         })
     }
@@ -311,7 +312,7 @@ impl Shared {
     /// what stands here in memory. The index of before would not do for a log from which a delete may be gone with all
     /// that it hid.
     fn find_again(&self, follower: &mut Follower) -> Result<(), OpenError> {
-        let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir)?;
+        let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir, &mut |_, _| {})?;
         let last = Receipt { seq: log.last_seq(), at: log.last_at() };
         // Of what comes now, commits may be missing: first, from where on nothing is.
         self.retention.take_up(manifest::known_horizons(&manifest.horizons));

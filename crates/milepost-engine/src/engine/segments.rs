@@ -98,6 +98,7 @@ impl Shared {
             | OpenError::NewerCommit(_)
             | OpenError::InUse { .. }
             | OpenError::Corrupt(_)
+            | OpenError::NoIndex { .. }
             | OpenError::Limit(_)) => unreachable!("writing MANIFEST: {other}"),
         }
     }

@@ -196,6 +196,14 @@ impl Keys {
         }
     }
 
+    /// How many commits lie between the first that was inserted and this one.
+    pub(super) fn span(&self, seq: u64) -> u64 {
+        match self.base.load(Ordering::Relaxed) {
+            u64::MAX => 0,
+            base => seq.saturating_sub(base),
+        }
+    }
+
     /// Adds a version. `newest` holds the scope's newest key, and gets this one if it is new. Only the
     /// inserting thread calls it.
     pub(super) fn put(&self, hash: u64, scope: ScopeIndex, key: &str, version: Version, newest: &AtomicU32) {

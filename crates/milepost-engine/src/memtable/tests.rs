@@ -82,8 +82,8 @@ fn a_commit_that_failed_leaves_nothing_behind() {
 
 /// Keys are sorted by a number made of what follows the beginning that they share; those that it does not tell apart,
 /// or that end within it, stand in order, too.
-/// Two commits failed, the first of them a clear, and the next one got the `Seq` of the clear, which had no version of a
-/// key: it was below the first version that memory had seen, and folding it panicked.
+/// Two commits failed, the first of them a clear, and the next one got the `Seq` of the clear, which had no version
+/// of a key: it was below the first version that memory had seen, and folding it panicked.
 #[test]
 fn a_seq_is_used_again_after_a_commit_without_a_version_failed() {
     let memtable = Memtable::new(7);

@@ -44,15 +44,28 @@ impl<'a> Filler<'a> {
         Filler { bound: Some((memtable_bytes_max, indexer)), ..Filler::new(state) }
     }
 
-    fn fold(&mut self, seq: Seq, body: &Body<'_>) -> Result<(), BodyError> {
-        let active = || Inserter::new(Arc::clone(self.state.pin().active()));
-        let inserter = self.inserter.get_or_insert_with(active);
-        inserter.insert(seq, body)?;
+    fn fold(&mut self, seq: Seq, body: &Body<'_>) -> Result<(), Unfolded> {
+        self.reach(seq).map_err(Unfolded::OutOfReach)?;
+        let inserter = self.inserter();
+        inserter.insert(seq, body).map_err(Unfolded::Unreadable)?;
         let bytes = inserter.memtable().bytes();
         if self.bound.as_ref().is_some_and(|(max, _)| bytes >= *max) {
             self.spill(seq);
         }
         Ok(())
+    }
+
+    /// Begins another memtable where a commit that comes next lies too far from the first in this one; itself, if
+    /// that can't be.
+    fn reach(&mut self, next: Seq) -> Result<(), Seq> {
+        if self.bound.is_some() && self.inserter().memtable().is_far(next) {
+            self.spill(next.prev());
+        }
+        if self.inserter().memtable().is_out_of_reach(next) { Err(next) } else { Ok(()) }
+    }
+
+    fn inserter(&mut self) -> &mut Inserter<Arc<Memtable>> {
+        self.inserter.get_or_insert_with(|| Inserter::new(Arc::clone(self.state.pin().active())))
     }
 
     /// Makes a run of what was folded. Runs are merged only where they would become many: an opening after a crash
@@ -78,6 +91,12 @@ impl<'a> Filler<'a> {
     }
 }
 
+/// Why a commit was not folded.
+enum Unfolded {
+    Unreadable(BodyError),
+    OutOfReach(Seq),
+}
+
 /// Walks the log behind the runs, folding every commit. `None` where there is no log yet.
 pub(super) fn replay(
     disk: &Arc<dyn Disk>,
@@ -86,25 +105,33 @@ pub(super) fn replay(
     mut filler: Filler<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Option<FoundLog>, OpenError> {
-    let mut fault: Option<Unreadable> = None;
-    let total = log_bytes(&**disk, &dir.join(LOG));
-    let mut done = 0u64;
+    let mut fault: Option<OpenError> = None;
     let from = filler.state.load().active_first();
+    let covered = manifest::known_segments(manifest).into_iter().filter_map(|segment| segment.sealed);
+    let covered: u64 = covered.filter(|sealed| sealed.last_seq < from).map(|sealed| sealed.bytes).sum();
+    let total = log_bytes(&**disk, &dir.join(LOG)).saturating_sub(covered);
+    let mut done = 0u64;
     let found = find(disk, dir, manifest, from, &mut |frame| {
-        let folded = Body::parse(frame.body).and_then(|body| filler.fold(frame.seq, &body));
+        let body = Body::parse(frame.body).map_err(Unfolded::Unreadable);
+        let folded = body.and_then(|body| filler.fold(frame.seq, &body));
         done += frame.body.len() as u64;
         if frame.seq.0 % 1024 == 0 {
             progress(done, total);
         }
         match folded {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                fault = Some(unreadable(dir, &frame, &error));
-                ControlFlow::Break(())
-            }
+            Ok(()) => return ControlFlow::Continue(()),
+            Err(Unfolded::Unreadable(error)) => fault = Some(unreadable(dir, &frame, &error).into()),
+            Err(Unfolded::OutOfReach(seq)) => fault = Some(OpenError::NoIndex { dir: dir.to_owned(), seq }),
         }
+        ControlFlow::Break(())
     });
-    fault.map_or(found, |fault| Err(fault.into()))
+    let found = fault.map_or(found, Err)?;
+    if let Some(found) = &found {
+        // What is committed next may lie behind a gap, too.
+        let next = Seq(found.last_seq().0 + 1);
+        filler.reach(next).map_err(|seq| OpenError::NoIndex { dir: dir.to_owned(), seq })?;
+    }
+    Ok(found)
 }
 
 /// Walks the log as the manifest knows it, from a commit on. `None` where there is no log yet.

@@ -241,7 +241,7 @@ impl Widths {
         widths.record = fields.varint32()?;
         widths.record_bits = read_bits(fields, flags & SEVERAL_RECORDS != 0, 32)?;
         if flags & HAS_OLDER != 0 {
-            widths.count_bits = read_bits(fields, true, 32)?;
+            widths.count_bits = read_bits(fields, true, 64)?;
             widths.list_at = fields.varint32()?;
             widths.list_bits = u32::from(fields.byte()?);
         }

@@ -304,3 +304,28 @@ fn every_bit_of_a_header_counts() {
         assert!(RunHeader::decode(&bytes[..cut]).is_err());
     }
 }
+
+/// How many versions a key has is written in the bits that it takes. A block that said 2^32 or more was written, and
+/// refused when it was read.
+#[test]
+fn numbers_at_the_edges_come_back() {
+    let edges = [1, (1 << 31) - 1, 1 << 31, u64::from(u32::MAX), 1 << 32, (1 << 32) + 1, u64::MAX];
+    let record = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    for low in edges {
+        for high in edges {
+            let entry = |number: u64, kind| Entry {
+                newest: Version { seq: number, record: record(number), kind },
+                older: Some(Older { count: number, at: record(number) }),
+            };
+            let entries = [entry(low, 0), entry(high, 3)];
+            let mut encoder = BlockEncoder::default();
+            [b"a", b"b"].iter().zip(&entries).for_each(|(key, entry)| encoder.push(*key, entry.newest, entry.older));
+            let (count, bytes) = encoder.cut(u32::MAX);
+            let block = Block::read(bytes).unwrap_or_else(|error| panic!("{low} {high}: {error:?}"));
+            let (mut text, mut read) = (Vec::new(), Vec::new());
+            block.read_all(&mut text, &mut read).unwrap();
+            let read: Vec<Entry> = read.into_iter().map(|(_, entry)| entry).collect();
+            assert_eq!((count, &read[..]), (2, &entries[..]), "{low} {high}");
+        }
+    }
+}

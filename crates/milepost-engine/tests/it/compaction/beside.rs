@@ -64,8 +64,8 @@ fn a_reader_beside_it_is_told_the_truth() {
     }
 }
 
-/// A reader that fell behind found the log anew, from which a delete had gone with all that it hid, and went on with the
-/// index that it had: which still knew the value, and nothing of the delete.
+/// A reader that fell behind found the log anew, from which a delete had gone with all that it hid, and went on with
+/// the index that it had: which still knew the value, and nothing of the delete.
 #[test]
 fn what_was_deleted_is_deleted_to_a_reader_that_fell_behind() {
     for keys in [1, 5] {
