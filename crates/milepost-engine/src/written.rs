@@ -23,8 +23,8 @@ use crate::{Parts, index::INDEX, manifest::WrittenRow, open::LOG};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// Bytes of the frames of commits, appended one behind the other: what had to be written. Each with what fills it up
-    /// to the next; behind the last one that is not written yet.
+    /// Bytes of the frames of commits, appended one behind the other: what had to be written. Each with what fills it
+    /// up to the next; behind the last one that is not written yet.
     pub frame_bytes: u64,
     /// Bytes written to files of the log: frames, headers and footers, zeros ahead of frames, files that are zeroed to
     /// be used again, and segments that are written anew.
