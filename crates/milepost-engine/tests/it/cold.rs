@@ -1,17 +1,21 @@
 //! Cold segments in a store: every read answers as before, here, after opening again, after a crash at any operation
 //! and with an index that is made anew; age makes them, compaction keeps them, copies carry them.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{
     CommitError, Compacted, Engine, HistoryQuery, Index, Parts, SegmentFate, SegmentKind, Settings, Verdict, backup,
     salvage, verify,
 };
-use milepost_io::{Crash, Disk, Fault, FaultKind, Op, SimEntropy, SimRng};
+use milepost_io::{Disk, SimEntropy, SimRng};
 use milepost_types::{At, Policy, ScopePrefix, Seq};
 
 use crate::{
-    compaction::{DIR, KEYS, Rig, answers, drawn, files_with, open, place, same},
+    compaction::{
+        DIR, KEYS, Rig, answers, drawn,
+        everywhere::{Failed, crash_everywhere, fail_everywhere},
+        files_with, place, same,
+    },
     scope,
 };
 
@@ -64,71 +68,20 @@ fn every_read_answers_as_before() {
 
 #[test]
 fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
-    let (mut points, mut ended) = (0, BTreeSet::new());
-    for seed in 400..403 {
-        let mut rng = SimRng::new(seed);
-        let rig = Rig::new(seed);
-        for n in 0..120 {
-            drawn(&rig, &mut rng, 1 + n);
-        }
-        rig.store.step_compact().unwrap();
-        let before = answers(&rig.store);
-        let Rig { disk, clock, store } = rig.again(Index::Keep);
-        drop(store);
-        for after in 0.. {
-            let copy = disk.copy();
-            let store = open(&copy, &clock, Index::Keep);
-            copy.power_off_after(after);
-            let compacted = store.compact_cold(&mut |_, _| {});
-            let was_off = copy.is_off();
-            ended.insert(compacted.is_ok());
-            drop(store);
-            let how = [Crash::LoseUnsynced, Crash::Torn, Crash::KeepAll, Crash::LoseNames][rng.index(4)];
-            let copy = copy.crash(how, seed * 1000 + after);
-            for index in [Index::Keep, Index::Rebuild] {
-                let store = open(&copy, &clock, index);
-                same(&answers(&store), &before, &format!("seed {seed}, {index:?}, off after {after}, {how:?}"));
-                store.close().unwrap();
-            }
-            points += 1;
-            if !was_off {
-                break;
-            }
-        }
-    }
+    let (points, ended) = crash_everywhere(400..403, 120, &|store| store.compact_cold(&mut |_, _| {}).is_ok());
     assert!(points > 100 && ended.len() == 2, "{points} crashes, {ended:?}");
 }
 
-/// FAULTS B, C: the attempt is told, and can be made again.
+/// FAULTS B, C: the attempt is told, and can be made again, until all is cold.
 #[test]
 fn a_disk_that_fails_costs_the_attempt_and_nothing_else() {
-    let mut rng = SimRng::new(500);
-    let rig = Rig::new(500);
-    for n in 0..120 {
-        drawn(&rig, &mut rng, 1 + n);
-    }
-    rig.store.step_compact().unwrap();
-    let before = answers(&rig.store);
-    let Rig { disk, clock, store } = rig.again(Index::Keep);
-    drop(store);
-    let mut failed = 0;
-    for (on, errno) in [(Op::Create, 28), (Op::Write, 28), (Op::Write, 5), (Op::Map, 12), (Op::Rename, 5)] {
-        for nth in (0..40).step_by(3) {
-            let copy = disk.copy();
-            let store = open(&copy, &clock, Index::Keep);
-            copy.inject(Fault { on, file: None, nth, times: 1, what: FaultKind::Error(errno) });
-            failed += u64::from(store.compact_cold(&mut |_, _| {}).is_err());
-            copy.clear_faults();
-            same(&answers(&store), &before, &format!("{on:?} {errno} {nth}"));
-            if store.failure().is_none() {
-                compact_cold(&store);
-                assert!(is_all_cold(&store));
-                same(&answers(&store), &before, &format!("{on:?} {errno} {nth}, again"));
-            }
-        }
-    }
+    let Failed { failed, stopped, went_on } = fail_everywhere(500, 120, &|store| {
+        let done = store.compact_cold(&mut |_, _| {});
+        assert!(done.is_err() || is_all_cold(store));
+        done
+    });
     // For want of room it is tried again, with what is held for it.
-    assert!(failed > 4, "{failed}");
+    assert!(failed > 10 && stopped > 0 && went_on > 20, "{failed} failed, {stopped} stopped, {went_on} went on");
 }
 
 #[test]

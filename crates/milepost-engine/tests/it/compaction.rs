@@ -2,21 +2,23 @@
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
 mod beside;
+pub(crate) mod everywhere;
 mod expired;
 mod left;
 mod told;
 mod watched;
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{
     ChangeKind, CommitError, Compacted, Difference, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal,
     Settings, Threads, View,
 };
-use milepost_io::{Clock, Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Clock, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
+use everywhere::{Failed, crash_everywhere, fail_everywhere};
 
 pub(crate) const DIR: &str = "/s";
 pub(crate) const SCOPES: [&str; 5] = ["a", "a/b", "a/c", "d", "e"];
@@ -367,41 +369,7 @@ fn every_read_that_is_possible_answers_as_before() {
 
 #[test]
 fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
-    let mut points = 0;
-    let mut ended = BTreeSet::new();
-    for seed in 100..104 {
-        let mut rng = SimRng::new(seed);
-        let mut rig = Rig::new(seed);
-        for n in 0..150 {
-            drawn(&rig, &mut rng, 1 + n);
-        }
-        rig.store.step_compact().unwrap();
-        let before = answers(&rig.store);
-        rig = rig.again(Index::Keep);
-        let whole = rig.disk.operations();
-        let Rig { disk, clock, store } = rig;
-        drop(store);
-        for after in 0.. {
-            let copy = disk.copy();
-            let store = open(&copy, &clock, Index::Keep);
-            copy.power_off_after(after);
-            let compacted = store.compact(&mut |_, _| {});
-            let was_off = copy.is_off();
-            ended.insert(compacted.is_ok());
-            drop(store);
-            let how = [Crash::LoseUnsynced, Crash::Torn, Crash::KeepAll, Crash::LoseNames][rng.index(4)];
-            let copy = copy.crash(how, seed * 1000 + after);
-            for index in [Index::Keep, Index::Rebuild] {
-                let store = open(&copy, &clock, index);
-                same(&answers(&store), &before, &format!("seed {seed}, {index:?}, off after {after} of {whole}"));
-                store.close().unwrap();
-            }
-            points += 1;
-            if !was_off {
-                break;
-            }
-        }
-    }
+    let (points, ended) = crash_everywhere(100..104, 150, &|store| store.compact(&mut |_, _| {}).is_ok());
     assert!(points > 150 && ended.len() == 2, "{points} crashes, {ended:?}");
 }
 
@@ -409,54 +377,7 @@ fn a_crash_at_any_operation_changes_nothing_that_anyone_can_see() {
 /// only where the disk leaves in doubt which MANIFEST is there, no commit is taken any more.
 #[test]
 fn a_disk_that_fails_costs_the_attempt_and_nothing_else() {
-    const EIO: i32 = 5;
-    const ENOSPC: i32 = 28;
-    let (mut failed, mut stopped, mut went_on) = (0, 0, 0);
-    let mut rng = SimRng::new(200);
-    let rig = Rig::new(200);
-    for n in 0..150 {
-        drawn(&rig, &mut rng, 1 + n);
-    }
-    rig.store.step_compact().unwrap();
-    let before = answers(&rig.store);
-    let Rig { disk, clock, store } = rig.again(Index::Keep);
-    drop(store);
-    let faults = [
-        (Op::Create, FaultKind::Error(ENOSPC)),
-        (Op::Write, FaultKind::Error(ENOSPC)),
-        (Op::Write, FaultKind::ShortWriteThenError { bytes: 100, errno: EIO }),
-        (Op::Sync, FaultKind::SyncFailsAndDropsPages),
-        (Op::Map, FaultKind::Error(ENOSPC)),
-        (Op::Rename, FaultKind::Error(EIO)),
-        (Op::SyncDir, FaultKind::Error(EIO)),
-        (Op::Remove, FaultKind::Error(EIO)),
-    ];
-    for (on, what) in faults {
-        for nth in 0.. {
-            let copy = disk.copy();
-            let store = open(&copy, &clock, Index::Keep);
-            copy.inject(Fault { on, file: None, nth, times: 1, what: what.clone() });
-            let compacted = store.compact(&mut |_, _| {});
-            let was_hit = !copy.faults_hit().is_empty();
-            copy.clear_faults();
-            let when = format!("{on:?} {nth}, {compacted:?}");
-            same(&answers(&store), &before, &when);
-            failed += u64::from(compacted.is_err());
-            if store.failure().is_some() {
-                stopped += 1;
-            } else {
-                store.compact(&mut |_, _| {}).unwrap_or_else(|error| panic!("{when}, then: {error}"));
-                same(&answers(&store), &before, &when);
-                went_on += 1;
-            }
-            drop(store);
-            let copy = copy.crash(Crash::LoseUnsynced, nth);
-            same(&answers(&open(&copy, &clock, Index::Keep)), &before, &when);
-            if !was_hit {
-                break;
-            }
-        }
-    }
+    let Failed { failed, stopped, went_on } = fail_everywhere(200, 150, &|store| store.compact(&mut |_, _| {}));
     assert!(failed > 10 && stopped > 0 && went_on > 20, "{failed} failed, {stopped} stopped, {went_on} went on");
 }
 
