@@ -134,7 +134,7 @@ impl Context {
 
 /// Opens the store to be read. Without an index that takes a while, and a read makes none: it writes nothing.
 fn open_to_read(dir: &Path) -> Result<Store, milepost::Error> {
-    let mut bar = Bytes::new("reading what no index covers (`milepost index rebuild` makes one)");
+    let mut bar = Bar::of_bytes("reading what no index covers (`milepost index rebuild` makes one)");
     Store::options().on_progress(move |done, all| bar.at(done, all)).read_only(dir)
 }
 

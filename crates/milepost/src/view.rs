@@ -127,6 +127,29 @@ impl View {
         Ok(self.0.scopes(prefix)?)
     }
 
+    /// The keys of every scope at and below a prefix, scope after scope, each in the order of [`View::scan`].
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, ScopePrefix, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// let below = Scope::parse("a/b/c")?;
+    /// store.commit().set(&scope, "k", b"1").set(&below, "k", b"2").set(&Scope::parse("ab")?, "k", b"3").durable()?;
+    /// let found = store.view(At::Latest)?.scan_below(&ScopePrefix::parse("a")?, "")?;
+    /// let found: Vec<Scope> = found.map(|found| Ok(found?.0)).collect::<milepost::Result<_>>()?;
+    /// assert_eq!(found, [scope, below]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn scan_below(
+        &self,
+        prefix: &ScopePrefix,
+        key_prefix: &str,
+    ) -> Result<impl Iterator<Item = Result<(Scope, Entry)>> + use<>> {
+        let (view, key_prefix) = (self.clone(), key_prefix.to_owned());
+        let scan = move |scope: Scope| view.scan(&scope, &key_prefix).map(move |entry| Ok((scope.clone(), entry?)));
+        Ok(self.scopes(prefix)?.into_iter().flat_map(scan))
+    }
+
     /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Both views must be of
     /// the same store.
     ///

@@ -19,12 +19,16 @@ Examples:
   milepost scan                                   (the scopes)
   milepost scan task/etl/load
   milepost scan task/etl/load part-00 -o jsonl
-  milepost scan task/etl/load --at '10 minutes ago'")]
+  milepost scan task/etl/load --at '10 minutes ago'
+  milepost scan task --below                      (of all scopes at and below task)")]
 pub(crate) struct ScanArgs {
     /// Whose state; without it, the scopes are listed.
     scope: Option<OsString>,
     /// Only keys that begin with this.
     prefix: Option<String>,
+    /// Of every scope at and below SCOPE; without SCOPE, of all.
+    #[arg(long)]
+    below: bool,
     /// As of which moment (default: now).
     #[arg(long, value_name = "MOMENT")]
     at: Option<String>,
@@ -35,6 +39,9 @@ pub(crate) struct EntryRow {
     pub(crate) scope: Scope,
     pub(crate) entry: Entry,
 }
+
+/// The same among keys of other scopes.
+struct PlacedRow(EntryRow);
 
 /// A scope and what it holds.
 struct ScopeRow {
@@ -48,6 +55,7 @@ pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<Ex
     let store = context.open_read_only()?;
     let view = view(&store, args.at.as_deref(), given.as_ref())?;
     match given {
+        given if args.below => below(&view, given.as_ref(), args.prefix.as_deref(), context, out)?,
         None => scopes(&view, context, out)?,
         Some(scope) => {
             let mut rows = Rows::new(out, context.format)?;
@@ -62,6 +70,26 @@ pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<Ex
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn below(
+    view: &View,
+    scope: Option<&Scope>,
+    key_prefix: Option<&str>,
+    context: &Context,
+    out: &mut Out,
+) -> Result<(), CliError> {
+    let prefix = scope.map_or_else(ScopePrefix::root, ScopePrefix::from);
+    let mut rows = Rows::new(out, context.format)?;
+    for found in view.scan_below(&prefix, key_prefix.unwrap_or_default())? {
+        let (scope, entry) = found?;
+        rows.push(&PlacedRow(EntryRow { scope, entry }))?;
+    }
+    rows.end(|| match (scope, key_prefix) {
+        (None, None) => "no scope holds a key".to_owned(),
+        (Some(scope), None) => format!("no scope at or below {scope} holds a key"),
+        (_, Some(prefix)) => format!("no scope there holds a key that begins with {prefix:?}"),
+    })
 }
 
 fn scopes(view: &View, context: &Context, out: &mut Out) -> Result<(), CliError> {
@@ -111,6 +139,24 @@ impl Row for EntryRow {
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
         milepost::json::write_entry(line, &self.scope, &self.entry);
         Ok(())
+    }
+}
+
+impl Row for PlacedRow {
+    const TABLE: &'static [&'static str] = &["SCOPE", "KEY", "SEQ", "TIME", "VALUE"];
+    const CSV: &'static [&'static str] = EntryRow::CSV;
+
+    fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
+        let with_scope = |cells| std::iter::once(self.0.scope.to_string()).chain(cells).collect();
+        self.0.table(screen).into_iter().map(with_scope).collect()
+    }
+
+    fn csv(&self) -> Vec<Vec<String>> {
+        self.0.csv()
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
+        self.0.json(line)
     }
 }
 

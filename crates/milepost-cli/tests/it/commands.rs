@@ -32,6 +32,10 @@ fn set_get_delete_clear_scan() {
         "scan task/etl/load -o jsonl",
         "scan nothing/here",
         "scan --at 1 -o csv",
+        "scan task/etl --below",
+        "scan task/etl cur --below -o jsonl",
+        "scan --below --at 1 -o csv",
+        "scan nothing --below",
         "delete task/etl/load file --writer w",
         "delete task/etl/load file --writer w",
         "clear task/etl/load --writer w",
@@ -84,6 +88,17 @@ fn set_get_delete_clear_scan() {
         $ milepost scan --at 1 -o csv
         scope,keys,seq
         task/etl/load,1,1
+        $ milepost scan task/etl --below
+        SCOPE          KEY     SEQ  TIME                              VALUE
+        task/etl       other   4    9999-99-99 99:99:99.999999+00:00  1
+        task/etl/load  cursor  2    9999-99-99 99:99:99.999999+00:00  42
+        task/etl/load  file    3    9999-99-99 99:99:99.999999+00:00  part-0042
+        $ milepost scan task/etl cur --below -o jsonl
+        {"scope":"task/etl/load","key":"cursor","value":"42","seq":2,"at":"9999-99-99T99:99:99.999999Z"}
+        $ milepost scan --below --at 1 -o csv
+        scope,key,value,value_base64,content_type,expires_at,seq,at
+        task/etl/load,cursor,41,,,,1,9999-99-99T99:99:99.999999Z
+        $ milepost scan nothing --below
         $ milepost delete task/etl/load file --writer w
         5
         $ milepost delete task/etl/load file --writer w

@@ -69,6 +69,13 @@ fn told(ran: &Ran) -> u64 {
     ran.text().lines().last().map_or(0, |line| line.parse().unwrap())
 }
 
+/// Of the lines that were told, those before the first that was refused, as `append` said. Lines behind it were on
+/// their way, and may have found room again: each is told, but which it was is not.
+fn taken_in_order(told: u64, said: &str) -> u64 {
+    let refused = said.split("line ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+    refused.map_or(told, |line| told.min(line - 1))
+}
+
 fn check_all_told(world: &World, told: u64) {
     let store = Store::read_only(world.store()).unwrap();
     assert!(store.last().seq.0 >= told, "{told} were told, {} are there", store.last().seq);
@@ -91,7 +98,7 @@ fn the_binary_says_that_the_disk_is_full() {
         let ran = world.feed(["append"], large_lines(key + 1, key + 2000).as_bytes());
         assert_eq!(ran.code, Some(6), "{} {}", ran.code.unwrap_or(-1), ran.stderr);
         assert!(ran.stderr.contains("disk is full") || ran.stderr.contains("the disk of"), "{}", ran.stderr);
-        key += ran.text().lines().count() as u64;
+        key += taken_in_order(ran.text().lines().count() as u64, &ran.stderr);
         check_all_told(world, key);
         assert!(matches!(world.verify().code, Some(0 | 3)));
         fs::remove_file(&ballast).unwrap();
@@ -274,10 +281,7 @@ impl Bulk {
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         let code = child.wait().unwrap().code();
         let (fed, told) = (feeder.join().unwrap(), reader.join().unwrap());
-        // Lines behind the first that was refused were on their way, and may have found room again: each is told, but
-        // which it is can't be told by counting.
-        let refused = said.split("line ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-        let told = refused.map_or(told, |line| told.min(line - 1));
+        let told = taken_in_order(told, &said);
         // The last receipt may be cut by the kill: then it was not told.
         let told = if kill_after.is_some() { told.saturating_sub(1) } else { told };
         self.told.extend((first..first + told).map(|n| (n % BULK_KEYS, n)));
