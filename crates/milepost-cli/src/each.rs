@@ -157,7 +157,6 @@ pub(crate) struct EachArgs {
 
 /// Runs a job.
 pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let writer = default_writer()?;
     job::scopes(&args.job)?;
     let words = words(&args.command)?;
     let template = Template::new(&words).map_err(EachError::from)?;
@@ -169,10 +168,11 @@ pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<E
     };
     if args.dry_run {
         let store = context.open_if_there()?;
-        let past = Past::read(store.as_ref(), &args.job, &words, on_change, &writer)?;
+        let past = Past::read(store.as_ref(), &args.job, &words, on_change)?;
         let failed_before = args.failed_before();
         return DryRun { job: &args.job, template: &template, past: &past, failed_before }.print(&input, out);
     }
+    let writer = default_writer()?;
     let (job, handover) = Job::begin(context.open_to_stay()?, &args.job, &words, on_change, &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use milepost::{At, Store, Writer, task::Progress};
+use milepost::{At, Store, task::Progress};
 
 use super::{
     error::EachError,
@@ -33,7 +33,6 @@ impl Past {
         name: &str,
         command: &[String],
         on_change: OnChange,
-        writer: &Writer,
     ) -> Result<Past, EachError> {
         let (task, jobs) = job::scopes(name)?;
         let Some(store) = store else { return Ok(Past { marked: None }) };
@@ -45,9 +44,10 @@ impl Past {
         let path = job::handover_path(store);
         let left = handover::read(&path).map_err(|source| EachError::Handover { path, source })?;
         let mut ended = HashMap::new();
-        if let Some(left) = left.filter(|left| left.job == name) {
-            let writer = writer.clone().attempt(record.run);
-            for (item, mark) in job::unmarked(store, &jobs, &items, &left, &writer)? {
+        if let Some(left) = left.filter(|left| left.job == name)
+            && let Some(unmarked) = job::unmarked(store, &jobs, &items, &left)?
+        {
+            for (item, mark) in unmarked.marks {
                 ended.insert(item.to_owned(), Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok()));
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs
 //! killed at random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
+//! `taken_over`: jobs that somebody else goes on with.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -24,6 +25,7 @@ mod held;
 mod kill;
 mod limits;
 mod order;
+mod taken_over;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);
