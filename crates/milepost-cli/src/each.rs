@@ -213,7 +213,8 @@ impl EachArgs {
         }
     }
 
-    /// Where the items come from. Our own standard input becomes `/dev/null`, which every command then inherits.
+    /// Where the items come from, which can be read. Our own standard input becomes `/dev/null`, which every command
+    /// then inherits.
     fn input(&self) -> Result<Input, EachError> {
         let system = |action| move |source| EachError::System { action, source };
         let separator = if self.null { Separator::Nul } else { Separator::Newline };
@@ -233,6 +234,7 @@ impl EachArgs {
                 (File::from(copy), "standard input".to_owned())
             }
         };
+        items::check_readable(&file).map_err(|source| EachError::Items { from: name.clone(), source })?;
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
         Ok(Input { file, name, separator })
