@@ -1,7 +1,7 @@
 //! `--dry-run`: prints the commands that a run would start, and does nothing.
 //!
-//! Invariant: nothing is run, nothing is written, and no store is made. Of the input no more is held than a hash of each
-//! item that would run.
+//! Invariant: nothing is run, nothing is written, and no store is made. Of the input no more is held than a hash of
+//! each item that would run.
 
 use std::{collections::HashSet, process::ExitCode};
 

@@ -132,8 +132,8 @@ fn check(item: &[u8], bytes: u64, separator: Separator) -> Result<&[u8], ItemErr
     Ok(item)
 }
 
-/// Refuses what can't be read at all, as a directory is, before anything is made for it. Takes nothing from it, and does
-/// not wait for what is still to come.
+/// Refuses what can't be read at all, as a directory is, before anything is made for it. Takes nothing from it, and
+/// does not wait for what is still to come.
 pub(crate) fn check_readable(mut file: &File) -> io::Result<()> {
     if file.metadata()?.is_file() {
         // What fails only when there is something to read, as a bad disk does.

@@ -253,7 +253,7 @@ fn take_over(store: &Store, left: &Left) -> Result<(), EachError> {
         return Ok(());
     };
     // As the run that ended, whoever takes over: so these are marks of it, and a kill in between leaves the rest to be
-    // taken over. Only where its claim is not the highest, since somebody has made one by hand, this is another attempt.
+    // taken over. Only where its claim is not the highest, since somebody has made one by hand, it is another attempt.
     let (claimed, _) = claim(store, &task, &writer, writer.attempt_number().unwrap_or(1))?;
     Ok(set_marks(&claimed.progress_with(ITEMS, &options())?, marks.into_iter())?)
 }
