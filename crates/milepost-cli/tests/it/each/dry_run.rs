@@ -86,7 +86,7 @@ fn no_item_is_held() {
     let binary = world.milepost(["each", "--job", "j", "--dry-run", "--", "true"]);
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -d 32000; exec \"$@\"", "sh"]).arg(binary.get_program()).args(binary.get_args());
-    command.current_dir(world.path(".")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.current_dir(world.path(".")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let first = input.lines().next().unwrap().to_owned();
     feed(command, (input + &first).as_bytes()).says(0, &["400 to run, 1 repeated in the input;"]);
 }
