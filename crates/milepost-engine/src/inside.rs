@@ -1,5 +1,5 @@
-//! [`host`]: the store, or the place for backups, that a directory lies in. What is made there would be lost with it, or
-//! be taken for a part of it.
+//! [`host`]: the store, or the place for backups, that a directory lies in. What is made there would be lost with it,
+//! or be taken for a part of it.
 //!
 //! Goes by names: a link into a store is not followed.
 

@@ -255,7 +255,7 @@ pub struct Erasure {
     pub values: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Places of backups that the store remembers: a backup that was made there before the bytes left the store's files,
-    /// with the next compaction, may hold them still. Also where the store itself holds nothing of it any more.
+    /// Places of backups that the store remembers: a backup that was made there before the bytes left the store's
+    /// files, with the next compaction, may hold them still. Also where the store itself holds nothing of it any more.
     pub not_covered: Vec<PathBuf>,
 }
