@@ -267,7 +267,9 @@ impl Filling {
             // As it is of a log of which the first segments were dropped: it begins later, and that is all it says.
             Stamped::Before(_) if last.seq == Seq::ZERO && through < Seq::MAX => return self.pass_by(through, None),
             // As late as can be, so that no stamp is taken that another one needs.
-            Stamped::Before(next) => (Timestamp(next.0.saturating_sub_unsigned(count)), Timestamp(next.0 - 1)),
+            Stamped::Before(next) => {
+                (Timestamp(next.0.saturating_sub_unsigned(count)), Timestamp(next.0.saturating_sub(1)))
+            }
             Stamped::Between(first_at, last_at) => (first_at, last_at),
         };
         // Each had a microsecond of its own.

@@ -388,6 +388,10 @@ impl Salvage {
             if first > through {
                 break;
             }
+            // Two copies of a segment may both say it.
+            if last < self.next {
+                continue;
+            }
             if first > self.next {
                 self.lose(self.next, first.prev(), stamp(self.next).0)?;
             }
@@ -397,9 +401,9 @@ impl Salvage {
             let fits = |(first_at, last_at): &(Timestamp, Timestamp)| {
                 is_whole && *first_at > self.filling.last().at && *last_at < stamp(next)
             };
-            let stamped = times.filter(fits).map(|(first_at, last_at)| Stamped::Between(first_at, last_at));
             let last = next.prev();
-            self.filling.pass(last, stamped.unwrap_or(Stamped::Before(stamp(next))))?;
+            let (first_at, last_at) = times.filter(fits).unwrap_or_else(|| (stamp(self.next), stamp(last)));
+            self.filling.pass(last, Stamped::Between(first_at, last_at))?;
             self.next = Seq(last.0 + 1);
         }
         if self.next <= through {

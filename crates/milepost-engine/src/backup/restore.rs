@@ -247,7 +247,12 @@ fn refill(
     sealed.for_each_frame(&mut |frame| {
         if frame.seq <= last && failed.is_none() {
             let place = Receipt { seq: frame.seq, at: frame.at };
-            let passed = filling.pass(frame.seq.prev(), Stamped::Before(frame.at));
+            let stamped = match filling.last().seq {
+                // The log begins with them, and when is known.
+                Seq::ZERO => Stamped::Between(sealed.times().0, Timestamp(frame.at.0.saturating_sub(1))),
+                _ => Stamped::Before(frame.at),
+            };
+            let passed = filling.pass(frame.seq.prev(), stamped);
             failed = passed.and_then(|()| filling.push_body(place, frame.body.to_vec())).err();
         }
     });
