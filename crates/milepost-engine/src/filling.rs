@@ -24,6 +24,7 @@ use thiserror::Error;
 use crate::{
     CommitError, Engine, OpenError, Parts, Refusal, Request, Settings, Ticket,
     commit::unreachable_body,
+    inside::{self, Host},
     manifest::{self, Manifest},
     open,
     retention::{Horizon, Horizons},
@@ -90,6 +91,16 @@ pub enum FillError {
         /// One of the names in it.
         found: String,
     },
+    /// The directory is in a store, which would have a stranger in it, or in a place for backups.
+    #[error("{dir} is inside {host}, which holds {what}; name a directory outside of it", dir = .dir.display(), host = .host.display())]
+    Inside {
+        /// The directory.
+        dir: PathBuf,
+        /// What it is in.
+        host: PathBuf,
+        /// What that holds.
+        what: &'static str,
+    },
     /// The store could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -128,6 +139,13 @@ impl Ground {
     /// Takes a directory that is empty, not there, or holds what an earlier attempt left.
     pub(crate) fn take(parts: Parts, dir: &Path, purpose: Purpose) -> Result<Ground, FillError> {
         let disk = Arc::clone(&parts.disk);
+        if let Some(host) = inside::host(&*disk, dir) {
+            let (host, what) = match host {
+                Host::Store(host) => (host, "a store"),
+                Host::Backups(host) => (host, "backups"),
+            };
+            return Err(FillError::Inside { dir: dir.to_owned(), host, what });
+        }
         if open::entries(&*disk, dir)?.is_none() {
             disk.create_dir(dir).map_err(|error| OpenError::no_room_or_io(&*disk, dir, 4096, "create", dir, error))?;
         }

@@ -15,6 +15,7 @@ mod error;
 mod filling;
 mod history;
 mod index;
+mod inside;
 mod lineage;
 mod manifest;
 mod memtable;

@@ -103,6 +103,24 @@ fn what_was_erased_is_in_no_file_after_it() {
     assert!(log.contains("\"mail\"") && !log.contains("example.org"), "{log}");
 }
 
+/// A program learns from the answer what was erased, and where else it may be.
+#[test]
+fn an_erasure_tells_programs_what_it_took() {
+    let world = World::new();
+    world.ok(["set", "user/17", "mail", "ann@example.org"]);
+    world.ok(["backup", "create", "backups"]);
+    let place = world.dir().join("backups").canonicalize().unwrap().display().to_string();
+    let told: serde_json::Value = serde_json::from_str(&world.ok(["erase", "user/17", "mail", "-o", "jsonl"])).unwrap();
+    assert_eq!((&told["values"], &told["bytes"]), (&1.into(), &15.into()), "{told}");
+    assert_eq!(told["not_covered"], serde_json::json!([place]), "{told}");
+    let csv = world.ok(["erase", "user/17", "-o", "csv"]);
+    let (head, row) = csv.split_once('\n').unwrap();
+    assert_eq!(head, "seq,at,values,bytes,not_covered");
+    assert!(row.contains(",\"[\"\"") && row.contains(&place), "{csv}");
+    let ran = world.run(["erase", "user", "--with-below"]);
+    assert!(ran.stderr.contains(&format!("backups in {place} are not covered")), "{ran:?}");
+}
+
 #[test]
 fn what_is_made_cold_answers_as_before() {
     let world = World::new();
