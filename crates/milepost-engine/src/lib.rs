@@ -39,7 +39,7 @@ pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{CompactionPause, Engine, Led, Stats};
 pub use erase::ToErase;
 pub use error::{CommitError, Denied, Holder, NewerCommit, NoFork, OpenError, ReadError, Refusal};
-pub use filling::{FillError, Filling, Purpose};
+pub use filling::{FillError, Filling, Purpose, Stamped};
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use milepost_log::{SegmentKind, SegmentName, SegmentStats};
 pub use replay::{Replay, ReplayedCommits, Watch};

@@ -76,3 +76,36 @@ fn write_more(out: &mut Out, format: Format, receipt: Receipt, more: &[(&str, Va
 pub(crate) fn write_header(out: &mut Out, format: Format) -> Result<(), CliError> {
     if format == Format::Csv { out.line(b"seq,at") } else { Ok(()) }
 }
+
+/// The same of one of many lines: with its number, but for people and scripts, who get the bare `Seq`.
+pub(crate) fn write_of_line(out: &mut Out, format: Format, line: u64, receipt: Receipt) -> Result<(), CliError> {
+    let seq = receipt.seq;
+    let at = utc_text(receipt.at);
+    let answer = match format {
+        Format::Table => seq.to_string(),
+        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\",\"line\":{line}}}"),
+        Format::Csv => format!("{seq},{at},{line}"),
+    };
+    out.line(answer.as_bytes())
+}
+
+/// Writes the line above receipts of lines, which only CSV has.
+pub(crate) fn write_header_of_lines(out: &mut Out, format: Format) -> Result<(), CliError> {
+    if format == Format::Csv { out.line(b"seq,at,line") } else { Ok(()) }
+}
+
+/// Writes that a line was refused, where that can stand between receipts: why, and the code to exit with for it.
+pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &CliError) -> Result<(), CliError> {
+    match format {
+        // A column of its own would be empty in every receipt, and a `Seq` is all that scripts expect here.
+        Format::Table | Format::Csv => Ok(()),
+        Format::Jsonl => {
+            let why = match error {
+                CliError::Line { error, .. } => error.to_string(),
+                other => other.to_string(),
+            };
+            let (why, code) = (serde_json::Value::from(why), error.code());
+            out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
+        }
+    }
+}
