@@ -104,7 +104,7 @@ pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &Cl
                 CliError::Line { error, .. } => error.to_string(),
                 other => other.to_string(),
             };
-            let (why, code) = (serde_json::Value::from(why), error.code());
+            let (why, code) = (Value::from(why), error.code());
             out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
         }
     }
