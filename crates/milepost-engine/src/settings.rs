@@ -91,7 +91,7 @@ impl Settings {
 
     /// Bytes of memory that a clean close leaves for the next opening to fold.
     pub(crate) fn folded_bytes_max(&self) -> u64 {
-        (self.memory_bytes / 64).min(FOLDED_BYTES_MAX)
+        (self.memory_bytes / 32).min(FOLDED_BYTES_MAX)
     }
 
     /// Bytes of a segment that a clean close leaves open, to be read whole by the next opening.

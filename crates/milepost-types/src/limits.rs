@@ -62,7 +62,7 @@ pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 /// The largest size of a segment that a store can be opened with.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 /// Bytes of memory for the versions that are in no run yet, unless the store was opened with another size.
-pub const MEMORY_BYTES: u64 = 64 << 20;
+pub const MEMORY_BYTES: u64 = 56 << 20;
 /// The smallest such size that a store can be opened with. Empty tables take more, so that every batch is frozen.
 pub const MEMORY_BYTES_MIN: u64 = 4 << 10;
 /// The largest: places in a memtable have 32 bits.
