@@ -77,7 +77,9 @@ impl Import {
         }
         let mut begun: Option<(Receipt, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
-            Recorded::Begin(place, meta) => begun = Some((place, signed(self.filling.request(), meta))),
+            Recorded::Begin(place, meta, digest) => {
+                begun = Some((place, signed(self.filling.request().digest(digest), meta)));
+            }
             Recorded::Event(event) => {
                 if let Some((_, request)) = &mut begun
                     && let Ok(adding) = request

@@ -2,8 +2,8 @@
 
 use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
-    ContentType, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix,
-    Seq, Timestamp, Writer,
+    ContentType, Digest, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError,
+    ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
     scope::is_reserved,
@@ -27,6 +27,8 @@ pub struct Request {
     forks: bool,
     /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
     is_recorded: bool,
+    /// What one that was made before is repeated as, if events went from it.
+    digest: Option<Digest>,
 }
 
 /// A request encoded for the queue.
@@ -60,6 +62,7 @@ impl Request {
             adds: false,
             forks: false,
             is_recorded: false,
+            digest: None,
         }
     }
 
@@ -79,6 +82,11 @@ impl Request {
         limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         self.meta.idempotency_key = Some(key.to_owned());
         Ok(self)
+    }
+
+    /// Says what a commit that was made before was repeated as, before events went from it.
+    pub fn digest(self, digest: Option<Digest>) -> Request {
+        Request { digest: digest.filter(|_| self.is_recorded), ..self }
     }
 
     /// Claims a scope: commits that claim it with a lower token, or with an equal one under another writer's name, are
@@ -236,8 +244,11 @@ impl Request {
     /// Says what of the past is kept below a prefix, in place.
     pub fn add_retain(&mut self, prefix: &ScopePrefix, policy: &Policy) -> Result<(), CommitError> {
         self.not_reserved(prefix.as_str())?;
-        if !self.is_recorded && policy.cold_after_us.is_some() {
-            let what = "the prefix of a policy with cold_after, which is for the root alone,";
+        let of_the_root = [
+            (policy.cold_after_us, "the prefix of a policy with cold_after, which is for the root alone,"),
+            (policy.idempotency_for_us, "the prefix of a policy with idempotency_for, which is for the root alone,"),
+        ];
+        for (_, what) in of_the_root.into_iter().filter(|(said, _)| !self.is_recorded && said.is_some()) {
             limits::check(what, "bytes", prefix.as_str().len(), 0, 0)?;
         }
         Ok(self.encoder.retain(prefix, policy)?)
@@ -307,12 +318,14 @@ impl Request {
     }
 
     pub(crate) fn seal(mut self) -> Result<Sealed, CommitError> {
-        if self.encoder.events() == 0 && self.meta.fences.is_empty() {
+        // Of one that was made before, the key may be all that is left.
+        let is_key_kept = self.is_recorded && self.meta.idempotency_key.is_some();
+        if self.encoder.events() == 0 && self.meta.fences.is_empty() && !is_key_kept {
             return Err(CommitError::Empty);
         }
         limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
         let events = self.encoder.events();
-        let body = self.encoder.finish(&self.meta)?;
+        let body = self.encoder.finish_kept(&self.meta, self.digest)?;
         Ok(Sealed {
             body_crc: crc32fast::hash(&body),
             body,
