@@ -406,7 +406,7 @@ impl Salvage {
             let mut request = self.filling.request();
             request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
             request.add_kept(&lost, &format!("{seq:020}"), said.as_bytes()).map_err(refused)?;
-            self.filling.push(receipt, request)?;
+            self.filling.push(receipt, request, None)?;
         }
         self.lost.push(Lost { first, last, place });
         self.next = Seq(last.0 + 1);

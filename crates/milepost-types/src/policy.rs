@@ -62,8 +62,8 @@ impl Policy {
         Policy { cold_after_us: Some(micros(age)), ..self }
     }
 
-    /// Remembers idempotency keys for so long; 30 days if nothing is said. Keys belong to no scope, so it is for a policy
-    /// of the root alone. A repetition after that is a new commit.
+    /// Remembers idempotency keys for so long; 30 days if nothing is said. Keys belong to no scope, so it is for a
+    /// policy of the root alone. A repetition after that is a new commit.
     #[must_use]
     pub fn idempotency_for(self, time: Duration) -> Policy {
         Policy { idempotency_for_us: Some(micros(time)), ..self }

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use milepost_engine::{CommitError, FillError, Filling, Parts, Purpose, Refusal, Request, Settings};
-use milepost_types::{Meta, Receipt, Seq, Timestamp};
+use milepost_types::{Digest, Meta, Receipt, Seq, Timestamp};
 
 use crate::{
     Result,
@@ -75,13 +75,13 @@ impl Import {
         if let Some((first, last)) = json::removed(line)? {
             return self.pass(first, last);
         }
-        let mut begun: Option<(Receipt, Result<Request>)> = None;
+        let mut begun: Option<(Receipt, Option<Digest>, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
             Recorded::Begin(place, meta, digest) => {
-                begun = Some((place, signed(self.filling.request().digest(digest), meta)));
+                begun = Some((place, digest, signed(self.filling.request(), meta)));
             }
             Recorded::Event(event) => {
-                if let Some((_, request)) = &mut begun
+                if let Some((_, _, request)) = &mut begun
                     && let Ok(adding) = request
                     && let Err(error) = adding.add_event(&event)
                 {
@@ -89,11 +89,11 @@ impl Import {
                 }
             }
         })?;
-        let (place, request) = begun.expect("begun if the line was read");
+        let (place, digest, request) = begun.expect("begun if the line was read");
         if let Some(through) = self.removed.take() {
             self.filling.pass(through, place.at)?;
         }
-        Ok(self.filling.push(place, request?)?)
+        Ok(self.filling.push(place, request?, digest)?)
     }
 
     fn pass(&mut self, first: Seq, last: Seq) -> Result<()> {

@@ -79,7 +79,7 @@ struct SetArgs {
     /// Compress segments of the log whose newest commit is older. They mix scopes, so it is said of / alone.
     #[arg(long, value_name = "TIME")]
     cold: Option<String>,
-    /// Remember idempotency keys for so long: 30d if nothing is said. They belong to no scope, so it is said of / alone.
+    /// Remember idempotency keys for so long, 30d if nothing is said. They belong to no scope: it is said of / alone.
     #[arg(long, value_name = "TIME")]
     idempotency: Option<String>,
     /// Who says so (default: user@host of this process).

@@ -27,8 +27,6 @@ pub struct Request {
     forks: bool,
     /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
     is_recorded: bool,
-    /// What one that was made before is repeated as, if events went from it.
-    digest: Option<Digest>,
 }
 
 /// A request encoded for the queue.
@@ -62,7 +60,6 @@ impl Request {
             adds: false,
             forks: false,
             is_recorded: false,
-            digest: None,
         }
     }
 
@@ -82,11 +79,6 @@ impl Request {
         limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
         self.meta.idempotency_key = Some(key.to_owned());
         Ok(self)
-    }
-
-    /// Says what a commit that was made before was repeated as, before events went from it.
-    pub fn digest(self, digest: Option<Digest>) -> Request {
-        Request { digest: digest.filter(|_| self.is_recorded), ..self }
     }
 
     /// Claims a scope: commits that claim it with a lower token, or with an equal one under another writer's name, are
@@ -317,7 +309,12 @@ impl Request {
         self.encoder.record_bytes() + FRAME_HEADER_BYTES
     }
 
-    pub(crate) fn seal(mut self) -> Result<Sealed, CommitError> {
+    pub(crate) fn seal(self) -> Result<Sealed, CommitError> {
+        self.seal_kept(None)
+    }
+
+    /// The same of what is left of a commit that was made before: the digest says what it was repeated as.
+    pub(crate) fn seal_kept(mut self, digest: Option<Digest>) -> Result<Sealed, CommitError> {
         // Of one that was made before, the key may be all that is left.
         let is_key_kept = self.is_recorded && self.meta.idempotency_key.is_some();
         if self.encoder.events() == 0 && self.meta.fences.is_empty() && !is_key_kept {
@@ -325,7 +322,7 @@ impl Request {
         }
         limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
         let events = self.encoder.events();
-        let body = self.encoder.finish_kept(&self.meta, self.digest)?;
+        let body = self.encoder.finish_kept(&self.meta, digest)?;
         Ok(Sealed {
             body_crc: crc32fast::hash(&body),
             body,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: such a commit follows the last one, in `Seq` and in time. For filling a store that nobody else writes to.
 
-use milepost_types::Receipt;
+use milepost_types::{Digest, Receipt};
 
 use super::Engine;
 use crate::{
@@ -11,9 +11,15 @@ use crate::{
 };
 
 impl Engine {
-    /// Submits a commit that was made before, at the place it had.
-    pub(crate) fn submit_at(&self, place: Receipt, request: Request) -> Result<Ticket, CommitError> {
-        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal()? })
+    /// Submits a commit that was made before, at the place it had. The digest says what it was repeated as, if events
+    /// went from it.
+    pub(crate) fn submit_at(
+        &self,
+        place: Receipt,
+        request: Request,
+        digest: Option<Digest>,
+    ) -> Result<Ticket, CommitError> {
+        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal_kept(digest)? })
     }
 
     /// Submits a commit that was made before, of which the body is there already.
