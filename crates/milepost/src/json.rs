@@ -29,6 +29,8 @@
 //! policy      {"prefix":"a","keep_last":3,"seq":7,"at":"..","writer":"..","attempt":3}
 //! hold        {"prefix":"a","name":"case 17","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
+//! removed     {"removed":{"first":5,"first_at":"..","last":7,"last_at":".."}}
+//! horizon     {"horizon":{"prefix":"a","seq":7,"at":".."}}
 //! ```
 //!
 //! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that
@@ -46,17 +48,17 @@
 //! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a
 //! small factor; [`add_commit`] takes no more than the commit's encoding.
 
+mod past;
 mod read;
-mod removed;
 mod write;
 
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
+pub(crate) use past::{Past, past};
+pub use past::{write_horizon, write_removed};
 pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};
-pub(crate) use removed::removed;
-pub use removed::write_removed;
 pub use write::{
     time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,
 };

@@ -39,6 +39,7 @@ mod commit;
 mod compact;
 mod diff;
 mod error;
+mod export;
 #[cfg(doctest)]
 mod guide;
 mod history;
@@ -59,6 +60,7 @@ mod view;
 pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
+pub use export::Export;
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{

@@ -3,9 +3,10 @@
 use std::io;
 
 use milepost::{Receipt, Store};
+use serde_json::Value;
 
 use super::Context;
-use crate::{args::Format, error::CliError, output::Out, time::utc_text};
+use crate::{args::Format, error::CliError, output::Out, render::Object, time::utc_text};
 
 /// Tells the one receipt of a command, and closes the store. That nobody reads it is no error, as with every answer.
 pub(crate) fn tell_and_close(
@@ -14,8 +15,18 @@ pub(crate) fn tell_and_close(
     store: &Store,
     receipt: Receipt,
 ) -> Result<(), CliError> {
-    let written =
-        write_header(out, context.format).and_then(|()| write(out, context.format, receipt)).and_then(|()| out.flush());
+    tell_more_and_close(out, context, store, receipt, &[])
+}
+
+/// The same, with more to tell programs about the commit. In CSV what has parts stands as JSON.
+pub(crate) fn tell_more_and_close(
+    out: &mut Out,
+    context: &Context,
+    store: &Store,
+    receipt: Receipt,
+    more: &[(&str, Value)],
+) -> Result<(), CliError> {
+    let written = write_more(out, context.format, receipt, more).and_then(|()| out.flush());
     store.close()?;
     written.map_err(|error| match error {
         CliError::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
@@ -37,7 +48,64 @@ pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(
     out.line(line.as_bytes())
 }
 
+fn write_more(out: &mut Out, format: Format, receipt: Receipt, more: &[(&str, Value)]) -> Result<(), CliError> {
+    let (seq, at) = (receipt.seq, utc_text(receipt.at));
+    match format {
+        Format::Table => out.line(seq.to_string().as_bytes()),
+        Format::Jsonl => {
+            let mut line = Vec::new();
+            let mut object = Object::begin(&mut line);
+            object.put("seq", seq.0);
+            object.put("at", at);
+            more.iter().for_each(|(name, value)| object.put(name, value.clone()));
+            object.end();
+            out.line(&line)
+        }
+        Format::Csv => {
+            let names = ["seq", "at"].into_iter().chain(more.iter().map(|(name, _)| *name));
+            let cells = [seq.to_string(), at].into_iter().chain(more.iter().map(|(_, value)| value.to_string()));
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            let written = writer.write_record(names).and_then(|()| writer.write_record(cells));
+            written.expect("memory takes all");
+            out.raw(&writer.into_inner().expect("memory takes all"))
+        }
+    }
+}
+
 /// Writes the line above receipts, which only CSV has.
 pub(crate) fn write_header(out: &mut Out, format: Format) -> Result<(), CliError> {
     if format == Format::Csv { out.line(b"seq,at") } else { Ok(()) }
+}
+
+/// The same of one of many lines: with its number, but for people and scripts, who get the bare `Seq`.
+pub(crate) fn write_of_line(out: &mut Out, format: Format, line: u64, receipt: Receipt) -> Result<(), CliError> {
+    let seq = receipt.seq;
+    let at = utc_text(receipt.at);
+    let answer = match format {
+        Format::Table => seq.to_string(),
+        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\",\"line\":{line}}}"),
+        Format::Csv => format!("{seq},{at},{line}"),
+    };
+    out.line(answer.as_bytes())
+}
+
+/// Writes the line above receipts of lines, which only CSV has.
+pub(crate) fn write_header_of_lines(out: &mut Out, format: Format) -> Result<(), CliError> {
+    if format == Format::Csv { out.line(b"seq,at,line") } else { Ok(()) }
+}
+
+/// Writes that a line was refused, where that can stand between receipts: why, and the code to exit with for it.
+pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &CliError) -> Result<(), CliError> {
+    match format {
+        // A column of its own would be empty in every receipt, and a `Seq` is all that scripts expect here.
+        Format::Table | Format::Csv => Ok(()),
+        Format::Jsonl => {
+            let why = match error {
+                CliError::Line { error, .. } => error.to_string(),
+                other => other.to_string(),
+            };
+            let (why, code) = (Value::from(why), error.code());
+            out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
+        }
+    }
 }

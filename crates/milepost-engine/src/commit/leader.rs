@@ -124,6 +124,11 @@ impl Leader {
         self.make_room(shared, 0)
     }
 
+    /// Goes on behind commits that are not there. MANIFEST is written with the next roll, or when the store is closed.
+    pub(crate) fn pass(&mut self, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<(), CommitError> {
+        self.writer.pass(last, times).map_err(append_error)
+    }
+
     /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {

@@ -409,7 +409,7 @@ impl RequireIn<'_> {
 }
 
 impl TimeOrMicros {
-    fn parse(&self) -> Result<Timestamp, JsonError> {
+    pub(super) fn parse(&self) -> Result<Timestamp, JsonError> {
         match self {
             TimeOrMicros::Text(text) => parse_time(text),
             TimeOrMicros::Micros(micros) => Ok(Timestamp(*micros)),

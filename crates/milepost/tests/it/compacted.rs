@@ -126,7 +126,7 @@ fn what_it_exports_is_imported_with_its_gaps() {
     let mut next = Seq::FIRST;
     let line = |first: Seq, last: Seq| {
         let mut line = Vec::new();
-        json::write_removed(&mut line, first, last);
+        json::write_removed(&mut line, first, last, None);
         line
     };
     for commit in store.replay(Seq::FIRST) {
@@ -157,6 +157,53 @@ fn what_it_exports_is_imported_with_its_gaps() {
     copy.compact().unwrap();
     assert_eq!(copy.last(), last);
     keys_stand(&copy);
+}
+
+fn exported(store: &Store) -> Vec<Vec<u8>> {
+    let (mut export, mut line, mut lines) = (store.export(), Vec::new(), Vec::new());
+    while export.next_line(&mut line).unwrap() {
+        lines.push(line.clone());
+    }
+    lines
+}
+
+/// What a store says as of a moment, or why it does not.
+fn says_at(store: &Store, at: impl Into<milepost::At>) -> Result<Vec<String>, String> {
+    let said = |error: milepost::Error| format!("{:?}", error.kind());
+    let view = store.view(at).map_err(said)?;
+    let mut says = Vec::new();
+    for place in ["asset", "task/1"] {
+        for entry in view.scan(&scope(place), "") {
+            match entry {
+                Ok(entry) => says.push(format!("{place} {} {}", entry.key, entry.value.seq())),
+                Err(error) => says.push(said(error)),
+            }
+        }
+    }
+    Ok(says)
+}
+
+/// An import did not know from where on the past can be read: it showed a past out of which versions were gone.
+#[test]
+fn an_import_says_the_same_as_of_every_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = compacted(&dir.path().join("state"));
+    let lines = exported(&store);
+    assert!(lines.iter().any(|line| line.starts_with(br#"{"horizon":"#)) && lines.len() > 10);
+    let mut import = Import::begin(dir.path().join("copy")).unwrap();
+    lines.iter().for_each(|line| import.line(line).unwrap());
+    assert_eq!(import.finish().unwrap(), store.last());
+    is_clean(&dir.path().join("copy"));
+    let copy = Store::open(dir.path().join("copy")).unwrap();
+    assert!(exported(&copy) == lines, "the copy exports something else");
+    assert_eq!(copy.retention().horizons(), store.retention().horizons());
+    let mut kinds = std::collections::BTreeSet::new();
+    for seq in 1..=store.last().seq.0 {
+        let said = says_at(&store, Seq(seq));
+        assert_eq!(says_at(&copy, Seq(seq)), said, "as of {seq}");
+        kinds.insert(format!("{said:?}").contains("BeforeHorizon"));
+    }
+    assert_eq!(kinds.len(), 2, "some moments can be read and some can't");
 }
 
 #[test]
