@@ -16,7 +16,7 @@ use std::{
 use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, write_all_at};
 use milepost_log::{KnownSegment, StoreId};
 use milepost_types::{
-    Receipt, Seq, Timestamp,
+    Digest, Receipt, Seq, Timestamp,
     body::{Body, BodyEncoder},
 };
 use thiserror::Error;
@@ -263,10 +263,12 @@ impl Filling {
         Request::recorded()
     }
 
-    /// Takes a commit over, at the place it had. It must follow the one before.
-    pub fn push(&mut self, place: Receipt, request: Request) -> Result<(), FillError> {
+    /// Takes a commit over, at the place it had. It must follow the one before. The digest is that of [`Commit`].
+    ///
+    /// [`Commit`]: milepost_types::Commit
+    pub fn push(&mut self, place: Receipt, request: Request, digest: Option<Digest>) -> Result<(), FillError> {
         let bytes = request.bytes();
-        self.push_with(place, bytes, |engine| engine.submit_at(place, request))
+        self.push_with(place, bytes, |engine| engine.submit_at(place, request, digest))
     }
 
     /// The same of a commit whose body is there already.

@@ -441,7 +441,7 @@ impl Salvage {
         request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
         let refused = |source| FillError::Refused { seq: place.seq, source };
         request.add_kept(&lost, &format!("{:020}", place.seq), said.as_bytes()).map_err(refused)?;
-        self.filling.push(place, request)
+        self.filling.push(place, request, None)
     }
 
     fn finish(mut self, store: StoreId, come: Reached) -> Result<Salvaged, FillError> {

@@ -35,6 +35,8 @@ pub const FORK_DEPTH_MAX: usize = 16;
 pub const WRITER_BYTES_MAX: usize = 256;
 /// Bytes of an idempotency key, at least 1.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+/// How long an idempotency key is remembered where no policy of the root says it: 30 days, in microseconds.
+pub const IDEMPOTENCY_FOR_US: u64 = 30 * 24 * 3600 * 1_000_000;
 /// Events of a commit.
 pub const COMMIT_EVENTS_MAX: usize = 1_000_000;
 /// Bytes of a commit's encoded body.

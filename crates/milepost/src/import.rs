@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use milepost_engine::{CommitError, FillError, Filling, Horizon, Parts, Purpose, Refusal, Request, Settings, Stamped};
-use milepost_types::{Meta, Receipt, ScopePrefix, Seq, Timestamp};
+use milepost_types::{Digest, Meta, Receipt, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     Result,
@@ -89,11 +89,13 @@ impl Import {
             }
             None => {}
         }
-        let mut begun: Option<(Receipt, Result<Request>)> = None;
+        let mut begun: Option<(Receipt, Option<Digest>, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
-            Recorded::Begin(place, meta) => begun = Some((place, signed(self.filling.request(), meta))),
+            Recorded::Begin(place, meta, digest) => {
+                begun = Some((place, digest, signed(self.filling.request(), meta)));
+            }
             Recorded::Event(event) => {
-                if let Some((_, request)) = &mut begun
+                if let Some((_, _, request)) = &mut begun
                     && let Ok(adding) = request
                     && let Err(error) = adding.add_event(&event)
                 {
@@ -101,12 +103,12 @@ impl Import {
                 }
             }
         })?;
-        let (place, request) = begun.expect("begun if the line was read");
+        let (place, digest, request) = begun.expect("begun if the line was read");
         if let Some((through, times)) = self.removed.take() {
             let stamped = times.map(|(first_at, last_at)| Stamped::Between(first_at, last_at));
             self.filling.pass(through, stamped.unwrap_or(Stamped::Before(place.at)))?;
         }
-        Ok(self.filling.push(place, request?)?)
+        Ok(self.filling.push(place, request?, digest)?)
     }
 
     fn pass(&mut self, first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<()> {

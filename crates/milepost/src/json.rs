@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! commit   {"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"worker-7","attempt":3,"idempotency_key":"k",
-//!           "fences":[{"scope":"a/b","token":3}],"events":[event, ..]}
+//!           "digest":"a7..","fences":[{"scope":"a/b","token":3}],"events":[event, ..]}
 //! event    {"event":"set","scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":".."}
 //!          {"event":"delete","scope":"a/b","key":"k"}
 //!          {"event":"clear","scope":"a/b"}
@@ -10,7 +10,8 @@
 //!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
 //!          {"event":"release","scope":"a/b","name":"after-40000"}
 //!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
-//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1}
+//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1,
+//!           "idempotency_for_us":1}
 //!          {"event":"unretain","prefix":"a"}
 //!          {"event":"hold","prefix":"a","name":"case 17","note":"text"}
 //!          {"event":"unhold","prefix":"a","name":"case 17"}
@@ -40,7 +41,8 @@
 //! `{"condition":"key_absent","scope":..,"key":..}`, `{"condition":"key_at","scope":..,"key":..,"seq":..}`,
 //! `{"condition":"scope_at","scope":..,"seq":..}` and
 //! `{"condition":"value_below","scope":..,"key":..,"bound":..}`. A `seq` and an `at` are accepted, so that an exported
-//! line can be appended elsewhere, and not kept: the store that takes the commit gives its own.
+//! line can be appended elsewhere, and not kept: the store that takes the commit gives its own. So is a `digest`, which
+//! a commit with an idempotency key has once compaction took events from it: it says what the commit is repeated as.
 //!
 //! Invariant: what is written here is read here as the same commit. Anything else is refused: unknown fields, fields
 //! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a

@@ -70,8 +70,8 @@ pub use milepost_engine::{
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, HoldName, Key, LimitError, Meta, Note,
-    Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Digest, Event, EventRef, Fence, HoldName, Key, LimitError,
+    Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };

@@ -53,7 +53,8 @@ A commit has \"events\", a list of
   {\"event\":\"checkpoint\",\"scope\":..,\"name\":..} and perhaps \"note\"
   {\"event\":\"release\",\"scope\":..,\"name\":..}
   {\"event\":\"fork\",\"scope\":..,\"origin\":..,\"point\":..}
-  {\"event\":\"retain\",\"prefix\":..} and \"keep_for_us\", \"keep_last\", \"expire_ended_us\", \"cold_after_us\"
+  {\"event\":\"retain\",\"prefix\":..} and \"keep_for_us\", \"keep_last\", \"expire_ended_us\", \"cold_after_us\",
+   \"idempotency_for_us\"
   {\"event\":\"unretain\",\"prefix\":..}
   {\"event\":\"hold\",\"prefix\":..,\"name\":..} and perhaps \"note\"
   {\"event\":\"unhold\",\"prefix\":..,\"name\":..}

@@ -201,7 +201,7 @@ impl Batch<'_> {
         if needs_judging {
             self.fold()?;
             // First: a repetition needs no place, so a wrong clock or the end of the order does not concern it.
-            if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
+            if let Some(receipt) = repeated(&shared.state.load(), &*self, self.last.at, &commit)? {
                 return Ok(Planned::Receipt(receipt));
             }
         }

@@ -3,7 +3,7 @@
 //! Invariant: such a commit follows the last one, in `Seq` and in time. For filling a store that nobody else writes to.
 
 use milepost_io::Failure;
-use milepost_types::{Receipt, Seq, Timestamp};
+use milepost_types::{Digest, Receipt, Seq, Timestamp};
 
 use super::{Engine, Shared};
 use crate::{
@@ -12,9 +12,15 @@ use crate::{
 };
 
 impl Engine {
-    /// Submits a commit that was made before, at the place it had.
-    pub(crate) fn submit_at(&self, place: Receipt, request: Request) -> Result<Ticket, CommitError> {
-        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal()? })
+    /// Submits a commit that was made before, at the place it had. The digest says what it was repeated as, if events
+    /// went from it.
+    pub(crate) fn submit_at(
+        &self,
+        place: Receipt,
+        request: Request,
+        digest: Option<Digest>,
+    ) -> Result<Ticket, CommitError> {
+        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal_kept(digest)? })
     }
 
     /// Submits a commit that was made before, of which the body is there already.
