@@ -4,6 +4,7 @@ mod bare_loop;
 mod batches;
 mod cold;
 mod diffs;
+mod dropping;
 mod each;
 mod marks;
 mod moments;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Figure] = &[
     points::POINTS,
     replay::REPLAY,
     retention::OVERWRITES,
+    dropping::DROPPING,
     cold::COLD,
     progress::ONE_WORKER,
     progress::MANY_WORKERS,

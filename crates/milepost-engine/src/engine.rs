@@ -6,7 +6,7 @@
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
 //!    reader
 //!    takes it.
-//! 2. `follower`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
+//! 2. `beside`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
 //!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
 //!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
 //!    readers see what was written anew.
@@ -17,6 +17,7 @@
 //!
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
+mod beside;
 mod compact;
 mod expire;
 mod index;
@@ -39,7 +40,7 @@ use std::{
 };
 
 use milepost_io::{DirLock, Failure, ForkGuard, Held, Latch, Spread};
-use milepost_log::{Follower, LogReader, LogWriter, Recycled, Recycler, Rewriter, StoreId};
+use milepost_log::{LogReader, LogWriter, Recycled, Recycler, Rewriter, StoreId};
 use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
@@ -60,6 +61,7 @@ use crate::{
     state::State,
     written::Meters,
 };
+pub(crate) use beside::Beside;
 use index::Indexing;
 pub use pause::CompactionPause;
 pub(crate) use read::NO_FRAME;
@@ -118,7 +120,8 @@ pub(crate) struct Shared {
     pub(crate) compaction_wanted: AtomicBool,
     /// Whether it was the lack of room that it is wanted for.
     pub(crate) room_wanted: AtomicBool,
-    pub(crate) follower: Mutex<Option<Follower>>,
+    /// `None` for a store opened for writing.
+    beside: Mutex<Option<Beside>>,
     dir_lock: Mutex<Option<Box<dyn DirLock>>>,
     /// When the last commit that reads may see was stamped, or a later one: it is stored before that commit is shown.
     published_at: AtomicI64,
@@ -164,7 +167,7 @@ pub(crate) struct Found {
     pub(crate) recycler: Option<Recycler>,
     pub(crate) rewriter: Option<Rewriter>,
     pub(crate) indexer: Option<Indexer>,
-    pub(crate) follower: Option<Follower>,
+    pub(crate) beside: Option<Beside>,
     pub(crate) dir_lock: Option<Box<dyn DirLock>>,
     pub(crate) torn_bytes: u64,
     pub(crate) horizons: Horizons,
@@ -229,7 +232,7 @@ impl Engine {
             compaction_pauses: AtomicU32::new(0),
             compaction_wanted: AtomicBool::new(false),
             room_wanted: AtomicBool::new(false),
-            follower: Mutex::new(found.follower),
+            beside: Mutex::new(found.beside),
             dir_lock: Mutex::new(found.dir_lock),
             published_at: AtomicI64::new(found.last.at.0),
             watch_gate: Mutex::new(0),

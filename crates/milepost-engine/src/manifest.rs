@@ -9,7 +9,7 @@ mod keeper;
 use std::{io::ErrorKind, path::Path};
 
 use milepost_index::{RunFacts, RunId};
-use milepost_io::{Disk, Latch, NotReplaced, Room};
+use milepost_io::{Disk, Latch, NotReplaced, OpenMode, Room};
 use milepost_log::{CleanMark, DroppedFacts, KnownSegment, SealedFacts, SegmentId};
 use milepost_types::{Corruption, ScopePrefix, Seq, Timestamp};
 
@@ -19,7 +19,7 @@ use crate::{
     retention::{Horizon, Horizons},
 };
 pub(crate) use format::{CleanRow, HorizonRow, MAGIC, Manifest, SegmentRow, SegmentState, WrittenRow};
-use format::{DroppedRow, FORMAT_VERSION, Fault, RunRow, SealedRow};
+use format::{DroppedRow, FORMAT_VERSION, Fault, HEADER_BYTES, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.
@@ -36,6 +36,20 @@ pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> Result<Option<Manifest>, Open
         Err(error) => return Err(OpenError::io("read", &path, error)),
     };
     decode(&path, &bytes).map(Some)
+}
+
+/// The header of a manifest: it tells one from the next, by the checksum in it.
+pub(crate) type Mark = [u8; HEADER_BYTES];
+
+/// The mark of the manifest that is there; `None` if there is none. Costs one small read.
+pub(crate) fn mark(disk: &dyn Disk, dir: &Path) -> std::io::Result<Option<Mark>> {
+    let file = match disk.open(&dir.join(MANIFEST), OpenMode::Read) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut mark = [0; HEADER_BYTES];
+    let read = milepost_io::read_some_at(&*file, &mut mark, 0)?;
+    Ok(Some(mark).filter(|_| read == HEADER_BYTES))
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<Manifest, OpenError> {

@@ -21,7 +21,7 @@ use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
     Create, Holder, OpenError, Parts, Settings,
-    engine::Found,
+    engine::{Beside, Found},
     filling,
     index::{self, Indexer, Runs},
     manifest::{self, Keeper, Manifest, WrittenRow},
@@ -131,7 +131,7 @@ pub(crate) fn for_writing_locked(
         recycler: Some(log.recycler),
         rewriter: Some(log.rewriter),
         indexer: Some(indexer),
-        follower: None,
+        beside: None,
         dir_lock: Some(dir_lock),
         torn_bytes,
         horizons,
@@ -233,7 +233,7 @@ pub(crate) fn for_reading(parts: &Parts, dir: &Path, progress: &mut dyn FnMut(u6
         recycler: None,
         rewriter: None,
         indexer: None,
-        follower: Some(follower),
+        beside: Some(Beside::new(follower)),
         dir_lock: readers,
         torn_bytes: 0,
         horizons: manifest::known_horizons(&manifest.horizons),

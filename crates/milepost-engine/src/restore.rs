@@ -1,11 +1,13 @@
 //! [`Restoration`]: what brings a scope back to a past point.
 //!
 //! Invariant: history stays. A restore is one commit of the difference, refused if the scope was touched since the
-//! difference was made; without a difference there is nothing to commit.
+//! difference was made; without a difference there is nothing to commit. What was erased since the point stays gone, and is told.
+
+use std::ops::ControlFlow;
 
 use milepost_types::{At, ContentType, Precondition, Scope, Seq};
 
-use crate::{CommitError, Difference, Engine, ReadError, Request, View};
+use crate::{CommitError, Difference, Engine, ErasedKey, ErasedSince, ReadError, Request, View};
 
 /// The difference between a scope as it is and as it was. Nothing is written until a request that it was added to is
 /// committed.
@@ -17,6 +19,9 @@ pub struct Restoration {
     version: Seq,
     point: Seq,
     differences: Vec<Difference>,
+    /// The scope as it was, to look at what it lacks.
+    then: View,
+    erased: ErasedSince,
 }
 
 impl Engine {
@@ -27,7 +32,9 @@ impl Engine {
         let point = then.seq();
         let then = View { at: Some(now.at()?), ..then };
         let differences = now.diff(scope.as_str(), &then, scope.as_str())?.collect::<Result<_, _>>()?;
-        Ok(Restoration { scope: scope.clone(), version: now.scope_version(scope.as_str())?, point, differences })
+        let erased = then.each_erased_since(scope.as_str(), &mut |_| ControlFlow::Continue(()))?;
+        let version = now.scope_version(scope.as_str())?;
+        Ok(Restoration { scope: scope.clone(), version, point, differences, then, erased })
     }
 }
 
@@ -42,6 +49,17 @@ impl Restoration {
     #[must_use]
     pub fn differences(&self) -> &[Difference] {
         &self.differences
+    }
+
+    /// How much of what was there can't come back because it was erased since.
+    #[must_use]
+    pub fn erased(&self) -> ErasedSince {
+        self.erased
+    }
+
+    /// The same, and calls `visit` with each such key, in order, until it breaks off.
+    pub fn each_erased(&self, visit: &mut dyn FnMut(ErasedKey) -> ControlFlow<()>) -> Result<ErasedSince, ReadError> {
+        self.then.each_erased_since(self.scope.as_str(), visit)
     }
 
     /// Adds it to a request, with the condition that nothing touches the scope before it.

@@ -2,7 +2,8 @@
 //! segments leave behind.
 //!
 //! A spare is zeros that were written and synced: syncing a write over such blocks costs about two thirds of one that
-//! makes the file grow. One spare is kept; files of dropped segments beyond it are removed. No file is made for this.
+//! makes the file grow. One spare is kept; files of dropped segments beyond it are removed, before the spare is zeroed.
+//! No file is made for this.
 //!
 //! Invariant: a spare that is handed over is all zeros, synced, under a name that no opening takes for a segment. The
 //! file of a dropped segment is renamed before it is overwritten, and only when no reader holds its map any more, in
@@ -121,7 +122,7 @@ pub enum Recycled {
     Zeroed(u64),
     /// A spare of this size is ready.
     Ready(u64),
-    /// The file of a dropped segment was removed: a spare is ready, or none can be made.
+    /// The file of a dropped segment was removed: a spare is ready or in work, or none can be made.
     Removed,
     /// The disk refused, and what was in work was removed. No spare is made any more in this opening.
     GaveUp,
@@ -216,7 +217,14 @@ impl Recycler {
             return Recycled::Nothing;
         }
         let done = match self.work.take() {
-            Some(work) => self.go_on(work),
+            Some(work) => match self.free_file() {
+                // Its room comes back first: zeroing takes much longer than removing.
+                Some(segment) => {
+                    self.work = Some(work);
+                    Ok(self.remove(&segment))
+                }
+                None => self.go_on(work),
+            },
             None => self.begin(),
         };
         done.unwrap_or_else(|_| {
@@ -242,9 +250,7 @@ impl Recycler {
     fn begin(&mut self) -> io::Result<Recycled> {
         let Some(segment) = self.free_file() else { return Ok(Recycled::Nothing) };
         if self.gave_up || self.keeps_none || self.shared.is_ready() {
-            // One that can't be removed now is met again by the next opening.
-            let _ = self.disk.remove(&segment);
-            return Ok(Recycled::Removed);
+            return Ok(self.remove(&segment));
         }
         let path = names::spare(&self.log_dir, self.next_number);
         self.next_number += 1;
@@ -252,6 +258,12 @@ impl Recycler {
             let _ = self.disk.remove(&segment);
             let _ = self.disk.remove(&path);
         })
+    }
+
+    fn remove(&self, segment: &Path) -> Recycled {
+        // One that can't be removed now is met again by the next opening.
+        let _ = self.disk.remove(segment);
+        Recycled::Removed
     }
 
     /// A file of a dropped segment that nobody reads any more.

@@ -26,6 +26,9 @@
 //!          {"seq":7,"at":"..","change":"hold","prefix":"a","name":"case 17","note":"text"}
 //!          {"seq":7,"at":"..","change":"erase","scope":"a/b","key":"k","bytes":9}
 //! difference  {"difference":"changed","key":"k","old":"..","new":".."}
+//!             {"difference":"erased","key":"k","old_erased_by":9}
+//!             {"difference":"erased","key":"k","new_erased_by":9,"is_sure":false}
+//!             {"difference":"erased_scope","old_erased_by":9}
 //! policy      {"prefix":"a","keep_last":3,"seq":7,"at":"..","writer":"..","attempt":3}
 //! hold        {"prefix":"a","name":"case 17","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
@@ -48,6 +51,7 @@
 //! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a
 //! small factor; [`add_commit`] takes no more than the commit's encoding.
 
+mod erased;
 mod past;
 mod read;
 mod write;
@@ -55,6 +59,7 @@ mod write;
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
+pub use erased::{Side, write_erased, write_erased_scope};
 pub(crate) use past::{Past, past};
 pub use past::{write_horizon, write_removed};
 pub(crate) use read::{Recorded, recorded};

@@ -2,7 +2,9 @@
 //!
 //! Invariant: nothing is written before it is committed, and the commit is refused if the scope was touched meanwhile.
 
-use milepost_engine::{Difference, Engine, Restoration};
+use std::ops::ControlFlow;
+
+use milepost_engine::{Difference, Engine, ErasedKey, ErasedSince, Restoration};
 use milepost_types::{Receipt, Seq};
 
 use crate::{CommitBuilder, Result};
@@ -68,6 +70,43 @@ impl Restore {
     #[must_use]
     pub fn point(&self) -> Seq {
         self.plan.point()
+    }
+
+    /// How much of what was there can't be put back, because it was erased since: by [`crate::Store::erase`] and its
+    /// like, or by retention after its task had ended. `differences` say nothing of it.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("user/17")?);
+    /// let before = store.commit().set(&scope, "mail", b"ann@example.org").set(&scope, "theme", b"dark").durable()?;
+    /// store.erase(&scope, "mail")?;
+    /// let restore = store.restore(&scope, before.seq)?;
+    /// assert_eq!((restore.differences().len(), restore.erased().keys), (0, 1));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn erased(&self) -> ErasedSince {
+        self.plan.erased()
+    }
+
+    /// The same, and calls `visit` with each such key, in order, until it breaks off. See [`crate::View::each_erased`].
+    ///
+    /// ```
+    /// # use std::ops::ControlFlow;
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("user/17")?);
+    /// let before = store.set(&scope, "mail", b"ann@example.org")?;
+    /// store.erase(&scope, "mail")?;
+    /// store.restore(&scope, before.seq)?.each_erased(|erased| {
+    ///     println!("{} was erased by commit {}", erased.key, erased.by);
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn each_erased(&self, mut visit: impl FnMut(ErasedKey) -> ControlFlow<()>) -> Result<ErasedSince> {
+        Ok(self.plan.each_erased(&mut visit)?)
     }
 
     /// The one commit that does it, to be signed and made durable; `None` if there is nothing to do. It requires that

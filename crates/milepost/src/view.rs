@@ -2,7 +2,9 @@
 //!
 //! Invariant: a view answers the same for as long as it is held.
 
-use milepost_engine::Entry;
+use std::ops::ControlFlow;
+
+use milepost_engine::{Entry, ErasedKey, ErasedSince};
 use milepost_types::{Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{Diff, Result, Value};
@@ -167,6 +169,37 @@ impl View {
     /// ```
     pub fn diff(&self, scope: &Scope, other: &View, other_scope: &Scope) -> Result<Diff> {
         Ok(Diff(self.0.diff(scope.as_str(), &other.0, other_scope.as_str())?))
+    }
+
+    /// What of a scope this moment would show if it had not been erased since: counts, and `visit` is called with each
+    /// key, in order, until it breaks off. To be asked before a fork from a past moment, or beside a diff: neither has
+    /// these values.
+    ///
+    /// A value that had expired is not among them. Once compaction has taken the values out of the files, a key that
+    /// was erased by its name may be told without being sure; of a scope that was erased as a whole the names of keys
+    /// go with it, and [`ErasedSince::whole`] is all there is to tell.
+    ///
+    /// ```
+    /// # use std::ops::ControlFlow;
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("user/17")?);
+    /// let before = store.set(&scope, "mail", b"ann@example.org")?;
+    /// let erased = store.erase_scope(&scope)?;
+    /// let mut keys = Vec::new();
+    /// let told = store.view(before.seq)?.each_erased(&scope, |erased| {
+    ///     keys.push(erased.key.to_string());
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!((told.keys, told.whole, keys), (1, Some(erased.receipt.seq), vec!["mail".to_owned()]));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn each_erased(
+        &self,
+        scope: &Scope,
+        mut visit: impl FnMut(ErasedKey) -> ControlFlow<()>,
+    ) -> Result<ErasedSince> {
+        Ok(self.0.each_erased_since(scope.as_str(), &mut visit)?)
     }
 
     /// The last commit that touched a scope: what [`crate::Precondition::ScopeAt`] compares with.

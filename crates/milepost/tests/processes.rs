@@ -14,6 +14,8 @@
 mod beside; // FAULTS F2
 #[path = "processes/memory.rs"]
 mod memory; // FAULTS A8
+#[path = "processes/room.rs"]
+mod room; // what a reader held comes back
 
 use std::{
     env,

@@ -1,8 +1,11 @@
 //! `milepost diff`: in which keys two states differ. The rows here are those of `restore` as well.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, ops::ControlFlow, process::ExitCode};
 
-use milepost::{Difference, Value};
+use milepost::{
+    Difference, ErasedKey, ErasedSince, Seq, Value,
+    json::{self, Side},
+};
 
 use super::{Context, at, scope};
 use crate::{
@@ -12,6 +15,9 @@ use crate::{
 };
 
 /// Show in which keys a scope differs between two moments, or two scopes differ.
+///
+/// What was erased since no moment shows any more. Behind the differences it is said of each side which keys it lacks
+/// for that: `erased` for a key, `erased_scope` where all of the scope was.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -40,37 +46,101 @@ pub(crate) fn run(args: DiffArgs, context: &Context, out: &mut Out) -> Result<Ex
     let new = store.view(at("--to", args.to.as_deref(), Some(&new_scope))?)?;
     let mut rows = Rows::new(out, context.format)?;
     for difference in old.diff(&old_scope, &new, &new_scope)? {
-        rows.push(&DifferenceRow(difference?))?;
+        rows.push(&DifferenceRow::Differs(difference?))?;
     }
+    push_erased(&mut rows, Side::Old, |visit| old.each_erased(&old_scope, visit))?;
+    push_erased(&mut rows, Side::New, |visit| new.each_erased(&new_scope, visit))?;
     rows.end(|| "nothing differs".to_owned())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A key that differs.
-pub(crate) struct DifferenceRow(pub(crate) Difference);
+/// A key that differs, or that a side lacks because it was erased since.
+pub(crate) enum DifferenceRow {
+    Differs(Difference),
+    Erased(Side, ErasedKey),
+    /// All keys of a side, by this commit.
+    ErasedScope(Side, Seq),
+}
 
 impl Row for DifferenceRow {
     const TABLE: &'static [&'static str] = &["DIFFERENCE", "KEY", "CHANGE"];
-    const CSV: &'static [&'static str] = &["difference", "key", "old", "old_base64", "new", "new_base64"];
+    const CSV: &'static [&'static str] =
+        &["difference", "key", "old", "old_base64", "new", "new_base64", "old_erased_by", "new_erased_by", "is_sure"];
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let Difference { key, old, new } = &self.0;
-        let text = from_to(old.as_ref(), new.as_ref(), screen.chars_max);
-        vec![vec![self.0.kind().name().to_owned(), key.to_string(), text]]
+        let [kind, key, text] = match self {
+            DifferenceRow::Differs(difference) => {
+                let Difference { key, old, new } = difference;
+                let text = from_to(old.as_ref(), new.as_ref(), screen.chars_max);
+                [difference.kind().name().to_owned(), key.to_string(), text]
+            }
+            DifferenceRow::Erased(side, ErasedKey { key, by, is_sure }) => {
+                let text = if *is_sure { String::new() } else { ", if it had a value then".to_owned() };
+                ["erased".to_owned(), key.to_string(), lacking(*side, &format!("erased by {by}{text}"))]
+            }
+            DifferenceRow::ErasedScope(side, by) => {
+                let text = format!("all of it was erased by {by}, names that compaction took not listed");
+                ["erased_scope".to_owned(), String::new(), lacking(*side, &text)]
+            }
+        };
+        vec![vec![kind, key, text]]
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        let Difference { key, old, new } = &self.0;
-        let [old, old_base64] = csv_value(old.as_deref());
-        let [new, new_base64] = csv_value(new.as_deref());
-        let (kind, key) = (self.0.kind().name().to_owned(), key.as_str().to_owned());
-        vec![vec![kind, key, old, old_base64, new, new_base64]]
+        let by = |side: Side, by: Seq| match side {
+            Side::Old => [by.to_string(), String::new()],
+            Side::New => [String::new(), by.to_string()],
+        };
+        let none = || [String::new(), String::new()];
+        let (kind, key, [old, new], erased_by, is_sure) = match self {
+            DifferenceRow::Differs(difference) => {
+                let sides = [csv_value(difference.old.as_deref()), csv_value(difference.new.as_deref())];
+                (difference.kind().name(), difference.key.as_str(), sides, none(), "")
+            }
+            DifferenceRow::Erased(side, erased) => {
+                let is_sure = if erased.is_sure { "" } else { "false" };
+                ("erased", erased.key.as_str(), [none(), none()], by(*side, erased.by), is_sure)
+            }
+            DifferenceRow::ErasedScope(side, seq) => ("erased_scope", "", [none(), none()], by(*side, *seq), ""),
+        };
+        let cells = [kind.to_owned(), key.to_owned()].into_iter().chain(old).chain(new).chain(erased_by);
+        vec![cells.chain([is_sure.to_owned()]).collect()]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        milepost::json::write_difference(line, &self.0);
+        match self {
+            DifferenceRow::Differs(difference) => json::write_difference(line, difference),
+            DifferenceRow::Erased(side, erased) => json::write_erased(line, *side, erased),
+            DifferenceRow::ErasedScope(side, by) => json::write_erased_scope(line, *side, *by),
+        }
         Ok(())
     }
+}
+
+/// On which side something is missing.
+fn lacking(side: Side, what: &str) -> String {
+    match side {
+        Side::Old => format!("({what}) →"),
+        Side::New => format!("→ ({what})"),
+    }
+}
+
+/// Writes what a side lacks because it was erased since: each key, and then that all of it was.
+pub(crate) fn push_erased(
+    rows: &mut Rows<'_, DifferenceRow>,
+    side: Side,
+    each: impl FnOnce(&mut dyn FnMut(ErasedKey) -> ControlFlow<()>) -> milepost::Result<ErasedSince>,
+) -> Result<ErasedSince, CliError> {
+    let mut pushed = Ok(());
+    let told = each(&mut |erased| {
+        pushed = rows.push(&DifferenceRow::Erased(side, erased));
+        if pushed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    pushed?;
+    if let Some(by) = told.whole {
+        rows.push(&DifferenceRow::ErasedScope(side, by))?;
+    }
+    Ok(told)
 }
 
 /// A value before and after, on one line.

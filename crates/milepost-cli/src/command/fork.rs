@@ -1,14 +1,19 @@
 //! `milepost fork`: a scope begins as another one was.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, ops::ControlFlow, process::ExitCode};
 
-use super::{Context, Signature, at, receipt, scope};
+use super::{
+    Context, Signature, at,
+    receipt::{self, say_lacking},
+    scope,
+};
 use crate::{args::WriteArgs, error::CliError, output::Out};
 
 /// Let a scope begin as another one was at a moment, durably, and print the commit's seq.
 ///
 /// Nothing is copied: both have their values from the same commits until one of them changes. The new scope must hold
-/// no key and be no fork.
+/// no key and be no fork. What was erased of the origin since that moment the fork lacks as well, and how much that is
+/// is said.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,8 +36,10 @@ pub(crate) fn run(args: ForkArgs, context: &Context, out: &mut Out) -> Result<Ex
     let at = at("--at", args.at.as_deref(), Some(&origin))?;
     let signature = Signature::of(&args.write, Some(&begins))?;
     let store = context.open()?;
-    let point = store.view(at)?.seq();
+    let view = store.view(at)?;
+    let (point, erased) = (view.seq(), view.each_erased(&origin, |_| ControlFlow::Continue(()))?);
     let receipt = signature.sign(store.commit()).fork(&begins, &origin, point).durable()?;
-    receipt::tell_and_close(out, context, &store, receipt)?;
+    say_lacking(&origin, erased, " (`restore --dry-run` of the origin names them)");
+    receipt::tell_lacking_and_close(out, context, &store, receipt, erased)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,11 +2,17 @@
 
 use std::io;
 
-use milepost::{Receipt, Store};
+use milepost::{ErasedSince, Receipt, Scope, Store};
 use serde_json::Value;
 
 use super::Context;
-use crate::{args::Format, error::CliError, output::Out, render::Object, time::utc_text};
+use crate::{
+    args::Format,
+    error::{CliError, say},
+    output::Out,
+    render::Object,
+    time::utc_text,
+};
 
 /// Tells the one receipt of a command, and closes the store. That nobody reads it is no error, as with every answer.
 pub(crate) fn tell_and_close(
@@ -16,6 +22,19 @@ pub(crate) fn tell_and_close(
     receipt: Receipt,
 ) -> Result<(), CliError> {
     tell_more_and_close(out, context, store, receipt, &[])
+}
+
+/// The same of a commit that goes back to a moment of which something was erased since. In JSON the receipt says how
+/// much; to people it is said by [`say_lacking`].
+pub(crate) fn tell_lacking_and_close(
+    out: &mut Out,
+    context: &Context,
+    store: &Store,
+    receipt: Receipt,
+    erased: ErasedSince,
+) -> Result<(), CliError> {
+    let fields = if context.format == Format::Jsonl { lacking_fields(erased) } else { Vec::new() };
+    tell_more_and_close(out, context, store, receipt, &fields)
 }
 
 /// The same, with more to tell programs about the commit. In CSV what has parts stands as JSON.
@@ -38,11 +57,15 @@ pub(crate) fn tell_more_and_close(
 
 /// Writes a receipt: the bare `Seq` for people and scripts.
 pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(), CliError> {
+    write_lacking(out, format, receipt, ErasedSince::default())
+}
+
+fn write_lacking(out: &mut Out, format: Format, receipt: Receipt, erased: ErasedSince) -> Result<(), CliError> {
     let seq = receipt.seq;
     let at = utc_text(receipt.at);
     let line = match format {
         Format::Table => seq.to_string(),
-        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\"}}"),
+        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\"{}}}", lacking_fields(erased)),
         Format::Csv => format!("{seq},{at}"),
     };
     out.line(line.as_bytes())
@@ -108,4 +131,35 @@ pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &Cl
             out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
         }
     }
+}
+
+/// What is said of it in JSON; what is nothing is left out.
+fn lacking_fields(erased: ErasedSince) -> Vec<(&'static str, Value)> {
+    let counted = |count: u64| Some(count).filter(|count| *count > 0);
+    let fields = [
+        ("erased_keys", counted(erased.keys)),
+        ("perhaps_erased_keys", counted(erased.perhaps)),
+        ("scope_erased_by", erased.whole.map(|by| by.0)),
+    ];
+    fields.into_iter().filter_map(|(name, number)| Some((name, Value::from(number?)))).collect()
+}
+
+/// Says to people what a scope as of a moment lacks because it was erased since, if anything, and what names it.
+pub(crate) fn say_lacking(scope: &Scope, erased: ErasedSince, names_it: &str) {
+    if erased.is_nothing() {
+        return;
+    }
+    let mut parts = Vec::new();
+    let keys = |count: u64| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+    if erased.keys > 0 {
+        parts.push(format!("{} had a value then", keys(erased.keys)));
+    }
+    if erased.perhaps > 0 {
+        parts.push(format!("{} may have had a value then", keys(erased.perhaps)));
+    }
+    if let Some(by) = erased.whole {
+        parts.push(format!("commit {by} erased all of it, and names that compaction took are not counted"));
+    }
+    let parts = parts.join("; ");
+    say(&format!("what was erased of scope {scope} since that moment stays gone: {parts}{names_it}"));
 }

@@ -2,7 +2,14 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use super::{Context, Signature, at, diff::DifferenceRow, receipt, scope};
+use milepost::json::Side;
+
+use super::{
+    Context, Signature, at,
+    diff::{DifferenceRow, push_erased},
+    receipt::{self, say_lacking},
+    scope,
+};
 use crate::{
     args::WriteArgs,
     error::{CliError, say},
@@ -12,8 +19,9 @@ use crate::{
 
 /// Return a scope to what it was at a moment, by one durable commit of the difference, and print its seq.
 ///
-/// History stays: what is undone can be seen and come back to. A value that has expired since stays gone. If another
-/// process changes the scope meanwhile, nothing is done; run it again.
+/// History stays: what is undone can be seen and come back to. A value that has expired since stays gone. So does what
+/// was erased since: how many keys that are is said, and --dry-run names them. If another process changes the scope
+/// meanwhile, nothing is done; run it again.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -42,19 +50,25 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
         let mut rows = Rows::new(out, context.format)?;
         let restore = store.restore(&scope, at)?;
         for difference in restore.differences() {
-            rows.push(&DifferenceRow(difference.clone()))?;
+            rows.push(&DifferenceRow::Differs(difference.clone()))?;
         }
+        let erased = push_erased(&mut rows, Side::New, |visit| restore.each_erased(visit))?;
         rows.end(|| format!("scope {scope} is as it was then"))?;
+        say_lacking(&scope, erased, "");
         return Ok(ExitCode::SUCCESS);
     }
     let store = context.open()?;
-    let receipt = match store.restore(&scope, at)?.commit() {
+    let restore = store.restore(&scope, at)?;
+    let erased = restore.erased();
+    let receipt = match restore.commit() {
         Some(commit) => signature.sign(commit).durable()?,
         None => {
-            say(&format!("scope {scope} is as it was then: nothing was appended"));
+            let but = if erased.is_nothing() { "" } else { ", but for what was erased since" };
+            say(&format!("scope {scope} is as it was then{but}: nothing was appended"));
             store.last()
         }
     };
-    receipt::tell_and_close(out, context, &store, receipt)?;
+    say_lacking(&scope, erased, " (--dry-run names them)");
+    receipt::tell_lacking_and_close(out, context, &store, receipt, erased)?;
     Ok(ExitCode::SUCCESS)
 }

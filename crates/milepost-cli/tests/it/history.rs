@@ -148,9 +148,9 @@ fn differences_and_restores() {
         $ milepost diff s --from checkpoint:good --to 4 -o jsonl
         {"difference":"changed","key":"k","old":"1","new":"2"}
         $ milepost diff s --from 1 -o csv
-        difference,key,old,old_base64,new,new_base64
-        changed,k,1,,2,
-        added,m,,,'=cmd(),
+        difference,key,old,old_base64,new,new_base64,old_erased_by,new_erased_by,is_sure
+        changed,k,1,,2,,,,
+        added,m,,,'=cmd(),,,,
         $ milepost diff s --from now
         $ milepost diff s
         ! error: the following required arguments were not provided:

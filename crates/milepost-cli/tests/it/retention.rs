@@ -213,3 +213,97 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         exit 2
     "#]].assert_eq(&shown);
 }
+
+/// What goes back to a moment before an erasure says what it lacks, in every form.
+#[test]
+fn what_was_erased_since_is_said_by_restore_fork_and_diff() {
+    let world = World::new();
+    let transcript = world.transcript(&[
+        "set user/17 mail ann@example.org --writer w",
+        "set user/17 name ann --writer w",
+        "set user/17 theme dark --writer w",
+        "erase user/17 mail --writer w",
+        "set user/17 name bob --writer w",
+        "restore user/17 --at 3 --dry-run",
+        "restore user/17 --at 3 --dry-run -o jsonl",
+        "restore user/17 --at 3 --dry-run -o csv",
+        "diff user/17 --from 3",
+        "diff user/17 --from 4 -o jsonl",
+        "fork user/17 copy/17 --at 3 --writer w -o jsonl",
+        "restore user/17 --at 3 --writer w -o jsonl",
+        "restore user/17 --at 3 --writer w",
+        "erase user/17 --writer w",
+        "diff user/17 copy/17 --from 3 --to 6 -o jsonl",
+        "compact",
+        "restore user/17 --at 3 --dry-run",
+        "restore user/17 --at 3 --writer w",
+    ]);
+    expect![[r#"
+        $ milepost set user/17 mail ann@example.org --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set user/17 name ann --writer w
+        2
+        $ milepost set user/17 theme dark --writer w
+        3
+        $ milepost erase user/17 mail --writer w
+        4
+        ! milepost: 1 values of 15 bytes of user/17 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        $ milepost set user/17 name bob --writer w
+        5
+        $ milepost restore user/17 --at 3 --dry-run
+        DIFFERENCE  KEY   CHANGE
+        changed     name  bob → ann
+        erased      mail  → (erased by 4)
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then
+        $ milepost restore user/17 --at 3 --dry-run -o jsonl
+        {"difference":"changed","key":"name","old":"bob","new":"ann"}
+        {"difference":"erased","key":"mail","new_erased_by":4}
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then
+        $ milepost restore user/17 --at 3 --dry-run -o csv
+        difference,key,old,old_base64,new,new_base64,old_erased_by,new_erased_by,is_sure
+        changed,name,bob,,ann,,,,
+        erased,mail,,,,,,4,
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then
+        $ milepost diff user/17 --from 3
+        DIFFERENCE  KEY   CHANGE
+        changed     name  ann → bob
+        erased      mail  (erased by 4) →
+        $ milepost diff user/17 --from 4 -o jsonl
+        {"difference":"changed","key":"name","old":"ann","new":"bob"}
+        $ milepost fork user/17 copy/17 --at 3 --writer w -o jsonl
+        {"seq":6,"at":"9999-99-99T99:99:99.999999Z","erased_keys":1}
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then (`restore --dry-run` of the origin names them)
+        $ milepost restore user/17 --at 3 --writer w -o jsonl
+        {"seq":7,"at":"9999-99-99T99:99:99.999999Z","erased_keys":1}
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then (--dry-run names them)
+        $ milepost restore user/17 --at 3 --writer w
+        7
+        ! milepost: scope user/17 is as it was then, but for what was erased since: nothing was appended
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then (--dry-run names them)
+        $ milepost erase user/17 --writer w
+        8
+        ! milepost: 4 values of 13 bytes of user/17 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        $ milepost diff user/17 copy/17 --from 3 --to 6 -o jsonl
+        {"difference":"erased","key":"mail","old_erased_by":8}
+        {"difference":"erased","key":"name","old_erased_by":8}
+        {"difference":"erased","key":"theme","old_erased_by":8}
+        {"difference":"erased_scope","old_erased_by":8}
+        {"difference":"erased","key":"mail","new_erased_by":8}
+        {"difference":"erased","key":"name","new_erased_by":8}
+        {"difference":"erased","key":"theme","new_erased_by":8}
+        {"difference":"erased_scope","new_erased_by":8}
+        $ milepost compact
+        DROPPED  REWRITTEN  MADE COLD  BYTES BEFORE  BYTES AFTER  INDEX RUNS
+        0        1          0          808           440          0
+        $ milepost restore user/17 --at 3 --dry-run
+        DIFFERENCE    KEY   CHANGE
+        erased        mail  → (erased by 8, if it had a value then)
+        erased_scope        → (all of it was erased by 8, names that compaction took not listed)
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key may have had a value then; commit 8 erased all of it, and names that compaction took are not counted
+        $ milepost restore user/17 --at 3 --writer w
+        8
+        ! milepost: scope user/17 is as it was then, but for what was erased since: nothing was appended
+        ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key may have had a value then; commit 8 erased all of it, and names that compaction took are not counted (--dry-run names them)
+    "#]].assert_eq(&transcript);
+}

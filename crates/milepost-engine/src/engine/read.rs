@@ -2,7 +2,7 @@
 
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
-use milepost_log::{Follower, Found, FrameRef, LogError};
+use milepost_log::{Found, FrameRef};
 use milepost_types::{
     At, Commit, Corruption, Receipt, Seq, Timestamp,
     body::{Body, BodyError},
@@ -10,10 +10,10 @@ use milepost_types::{
 
 use super::{Engine, Shared};
 use crate::{
-    History, HistoryQuery, OpenError, ReadError, Replay, Value, View, Watch,
+    History, HistoryQuery, ReadError, Replay, Value, View, Watch,
     error::Unreadable,
     lineage::{Bodies, Lineage},
-    manifest, open,
+    open,
     retention::{Needs, Pin},
     state::{Tiers, Version},
     view::Before,
@@ -246,83 +246,6 @@ impl Shared {
             Ok(()) => place.unwrap_or((log, 0)),
             Err(corruption) => (corruption.file, corruption.offset),
         }
-    }
-
-    pub(crate) fn refresh(&self) -> Result<(), ReadError> {
-        self.may_read()?;
-        let mut guard = self.follower.lock();
-        let Some(follower) = guard.as_mut() else { return Ok(()) };
-        match self.follow(follower) {
-            Err(LogError::Compacted { .. }) => self.find_again(follower),
-            Err(error) => Err(OpenError::of_log(&self.dir, error)),
-            Ok(Some(fault)) => return Err(fault.into()),
-            Ok(None) => {
-                // If it can't be done now, memory grows.
-                if self.has_runs_to_take_up()
-                    && let Err(error) = self.find_again(follower)
-                {
-                    tracing::debug!(dir = %self.dir.display(), %error, "the writer's runs are taken up later");
-                }
-                Ok(())
-            }
-        }
-        .map_err(|error| match error {
-            OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
-            OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
-            other @ (OpenError::Io { .. }
-            | OpenError::Permission { .. }
-            | OpenError::NewerFormat { .. }
-            | OpenError::DiskFull { .. }
-            | OpenError::Stopped(_)
-            | OpenError::Missing { .. }
-            | OpenError::NotAStore { .. }
-            | OpenError::ManifestMissing { .. }
-            | OpenError::InUse { .. }
-            | OpenError::NoIndex { .. }
-            | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
-        })
-    }
-
-    /// Folds what became durable since, and shows it; what kept a commit from being read, if one did.
-    fn follow(&self, follower: &mut Follower) -> Result<Option<Unreadable>, LogError> {
-        let mut last = Receipt { seq: self.published(), at: self.published_at() };
-        let mut fault: Option<Unreadable> = None;
-        let tiers = self.state.load();
-        let mut inserter = tiers.inserter();
-        let walked = follower.refresh(&mut |frame| match Body::parse(frame.body)
-            .and_then(|body| inserter.insert(frame.seq, &body))
-        {
-            Ok(()) => {
-                last = Receipt { seq: frame.seq, at: frame.at };
-                ControlFlow::Continue(())
-            }
-            Err(error) => {
-                fault = Some(open::unreadable(&self.dir, &frame, &error));
-                ControlFlow::Break(())
-            }
-        });
-        drop(inserter);
-        if last.seq > self.published() {
-            self.publish(last);
-        }
-        walked.map(|_| fault)
-    }
-
-    /// Finds log and index anew, as MANIFEST now knows them: what followed was compacted since, or there is an index of
-    /// what stands here in memory. The index of before would not do for a log from which a delete may be gone with all
-    /// that it hid.
-    fn find_again(&self, follower: &mut Follower) -> Result<(), OpenError> {
-        let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir, &mut |_, _| {})?;
-        let last = Receipt { seq: log.last_seq(), at: log.last_at() };
-        // Of what comes now, commits may be missing: first, from where on nothing is.
-        self.retention.take_up(manifest::known_horizons(&manifest.horizons));
-        self.state.replace(&state);
-        self.took_up_runs();
-        follower.go_on_with(log);
-        if last.seq > self.published() {
-            self.publish(last);
-        }
-        Ok(())
     }
 
     /// Waits until a commit at `seq` is durable, at most for `timeout`; whether it is.

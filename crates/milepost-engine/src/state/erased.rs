@@ -25,6 +25,11 @@ pub(crate) struct ErasedOf<'t> {
 }
 
 impl ErasedOf<'_> {
+    /// The last time that all of it was.
+    pub(crate) fn whole(&self) -> Option<Mark> {
+        self.whole
+    }
+
     /// What stands before it of a key is erased.
     pub(crate) fn mark(&self, key: &str) -> Result<Option<Mark>, Corruption> {
         let of_key = self.keys_of.as_ref().map_or(Ok(None), |keys_of| self.tiers.last_claim(keys_of, key))?;

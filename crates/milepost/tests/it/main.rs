@@ -9,6 +9,7 @@ mod claims; // idempotency keys, fencing tokens, preconditions: judged in order,
 mod compacted; // out of which retention has taken commits: every copy of it says the same
 mod damage; // nothing wrong is ever returned
 mod durable; // acknowledged means durable, in order, without a gap
+mod erased; // what goes back to a past moment says what it lacks
 mod fork; // a handle in a forked child
 mod golden; // stores of every released format, read for good
 mod limits; // exact, named, and nothing is appended
