@@ -12,6 +12,8 @@
 
 #[path = "processes/beside.rs"]
 mod beside; // FAULTS F2
+#[path = "processes/bomb.rs"]
+mod bomb; // FAULTS H4
 #[path = "processes/memory.rs"]
 mod memory; // FAULTS A8
 #[path = "processes/room.rs"]

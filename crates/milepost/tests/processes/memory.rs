@@ -20,13 +20,13 @@ const TOGETHER: u64 = 500;
 const KEYS: u64 = EVENTS / 5 * 4;
 const MEMORY_BYTES: u64 = 4 << 20;
 const SEGMENT_BYTES: u32 = 2 << 20;
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
 fn options() -> Options {
     Store::options().memory_bytes(MEMORY_BYTES).segment_bytes(SEGMENT_BYTES)
 }
 
-fn scope() -> Scope {
+pub(super) fn scope() -> Scope {
     Scope::parse("many").unwrap()
 }
 
@@ -39,8 +39,8 @@ fn event(n: u64) -> (String, [u8; 8]) {
 
 /// The most memory that a process had at any look, in bytes: its own, and that of the files that it maps.
 #[derive(Clone, Copy, Debug, Default)]
-struct Most {
-    own: u64,
+pub(super) struct Most {
+    pub(super) own: u64,
     files: u64,
     looks: u64,
 }
@@ -60,7 +60,7 @@ impl Most {
 }
 
 /// Runs a test as a process until it says that it is done, then kills it; looks at it every few milliseconds.
-fn most_of(test: &str, store: &Path) -> Most {
+pub(super) fn most_of(test: &str, store: &Path) -> Most {
     let mut process = Process::start(test, store);
     let lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
     let (mut most, (said, says)) = (Most::default(), channel());
@@ -151,7 +151,7 @@ fn check_all(store: &Store) {
 }
 
 /// Says so, and waits to be killed with the store open.
-fn done(store: Store) {
+pub(super) fn done(store: Store) {
     println!("\nDONE");
     let _ = std::io::stdin().read_line(&mut String::new());
     drop(store);
