@@ -26,8 +26,8 @@ one fails. Without a number of rounds or of seconds there are 1000.
   --seconds S          no seed is begun later than this
 
 Every short sequence of steps, nothing drawn.
-  --exhaustive LENGTH  every sequence of up to LENGTH steps (1 to 4), the power lost at each
-                       operation of the last step, and each recovery cut off twice
+  --exhaustive LENGTH  every sequence of up to LENGTH steps (1 to 4), the power lost at
+                       each operation of the last step, and each recovery cut off twice
 
 reliability: all that the store is held to, in one run that prints its figures, and fails
 if something that must be met was not.

@@ -1,8 +1,8 @@
 //! [`find`]: reads a log from its first frame to its end, without changing anything.
 //!
 //! May run beside a process that writes the log: what is read of the open segment is synced here, read again, and shown
-//! only if it is still the same. A place that looks damaged is read again, because a read beside a write may see a later
-//! page before an earlier one.
+//! only if it is still the same. A place that looks damaged is read again, because a read beside a write may see a
+//! later page before an earlier one.
 
 mod compacted;
 

@@ -289,8 +289,8 @@ fn what_is_taken_back_is_not_shown() {
     assert_eq!(follower.last_seq(), Seq(1));
 }
 
-/// The same with an opening for reading: it had read what the writer's failed write left, and synced and showed it after
-/// that was taken back, so that somebody could act on what never was. What came into its place since is shown.
+/// The same with an opening for reading: it had read what the writer's failed write left, and synced and showed it
+/// after that was taken back, so that somebody could act on what never was. What came into its place since is shown.
 #[test]
 fn what_is_taken_back_is_not_shown_by_an_opening() {
     // (bytes of what is taken back, bytes of what is written in its place)

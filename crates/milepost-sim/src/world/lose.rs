@@ -1,7 +1,7 @@
 //! Files of the index that are lost, between two openings or under an open store.
 //!
-//! Invariant: the log is the truth (DESIGN, invariant 2): whatever is lost of the index, every answer is the model's, to
-//! the byte, for who writes and for who only reads.
+//! Invariant: the log is the truth (DESIGN, invariant 2): whatever is lost of the index, every answer is the model's,
+//! to the byte, for who writes and for who only reads.
 
 use std::path::PathBuf;
 

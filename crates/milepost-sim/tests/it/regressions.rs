@@ -47,8 +47,8 @@ fn a_clean_close_after_a_roll_opens_again() {
     world.finish().unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
-/// DESIGN invariant 2: the files of the index go, all or some, closed, killed or under the open store; who writes and who
-/// only reads answers the same.
+/// DESIGN invariant 2: the files of the index go, all or some, closed, killed or under the open store; who writes and
+/// who only reads answers the same.
 #[test]
 fn answers_do_not_need_the_index() {
     for when in [Lost::Closed, Lost::Killed, Lost::Open] {
