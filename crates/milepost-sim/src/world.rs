@@ -9,6 +9,7 @@ mod backup;
 mod commit;
 mod compact;
 mod fault;
+mod full;
 mod lose;
 mod power;
 
@@ -193,6 +194,7 @@ impl World {
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
             Step::LoseIndex(lost) => self.lose_index(*lost)?,
+            Step::OpenFull(full) => self.open_full(*full)?,
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Backup => self.back_up()?,
