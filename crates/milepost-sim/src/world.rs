@@ -9,6 +9,8 @@ mod backup;
 mod commit;
 mod compact;
 mod fault;
+mod full;
+mod lose;
 mod power;
 
 use std::sync::Arc;
@@ -191,6 +193,8 @@ impl World {
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
+            Step::LoseIndex(lost) => self.lose_index(*lost)?,
+            Step::OpenFull(full) => self.open_full(*full)?,
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Backup => self.back_up()?,
@@ -406,6 +410,11 @@ impl World {
 
     /// A clean close, verified, and an opening.
     fn reopen(&mut self) -> Agreed {
+        self.close()?;
+        self.open_again()
+    }
+
+    fn close(&mut self) -> Agreed {
         self.watches.clear();
         let stopped = self.engine().failure().is_some();
         match self.engine().close() {
@@ -418,7 +427,7 @@ impl World {
             Err(_) if stopped || self.is_disturbed() => self.coverage.hit("step/close failed"),
             Err(error) => return disagree(format!("close: {error}")),
         }
-        self.open_again()
+        Ok(())
     }
 
     /// What must not outlive the machine that it was opened on.
