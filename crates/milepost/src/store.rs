@@ -1,7 +1,6 @@
 //! [`Store`]: a store held open, local for now.
 //!
-//! Invariant: a clone is the same store. Reads see durable commits only, and one that follows an acknowledgement sees
-//! it.
+//! Invariant: a clone is the same store. Reads see durable commits only, each that was acknowledged before it too.
 
 use std::path::Path;
 
@@ -234,8 +233,7 @@ impl Store {
     /// let again = Scope::parse("task/load-again")?;
     /// store.fork(&load, At::checkpoint(&load, "after-40000"), &again)?;
     /// assert_eq!(store.get(&again, "file")?.as_deref(), Some(&b"40000"[..]));
-    /// let twice = store.fork(&load, At::Latest, &again);
-    /// assert_eq!(twice.unwrap_err().kind(), ErrorKind::Conflict);
+    /// assert_eq!(store.fork(&load, At::Latest, &again).unwrap_err().kind(), ErrorKind::Conflict);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn fork(&self, origin: &Scope, at: impl Into<At>, scope: &Scope) -> Result<Receipt> {
@@ -269,8 +267,7 @@ impl Store {
     /// let first = store.commit().set(&scope, "k", b"1").set(&scope, "same", b"1").durable()?;
     /// store.commit().set(&scope, "k", b"2").set(&scope, "l", b"2").durable()?;
     /// let diff = store.diff(&scope, first.seq, At::Latest)?.collect::<Result<Vec<_>, _>>()?;
-    /// assert_eq!(diff.len(), 2);
-    /// assert_eq!((diff[1].key.as_str(), diff[1].kind()), ("l", DifferenceKind::Added));
+    /// assert_eq!((diff.len(), diff[1].key.as_str(), diff[1].kind()), (2, "l", DifferenceKind::Added));
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn diff(&self, scope: &Scope, from: impl Into<At>, to: impl Into<At>) -> Result<Diff> {

@@ -57,15 +57,10 @@ pub(crate) fn tell_more_and_close(
 
 /// Writes a receipt: the bare `Seq` for people and scripts.
 pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(), CliError> {
-    write_lacking(out, format, receipt, ErasedSince::default())
-}
-
-fn write_lacking(out: &mut Out, format: Format, receipt: Receipt, erased: ErasedSince) -> Result<(), CliError> {
-    let seq = receipt.seq;
-    let at = utc_text(receipt.at);
+    let (seq, at) = (receipt.seq, utc_text(receipt.at));
     let line = match format {
         Format::Table => seq.to_string(),
-        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\"{}}}", lacking_fields(erased)),
+        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\"}}"),
         Format::Csv => format!("{seq},{at}"),
     };
     out.line(line.as_bytes())
