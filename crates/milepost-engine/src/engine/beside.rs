@@ -116,8 +116,8 @@ impl Shared {
     }
 
     /// Finds log and index anew, as MANIFEST now knows them: what followed was compacted since, or there is an index of
-    /// what stands here in memory, or files that were removed are held. The index of before would not do for a log from which a delete may be gone with all
-    /// that it hid.
+    /// what stands here in memory, or files that were removed are held. The index of before would not do for a log from
+    /// which a delete may be gone with all that it hid.
     fn find_again(&self, beside: &mut Beside) -> Result<(), OpenError> {
         let began = self.parts.clock.now();
         let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir, &mut |_, _| {})?;
