@@ -157,7 +157,6 @@ pub(crate) struct EachArgs {
 
 /// Runs a job.
 pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let writer = default_writer()?;
     job::scopes(&args.job)?;
     let words = words(&args.command)?;
     let template = Template::new(&words).map_err(EachError::from)?;
@@ -169,10 +168,11 @@ pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<E
     };
     if args.dry_run {
         let store = context.open_if_there()?;
-        let past = Past::read(store.as_ref(), &args.job, &words, on_change, &writer)?;
+        let past = Past::read(store.as_ref(), &args.job, &words, on_change)?;
         let failed_before = args.failed_before();
         return DryRun { job: &args.job, template: &template, past: &past, failed_before }.print(&input, out);
     }
+    let writer = default_writer()?;
     let (job, handover) = Job::begin(context.open_to_stay()?, &args.job, &words, on_change, &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
@@ -213,7 +213,8 @@ impl EachArgs {
         }
     }
 
-    /// Where the items come from. Our own standard input becomes `/dev/null`, which every command then inherits.
+    /// Where the items come from, which can be read. Our own standard input becomes `/dev/null`, which every command
+    /// then inherits.
     fn input(&self) -> Result<Input, EachError> {
         let system = |action| move |source| EachError::System { action, source };
         let separator = if self.null { Separator::Nul } else { Separator::Newline };
@@ -233,6 +234,7 @@ impl EachArgs {
                 (File::from(copy), "standard input".to_owned())
             }
         };
+        items::check_readable(&file).map_err(|source| EachError::Items { from: name.clone(), source })?;
         let null = File::open("/dev/null").map_err(system("open /dev/null"))?;
         rustix::stdio::dup2_stdin(&null).map_err(|errno| system("replace standard input")(errno.into()))?;
         Ok(Input { file, name, separator })

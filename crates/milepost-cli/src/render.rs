@@ -72,17 +72,22 @@ enum Writer<'o> {
 
 impl<'o, R: Row> Rows<'o, R> {
     pub(crate) fn new(out: &'o mut Out, format: Format) -> Result<Rows<'o, R>, CliError> {
+        let mut rows = Rows::more(out, format);
+        if let Writer::Csv(writer) = &mut rows.writer {
+            writer.write_record(R::CSV).map_err(output)?;
+        }
+        Ok(rows)
+    }
+
+    /// Goes on where an answer of the same rows has ended: a CSV has its header already. A table has one of its own.
+    pub(crate) fn more(out: &'o mut Out, format: Format) -> Rows<'o, R> {
         let screen = Screen::of(out);
         let writer = match format {
             Format::Table => Writer::Table(Table::new(out, R::TABLE, screen.width)),
             Format::Jsonl => Writer::Jsonl { out, line: Vec::new() },
-            Format::Csv => {
-                let mut writer = csv::Writer::from_writer(out);
-                writer.write_record(R::CSV).map_err(output)?;
-                Writer::Csv(Box::new(writer))
-            }
+            Format::Csv => Writer::Csv(Box::new(csv::Writer::from_writer(out))),
         };
-        Ok(Rows { writer, screen, is_empty: true, rows: PhantomData })
+        Rows { writer, screen, is_empty: true, rows: PhantomData }
     }
 
     /// Writes a row.

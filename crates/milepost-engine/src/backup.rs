@@ -32,8 +32,10 @@ use milepost_types::{Corruption, Receipt, Seq, Timestamp};
 
 pub use create::{Rollback, create};
 pub use error::BackupError;
+pub(crate) use format::STORE_MAGIC;
 pub(crate) use known::NOTED;
 pub use known::{KnownBackup, NotRemembered, known, remember, take_notes};
+pub(crate) use names::STORE;
 pub use place::list;
 pub use prune::{Pruned, prune};
 pub use restore::{Restored, Until, restore};

@@ -16,7 +16,7 @@ use std::{
 use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, write_all_at};
 use milepost_log::{KnownSegment, StoreId};
 use milepost_types::{
-    Receipt, Seq, Timestamp,
+    Digest, Receipt, Seq, Timestamp,
     body::{Body, BodyEncoder},
 };
 use thiserror::Error;
@@ -24,9 +24,10 @@ use thiserror::Error;
 use crate::{
     CommitError, Engine, OpenError, Parts, Refusal, Request, Settings, Ticket,
     commit::unreachable_body,
+    inside::{self, Host},
     manifest::{self, Manifest},
     open,
-    retention::Horizons,
+    retention::{Horizon, Horizons},
 };
 
 /// The file that says that a store is not whole yet, and what is making it.
@@ -36,6 +37,21 @@ pub(crate) const UNFINISHED: &str = "UNFINISHED";
 const UNDER_WAY_MAX: usize = 4096;
 /// Bytes of them, unless a single one has more.
 const UNDER_WAY_BYTES_MAX: usize = 16 << 20;
+
+/// Up to so many commits side by side that are not there any more stand as commits that say nothing; more are a gap in
+/// the log. A gap takes a segment, with a few syncs, and a row in MANIFEST.
+const NARROW_COMMITS: u64 = 4096;
+/// By so many more with each gap that there is: so that they never become too many, whatever comes.
+const NARROW_COMMITS_MORE: u64 = 16;
+
+/// When commits that are not there any more were stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamped {
+    /// The first and the last of them.
+    Between(Timestamp, Timestamp),
+    /// Nobody knows. The commit behind them is stamped at this moment, or later.
+    Before(Timestamp),
+}
 
 /// What makes a store of commits that were made before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +91,16 @@ pub enum FillError {
         /// One of the names in it.
         found: String,
     },
+    /// The directory is in a store, which would have a stranger in it, or in a place for backups.
+    #[error("{dir} is inside {host}, which holds {what}; name a directory outside of it", dir = .dir.display(), host = .host.display())]
+    Inside {
+        /// The directory.
+        dir: PathBuf,
+        /// What it is in.
+        host: PathBuf,
+        /// What that holds.
+        what: &'static str,
+    },
     /// The store could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -113,6 +139,13 @@ impl Ground {
     /// Takes a directory that is empty, not there, or holds what an earlier attempt left.
     pub(crate) fn take(parts: Parts, dir: &Path, purpose: Purpose) -> Result<Ground, FillError> {
         let disk = Arc::clone(&parts.disk);
+        if let Some(host) = inside::host(&*disk, dir) {
+            let (host, what) = match host {
+                Host::Store(host) => (host, "a store"),
+                Host::Backups(host) => (host, "backups"),
+            };
+            return Err(FillError::Inside { dir: dir.to_owned(), host, what });
+        }
         if open::entries(&*disk, dir)?.is_none() {
             disk.create_dir(dir).map_err(|error| OpenError::no_room_or_io(&*disk, dir, 4096, "create", dir, error))?;
         }
@@ -143,6 +176,8 @@ impl Ground {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Filling, FillError> {
         let Ground { parts, dir, lock } = self;
+        // What comes is taken over as it is: what of it goes, the store says that is made of it.
+        let settings = Settings { compaction: false, ..settings };
         let segments = manifest::rows(segments);
         let manifest = Manifest {
             store: store.0,
@@ -159,7 +194,7 @@ impl Ground {
         let engine = Engine::of(found, parts, settings);
         let last = engine.last();
         let horizons = Horizons::default();
-        Ok(Filling { engine, disk, dir, last, horizons, under_way: VecDeque::new(), under_way_bytes: 0 })
+        Ok(Filling { engine, disk, dir, last, horizons, passed: 0, under_way: VecDeque::new(), under_way_bytes: 0 })
     }
 }
 
@@ -197,6 +232,8 @@ pub struct Filling {
     /// From where on the past can be read where the commits come from. In force once all are there: while they come,
     /// none of these is behind the last one.
     horizons: Horizons,
+    /// Gaps that were left in the log.
+    passed: u64,
     /// In order, with the bytes of each.
     under_way: VecDeque<(Seq, usize, Ticket)>,
     under_way_bytes: usize,
@@ -211,8 +248,8 @@ impl Filling {
     }
 
     /// Says from where on the past can be read where the commits come from: of what lies before, some may be missing.
-    pub(crate) fn with_horizons(self, horizons: Horizons) -> Filling {
-        Filling { horizons, ..self }
+    pub fn with_horizons(self, horizons: Vec<Horizon>) -> Filling {
+        Filling { horizons: Horizons::new(horizons), ..self }
     }
 
     /// The last commit that was taken. It is durable when the store is finished.
@@ -226,10 +263,12 @@ impl Filling {
         Request::recorded()
     }
 
-    /// Takes a commit over, at the place it had. It must follow the one before.
-    pub fn push(&mut self, place: Receipt, request: Request) -> Result<(), FillError> {
+    /// Takes a commit over, at the place it had. It must follow the one before. The digest is that of [`Commit`].
+    ///
+    /// [`Commit`]: milepost_types::Commit
+    pub fn push(&mut self, place: Receipt, request: Request, digest: Option<Digest>) -> Result<(), FillError> {
         let bytes = request.bytes();
-        self.push_with(place, bytes, |engine| engine.submit_at(place, request))
+        self.push_with(place, bytes, |engine| engine.submit_at(place, request, digest))
     }
 
     /// The same of a commit whose body is there already.
@@ -239,14 +278,44 @@ impl Filling {
     }
 
     /// Goes on behind commits that were removed where they come from, through this one: nothing stands in their places.
-    /// The next commit must be stamped at `before` or later.
-    pub fn pass(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
-        while self.last.seq < through {
-            let seq = Seq(self.last.seq.0 + 1);
+    /// What it costs does not depend on how many they are.
+    pub fn pass(&mut self, through: Seq, stamped: Stamped) -> Result<(), FillError> {
+        let last = self.last;
+        let Some(count) = through.0.checked_sub(last.seq.0).filter(|count| *count > 0) else { return Ok(()) };
+        let first = Seq(last.seq.0 + 1);
+        let (first_at, last_at) = match stamped {
+            // As it is of a log of which the first segments were dropped: it begins later, and that is all it says.
+            Stamped::Before(_) if last.seq == Seq::ZERO && through < Seq::MAX => return self.pass_by(through, None),
             // As late as can be, so that no stamp is taken that another one needs.
-            let at = before.0.saturating_sub_unsigned(through.0 - self.last.seq.0);
-            self.push_body(Receipt { seq, at: Timestamp(at) }, BodyEncoder::nothing())?;
+            Stamped::Before(next) => {
+                (Timestamp(next.0.saturating_sub_unsigned(count)), Timestamp(next.0.saturating_sub(1)))
+            }
+            Stamped::Between(first_at, last_at) => (first_at, last_at),
+        };
+        // Each had a microsecond of its own.
+        let room = last_at.0.checked_sub(first_at.0).is_none_or(|between| between >= 0 && between as u64 >= count - 1);
+        if first_at <= last.at || first_at > last_at || !room || through == Seq::MAX {
+            let place = Receipt { seq: first, at: first_at };
+            let source = CommitError::Refused(Box::new(Refusal::NotNext { place, last }));
+            return Err(FillError::Refused { seq: first, source });
         }
+        if count > NARROW_COMMITS + NARROW_COMMITS_MORE * self.passed {
+            return self.pass_by(through, Some((first_at, last_at)));
+        }
+        self.push_body(Receipt { seq: first, at: first_at }, BodyEncoder::nothing())?;
+        for seq in first.0 + 1..=through.0 {
+            let at = Timestamp(last_at.0 - (through.0 - seq) as i64);
+            self.push_body(Receipt { seq: Seq(seq), at }, BodyEncoder::nothing())?;
+        }
+        Ok(())
+    }
+
+    /// Leaves a gap in the log itself, as compaction does.
+    fn pass_by(&mut self, through: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<(), FillError> {
+        while self.settle_first()? {}
+        self.engine.pass(through, times).map_err(|source| FillError::Refused { seq: through, source })?;
+        self.last = Receipt { seq: through, at: times.map_or(Timestamp::MIN, |(_, last_at)| last_at) };
+        self.passed += 1;
         Ok(())
     }
 
@@ -283,6 +352,10 @@ impl Filling {
             // Commits at the end may have been lost.
             rows.iter_mut().for_each(|row| row.seq = row.seq.min(last.seq.0));
             self.engine.shared().keeper().change(|manifest| manifest.horizons = rows)?;
+        }
+        if self.passed > 0 {
+            // Without it the log can't be opened, and a close that fails in part does not always write it.
+            self.engine.list_segments().map_err(FillError::Close)?;
         }
         self.engine.close().map_err(FillError::Close)?;
         let marker = self.dir.join(UNFINISHED);

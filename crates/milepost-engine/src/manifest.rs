@@ -18,7 +18,7 @@ use crate::{
     reserve::{For, Reserve},
     retention::{Horizon, Horizons},
 };
-pub(crate) use format::{CleanRow, HorizonRow, Manifest, SegmentRow, SegmentState, WrittenRow};
+pub(crate) use format::{CleanRow, HorizonRow, MAGIC, Manifest, SegmentRow, SegmentState, WrittenRow};
 use format::{DroppedRow, FORMAT_VERSION, Fault, HEADER_BYTES, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 

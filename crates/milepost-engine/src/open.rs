@@ -96,7 +96,7 @@ pub(crate) fn for_writing_locked(
         horizons: manifest.horizons.clone(),
         written: WrittenRow::of(&meters.written()),
     };
-    let filler = Filler::bounded(&state, settings.memtable_bytes_max(), &mut indexer);
+    let filler = Filler::bounded(&state, settings.replayed_bytes_max(), &mut indexer);
     let found = replay(disk, dir, &manifest, filler, progress).inspect_err(|_| indexer.discard(&state))?;
     let segments = if found.is_some() { manifest.segments.clone() } else { Vec::new() };
     manifest::write_with(&reserve, &**disk, dir, &raised(segments), &latch)?;

@@ -29,8 +29,8 @@ pub(crate) use horizon::Horizons;
 pub(crate) use judging::{Judging, OfScope};
 pub(crate) use pins::{Needs, Pin, Pins};
 pub(crate) use rule::Fate;
-pub(crate) use rules::Rules;
 pub use rules::{HoldSet, PolicySet};
+pub(crate) use rules::{Rules, idempotency_for_us, root_policy};
 
 /// What an open store knows of its retention.
 #[derive(Debug)]

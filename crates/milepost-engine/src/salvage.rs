@@ -1,13 +1,14 @@
 //! [`salvage`]: the explicit way out of damage. Copies what is whole of a damaged store into a new one.
 //!
 //! Every commit keeps its place: its `Seq`, its timestamp, its writer. Where one is lost, a commit stands in its place
-//! that says so, below `$/lost`: so every address that somebody knows is still right, and history shows the gap. The
+//! that says so, below `$/lost`: so every address that somebody knows is still right, and history shows the gap. Where
+//! very many are lost side by side, the first of them says it for all. The
 //! damaged bytes are laid beside, in the new store's `quarantine/`. Decision record 20.
 //!
 //! Invariant: the damaged store is only read. What the new one holds was whole, and nothing whole is left out silently.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,7 +21,7 @@ use milepost_log::{
 use milepost_types::{Corruption, Receipt, Scope, Seq, Timestamp, Writer, body::Body, scope};
 
 use crate::{
-    FillError, Filling, OpenError, Parts, Purpose, Settings,
+    FillError, Filling, OpenError, Parts, Purpose, Settings, Stamped,
     backup::RESTORED_EPOCHS,
     error::Unreadable,
     filling::Ground,
@@ -30,6 +31,9 @@ use crate::{
 
 /// Who commits in the place of a lost commit.
 const SALVAGER: &str = "milepost salvage";
+
+/// Of so many lost commits side by side there is a commit in the place of each; of more, in the place of the first.
+const LOST_EACH_MAX: u64 = 1 << 16;
 
 /// Commits that are lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +109,7 @@ pub fn salvage(
     let log = begin(&ground, store, first, epoch)?;
     let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
     let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;
-    let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons));
+    let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons).rows().to_vec());
     let filling = filling.with_horizons(horizons.unwrap_or_default());
     let promised = known.as_ref().map_or(Seq::ZERO, promised);
     let mut salvage = Salvage {
@@ -204,10 +208,13 @@ fn is_sealed(wreck: &Wreck, known: Option<&Manifest>) -> bool {
     rows.iter().any(|row| row.id == wreck.named.id.0 && matches!(row.state, SegmentState::Sealed(_)))
 }
 
-/// Commits that were dropped with their segments: the first and the last of each row.
-fn dropped(known: &Manifest) -> impl Iterator<Item = (Seq, Seq)> {
+/// Commits that were dropped with their segments: the first and the last of each row, and when they were stamped.
+fn dropped(known: &Manifest) -> impl Iterator<Item = ((Seq, Seq), Times)> {
     known.segments.iter().filter_map(|row| match &row.state {
-        SegmentState::Dropped(facts) => Some((Seq(row.first_seq), Seq(facts.last_seq))),
+        SegmentState::Dropped(facts) => Some((
+            (Seq(row.first_seq), Seq(facts.last_seq)),
+            Some((Timestamp(facts.first_at), Timestamp(facts.last_at))),
+        )),
         SegmentState::Open | SegmentState::Sealed(_) => None,
     })
 }
@@ -281,6 +288,9 @@ impl Quarantine {
     }
 }
 
+/// When the first and the last of some commits were stamped, if that is known.
+type Times = Option<(Timestamp, Timestamp)>;
+
 /// A salvage under way.
 struct Salvage {
     filling: Filling,
@@ -291,7 +301,7 @@ struct Salvage {
     next: Seq,
     commits: u64,
     /// Commits that were removed on purpose: the first and the last of each stretch, in order.
-    removed: BTreeSet<(Seq, Seq)>,
+    removed: BTreeMap<(Seq, Seq), Times>,
     lost: Vec<Lost>,
     damage: Vec<Quarantined>,
     torn: Option<Quarantined>,
@@ -335,7 +345,7 @@ impl Salvage {
                 }
             }
             Remnant::Removed { first, last } => {
-                self.removed.insert((first, last));
+                self.removed.entry((first, last)).or_default();
                 Ok(())
             }
             Remnant::Damage { offset, bytes, what } => self.damaged(wreck, place(offset, Some(self.next), what), bytes),
@@ -370,18 +380,30 @@ impl Salvage {
 
     /// Goes on through a commit where none is: some were removed, the others are lost. The next is stamped `before`.
     fn fill(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
-        let removed: Vec<(Seq, Seq)> = self.removed.iter().copied().filter(|(_, last)| *last >= self.next).collect();
+        let ends_later = |(&range, &times): (&(Seq, Seq), &Times)| (range.1 >= self.next).then_some((range, times));
+        let removed: Vec<_> = self.removed.iter().filter_map(ends_later).collect();
         // As late as can be: right before the next whole commit.
         let stamp = |seq: Seq| Timestamp(before.0.saturating_sub_unsigned(through.0 + 1 - seq.0));
-        for (first, last) in removed {
+        for ((first, last), times) in removed {
             if first > through {
                 break;
+            }
+            // Two copies of a segment may both say it.
+            if last < self.next {
+                continue;
             }
             if first > self.next {
                 self.lose(self.next, first.prev(), stamp(self.next).0)?;
             }
-            let last = last.min(through);
-            self.filling.pass(last, stamp(Seq(last.0 + 1)))?;
+            let next = Seq(last.min(through).0 + 1);
+            let is_whole = self.next == first && last <= through;
+            // What is lost beside them has taken late stamps, perhaps theirs.
+            let fits = |(first_at, last_at): &(Timestamp, Timestamp)| {
+                is_whole && *first_at > self.filling.last().at && *last_at < stamp(next)
+            };
+            let last = next.prev();
+            let (first_at, last_at) = times.filter(fits).unwrap_or_else(|| (stamp(self.next), stamp(last)));
+            self.filling.pass(last, Stamped::Between(first_at, last_at))?;
             self.next = Seq(last.0 + 1);
         }
         if self.next <= through {
@@ -390,27 +412,36 @@ impl Salvage {
         Ok(())
     }
 
-    /// Puts a commit in the place of each that is lost, the first stamped `at`.
+    /// Puts a commit in the place of each that is lost, the first stamped `at`. Of very many the first stands for all.
     fn lose(&mut self, first: Seq, last: Seq, at: i64) -> Result<(), FillError> {
         let missing = || {
             let (file, what) = (self.dir.join(open::LOG), "no segment there holds it".to_owned());
             Corruption { file, offset: 0, seq: Some(first), what }
         };
         let place = Corruption { seq: Some(first), ..self.suspect.take().unwrap_or_else(missing) };
-        let said = format!("lost: {}, at byte {} of {}", place.what, place.offset, place.file.display());
-        let lost = Scope::from_stored(scope::KEPT[1]).expect("a name that is always right");
-        for seq in first.0..=last.0 {
-            let at = Timestamp(at.saturating_add_unsigned(seq - first.0));
-            let receipt = Receipt { seq: Seq(seq), at };
-            let refused = |source| FillError::Refused { seq: Seq(seq), source };
-            let mut request = self.filling.request();
-            request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
-            request.add_kept(&lost, &format!("{seq:020}"), said.as_bytes()).map_err(refused)?;
-            self.filling.push(receipt, request)?;
+        let said = format!("{}, at byte {} of {}", place.what, place.offset, place.file.display());
+        let stamp = |seq: u64| Timestamp(at.saturating_add_unsigned(seq - first.0));
+        if last.0 - first.0 >= LOST_EACH_MAX {
+            self.mark(Receipt { seq: first, at: stamp(first.0) }, &format!("lost: commits {first} to {last}: {said}"))?;
+            self.filling.pass(last, Stamped::Between(stamp(first.0 + 1), stamp(last.0)))?;
+        } else {
+            for seq in first.0..=last.0 {
+                self.mark(Receipt { seq: Seq(seq), at: stamp(seq) }, &format!("lost: {said}"))?;
+            }
         }
         self.lost.push(Lost { first, last, place });
         self.next = Seq(last.0 + 1);
         Ok(())
+    }
+
+    /// A commit that says what is lost.
+    fn mark(&mut self, place: Receipt, said: &str) -> Result<(), FillError> {
+        let lost = Scope::from_stored(scope::KEPT[1]).expect("a name that is always right");
+        let mut request = self.filling.request();
+        request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
+        let refused = |source| FillError::Refused { seq: place.seq, source };
+        request.add_kept(&lost, &format!("{:020}", place.seq), said.as_bytes()).map_err(refused)?;
+        self.filling.push(place, request, None)
     }
 
     fn finish(mut self, store: StoreId, come: Reached) -> Result<Salvaged, FillError> {

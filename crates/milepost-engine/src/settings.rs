@@ -78,14 +78,20 @@ pub struct Settings {
 const FOLDED_BYTES_MAX: u64 = 1 << 20;
 
 impl Settings {
-    /// Bytes at which a memtable is frozen: there are two of them at most.
+    /// Bytes at which a memtable is frozen. There are two of them, and the one that is folded into grows for as long as
+    /// the run of the other takes: most of the memory is for that.
     pub(crate) fn memtable_bytes_max(&self) -> u64 {
+        self.memory_bytes / 8
+    }
+
+    /// Bytes of a memtable at which an opening makes a run of it: so many it folds sooner than it writes them.
+    pub(crate) fn replayed_bytes_max(&self) -> u64 {
         self.memory_bytes / 2
     }
 
     /// Bytes of memory that a clean close leaves for the next opening to fold.
     pub(crate) fn folded_bytes_max(&self) -> u64 {
-        (self.memory_bytes / 64).min(FOLDED_BYTES_MAX)
+        (self.memory_bytes / 32).min(FOLDED_BYTES_MAX)
     }
 
     /// Bytes of a segment that a clean close leaves open, to be read whole by the next opening.

@@ -11,6 +11,7 @@
 //! Knows nothing of keys, and nothing of who waits for a commit.
 
 mod ahead;
+mod pass;
 mod roll;
 
 use std::{io, path::PathBuf, sync::Arc};

@@ -70,14 +70,32 @@ pub fn read<T>(answer: Result<T, ReadError>, asked: impl FnOnce() -> String) -> 
 }
 
 /// A version, comparable and printable.
-type Plain = (Seq, Timestamp, Vec<u8>, Option<String>, Option<Timestamp>);
+pub(crate) type Plain = (Seq, Timestamp, Vec<u8>, Option<String>, Option<Timestamp>);
 
 fn plain_value(value: &Value) -> Plain {
     (value.seq(), value.at(), value.to_vec(), value.content_type().map(str::to_owned), value.expires_at())
 }
 
-fn plain_version(version: &Version<'_>) -> Plain {
+pub(crate) fn plain_version(version: &Version<'_>) -> Plain {
     (version.seq, version.at, version.value.to_vec(), version.content_type.map(str::to_owned), version.expires_at)
+}
+
+/// A key and its version.
+pub(crate) fn plain_entry(entry: Entry) -> (String, Plain) {
+    (entry.key.as_str().to_owned(), plain_value(&entry.value))
+}
+
+/// A key and its versions on either side.
+pub(crate) type PlainDifference = (String, Option<Plain>, Option<Plain>);
+
+pub(crate) fn plain_difference(difference: Difference) -> PlainDifference {
+    let side = |value: &Option<Value>| value.as_ref().map(plain_value);
+    (difference.key.as_str().to_owned(), side(&difference.old), side(&difference.new))
+}
+
+pub(crate) fn plain_differing((key, old, new): &Differing<'_>) -> PlainDifference {
+    let side = |version: &Option<Version<'_>>| version.as_ref().map(plain_version);
+    ((*key).to_owned(), side(old), side(new))
 }
 
 /// Everything that a view shows is what the model says of its moment.
@@ -243,7 +261,8 @@ pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> 
     let mut replay = engine.replay(from);
     let mut found = Vec::new();
     while let Some(commit) = read(replay.next(), || format!("replay from {from}"))? {
-        found.push(commit);
+        // What a thinned one is repeated as, the repetitions ask.
+        found.push(Commit { digest: None, ..commit });
     }
     Ok(found)
 }
@@ -251,18 +270,7 @@ pub fn commits(engine: &Engine, from: Seq) -> Result<Vec<Commit>, Disagreement> 
 /// History agrees, old and new values included.
 pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
     let asked = || format!("history {query:?}");
-    let question = HistoryQuery {
-        prefix: query.prefix.clone(),
-        key: query.key.as_deref().map(|key| Key::parse(key).expect("a key")),
-        kind: query.kind.map(kind_asked),
-        since: query.since,
-        until: query.until,
-        since_time: query.since_time,
-        until_time: query.until_time,
-        writer: query.writer.clone(),
-        attempt: query.attempt,
-        newest_first: query.newest_first,
-    };
+    let question = question(query);
     let last = model.last().seq;
     if let Some(ahead) = query.since.into_iter().chain(query.until).find(|seq| *seq > last) {
         let said = engine.history(question).map(drop);
@@ -294,7 +302,23 @@ pub fn history(engine: &Engine, model: &Model, query: &Query) -> Agreed {
     same(&found.len(), &right.len(), || format!("number of changes in {}", asked()))
 }
 
-fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
+/// A query as the engine takes it.
+pub(crate) fn question(query: &Query) -> HistoryQuery {
+    HistoryQuery {
+        prefix: query.prefix.clone(),
+        key: query.key.as_deref().map(|key| Key::parse(key).expect("a key")),
+        kind: query.kind.map(kind_asked),
+        since: query.since,
+        until: query.until,
+        since_time: query.since_time,
+        until_time: query.until_time,
+        writer: query.writer.clone(),
+        attempt: query.attempt,
+        newest_first: query.newest_first,
+    }
+}
+
+pub(crate) fn plain_change(change: &Change) -> Result<model::Change, Disagreement> {
     let plain = |value: &Option<Value>| value.as_ref().map(|value| (value.seq(), value.to_vec()));
     Ok(model::Change {
         seq: change.seq,
@@ -354,15 +378,8 @@ fn kind_asked(kind: model::ChangeKind) -> ChangeKind {
 
 /// What the engine says that two states differ in is what the model says.
 pub fn differences(found: &[Difference], right: &[Differing<'_>], asked: impl Fn() -> String) -> Agreed {
-    let found: Vec<_> = found
-        .iter()
-        .map(|difference| {
-            let side = |value: &Option<Value>| value.as_ref().map(plain_value);
-            (difference.key.as_str(), side(&difference.old), side(&difference.new))
-        })
-        .collect();
-    let side = |version: &Option<Version<'_>>| version.as_ref().map(plain_version);
-    let right: Vec<_> = right.iter().map(|(key, old, new)| (*key, side(old), side(new))).collect();
+    let found: Vec<_> = found.iter().cloned().map(plain_difference).collect();
+    let right: Vec<_> = right.iter().map(plain_differing).collect();
     same(&found, &right, asked)
 }
 
@@ -478,7 +495,8 @@ fn near(model: &Model, wall: Timestamp, dice: &mut Dice) -> Timestamp {
 fn single(engine: &Engine, model: &Model, wall: Timestamp, dice: &mut Dice) -> Agreed {
     let last = model.last();
     let seq = Seq(dice.below(last.seq.0 + 2));
-    let found = read(engine.commit_at(seq), || format!("commit at {seq}"))?;
+    let found =
+        read(engine.commit_at(seq), || format!("commit at {seq}"))?.map(|found| Commit { digest: None, ..found });
     match engine.is_read_only() {
         false => same(&found, &model.there(seq), || format!("commit at {seq}"))?,
         // It may have a file that was replaced since.

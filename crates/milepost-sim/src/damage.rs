@@ -52,14 +52,24 @@ pub struct Specimen {
 fn small(key: &str, value: &str, bytes: usize) -> Ask {
     let mut value = value.as_bytes().to_vec();
     value.resize(bytes.max(value.len()), b'=');
-    let event = Event::Set {
-        scope: Scope::parse("a/b").expect("a scope"),
-        key: Key::parse(key).expect("a key"),
-        value,
-        content_type: None,
-        expires_at: None,
-    };
-    Ask { events: vec![event], ..Ask::default() }
+    Ask { events: vec![set("a/b", key, value)], ..Ask::default() }
+}
+
+fn with(mut ask: Ask, more: [Event; 2]) -> Ask {
+    ask.events.extend(more);
+    ask
+}
+
+fn set(of: &str, name: &str, value: Vec<u8>) -> Event {
+    Event::Set { scope: scope(of), key: key(name), value, content_type: None, expires_at: None }
+}
+
+fn scope(path: &str) -> Scope {
+    Scope::parse(path).expect("a scope")
+}
+
+fn key(name: &str) -> Key {
+    Key::parse(name).expect("a key")
 }
 
 impl Specimen {
@@ -74,8 +84,14 @@ impl Specimen {
             small("k1", "second", 30),
             small("k2", "rolls", 3_500),
             small("k", "third", 900),
-            small("key/with/path", "fourth", 12),
-            small("k", "last but one", 20),
+            with(
+                small("key/with/path", "fourth", 12),
+                [set("a", "k", b"beside".to_vec()), Event::Delete { scope: scope("a/b"), key: key("k1") }],
+            ),
+            with(
+                small("k", "last but one", 20),
+                [Event::Clear { scope: scope("a") }, set("a", "k1", b"after".to_vec())],
+            ),
             small("k1", "last", 20),
         ];
         let open =

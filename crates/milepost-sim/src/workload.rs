@@ -35,6 +35,10 @@ pub enum Step {
     Kill,
     /// A read-only opening beside the writer.
     Beside,
+    /// Files of the index are lost, and the store is read without them.
+    LoseIndex(LostRuns),
+    /// The process is killed, and the disk is full when the store is opened again.
+    OpenFull(FullDisk),
     /// A view, held open across what follows.
     Hold(At),
     /// A watch from a position on, held open across what follows.
@@ -51,6 +55,35 @@ pub enum Step {
     Fault(FaultPlan),
     /// The power goes off after so many operations on the disk.
     PowerOff(u64),
+}
+
+/// Which files of the index are lost, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostRuns {
+    /// A bit for each, in the order of their names; those of which it is 1 are lost.
+    pub which: u64,
+    /// When.
+    pub when: Lost,
+}
+
+/// When files are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// After a clean close; then comes an opening.
+    Closed,
+    /// After a kill; then comes an opening.
+    Killed,
+    /// While the store is open; then comes a reader beside.
+    Open,
+}
+
+/// A disk that is full when the store is opened, until there is room again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FullDisk {
+    /// The bytes that are free.
+    pub room: u64,
+    /// Whether the reserve is lost, too.
+    pub loses_reserve: bool,
 }
 
 /// How the wall clock moves.
@@ -107,7 +140,7 @@ pub enum FaultPlan {
 #[derive(Clone, Debug)]
 pub struct Workload {
     dice: Dice,
-    weights: [u32; 16],
+    weights: [u32; 18],
     asks: Asks,
 }
 
@@ -115,18 +148,20 @@ impl Workload {
     /// A workload to the taste of a seed. `faults` says whether it may put faults into the way.
     #[must_use]
     pub fn new(mut dice: Dice, faults: Faults, compacts: Compacts) -> Workload {
-        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 1, 4, 3, 0];
+        let mut weights = [30, 20, 6, 8, 3, 3, 2, 3, 1, 4, 4, 4, 1, 4, 3, 0, 2, 1];
         for weight in &mut weights[1..13] {
             *weight *= *dice.pick(&[0, 1, 1, 1, 2, 4]);
         }
         match faults {
-            Faults::None => weights[13..15].fill(0),
-            Faults::PowerLoss => weights[13] = 0,
+            Faults::None => (weights[13], weights[14], weights[17]) = (0, 0, 0),
+            Faults::PowerLoss => (weights[13], weights[17]) = (0, 0),
             Faults::All => {}
         }
         let mut asks = Asks::new(dice.apart());
         if compacts == Compacts::Often {
             weights[15] = *dice.pick(&[3, 8, 16]);
+            // Few backups are restored to before what was compacted.
+            weights[12] = weights[12].max(3);
             asks.retain_often();
         }
         Workload { dice, weights, asks }
@@ -156,6 +191,8 @@ impl Workload {
             12 => Step::Backup,
             13 => Step::Fault(self.fault()),
             15 => Step::Compact(*self.dice.pick(&[0, 0, 1, 2, 3, 5, 9])),
+            16 => Step::LoseIndex(self.lost_runs()),
+            17 => Step::OpenFull(self.full_disk()),
             _ => Step::PowerOff(self.dice.below(40)),
         }
     }
@@ -182,6 +219,18 @@ impl Workload {
             }
             _ => At::Seq(Seq(self.dice.below(last.seq.0 + 1))),
         }
+    }
+
+    /// All of them, or some.
+    fn lost_runs(&mut self) -> LostRuns {
+        let which = if self.dice.once_in(2) { u64::MAX } else { self.dice.bits() };
+        LostRuns { which, when: *self.dice.pick(&[Lost::Closed, Lost::Killed, Lost::Open]) }
+    }
+
+    /// No room at all, or a little.
+    fn full_disk(&mut self) -> FullDisk {
+        let room = if self.dice.once_in(2) { 0 } else { self.dice.below(6_000) };
+        FullDisk { room, loses_reserve: self.dice.once_in(2) }
     }
 
     fn tick(&mut self) -> Tick {

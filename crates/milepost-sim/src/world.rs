@@ -9,12 +9,14 @@ mod backup;
 mod commit;
 mod compact;
 mod fault;
+mod full;
+mod lose;
 mod power;
 
 use std::sync::Arc;
 
 use milepost_engine::{Engine, OpenError, View, Watch};
-use milepost_types::{At, Seq, Timestamp};
+use milepost_types::{At, Commit, Seq, Timestamp};
 
 pub use commit::request;
 pub use power::Seen;
@@ -191,6 +193,8 @@ impl World {
             Step::Reopen => self.reopen()?,
             Step::Kill => self.kill()?,
             Step::Beside => self.beside()?,
+            Step::LoseIndex(lost) => self.lose_index(*lost)?,
+            Step::OpenFull(full) => self.open_full(*full)?,
             Step::Hold(at) => self.hold(at)?,
             Step::Watch(from) => self.watches.push((self.engine().watch(*from), *from)),
             Step::Backup => self.back_up()?,
@@ -365,6 +369,7 @@ impl World {
     fn watch(&mut self) -> Agreed {
         for (watch, next) in &mut self.watches {
             while let Some(commit) = check::read(watch.try_next(), || format!("watch at {next}"))? {
+                let commit = Commit { digest: None, ..commit };
                 same(&Some(&commit), &self.model.all_there(*next).next().as_ref(), || format!("watch at {next}"))?;
                 *next = commit.seq.next().unwrap_or(commit.seq);
                 self.coverage.hit("read/watch");
@@ -405,6 +410,11 @@ impl World {
 
     /// A clean close, verified, and an opening.
     fn reopen(&mut self) -> Agreed {
+        self.close()?;
+        self.open_again()
+    }
+
+    fn close(&mut self) -> Agreed {
         self.watches.clear();
         let stopped = self.engine().failure().is_some();
         match self.engine().close() {
@@ -417,7 +427,7 @@ impl World {
             Err(_) if stopped || self.is_disturbed() => self.coverage.hit("step/close failed"),
             Err(error) => return disagree(format!("close: {error}")),
         }
-        self.open_again()
+        Ok(())
     }
 
     /// What must not outlive the machine that it was opened on.

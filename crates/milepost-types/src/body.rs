@@ -1,14 +1,15 @@
 //! The codec of a commit's body. Pure: bytes in, value or error out.
 //!
 //! ```text
-//! u8        flags: 1 writer, 2 attempt, 4 idempotency key, 8 fences, 16 thinned; the other bits are zero
+//! u8        flags: 1 writer, 2 attempt, 4 idempotency key, 8 fences, 16 thinned, 32 digest; the other bits are zero
 //! u8        stride: every 2^stride-th event has its offset in the table (0..=15)
 //! varint    number of events
 //! [writer]  varint length, UTF-8
 //! [attempt] varint
 //! [key]     varint length, UTF-8
 //! [fences]  varint count, then each: varint length, scope in UTF-8, varint token
-//! [digest]  16 bytes, of a thinned body with a key: XXH3-128 of the records as first written
+//! [digest]  16 bytes, of a thinned body with a key, or where the flag says so, which is only of one with a key that
+//!           is not thinned: XXH3-128 of the records as first written
 //! [origins] of a thinned body: u32, u32 for each event: where its record first began, and where it begins now
 //! records   a scope record, or an event of the scope named last:
 //!   0x00 scope         varint shared, varint rest, the rest of the bytes     (shared with the scope before)
@@ -22,7 +23,8 @@
 //!   0x06 release       varint shared, varint rest, the rest of the name
 //!   0x07 fork          varint length, the origin in UTF-8, varint point
 //!   0x08 retain        varint length, the prefix in UTF-8; a varint each:
-//!                      [0x10: keep for, in us] [0x20: keep last] [0x40: expire ended, in us] [0x80: cold after, in us]
+//!                      [0x10: keep for, in us] [0x20: keep last] [0x40: expire ended, in us] [0x80: u8, which more:
+//!                      1 cold after, in us, 2 idempotency for, in us; the other bits are zero, and not all of them]
 //!   0x09 unretain      varint length, the prefix in UTF-8
 //!   0x0a hold          varint length, the prefix in UTF-8, varint length, the name in UTF-8
 //!                      [0x10: varint length, the note in UTF-8]
@@ -36,7 +38,8 @@
 //!
 //! A thinned body is what is left of one from which events were removed. Its events are known by where their records
 //! first began, so that an address that was given out once stays right: all functions here speak of those, whatever the
-//! form of the body.
+//! form of the body. One that was taken over into another log is not thinned there, since addresses begin anew: the
+//! digest it has then says what it was repeated as.
 //!
 //! All integers are little-endian; a varint is LEB128 in its shortest form. A content type is one byte above 127 for
 //! a well-known one, else its length and its text. A scope is written once for the events that follow, and a key shares
@@ -64,8 +67,10 @@ pub(crate) const HAS_ATTEMPT: u8 = 2;
 pub(crate) const HAS_IDEMPOTENCY_KEY: u8 = 4;
 pub(crate) const HAS_FENCES: u8 = 8;
 pub(crate) const THINNED: u8 = 16;
-pub(crate) const FLAGS: u8 = HAS_WRITER | HAS_ATTEMPT | HAS_IDEMPOTENCY_KEY | HAS_FENCES | THINNED;
-/// Bytes of the digest that a thinned body with an idempotency key has of its content as first written.
+/// Of a body that is not thinned: events were removed where it was taken over from.
+pub(crate) const HAS_DIGEST: u8 = 32;
+pub(crate) const FLAGS: u8 = HAS_WRITER | HAS_ATTEMPT | HAS_IDEMPOTENCY_KEY | HAS_FENCES | THINNED | HAS_DIGEST;
+/// Bytes of the digest that a body with an idempotency key has of its content as first written, once some of it went.
 pub(crate) const DIGEST_BYTES: usize = 16;
 /// Bytes that a thinned body has for each event: where its record first began, and where it begins now.
 pub(crate) const ORIGIN_BYTES: usize = 8;
@@ -95,7 +100,10 @@ pub(crate) const WITH_NOTE: u8 = 0x10;
 pub(crate) const KEEP_FOR: u8 = 0x10;
 pub(crate) const KEEP_LAST: u8 = 0x20;
 pub(crate) const EXPIRE_ENDED: u8 = 0x40;
-pub(crate) const COLD_AFTER: u8 = 0x80;
+pub(crate) const MORE: u8 = 0x80;
+/// In the byte that says which more there are.
+pub(crate) const COLD_AFTER: u8 = 1;
+pub(crate) const IDEMPOTENCY_FOR: u8 = 2;
 
 /// Content types that take one byte, from 128 on. New ones go to the end.
 pub(crate) const WELL_KNOWN: [&str; 5] =

@@ -127,6 +127,38 @@ pub struct Receipt {
     pub at: Timestamp,
 }
 
+/// What a commit with an idempotency key said as it was first written: told by a hash, once some of it went.
+///
+/// ```
+/// use milepost_types::Digest;
+/// let digest = Digest([0xa7; 16]);
+/// assert_eq!(digest.to_string(), "a7".repeat(16));
+/// assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 16]);
+
+impl Digest {
+    /// Reads what its display writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Digest> {
+        let is_canonical = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_canonical)?;
+        let mut bytes = [0; 16];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            *byte = (number >> (8 * (15 - index))) as u8;
+        }
+        Some(Digest(bytes))
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// A durable commit, read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
@@ -136,6 +168,8 @@ pub struct Commit {
     pub at: Timestamp,
     /// Who wrote it and what it claimed.
     pub meta: Meta,
+    /// Of one with an idempotency key from which compaction took events: what it is repeated as.
+    pub digest: Option<Digest>,
     /// Its events in order.
     pub events: Vec<Event>,
 }

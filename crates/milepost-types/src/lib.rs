@@ -15,7 +15,7 @@ mod policy;
 pub mod scope;
 mod seq;
 
-pub use commit::{Commit, Fence, Meta, Precondition, Receipt, Writer};
+pub use commit::{Commit, Digest, Fence, Meta, Precondition, Receipt, Writer};
 pub use corruption::Corruption;
 pub use event::{CheckpointName, ContentType, Event, EventRef, Key, Note};
 pub use limits::LimitError;

@@ -35,6 +35,8 @@ pub const FORK_DEPTH_MAX: usize = 16;
 pub const WRITER_BYTES_MAX: usize = 256;
 /// Bytes of an idempotency key, at least 1.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 256;
+/// How long an idempotency key is remembered where no policy of the root says it: 30 days, in microseconds.
+pub const IDEMPOTENCY_FOR_US: u64 = 30 * 24 * 3600 * 1_000_000;
 /// Events of a commit.
 pub const COMMIT_EVENTS_MAX: usize = 1_000_000;
 /// Bytes of a commit's encoded body.
@@ -62,7 +64,7 @@ pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
 /// The largest size of a segment that a store can be opened with.
 pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
 /// Bytes of memory for the versions that are in no run yet, unless the store was opened with another size.
-pub const MEMORY_BYTES: u64 = 64 << 20;
+pub const MEMORY_BYTES: u64 = 56 << 20;
 /// The smallest such size that a store can be opened with. Empty tables take more, so that every batch is frozen.
 pub const MEMORY_BYTES_MIN: u64 = 4 << 10;
 /// The largest: places in a memtable have 32 bits.

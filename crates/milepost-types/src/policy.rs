@@ -31,6 +31,10 @@ pub struct Policy {
     /// Segments whose newest commit is older than so many microseconds are kept compressed. Segments mix scopes: what
     /// is said of the root holds, and it is refused for any other prefix.
     pub cold_after_us: Option<u64>,
+    /// An idempotency key is forgotten once the last commit is so many microseconds younger than the one that used it;
+    /// [`limits::IDEMPOTENCY_FOR_US`] where nothing is said. What is said of the root holds, and it is refused for any
+    /// other prefix.
+    pub idempotency_for_us: Option<u64>,
 }
 
 impl Policy {
@@ -58,6 +62,13 @@ impl Policy {
         Policy { cold_after_us: Some(micros(age)), ..self }
     }
 
+    /// Remembers idempotency keys for so long; 30 days if nothing is said. Keys belong to no scope, so it is for a
+    /// policy of the root alone. A repetition after that is a new commit.
+    #[must_use]
+    pub fn idempotency_for(self, time: Duration) -> Policy {
+        Policy { idempotency_for_us: Some(micros(time)), ..self }
+    }
+
     /// Whether no version goes for its age or number.
     #[must_use]
     pub fn keeps_everything(&self) -> bool {
@@ -67,7 +78,7 @@ impl Policy {
     /// Checks the sizes of its numbers.
     pub(crate) fn check(&self) -> Result<(), LimitError> {
         let number = |value: Option<u64>| usize::try_from(value.unwrap_or(0)).unwrap_or(usize::MAX);
-        for time in [self.keep_for_us, self.expire_ended_us, self.cold_after_us] {
+        for time in [self.keep_for_us, self.expire_ended_us, self.cold_after_us, self.idempotency_for_us] {
             limits::check("time of a policy", "microseconds", number(time), 0, limits::POLICY_TIME_MAX_US as usize)?;
         }
         let most = limits::KEEP_LAST_MAX as usize;

@@ -294,6 +294,7 @@ fn compact_kind(error: &CompactError) -> ErrorKind {
 fn fill_kind(error: &FillError) -> ErrorKind {
     match error {
         FillError::NotEmpty { .. } => ErrorKind::NotAStore,
+        FillError::Inside { .. } => ErrorKind::Invalid,
         FillError::Open(error) => open_kind(error),
         FillError::Refused { source: error, .. } | FillError::Close(error) => commit_kind(error),
     }

@@ -1,16 +1,17 @@
 //! [`Import`]: a store is made of the lines that an export wrote, with the same history.
 //!
 //! Invariant: what is imported says the same as what was exported: the same `Seq`s, timestamps, writers, keys and
-//! events. Nobody can open the store before the last line is durable.
+//! events, nothing where nothing was any more, and a past that can be read from the same commits on. Nobody can open
+//! the store before the last line is durable.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use milepost_engine::{CommitError, FillError, Filling, Parts, Purpose, Refusal, Request, Settings};
-use milepost_types::{Meta, Receipt, Seq, Timestamp};
+use milepost_engine::{CommitError, FillError, Filling, Horizon, Parts, Purpose, Refusal, Request, Settings, Stamped};
+use milepost_types::{Digest, Meta, Receipt, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     Result,
-    json::{self, Recorded},
+    json::{self, Past, Recorded},
 };
 
 /// A store that is being made of exported commits, line by line.
@@ -34,8 +35,10 @@ use crate::{
 #[must_use = "a store that is not finished can't be opened"]
 pub struct Import {
     filling: Filling,
-    /// Commits up to this one were removed where they come from.
-    removed: Option<Seq>,
+    /// Commits up to this one were removed where they come from, and when the first and the last of them were stamped.
+    removed: Option<(Seq, Option<(Timestamp, Timestamp)>)>,
+    /// From where on the past of each place can be read where they come from.
+    horizons: BTreeMap<ScopePrefix, Horizon>,
 }
 
 impl Import {
@@ -55,11 +58,13 @@ impl Import {
     /// The same on a disk that somebody else drives: the simulator.
     #[doc(hidden)]
     pub fn begin_with(parts: Parts, dir: &Path, settings: Settings) -> Result<Import> {
-        Ok(Import { filling: Filling::begin(parts, dir, Purpose::Import, settings)?, removed: None })
+        let filling = Filling::begin(parts, dir, Purpose::Import, settings)?;
+        Ok(Import { filling, removed: None, horizons: BTreeMap::new() })
     }
 
     /// Takes a commit over: a line of [`json::write_commit`], without its line end. Each follows the one before. A line
-    /// of [`json::write_removed`] says that some are not there any more; so they are not there here either.
+    /// of [`json::write_removed`] says that some are not there any more; so they are not there here either, however
+    /// many. One of [`json::write_horizon`] says from where on the past can be read.
     ///
     /// ```
     /// use milepost::{ErrorKind, Import};
@@ -72,14 +77,25 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
-        if let Some((first, last)) = json::removed(line)? {
-            return self.pass(first, last);
+        match json::past(line)? {
+            Some(Past::Removed { first, last, times }) => return self.pass(first, last, times),
+            Some(Past::Horizon(horizon)) => {
+                // None moves back: of two that speak of one place the later one holds.
+                let row = self.horizons.entry(horizon.prefix.clone()).or_insert_with(|| horizon.clone());
+                if row.seq < horizon.seq {
+                    *row = horizon;
+                }
+                return Ok(());
+            }
+            None => {}
         }
-        let mut begun: Option<(Receipt, Result<Request>)> = None;
+        let mut begun: Option<(Receipt, Option<Digest>, Result<Request>)> = None;
         json::recorded(line, &mut |part| match part {
-            Recorded::Begin(place, meta) => begun = Some((place, signed(self.filling.request(), meta))),
+            Recorded::Begin(place, meta, digest) => {
+                begun = Some((place, digest, signed(self.filling.request(), meta)));
+            }
             Recorded::Event(event) => {
-                if let Some((_, request)) = &mut begun
+                if let Some((_, _, request)) = &mut begun
                     && let Ok(adding) = request
                     && let Err(error) = adding.add_event(&event)
                 {
@@ -87,21 +103,27 @@ impl Import {
                 }
             }
         })?;
-        let (place, request) = begun.expect("begun if the line was read");
-        if let Some(through) = self.removed.take() {
-            self.filling.pass(through, place.at)?;
+        let (place, digest, request) = begun.expect("begun if the line was read");
+        if let Some((through, times)) = self.removed.take() {
+            let stamped = times.map(|(first_at, last_at)| Stamped::Between(first_at, last_at));
+            self.filling.pass(through, stamped.unwrap_or(Stamped::Before(place.at)))?;
         }
-        Ok(self.filling.push(place, request?)?)
+        Ok(self.filling.push(place, request?, digest)?)
     }
 
-    fn pass(&mut self, first: Seq, last: Seq) -> Result<()> {
-        let before = self.removed.map_or(self.filling.last(), |seq| Receipt { seq, ..self.filling.last() });
+    fn pass(&mut self, first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<()> {
+        let before = self.removed.map_or(self.filling.last(), |(seq, _)| Receipt { seq, ..self.filling.last() });
         if Some(first) != before.seq.next() || last < first {
             let place = Receipt { seq: first, at: before.at };
             let source = CommitError::Refused(Box::new(Refusal::NotNext { place, last: before }));
             return Err(FillError::Refused { seq: first, source }.into());
         }
-        self.removed = Some(last);
+        // Of two lines side by side the first says when they begin, the second when they end.
+        let times = match self.removed {
+            Some((_, begun)) => begun.zip(times).map(|((first_at, _), (_, last_at))| (first_at, last_at)),
+            None => times,
+        };
+        self.removed = Some((last, times));
         Ok(())
     }
 
@@ -117,12 +139,15 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn finish(mut self) -> Result<Receipt> {
-        if let Some(through) = self.removed.take() {
+        if let Some((through, times)) = self.removed.take() {
             let last = self.filling.last();
             let more = through.0.saturating_sub(last.seq.0).saturating_add(1);
-            self.filling.pass(through, Timestamp(last.at.0.saturating_add_unsigned(more)))?;
+            let stamped = times.map(|(first_at, last_at)| Stamped::Between(first_at, last_at));
+            let unknown = Stamped::Before(Timestamp(last.at.0.saturating_add_unsigned(more)));
+            self.filling.pass(through, stamped.unwrap_or(unknown))?;
         }
-        Ok(self.filling.finish()?)
+        let horizons = self.horizons.into_values().collect();
+        Ok(self.filling.with_horizons(horizons).finish()?)
     }
 }
 
@@ -139,3 +164,6 @@ fn signed(mut request: Request, meta: Meta) -> Result<Request> {
     }
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! commit   {"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"worker-7","attempt":3,"idempotency_key":"k",
-//!           "fences":[{"scope":"a/b","token":3}],"events":[event, ..]}
+//!           "digest":"a7..","fences":[{"scope":"a/b","token":3}],"events":[event, ..]}
 //! event    {"event":"set","scope":"a/b","key":"k","value":"text","content_type":"..","expires_at":".."}
 //!          {"event":"delete","scope":"a/b","key":"k"}
 //!          {"event":"clear","scope":"a/b"}
@@ -10,7 +10,8 @@
 //!          {"event":"checkpoint","scope":"a/b","name":"after-40000","note":"text"}
 //!          {"event":"release","scope":"a/b","name":"after-40000"}
 //!          {"event":"fork","scope":"a/b","origin":"a/c","point":7}
-//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1}
+//!          {"event":"retain","prefix":"a","keep_for_us":3600000,"keep_last":3,"expire_ended_us":1,"cold_after_us":1,
+//!           "idempotency_for_us":1}
 //!          {"event":"unretain","prefix":"a"}
 //!          {"event":"hold","prefix":"a","name":"case 17","note":"text"}
 //!          {"event":"unhold","prefix":"a","name":"case 17"}
@@ -31,6 +32,8 @@
 //! policy      {"prefix":"a","keep_last":3,"seq":7,"at":"..","writer":"..","attempt":3}
 //! hold        {"prefix":"a","name":"case 17","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
 //! checkpoint  {"scope":"a/b","name":"after-40000","note":"text","seq":7,"at":"..","writer":"..","attempt":3}
+//! removed     {"removed":{"first":5,"first_at":"..","last":7,"last_at":".."}}
+//! horizon     {"horizon":{"prefix":"a","seq":7,"at":".."}}
 //! ```
 //!
 //! Canonical: the fields stand in this order, those that say nothing are left out, and there is no space. Bytes that
@@ -41,25 +44,26 @@
 //! `{"condition":"key_absent","scope":..,"key":..}`, `{"condition":"key_at","scope":..,"key":..,"seq":..}`,
 //! `{"condition":"scope_at","scope":..,"seq":..}` and
 //! `{"condition":"value_below","scope":..,"key":..,"bound":..}`. A `seq` and an `at` are accepted, so that an exported
-//! line can be appended elsewhere, and not kept: the store that takes the commit gives its own.
+//! line can be appended elsewhere, and not kept: the store that takes the commit gives its own. So is a `digest`, which
+//! a commit with an idempotency key has once compaction took events from it: it says what the commit is repeated as.
 //!
 //! Invariant: what is written here is read here as the same commit. Anything else is refused: unknown fields, fields
 //! twice, nesting, more events than a commit may have. Refusing takes no more memory than the line has bytes, times a
 //! small factor; [`add_commit`] takes no more than the commit's encoding.
 
 mod erased;
+mod past;
 mod read;
-mod removed;
 mod write;
 
 use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestamp};
 use thiserror::Error;
 
 pub use erased::{Side, write_erased, write_erased_scope};
+pub(crate) use past::{Past, past};
+pub use past::{write_horizon, write_removed};
 pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};
-pub(crate) use removed::removed;
-pub use removed::write_removed;
 pub use write::{
     time_text, write_change, write_checkpoint, write_commit, write_difference, write_entry, write_hold, write_policy,
 };

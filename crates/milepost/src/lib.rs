@@ -39,6 +39,7 @@ mod commit;
 mod compact;
 mod diff;
 mod error;
+mod export;
 #[cfg(doctest)]
 mod guide;
 mod history;
@@ -59,6 +60,7 @@ mod view;
 pub use commit::{CommitBuilder, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
+pub use export::Export;
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{
@@ -69,8 +71,8 @@ pub use milepost_engine::{
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{
-    At, CheckpointName, Commit, ContentType, Corruption, Event, EventRef, Fence, HoldName, Key, LimitError, Meta, Note,
-    Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
+    At, CheckpointName, Commit, ContentType, Corruption, Digest, Event, EventRef, Fence, HoldName, Key, LimitError,
+    Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
 };

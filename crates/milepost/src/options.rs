@@ -71,7 +71,8 @@ impl Options {
         self
     }
 
-    /// Bytes of memory for the versions that are in no run yet, 64 MiB if nothing is said. It also bounds how much of
+    /// Bytes of memory for the versions that are in no run yet, 56 MiB if nothing is said: 64 MiB together with the
+    /// cache of cold blocks. It also bounds how much of
     /// the log the next opening reads.
     ///
     /// ```

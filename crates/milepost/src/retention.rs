@@ -223,7 +223,8 @@ impl Retention {
 
     /// What an erasure took, and where else it may be: in every place that the store remembers a backup in.
     fn erasure(&self, receipt: Receipt, found: milepost_engine::ToErase) -> Result<Erasure> {
-        let known = if found.values == 0 { Vec::new() } else { milepost_engine::backup::known(&self.engine)? };
+        // However little the store finds of it now: earlier backups may hold what it has let go of since.
+        let known = milepost_engine::backup::known(&self.engine)?;
         let mut not_covered: Vec<PathBuf> = known.into_iter().map(|backup| backup.dir.into()).collect();
         not_covered.sort_unstable();
         not_covered.dedup();
@@ -254,6 +255,7 @@ pub struct Erasure {
     pub values: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Places of backups that the store remembers: what was made there before holds them still.
+    /// Places of backups that the store remembers: a backup that was made there before the bytes left the store's
+    /// files, with the next compaction, may hold them still. Also where the store itself holds nothing of it any more.
     pub not_covered: Vec<PathBuf>,
 }

@@ -14,10 +14,11 @@
 //! # Where it is kept
 //!
 //! In the task's own scope, so that a checkpoint, a restore or a fork of the scope takes it along. A key of a pattern
-//! is `.`, the pattern, `/`, the name: `.watermark/orders.updated_at`, `.job/emr-step`, `.step/extract`. Its content
-//! type says which pattern wrote it; a value of another type under such a key is refused and left as it is. Keys that
-//! begin with `.` are better left to the patterns. Where a pattern has a key for each of many items, they are in a
-//! scope of its own below the task's: `task/etl/load/.progress/checksum`.
+//! is `.`, the pattern, `/`, the name: `.watermark/orders.updated_at`, `.job/emr-step`, `.step/extract`; a step of a
+//! loop has its index behind, `.step/page[7]`, one within another that one's name before, `.step/outer/inner`. Its
+//! content type says which pattern wrote it; a value of another type under such a key is refused and left as it is.
+//! Keys that begin with `.` are better left to the patterns. Where a pattern has a key for each of many items, they are
+//! in a scope of its own below the task's: `task/etl/load/.progress/checksum`.
 //!
 //! Invariant: whatever a pattern writes goes through [`Task::commit`], and so carries the writer and the claim.
 //!
@@ -40,7 +41,7 @@ pub use self::{
     progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary},
     record::Bytes,
     step::{ReplayPoint, Step, StepRecord, StepState},
-    watermark::{AnyMark, Mark, Move, Moves, Watermark},
+    watermark::{AnyMark, Mark, Move, Moves, Stood, Watermark},
 };
 use crate::{CommitBuilder, Result, SetOptions, Store};
 use progress::shared::Origin;

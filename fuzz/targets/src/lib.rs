@@ -16,6 +16,7 @@ pub mod canary;
 pub mod cold;
 pub mod footer;
 pub mod frame;
+pub mod handover;
 pub mod import;
 pub mod json_line;
 pub mod manifest;
@@ -37,6 +38,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cold", cold::check),
     ("footer", footer::check),
     ("frame", frame::check),
+    ("handover", handover::check),
     ("import", import::check),
     ("json_line", json_line::check),
     ("manifest", manifest::check),

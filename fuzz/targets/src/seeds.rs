@@ -50,6 +50,7 @@ pub fn all() -> Vec<SeedFile> {
     add("cold", colds());
     add("footer", footers());
     add("frame", frames());
+    add("handover", handovers());
     add("import", imports());
     add("json_line", json_lines());
     add("manifest", manifests());
@@ -377,6 +378,24 @@ fn store_ops() -> Vec<(&'static str, Vec<u8>)> {
         ("rolling", many_sets),
         ("power-loss", power),
         ("flights", flights),
+    ]
+}
+
+fn handovers() -> Vec<(&'static str, Vec<u8>)> {
+    let file = crate::handover::file;
+    let records: [(&[u8], &[u8]); 3] = [(b"a", b"0 1"), (b"b\xff", b"1 2 out=1\nx"), (b"c", b"")];
+    let several = file(7, "sums", &records);
+    let other = file(8, "sums", &records);
+    let one_more = [&several[..], &other[file(8, "sums", &[]).len()..]].concat();
+    let mut no_text = file(7, "sums", &records);
+    no_text[26] = 0xff;
+    vec![
+        ("no-records", file(7, "sums", &[])),
+        ("several", several.clone()),
+        ("another-run-behind", one_more),
+        ("cut", several[..several.len() - 2].to_vec()),
+        ("job-is-no-text", no_text),
+        ("long-item", file(u64::MAX, "a/b", &[(&[b'z'; 300], b"0 1")])),
     ]
 }
 

@@ -33,6 +33,11 @@ const UNDER_WAY_BYTES_MAX: usize = 64 << 20;
 /// Each line of the output is flushed: what was printed is on the disk. At the first line that is refused it stops and
 /// says which; what was printed before stays. At Ctrl-C or SIGTERM it reads nothing more, makes durable what it has
 /// taken, prints that too, and ends; a second one ends it at once.
+///
+/// With -o jsonl each answer has the number of its line in the input, from 1: a receipt is
+/// {"seq":..,"at":..,"line":..}, a refusal {"line":..,"refused":..,"code":..}, with why and the code to exit with. With
+/// -o csv receipts have it in the column "line", and refusals are told on standard error, as they always are. Lines are
+/// sent ahead: where one is refused for want of room, one behind it may have been taken.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -48,7 +53,8 @@ A commit has \"events\", a list of
   {\"event\":\"checkpoint\",\"scope\":..,\"name\":..} and perhaps \"note\"
   {\"event\":\"release\",\"scope\":..,\"name\":..}
   {\"event\":\"fork\",\"scope\":..,\"origin\":..,\"point\":..}
-  {\"event\":\"retain\",\"prefix\":..} and \"keep_for_us\", \"keep_last\", \"expire_ended_us\", \"cold_after_us\"
+  {\"event\":\"retain\",\"prefix\":..} and \"keep_for_us\", \"keep_last\", \"expire_ended_us\", \"cold_after_us\",
+   \"idempotency_for_us\"
   {\"event\":\"unretain\",\"prefix\":..}
   {\"event\":\"hold\",\"prefix\":..,\"name\":..} and perhaps \"note\"
   {\"event\":\"unhold\",\"prefix\":..,\"name\":..}
@@ -70,7 +76,7 @@ pub(crate) struct AppendArgs {
 
 pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (store, interrupt, mut lines) = begin(args, context)?;
-    receipt::write_header(out, context.format)?;
+    receipt::write_header_of_lines(out, context.format)?;
     out.flush()?;
     let mut append = Append {
         store,
@@ -188,7 +194,7 @@ impl Append<'_> {
             };
             match line {
                 None => return Ok(Ended::Input),
-                Some(Line::TooLong { number }) => self.refuse(too_long(number))?,
+                Some(Line::TooLong { number }) => self.refuse(number, too_long(number))?,
                 Some(Line::Whole { number, bytes }) => self.take(number, bytes)?,
             }
         }
@@ -207,7 +213,7 @@ impl Append<'_> {
         let line = |error| CliError::Line { line: number, error };
         let commit = match json::add_commit(bytes, self.store.commit().writer(self.writer.clone())) {
             Ok(commit) => commit,
-            Err(error) => return self.refuse(line(error.into())),
+            Err(error) => return self.refuse(number, line(error.into())),
         };
         let is_judged = commit.is_judged();
         if is_judged && !self.keep_going {
@@ -218,7 +224,7 @@ impl Append<'_> {
                 self.under_way.push_back((number, bytes_count, ticket));
                 self.under_way_bytes += bytes_count;
             }
-            Err(error) => return self.refuse(line(error)),
+            Err(error) => return self.refuse(number, line(error)),
         }
         if is_judged && !self.keep_going { self.settle(0) } else { Ok(()) }
     }
@@ -256,15 +262,16 @@ impl Append<'_> {
         match ticket.wait() {
             Ok(receipt) => {
                 self.durable += 1;
-                let written = receipt::write(self.out, self.format, receipt);
+                let written = receipt::write_of_line(self.out, self.format, number, receipt);
                 written.map_err(|error| untold(error, self.durable))
             }
-            Err(error) => self.refuse(CliError::Line { line: number, error }),
+            Err(error) => self.refuse(number, CliError::Line { line: number, error }),
         }
     }
 
     /// Ends with the error, or says it and goes on if that was asked for and can help.
-    fn refuse(&mut self, error: CliError) -> Result<(), CliError> {
+    fn refuse(&mut self, number: u64, error: CliError) -> Result<(), CliError> {
+        let written = receipt::write_refusal(self.out, self.format, number, &error);
         if !self.keep_going || ends_all(&error) {
             return Err(error);
         }
@@ -273,7 +280,7 @@ impl Append<'_> {
         if self.first_code == 0 {
             self.first_code = error.code();
         }
-        Ok(())
+        written.map_err(|error| untold(error, self.durable))
     }
 
     fn flush(&mut self) -> Result<(), CliError> {

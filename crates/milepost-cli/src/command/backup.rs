@@ -250,7 +250,9 @@ fn until(text: &str) -> Result<Until, CliError> {
         At::Seq(seq) => Ok(Until::Seq(seq)),
         At::Time(time) => Ok(Until::Time(time)),
         At::Checkpoint { .. } => {
-            let why = "a checkpoint is known only once the store is there; name a seq or a time".to_owned();
+            let why = "a checkpoint is known only once the store is there; name a seq or a time, or restore and then \
+                       `milepost restore` the scope to it";
+            let why = why.to_owned();
             Err(CliError::Argument { what: "--at", why })
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
+use serde_json::json;
+
 use super::{
     Context, key, receipt,
     retain::{place, place_text, writer},
@@ -17,7 +19,8 @@ use crate::{
 /// No moment of the past shows it from then on. Its bytes leave the files with the next compaction: a store that stays
 /// open sees to that by itself, `milepost compact` does it now. The history says that it was erased, when, by whom and
 /// how many bytes there were. What a hold keeps is not erased: release the hold first. Forks that were made before read
-/// nothing of it either; what was copied by a restore or a commit of its own is another value.
+/// nothing of it either; what was copied by a restore or a commit of its own is another value. Backups that were made
+/// before the bytes left the files may hold them still: the places that the store knows are named.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -58,8 +61,10 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         erased.values, erased.bytes
     ));
     for backup in &erased.not_covered {
-        say(&format!("backups in {} were made before, and hold them still", backup.display()));
+        say(&format!("backups in {} are not covered: those made before then may hold them still", backup.display()));
     }
-    receipt::tell_and_close(out, context, &store, erased.receipt)?;
+    let places: Vec<_> = erased.not_covered.iter().map(|place| place.to_string_lossy()).collect();
+    let more = [("values", json!(erased.values)), ("bytes", json!(erased.bytes)), ("not_covered", json!(places))];
+    receipt::tell_more_and_close(out, context, &store, erased.receipt, &more)?;
     Ok(ExitCode::SUCCESS)
 }

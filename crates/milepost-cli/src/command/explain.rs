@@ -1,6 +1,6 @@
 //! `milepost retain explain`: what goes of a place, when, and why.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, time::Duration};
 
 use milepost::{Explanation, Horizon};
 
@@ -13,7 +13,7 @@ use crate::{
     escape,
     output::Out,
     render::{Object, Row, Rows, Screen},
-    time::{screen_text, utc_text},
+    time::{duration_text, screen_text, utc_text},
 };
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +53,10 @@ impl ExplainRow {
             None => "the first commit".to_owned(),
         };
         let mut rows = vec![["policy", &*self.policy()].map(str::to_owned)];
+        if told.place.is_root() {
+            let time = duration_text(Duration::from_micros(told.idempotency_for_us));
+            rows.push(["idempotency keys are remembered for".to_owned(), time]);
+        }
         if let Some(hold) = &told.hold {
             let note = hold.note.as_ref().map(|note| format!(": {}", note.as_str())).unwrap_or_default();
             let place = place_text(&hold.prefix);
@@ -105,6 +109,9 @@ impl Row for ExplainRow {
         }
         for (name, row) in [("horizon", &told.horizon), ("next_horizon", &told.next_horizon)] {
             object.put(name, row.as_ref().map_or(0, |row| row.seq.0));
+        }
+        if told.place.is_root() {
+            object.put("idempotency_for_us", told.idempotency_for_us);
         }
         object.put("points", told.points);
         object.put("scopes", told.scopes);

@@ -6,14 +6,15 @@ mod parquet;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::ValueEnum;
-use milepost::{Replay, ScopePrefix, Seq, View};
+use milepost::{Replay, ScopePrefix, Seq, Store, View};
 
 use super::{Context, prefix, scope_of, view};
 use crate::{args::Format, error::CliError, output::Out};
 
 /// Write all commits as canonical JSON lines, or with --at the state of a moment. The same log gives the same bytes.
 ///
-/// Where retention has removed commits, a line says which.
+/// Where retention has removed commits, a line says which, and when the first and the last of them were made; the
+/// first lines say from where on the past of a place can be read, where that is not from the first commit on.
 ///
 /// As Parquet there is a row for each event, with the seq, the time and the writer of its commit; of the state of a
 /// moment, a row for each key. A commit that only claims scopes is a row without an event.
@@ -46,9 +47,9 @@ enum FileFormat {
 
 /// What is exported.
 enum What {
-    /// Every commit through the last, those that were removed told.
-    All(Replay, Seq),
-    /// Those of a place.
+    /// All that the store says, what is not there any more told.
+    All(Store),
+    /// The commits of a place.
     Some(Replay),
     State(View, ScopePrefix),
 }
@@ -69,10 +70,9 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
         let view = view(&store, args.at.as_deref(), scope_of(within.as_ref()).as_ref())?;
         What::State(view, within.unwrap_or_default())
     } else {
-        let replay = store.replay(Seq::FIRST);
         match within {
-            Some(within) => What::Some(replay.within(within)),
-            None => What::All(replay, store.last().seq),
+            Some(within) => What::Some(store.replay(Seq::FIRST).within(within)),
+            None => What::All(store),
         }
     };
     match args.format {
@@ -92,17 +92,11 @@ fn lines(what: What, out: &mut Out) -> Result<(), CliError> {
                 out.json(&line)?;
             }
         }
-        What::All(replay, last) => {
-            let mut next = Seq::FIRST;
-            for commit in replay {
-                let commit = commit?;
-                removed(next, commit.seq.prev(), &mut line, out)?;
-                next = Seq(commit.seq.0 + 1);
-                line.clear();
-                milepost::json::write_commit(&mut line, &commit);
+        What::All(store) => {
+            let mut export = store.export();
+            while export.next_line(&mut line)? {
                 out.json(&line)?;
             }
-            removed(next, last, &mut line, out)?;
         }
         What::State(view, within) => {
             for scope in view.scopes(&within)? {
@@ -113,16 +107,6 @@ fn lines(what: What, out: &mut Out) -> Result<(), CliError> {
                 }
             }
         }
-    }
-    Ok(())
-}
-
-/// A line for commits that retention has removed, if there are any.
-fn removed(first: Seq, last: Seq, line: &mut Vec<u8>, out: &mut Out) -> Result<(), CliError> {
-    if first <= last {
-        line.clear();
-        milepost::json::write_removed(line, first, last);
-        out.json(line)?;
     }
     Ok(())
 }
@@ -142,7 +126,8 @@ fn can_write_parquet(out: &Out) -> Result<(), CliError> {
 #[cfg(feature = "parquet")]
 fn write_parquet(what: What) -> Result<(), CliError> {
     match what {
-        What::All(replay, _) | What::Some(replay) => parquet::commits(replay),
+        What::All(store) => parquet::commits(store.replay(Seq::FIRST)),
+        What::Some(replay) => parquet::commits(replay),
         What::State(view, within) => parquet::state(&view, &within),
     }
 }

@@ -28,9 +28,10 @@ pub(crate) fn run(args: &IndexArgs, context: &Context, out: &mut Out) -> Result<
         IndexCommand::Rebuild => {
             let mut bar = Bar::of_bytes("indexing");
             let options = Store::options().index(Index::Rebuild).create(milepost::Create::Never);
-            let store = options.on_progress(move |done, all| bar.at(done, all)).open(dir)?;
-            let stats = store.stats();
+            let store = options.on_progress(move |done, all| bar.at(done, all)).open(&dir)?;
+            // The last run is made when it is closed.
             store.close()?;
+            let stats = Store::read_only(&dir)?.stats();
             print(&stats, context.format, out)?;
         }
     }

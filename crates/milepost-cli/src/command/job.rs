@@ -30,6 +30,9 @@ The commands of `job run` are run by sh:
   --poll    prints of job $MILEPOST_ID: pending STATUS, finished RESULT, failed WHY or cancelled
 One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time.
 
+The store is held for the whole wait: meanwhile any other command that writes, `job cancel` and `job reset` too, is refused \
+with exit 5. End the wait first (Ctrl-C, or --timeout): the job goes on, and the next run of it, too.
+
 Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
 time; 10 a command failed; see `milepost --help` for the others.
 

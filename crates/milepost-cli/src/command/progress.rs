@@ -43,8 +43,8 @@ pub(crate) struct ProgressArgs {
 pub(crate) fn run(args: &ProgressArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?.unwrap_or_default();
     let store = context.open_read_only()?;
+    let mut is_over = show(&store, &prefix, Rows::new(out, context.format)?)?;
     loop {
-        let is_over = show(&store, &prefix, context, out)?;
         out.flush()?;
         if !args.watch || is_over {
             return Ok(ExitCode::SUCCESS);
@@ -57,14 +57,14 @@ pub(crate) fn run(args: &ProgressArgs, context: &Context, out: &mut Out) -> Resu
             // To the upper left, and nothing below.
             out.write_all(b"\x1b[H\x1b[J").map_err(CliError::Output)?;
         }
+        is_over = show(&store, &prefix, Rows::more(out, context.format))?;
     }
 }
 
 /// Shows all jobs; whether nothing is left in any.
-fn show(store: &Store, prefix: &ScopePrefix, context: &Context, out: &mut Out) -> Result<bool, CliError> {
+fn show(store: &Store, prefix: &ScopePrefix, mut rows: Rows<'_, JobRow>) -> Result<bool, CliError> {
     let now = store.view(At::Latest)?.at()?;
     let mut is_over = true;
-    let mut rows = Rows::new(out, context.format)?;
     for (scope, job) in store.progress_jobs(prefix.clone())? {
         let summary = store.progress(&scope, &job)?.summary()?;
         is_over &= summary.left() == Some(0);

@@ -3,12 +3,14 @@
 use std::io;
 
 use milepost::{ErasedSince, Receipt, Scope, Store};
+use serde_json::Value;
 
 use super::Context;
 use crate::{
     args::Format,
     error::{CliError, say},
     output::Out,
+    render::Object,
     time::utc_text,
 };
 
@@ -19,7 +21,7 @@ pub(crate) fn tell_and_close(
     store: &Store,
     receipt: Receipt,
 ) -> Result<(), CliError> {
-    tell_lacking_and_close(out, context, store, receipt, ErasedSince::default())
+    tell_more_and_close(out, context, store, receipt, &[])
 }
 
 /// The same of a commit that goes back to a moment of which something was erased since. In JSON the receipt says how
@@ -31,9 +33,19 @@ pub(crate) fn tell_lacking_and_close(
     receipt: Receipt,
     erased: ErasedSince,
 ) -> Result<(), CliError> {
-    let written = write_header(out, context.format)
-        .and_then(|()| write_lacking(out, context.format, receipt, erased))
-        .and_then(|()| out.flush());
+    let fields = if context.format == Format::Jsonl { lacking_fields(erased) } else { Vec::new() };
+    tell_more_and_close(out, context, store, receipt, &fields)
+}
+
+/// The same, with more to tell programs about the commit. In CSV what has parts stands as JSON.
+pub(crate) fn tell_more_and_close(
+    out: &mut Out,
+    context: &Context,
+    store: &Store,
+    receipt: Receipt,
+    more: &[(&str, Value)],
+) -> Result<(), CliError> {
+    let written = write_more(out, context.format, receipt, more).and_then(|()| out.flush());
     store.close()?;
     written.map_err(|error| match error {
         CliError::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
@@ -59,16 +71,77 @@ fn write_lacking(out: &mut Out, format: Format, receipt: Receipt, erased: Erased
     out.line(line.as_bytes())
 }
 
+fn write_more(out: &mut Out, format: Format, receipt: Receipt, more: &[(&str, Value)]) -> Result<(), CliError> {
+    let (seq, at) = (receipt.seq, utc_text(receipt.at));
+    match format {
+        Format::Table => out.line(seq.to_string().as_bytes()),
+        Format::Jsonl => {
+            let mut line = Vec::new();
+            let mut object = Object::begin(&mut line);
+            object.put("seq", seq.0);
+            object.put("at", at);
+            more.iter().for_each(|(name, value)| object.put(name, value.clone()));
+            object.end();
+            out.line(&line)
+        }
+        Format::Csv => {
+            let names = ["seq", "at"].into_iter().chain(more.iter().map(|(name, _)| *name));
+            let cells = [seq.to_string(), at].into_iter().chain(more.iter().map(|(_, value)| value.to_string()));
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            let written = writer.write_record(names).and_then(|()| writer.write_record(cells));
+            written.expect("memory takes all");
+            out.raw(&writer.into_inner().expect("memory takes all"))
+        }
+    }
+}
+
 /// Writes the line above receipts, which only CSV has.
 pub(crate) fn write_header(out: &mut Out, format: Format) -> Result<(), CliError> {
     if format == Format::Csv { out.line(b"seq,at") } else { Ok(()) }
 }
 
-/// Fields of a JSON object, those that say nothing left out.
-fn lacking_fields(erased: ErasedSince) -> String {
-    let counted = |name: &str, count: u64| if count == 0 { String::new() } else { format!(",\"{name}\":{count}") };
-    let whole = erased.whole.map_or_else(String::new, |by| format!(",\"scope_erased_by\":{by}"));
-    counted("erased_keys", erased.keys) + &counted("perhaps_erased_keys", erased.perhaps) + &whole
+/// The same of one of many lines: with its number, but for people and scripts, who get the bare `Seq`.
+pub(crate) fn write_of_line(out: &mut Out, format: Format, line: u64, receipt: Receipt) -> Result<(), CliError> {
+    let seq = receipt.seq;
+    let at = utc_text(receipt.at);
+    let answer = match format {
+        Format::Table => seq.to_string(),
+        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\",\"line\":{line}}}"),
+        Format::Csv => format!("{seq},{at},{line}"),
+    };
+    out.line(answer.as_bytes())
+}
+
+/// Writes the line above receipts of lines, which only CSV has.
+pub(crate) fn write_header_of_lines(out: &mut Out, format: Format) -> Result<(), CliError> {
+    if format == Format::Csv { out.line(b"seq,at,line") } else { Ok(()) }
+}
+
+/// Writes that a line was refused, where that can stand between receipts: why, and the code to exit with for it.
+pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &CliError) -> Result<(), CliError> {
+    match format {
+        // A column of its own would be empty in every receipt, and a `Seq` is all that scripts expect here.
+        Format::Table | Format::Csv => Ok(()),
+        Format::Jsonl => {
+            let why = match error {
+                CliError::Line { error, .. } => error.to_string(),
+                other => other.to_string(),
+            };
+            let (why, code) = (Value::from(why), error.code());
+            out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
+        }
+    }
+}
+
+/// What is said of it in JSON; what is nothing is left out.
+fn lacking_fields(erased: ErasedSince) -> Vec<(&'static str, Value)> {
+    let counted = |count: u64| Some(count).filter(|count| *count > 0);
+    let fields = [
+        ("erased_keys", counted(erased.keys)),
+        ("perhaps_erased_keys", counted(erased.perhaps)),
+        ("scope_erased_by", erased.whole.map(|by| by.0)),
+    ];
+    fields.into_iter().filter_map(|(name, number)| Some((name, Value::from(number?)))).collect()
 }
 
 /// Says to people what a scope as of a moment lacks because it was erased since, if anything, and what names it.

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, ffi::OsString, process::ExitCode};
 
-use milepost::{Commit, Event, Seq};
+use milepost::{At, Commit, Event, Scope, Seq, Store};
 
-use super::{Context, prefix, retain::policy_text, scope_of, seq_from};
+use super::{Context, at, prefix, retain::policy_text, scope_of, seq_from};
 use crate::{
     error::CliError,
     escape,
@@ -30,10 +30,11 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
-    let from = args
-        .from
-        .as_deref()
-        .map_or(Ok(Seq::FIRST), |from| seq_from(&store, "--from", from, scope_of(prefix.as_ref()).as_ref()))?;
+    let scope = scope_of(prefix.as_ref());
+    let from = match args.from.as_deref() {
+        Some(from) => first_from(&store, from, scope.as_ref())?,
+        None => Seq::FIRST,
+    };
     let mut replay = store.replay(from);
     if let Some(prefix) = prefix {
         replay = replay.within(prefix);
@@ -44,6 +45,16 @@ pub(crate) fn run(args: ReplayArgs, context: &Context, out: &mut Out) -> Result<
     }
     rows.end(|| "there is no such commit; `milepost replay` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first commit to be shown. A seq that is not there yet is refused, as `log --since` does; `watch` waits for it.
+fn first_from(store: &Store, given: &str, scope: Option<&Scope>) -> Result<Seq, CliError> {
+    if let At::Seq(seq) = at("--from", Some(given), scope)?
+        && seq > store.last().seq
+    {
+        store.view(seq)?;
+    }
+    seq_from(store, "--from", given, scope)
 }
 
 /// A commit: one JSON object, or a row for each of its events.

@@ -34,6 +34,7 @@ Examples:
   milepost retain set / --keep 1y                (every scope that no longer prefix speaks of)
   milepost retain set audit --everything         (whatever is said above it)
   milepost retain set / --everything --cold 7d   (and compress what is older than a week)
+  milepost retain set / --everything --idempotency 90d   (and remember idempotency keys for longer)
   milepost retain explain task/etl/load          (what goes, when, and why)
   milepost retain hold task 'case 17' --note 'asked for by the court'
   milepost retain list
@@ -78,6 +79,9 @@ struct SetArgs {
     /// Compress segments of the log whose newest commit is older. They mix scopes, so it is said of / alone.
     #[arg(long, value_name = "TIME")]
     cold: Option<String>,
+    /// Remember idempotency keys for so long, 30d if nothing is said. They belong to no scope: it is said of / alone.
+    #[arg(long, value_name = "TIME")]
+    idempotency: Option<String>,
     /// Who says so (default: user@host of this process).
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
@@ -131,9 +135,9 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    let says_nothing = args.keep.is_none() && args.last.is_none() && args.expire_ended.is_none() && args.cold.is_none();
-    if says_nothing && !args.everything {
-        let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything or --cold TIME";
+    let times = [&args.keep, &args.expire_ended, &args.cold, &args.idempotency];
+    if times.iter().all(|time| time.is_none()) && args.last.is_none() && !args.everything {
+        let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything, --cold TIME or --idempotency TIME";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
@@ -149,6 +153,9 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     if let Some(cold) = time("--cold", &args.cold)? {
         policy = policy.cold_after(cold);
+    }
+    if let Some(remembered) = time("--idempotency", &args.idempotency)? {
+        policy = policy.idempotency_for(remembered);
     }
     let writer = writer(args.writer.as_deref())?;
     let store = context.open()?;
@@ -242,6 +249,7 @@ pub(super) fn policy_text(policy: &Policy) -> String {
     }
     rules.extend(policy.expire_ended_us.map(|after| format!("expire {} after the end", time(after))));
     rules.extend(policy.cold_after_us.map(|age| format!("cold after {}", time(age))));
+    rules.extend(policy.idempotency_for_us.map(|known| format!("idempotency keys for {}", time(known))));
     rules.join(", ")
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use milepost::{
-    CheckpointName, ErrorKind, limits,
+    CheckpointName, ErrorKind, Task, limits,
     task::{Bytes, Step},
 };
 use serde::{Deserialize, Serialize};
@@ -26,13 +26,18 @@ use crate::{
 /// or is killed runs again the next time. The same name with other words is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The command's output goes through, and is recorded up to the limit of a value (16 MiB); its errors go through. Where nobody \
-reads the output any more, as with `| head -1`, the command still runs to its end and is recorded. The store is held while it runs.
+The command's output goes through, and is recorded; its errors go through. Where nobody reads the output any more, as with \
+`| head -1`, the command still runs to its end and is recorded. The store is held while it runs.
+
+An output is recorded as JSON of at most 16 MiB. Text takes its own bytes, but two for the end of a line, a tab, a quote or a \
+backslash, and six for most other control characters; an output that is not UTF-8 is recorded in base64, so nearly 12 MiB of it. Of a \
+command that prints more nothing is recorded, and the next run runs it again: let it write to a file.
 
 Exit codes:
   the command's own: also when it is a recorded one that is printed
+  125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
-  1    refused: the words have changed, or a newer attempt has taken over
+  1    refused: the words have changed, there is no such checkpoint, or a newer attempt has taken over
 
 Examples:
   milepost step hello -- sh -c 'echo ran >&2; date'
@@ -84,8 +89,8 @@ enum Unfinished {
     Signal(u8),
     #[error("its output can't be read: {0}")]
     Output(io::Error),
-    #[error("its output has more than {} bytes, which can't be recorded", limits::VALUE_BYTES_MAX)]
-    TooLong,
+    #[error("it succeeded, and its output of {0} bytes is too large to be recorded")]
+    TooLong(u64),
 }
 
 impl Unfinished {
@@ -94,7 +99,8 @@ impl Unfinished {
             Unfinished::NotStarted(_) => 127,
             Unfinished::Exit(code) => *code,
             Unfinished::Signal(signal) => exit::BY_SIGNAL + signal,
-            Unfinished::Output(_) | Unfinished::TooLong => exit::SYSTEM,
+            Unfinished::Output(_) => exit::SYSTEM,
+            Unfinished::TooLong(_) => exit::UNRECORDED,
         }
     }
 }
@@ -107,22 +113,29 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     let step = Step::new(args.name.as_str()).input(words(&args.command)).in_any_order();
     let store = context.open()?;
     let task = task(&store, &args.task, &scope)?;
-    if let Some(checkpoint) = checkpoint {
-        task.replay_from(checkpoint)?;
-    }
-    if args.again {
-        match task.replay_from(Step::new(args.name.as_str())) {
-            // It has not begun: there is nothing to put back.
-            Err(error) if error.kind() == ErrorKind::Invalid => {}
-            replayed => drop(replayed?),
-        }
-    }
-    let (mut ran, mut code, mut unheard) = (false, 0, None);
+    replay(&args, checkpoint, &task, &step)?;
+    let (mut ran, mut code, mut unheard, mut printed) = (false, 0, None, 0);
     let finished = task.step(step, || {
         ran = true;
-        execute(&args, out, &mut unheard).inspect_err(|error| code = error.code())
+        let ended = execute(&args, out, &mut unheard);
+        match &ended {
+            Ok(finished) => printed = finished.output.len() as u64,
+            Err(Unfinished::TooLong(bytes)) => printed = *bytes,
+            Err(unfinished) => code = unfinished.code(),
+        }
+        ended
     });
     let finished = match finished {
+        // The command has succeeded. What is wrong is the size of its output, as it is or as JSON.
+        Err(error) if ran && code == 0 && matches!(error.kind(), ErrorKind::Caller | ErrorKind::Invalid) => {
+            say(&format!(
+                "step {}: the command succeeded, and its output of {printed} bytes is too large to be recorded: \
+                 nothing is, and the next run runs it again; let it write to a file, as in `-- sh -c '... > FILE'`",
+                args.name
+            ));
+            code = exit::UNRECORDED;
+            None
+        }
         Err(error) if error.kind() == ErrorKind::Caller => {
             say(&error.to_string());
             None
@@ -144,6 +157,31 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     Ok(ExitCode::from(code))
 }
 
+/// Puts the scope back, if that was asked for and the step is not refused then all the same.
+fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task, step: &Step) -> Result<(), CliError> {
+    if let Some(checkpoint) = checkpoint {
+        if let Err(error) = task.check_replay(checkpoint.clone(), step) {
+            return Err(match error.kind() {
+                ErrorKind::NoCheckpoint => CliError::NotFound(format!(
+                    "scope {0} has no checkpoint {checkpoint} to replay from; `milepost checkpoint list {0}` lists \
+                     those it has",
+                    task.scope()
+                )),
+                _ => error.into(),
+            });
+        }
+        task.replay_from(checkpoint)?;
+    }
+    if args.again {
+        match task.replay_from(Step::new(args.name.as_str())) {
+            // It has not begun: there is nothing to put back.
+            Err(error) if error.kind() == ErrorKind::Invalid => {}
+            replayed => drop(replayed?),
+        }
+    }
+    Ok(())
+}
+
 /// Runs the command, its output going through. Where nobody takes that any more, it is recorded all the same: the
 /// command goes on to its end, and is waited for.
 fn execute(args: &StepArgs, out: &mut Out, unheard: &mut Option<io::Error>) -> Result<Finished, Unfinished> {
@@ -155,27 +193,28 @@ fn execute(args: &StepArgs, out: &mut Out, unheard: &mut Option<io::Error>) -> R
     // Before the wait: a command whose output is read no more must not wait for that itself.
     drop(stdout);
     let status = child.wait().map_err(Unfinished::Output)?;
-    read.map_err(Unfinished::Output)?;
+    let printed = read.map_err(Unfinished::Output)?;
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match (status.code().map(byte), status.signal().map(byte)) {
         (Some(code), _) if code != 0 && !args.accept.contains(&code) => Err(Unfinished::Exit(code)),
-        (Some(_), _) if output.len() > limits::VALUE_BYTES_MAX => Err(Unfinished::TooLong),
+        (Some(_), _) if printed > output.len() as u64 => Err(Unfinished::TooLong(printed)),
         (Some(status), _) => Ok(Finished { status, output: Bytes(output) }),
         (None, signal) => Err(Unfinished::Signal(signal.unwrap_or_default())),
     }
 }
 
-/// Reads what the command prints to its end, keeps it, and writes it on until that fails: with what, says `unheard`.
+/// Reads what the command prints to its end, keeps as much as can be recorded, and writes it on until that fails: with
+/// what, says `unheard`. How many bytes there were.
 fn pass_on(
     stdout: &mut impl Read,
     out: &mut Out,
     unheard: &mut Option<io::Error>,
     output: &mut Vec<u8>,
-) -> io::Result<()> {
-    let mut buffer = [0; 16 << 10];
+) -> io::Result<u64> {
+    let (mut buffer, mut printed) = ([0; 16 << 10], 0);
     loop {
         let count = match stdout.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(printed),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -183,8 +222,8 @@ fn pass_on(
         if unheard.is_none() {
             *unheard = out.pass(&buffer[..count]).err();
         }
-        // What is too long is kept so far that it is seen to be.
-        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
+        printed += count as u64;
+        let room = limits::VALUE_BYTES_MAX - output.len();
         output.extend_from_slice(&buffer[..count.min(room)]);
     }
 }

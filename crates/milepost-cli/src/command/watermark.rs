@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use jiff::ZonedDateTime;
 use milepost::{
     Scope, Seq, Store, Timestamp, Writer,
-    task::{AnyMark, Move, Watermark},
+    task::{AnyMark, Move, Stood, Watermark},
 };
 
 use super::{Context, key, receipt, scope, task};
@@ -15,15 +15,15 @@ use crate::{
     error::CliError,
     escape,
     output::Out,
-    render::{Head, Object, Row, Rows, Screen},
+    render::{Head, Object, Row, Rows, Screen, csv_value},
     time,
 };
 
 /// Say where a task left off, and move it on; never back but by a reset.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A value is an integer if it looks like one, else a time if it looks like one, else text; --as says otherwise. A watermark \
-keeps the type that it was given first. A number that does not fit into 64 bits is refused unless --as text makes it text.
+A value is an integer if it looks like one, else a time if it looks like one, else text; --as says otherwise. Bytes are \
+written in hexadecimal, as in 0x00ff, and only with --as bytes. A watermark keeps the type that it was given first. A number that does not fit into 64 bits is refused unless --as text makes it text.
 
 Examples:
   milepost watermark advance asset/orders id 4711
@@ -103,6 +103,8 @@ enum Kind {
     Timestamp,
     /// Text, in the order of its bytes.
     Text,
+    /// Bytes, in their order; written in hexadecimal, as in 0x00ff.
+    Bytes,
 }
 
 pub(crate) fn run(args: WatermarkArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
@@ -180,6 +182,10 @@ fn mark(what: &'static str, given: &str, kind: Option<Kind>) -> Result<AnyMark, 
         }
         Some(Kind::Timestamp) => timestamp().map_err(|error| CliError::Time { what, error }),
         Some(Kind::Text) => Ok(AnyMark::Text(given.to_owned())),
+        Some(Kind::Bytes) => bytes(given).map(AnyMark::Bytes).ok_or_else(|| {
+            let why = format!("{given:?} is no hexadecimal: two digits a byte, as in 0x00ff");
+            CliError::Argument { what, why }
+        }),
         None => match integer() {
             Ok(mark) => Ok(mark),
             // As text it would stand below numbers that are smaller.
@@ -193,6 +199,15 @@ fn mark(what: &'static str, given: &str, kind: Option<Kind>) -> Result<AnyMark, 
             }
         },
     }
+}
+
+/// Bytes as [`AnyMark`] shows them; the `0x` may be left out.
+fn bytes(given: &str) -> Option<Vec<u8>> {
+    let digits = given.strip_prefix("0x").unwrap_or(given).as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
 }
 
 fn is_all_digits(given: &str) -> bool {
@@ -240,34 +255,57 @@ impl MoveRow {
 
 impl Row for MoveRow {
     const TABLE: &'static [&'static str] = &Head::table_columns::<6>(&["FROM", "TO", "REASON"]);
-    const CSV: &'static [&'static str] = &Head::csv_columns::<7>(&["from", "to", "reason"]);
+    const CSV: &'static [&'static str] = &Head::csv_columns::<9>(&["from", "to", "reason", "from_is", "to_is"]);
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
-        let side = |mark: &Option<AnyMark>| {
-            let text = mark.as_ref().map_or("∅".to_owned(), ToString::to_string);
-            escape::value(text.as_bytes(), screen.chars_max)
+        let side = |stood: &Stood<AnyMark>| match stood {
+            Stood::At(mark) => escape::value(mark.to_string().as_bytes(), screen.chars_max),
+            Stood::Foreign(value) => format!("no watermark: {}", escape::value(value, screen.chars_max)),
+            Stood::Removed => "removed".to_owned(),
+            _ => "∅".to_owned(),
         };
         let reason = escape::one_line(self.0.reason.as_deref().unwrap_or_default());
         vec![self.head().table(screen, [side(&self.0.from), side(&self.0.to), reason])]
     }
 
     fn csv(&self) -> Vec<Vec<String>> {
-        let side = |mark: &Option<AnyMark>| mark.as_ref().map(ToString::to_string).unwrap_or_default();
-        let reason = self.0.reason.clone().unwrap_or_default();
-        vec![self.head().csv([side(&self.0.from), side(&self.0.to), reason])]
+        let side = |stood: &Stood<AnyMark>| match stood {
+            Stood::At(mark) => [mark.to_string(), mark.type_name().to_owned()],
+            Stood::Foreign(value) => match csv_value(Some(value)) {
+                [text, base64] if base64.is_empty() => [text, "foreign".to_owned()],
+                [_, base64] => [base64, "foreign_base64".to_owned()],
+            },
+            Stood::Removed => [String::new(), "removed".to_owned()],
+            _ => [String::new(), String::new()],
+        };
+        let ([from, from_is], [to, to_is]) = (side(&self.0.from), side(&self.0.to));
+        vec![self.head().csv([from, to, self.0.reason.clone().unwrap_or_default(), from_is, to_is])]
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
         let Move { seq, at, writer, from, to, reason } = &self.0;
         let mut object = Object::begin(line);
         head(&mut object, *seq, *at, writer.as_ref());
-        object.put("from", from.as_ref().map(json));
-        object.put("to", to.as_ref().map(json));
+        put(&mut object, "from", from);
+        put(&mut object, "to", to);
         if let Some(reason) = reason {
             object.put("reason", reason.as_str());
         }
         object.end();
         Ok(())
+    }
+}
+
+/// Where it was: null for nowhere; what was no watermark, or is removed, has a field of another name instead.
+fn put(object: &mut Object<'_>, name: &str, stood: &Stood<AnyMark>) {
+    match stood {
+        Stood::At(mark) => object.put(name, json(mark)),
+        Stood::Foreign(value) => match csv_value(Some(value)) {
+            [text, base64] if base64.is_empty() => object.put(&format!("{name}_foreign"), text),
+            [_, base64] => object.put(&format!("{name}_foreign_base64"), base64),
+        },
+        Stood::Removed => object.put(&format!("{name}_removed"), true),
+        _ => object.put(name, serde_json::Value::Null),
     }
 }
 

@@ -1,8 +1,11 @@
 //! `--dry-run`: prints the commands that a run would start, and does nothing.
 //!
-//! Invariant: nothing is run, nothing is written, and no store is made.
+//! Invariant: nothing is run, nothing is written, and no store is made. Of the input no more is held than a hash of
+//! each item that would run.
 
 use std::{collections::HashSet, process::ExitCode};
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
     EXIT_FAILED,
@@ -43,7 +46,7 @@ impl DryRun<'_> {
         let failed = |source| EachError::Items { from: input.name.clone(), source };
         let mut items = Items::new(&input.file, input.separator);
         let mut counts = Counts::default();
-        let mut seen = HashSet::new();
+        let mut to_run = HashSet::new();
         let mut place = 0;
         while let Some(found) = items.next().map_err(failed)? {
             place += 1;
@@ -55,17 +58,16 @@ impl DryRun<'_> {
                     continue;
                 }
             };
-            if !seen.insert(item.to_owned()) {
-                counts.repeated += 1;
-                continue;
-            }
             match self.past.is_done(item)? {
-                Some(true) => counts.done += 1,
-                Some(false) if self.failed_before == FailedBefore::Skip => counts.failed += 1,
-                Some(false) | None => {
+                Some(true) => *once(&mut counts.done, self.past.done(), &mut counts.repeated) += 1,
+                Some(false) if self.failed_before == FailedBefore::Skip => {
+                    *once(&mut counts.failed, self.past.failed(), &mut counts.repeated) += 1;
+                }
+                Some(false) | None if to_run.insert(xxh3_128(item)) => {
                     counts.to_run += 1;
                     out.line(text::command_line(&self.template.words(item, place)).as_bytes())?;
                 }
+                Some(false) | None => counts.repeated += 1,
             }
         }
         counts.empty = items.empty();
@@ -73,6 +75,11 @@ impl DryRun<'_> {
         say(&format!("dry run of {}: {}; nothing was run or written", Escaped(self.job), counts.text()));
         Ok(if counts.refused > 0 { ExitCode::from(EXIT_FAILED) } else { ExitCode::SUCCESS })
     }
+}
+
+/// Where to count an item that is marked: what is beyond the number of those marks is repeated, as a run counts it.
+fn once<'a>(counter: &'a mut u64, marked: u64, repeated: &'a mut u64) -> &'a mut u64 {
+    if *counter < marked { counter } else { repeated }
 }
 
 impl Counts {

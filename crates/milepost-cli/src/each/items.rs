@@ -7,7 +7,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, IsTerminal, Read, Seek},
     os::unix::fs::FileExt,
 };
 
@@ -130,6 +130,19 @@ fn check(item: &[u8], bytes: u64, separator: Separator) -> Result<&[u8], ItemErr
         return Err(ItemError::Nul);
     }
     Ok(item)
+}
+
+/// Refuses what can't be read at all, as a directory is, before anything is made for it. Takes nothing from it, and
+/// does not wait for what is still to come.
+pub(crate) fn check_readable(mut file: &File) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        // What fails only when there is something to read, as a bad disk does.
+        let at = file.stream_position()?;
+        file.read_at(&mut [0], at)?;
+    } else if !file.is_terminal() {
+        let _ = file.read(&mut [])?;
+    }
+    Ok(())
 }
 
 /// Counts the items from `offset` to the end of a file, without moving its position; `None` if it is no plain file.

@@ -2,15 +2,16 @@
 //! `each-job/<job>`.
 //!
 //! Invariant: an item has a mark exactly if its command has ended; who starts a run has first said so in the store, so
-//! that every mark is of the command that the scope beside it names.
+//! that every mark is of the command that the scope beside it names. Nothing that a killed run has left keeps another
+//! one out, whoever starts it: two runs at a time are kept apart by the store, which one process holds.
 //!
 //! Knows nothing of processes and screens.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use milepost::{
-    At, ContentType, Receipt, Scope, Seq, SetOptions, Store, Value, View, Writer,
-    task::{Found, Progress, ProgressOptions},
+    At, ContentType, Receipt, Refusal, Scope, Seq, SetOptions, Store, Value, View, Writer,
+    task::{Found, Progress, ProgressOptions, Task},
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ const RUN: &str = "run";
 pub(super) struct RunRecord {
     /// The command line with its `{}`.
     pub(super) command: Vec<String>,
-    /// Which run of the job this is, from 1.
+    /// Which run of the job this is, from 1. The attempt of its claim.
     pub(super) run: u32,
 }
 
@@ -89,15 +90,14 @@ impl Job {
         if let Some(left) =
             handover::read(&path).map_err(|source| EachError::Handover { path: path.clone(), source })?
         {
-            take_over(&store, &left, writer)?;
+            take_over(&store, &left)?;
         }
         let before = run_record(&store.view(At::Latest)?, &jobs)?;
         if let Some(before) = &before {
             refuse_change(before, name, command, on_change, || has_marks(&items_of(&store, &task)?))?;
         }
-        let run = before.map_or(1, |before| before.run.saturating_add(1));
-        let writer = writer.clone().attempt(run);
-        let items = store.task(&task, writer.clone())?.progress_with(ITEMS, &options())?;
+        let (claimed, run) = claim(&store, &task, writer, before.map_or(1, |before| before.run.saturating_add(1)))?;
+        let items = claimed.progress_with(ITEMS, &options())?;
         if on_change == OnChange::Restart && has_marks(&items)? {
             // Before the new command is said: killed in between, nothing is done by a command that is not named.
             items.reset_all()?;
@@ -106,7 +106,7 @@ impl Job {
         let record =
             serde_json::to_vec(&RunRecord { command: command.to_vec(), run }).expect("strings and numbers are JSON");
         let json = SetOptions { content_type: Some(ContentType::JSON), ..SetOptions::default() };
-        let receipt = store.commit().writer(writer).set_with(&jobs, RUN, &record, &json).durable()?;
+        let receipt = claimed.commit().set_with(&jobs, RUN, &record, &json).durable()?;
         let handover =
             Handover::create(&path, receipt.seq, name).map_err(|source| EachError::Handover { path, source })?;
         let before = (summary.done, summary.failed);
@@ -232,18 +232,42 @@ pub(super) fn handover_path(store: &Store) -> PathBuf {
     store.dir().join(HANDOVER)
 }
 
-/// Marks what had ended in a killed run and was not marked yet.
-fn take_over(store: &Store, left: &Left, writer: &Writer) -> Result<(), EachError> {
-    let (task, jobs) = scopes(&left.job)?;
-    let Some(record) = run_record(&store.view(At::Latest)?, &jobs)? else { return Ok(()) };
-    // Under the claim of the run that ended, whoever takes over; so this is one of its marks.
-    let writer = writer.clone().attempt(record.run);
-    let items = store.task(&task, writer.clone())?.progress_with(ITEMS, &options())?;
-    let missing = unmarked(store, &jobs, &items, left, &writer)?;
-    Ok(set_marks(&items, missing.into_iter())?)
+/// Claims a job for an attempt: `first`, or the one above the highest that is known.
+///
+/// Who holds the store is alone with it, so a claim that stands in the way is of a run that is over, or was made by
+/// hand. A claim is durable before the run that it is for is said, and a kill in between leaves it.
+fn claim(store: &Store, task: &Scope, writer: &Writer, first: u32) -> Result<(Task, u32), EachError> {
+    let refused = match store.task(task, writer.clone().attempt(first)) {
+        Ok(claimed) => return Ok((claimed, first)),
+        Err(error) => error,
+    };
+    let Some(Refusal::Fenced { highest, .. }) = refused.refusal() else { return Err(refused.into()) };
+    let Ok(above) = u32::try_from(highest.saturating_add(1)) else { return Err(refused.into()) };
+    Ok((store.task(task, writer.clone().attempt(above))?, above))
 }
 
-/// What had ended in a killed run of this writer and was not marked yet.
+/// Marks what had ended in a killed run and was not marked yet.
+fn take_over(store: &Store, left: &Left) -> Result<(), EachError> {
+    let (task, jobs) = scopes(&left.job)?;
+    let Some(Unmarked { marks, writer }) = unmarked(store, &jobs, &items_of(store, &task)?, left)? else {
+        return Ok(());
+    };
+    // As the run that ended, whoever takes over: so these are marks of it, and a kill in between leaves the rest to be
+    // taken over. Only where its claim is not the highest, since somebody has made one by hand, it is another attempt.
+    let (claimed, _) = claim(store, &task, &writer, writer.attempt_number().unwrap_or(1))?;
+    Ok(set_marks(&claimed.progress_with(ITEMS, &options())?, marks.into_iter())?)
+}
+
+/// What had ended in a killed run and was not marked yet.
+#[derive(Debug)]
+pub(super) struct Unmarked<'a> {
+    /// Marks by item; one at least.
+    pub(super) marks: BTreeMap<&'a [u8], &'a [u8]>,
+    /// As whom that run wrote.
+    writer: Writer,
+}
+
+/// What had ended in a killed run and was not marked yet, if there is anything.
 ///
 /// Only if nobody has touched the job since: marks that were cleared by hand do not come back.
 pub(super) fn unmarked<'a>(
@@ -251,24 +275,26 @@ pub(super) fn unmarked<'a>(
     jobs: &Scope,
     items: &Progress,
     left: &'a Left,
-    writer: &Writer,
-) -> Result<BTreeMap<&'a [u8], &'a [u8]>, EachError> {
-    let mut missing: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
-    let touched = items.summary()?.last_seq();
-    let version = store.view(At::Latest)?.scope_version(jobs)?;
-    if version != left.run || !was_last_written_by(store, touched, left.run, writer)? {
-        return Ok(missing);
+) -> Result<Option<Unmarked<'a>>, EachError> {
+    if store.view(At::Latest)?.scope_version(jobs)? != left.run {
+        return Ok(None);
     }
+    let Some(writer) = store.commit_at(left.run)?.and_then(|commit| commit.meta.writer) else { return Ok(None) };
+    let touched = items.summary()?.last_seq();
+    if !was_last_written_by(store, touched, left.run, &writer)? {
+        return Ok(None);
+    }
+    let mut marks: BTreeMap<&[u8], &[u8]> = BTreeMap::new();
     for (item, mark) in &left.records {
         let marked = match items.find(item)? {
             Found::Done(value) | Found::Failed(value) => value.seq() > left.run,
             _ => false,
         };
         if !marked && Mark::parse(mark).is_ok() {
-            missing.insert(item, mark);
+            marks.insert(item, mark);
         }
     }
-    Ok(missing)
+    Ok((!marks.is_empty()).then_some(Unmarked { marks, writer }))
 }
 
 /// Whether the commit at `seq` is of the run that began at `run`, or before it.

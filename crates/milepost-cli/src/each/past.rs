@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use milepost::{At, Store, Writer, task::Progress};
+use milepost::{At, Store, task::Progress};
 
 use super::{
     error::EachError,
@@ -24,6 +24,9 @@ struct Marked {
     items: Progress,
     /// Whether they are done, by item: ended, and not in the log yet.
     left: HashMap<Vec<u8>, bool>,
+    /// How many are done and failed, those included.
+    done: u64,
+    failed: u64,
 }
 
 impl Past {
@@ -33,7 +36,6 @@ impl Past {
         name: &str,
         command: &[String],
         on_change: OnChange,
-        writer: &Writer,
     ) -> Result<Past, EachError> {
         let (task, jobs) = job::scopes(name)?;
         let Some(store) = store else { return Ok(Past { marked: None }) };
@@ -45,14 +47,34 @@ impl Past {
         let path = job::handover_path(store);
         let left = handover::read(&path).map_err(|source| EachError::Handover { path, source })?;
         let mut ended = HashMap::new();
-        if let Some(left) = left.filter(|left| left.job == name) {
-            let writer = writer.clone().attempt(record.run);
-            for (item, mark) in job::unmarked(store, &jobs, &items, &left, &writer)? {
-                ended.insert(item.to_owned(), Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok()));
+        let summary = items.summary()?;
+        let (mut done, mut failed) = (summary.done, summary.failed);
+        if let Some(left) = left.filter(|left| left.job == name)
+            && let Some(unmarked) = job::unmarked(store, &jobs, &items, &left)?
+        {
+            for (item, mark) in unmarked.marks {
+                match job::known(&task, &items, item)?.map(|known| known.done) {
+                    Some(true) => done = done.saturating_sub(1),
+                    Some(false) => failed = failed.saturating_sub(1),
+                    None => {}
+                }
+                let is_done = Mark::parse(mark).is_ok_and(|mark| mark.ending.is_ok());
+                *(if is_done { &mut done } else { &mut failed }) += 1;
+                ended.insert(item.to_owned(), is_done);
             }
         }
         job::refuse_change(&record, name, command, on_change, || Ok(!ended.is_empty() || job::has_marks(&items)?))?;
-        Ok(Past { marked: Some(Marked { task, items, left: ended }) })
+        Ok(Past { marked: Some(Marked { task, items, left: ended, done, failed }) })
+    }
+
+    /// How many items are done.
+    pub(super) fn done(&self) -> u64 {
+        self.marked.as_ref().map_or(0, |marked| marked.done)
+    }
+
+    /// How many have failed.
+    pub(super) fn failed(&self) -> u64 {
+        self.marked.as_ref().map_or(0, |marked| marked.failed)
     }
 
     /// Whether an item is done; `None` if nothing is known of it.

@@ -146,9 +146,40 @@ fn lines_share_syncs() {
 fn formats_of_receipts() {
     let world = World::new();
     let ran = world.feed(["append", "-o", "csv"], SET.as_bytes());
-    assert_eq!(world.masked(&ran.text()), "seq,at\n1,9999-99-99T99:99:99.999999Z\n");
+    assert_eq!(world.masked(&ran.text()), "seq,at,line\n1,9999-99-99T99:99:99.999999Z,1\n");
     let ran = world.feed(["append", "-o", "jsonl"], SET.as_bytes());
-    assert_eq!(world.masked(&ran.text()), "{\"seq\":2,\"at\":\"9999-99-99T99:99:99.999999Z\"}\n");
+    assert_eq!(world.masked(&ran.text()), "{\"seq\":2,\"at\":\"9999-99-99T99:99:99.999999Z\",\"line\":1}\n");
+}
+
+/// Receipts did not say which line they answer: with a refusal before it, nobody could tell whose one was.
+#[test]
+fn every_answer_has_the_number_of_its_line() {
+    let absent = set(r#","require":[{"condition":"key_absent","scope":"a","key":"k"}]"#);
+    let long = SET.replace("\"1\"}", &format!("\"{}\"}}", "v".repeat((16 << 20) + 1)));
+    let input = format!("{SET}\n\n{absent}\n{long}\n{{\n{SET}\n");
+    let world = World::new();
+    let ran = world.feed(["append", "--keep-going", "-o", "jsonl"], input.as_bytes());
+    let text = ran.text();
+    let mut answers: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    answers.sort_by_key(|answer| answer["line"].as_u64());
+    let told = |at: usize| (answers[at]["line"].as_u64().unwrap(), answers[at]["seq"].as_u64());
+    assert_eq!((answers.len(), ran.code), (5, Some(1)), "{ran:?}");
+    assert_eq!([0, 1, 2, 3, 4].map(told), [(1, Some(1)), (3, None), (4, None), (5, None), (6, Some(2))]);
+    for (at, code, why) in [(1, 1, "key k of scope a was required to be absent"), (2, 2, "16777217"), (3, 2, "EOF")] {
+        let refused = answers[at]["refused"].as_str().unwrap();
+        assert!(answers[at]["code"] == code && refused.contains(why), "{refused}");
+        assert!(ran.stderr.contains(&format!("line {} of standard input: {refused}", told(at).0)), "{ran:?}");
+    }
+    // The one that it stops at is told as well, behind what was taken before.
+    let world = World::new();
+    let ran = world.feed(["append", "-o", "jsonl"], input.as_bytes());
+    let lines: Vec<String> = ran.text().lines().map(str::to_owned).collect();
+    assert_eq!((lines.len(), ran.code), (2, Some(1)), "{ran:?}");
+    assert!(lines[0].ends_with("\"line\":1}") && lines[1].starts_with("{\"line\":3,\"refused\":"), "{lines:?}");
+    // A table of bare numbers is what scripts read; for a program that is why it stays so.
+    let ran = World::new().feed(["append", "--keep-going", "-o", "csv"], input.as_bytes());
+    let numbers = |line: &str| [0, 2].map(|at| line.split(',').nth(at).unwrap().to_owned()).join(" ");
+    assert_eq!(ran.text().lines().map(numbers).collect::<Vec<_>>(), ["seq line", "1 1", "2 6"]);
 }
 
 /// Who writes is said even where the line does not.

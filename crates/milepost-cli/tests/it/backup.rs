@@ -107,6 +107,19 @@ fn what_can_not_be_done_is_said() {
     check(&["backup", "create", "backups", "--store", "other"], 2, "name another directory");
     check(&["backup", "create", ".milepost"], 2, "inside the store");
     check(&["backup", "create", "./.milepost/b"], 2, "inside the store");
+    let absolute = world.store().join("b");
+    check(&["backup", "create", absolute.to_str().unwrap()], 2, "inside the store");
+    // Nothing is made in a store, be it the one that is read, nor among backups.
+    for into in [".milepost/new", ".milepost/log/new", "./other/../.milepost/new"] {
+        check(&["salvage", into], 2, "which holds a store; name a directory outside of it");
+        check(&["backup", "restore", "backups", into], 2, "which holds a store");
+    }
+    check(&["backup", "restore", "backups", "backups/new"], 2, "which holds backups");
+    check(&["import", "-", "--store", ".milepost/new"], 2, "which holds a store");
+    fs::rename(world.store().join("MANIFEST"), world.dir().join("MANIFEST")).unwrap();
+    check(&["salvage", ".milepost/new"], 2, "which holds a store");
+    fs::rename(world.dir().join("MANIFEST"), world.store().join("MANIFEST")).unwrap();
+    assert_eq!(world.verify().code, Some(0));
     check(&["backup", "create", "other"], 2, "holds no backups");
     check(&["backup", "list", "other"], 2, "holds no backups");
     check(&["backup", "list", "nowhere"], 2, "it is not there");

@@ -565,3 +565,22 @@ fn a_terminal_is_not_acted_on() {
     assert_eq!(shown, "x\\u{1b}[2J\\u{7}\\u{9b}31my\n");
     assert_eq!(world.ok(["get", bad, bad]), bad);
 }
+
+/// A seq that is not there yet was an error of `log`, and of `replay` an empty answer that nobody was told of.
+#[test]
+fn a_replay_from_behind_the_last_commit_is_refused() {
+    let world = World::with_commits(3);
+    let [log, replay] = [["log", "--since", "5"], ["replay", "--from", "5"]].map(|args| world.run(args));
+    assert_eq!((replay.code, log.code), (Some(1), Some(1)), "{replay:?} {log:?}");
+    assert_eq!(replay.stderr, log.stderr);
+    for from in ["now", "3"] {
+        assert_eq!(world.run(["replay", "--from", from]).code, Some(0), "{from}");
+    }
+    // Whoever watches waits for it.
+    let mut watch = world.command(["watch", "--from", "5", "-n", "1", "-o", "jsonl"]).spawn().unwrap();
+    world.ok(["set", "a", "k", "4"]);
+    world.ok(["set", "a", "k", "5"]);
+    let mut seen = String::new();
+    watch.stdout.take().unwrap().read_to_string(&mut seen).unwrap();
+    assert!(watch.wait().unwrap().success() && seen.starts_with("{\"seq\":5,"), "{seen}");
+}

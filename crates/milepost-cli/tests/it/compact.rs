@@ -42,7 +42,8 @@ fn what_is_not_kept_leaves_the_files() {
     assert!(refused.stderr.contains("is kept from commit 51 on"), "{refused:?}");
     assert!(world.ok(["verify"]).starts_with("clean: 2 commits"));
     let export = world.ok(["export"]);
-    assert!(export.contains(r#"{"removed":{"first":2,"last":50}}"#), "{export}");
+    let gap = export.lines().find(|line| line.starts_with(r#"{"removed":{"first":2,"first_at":""#));
+    assert!(gap.is_some_and(|gap| gap.contains(r#","last":50,"last_at":""#)), "{export}");
     assert_eq!(world.ok(["compact", "-o", "csv"]).lines().nth(1), Some("0,0,0,0,0,0"), "nothing is left to do");
 }
 
@@ -100,6 +101,24 @@ fn what_was_erased_is_in_no_file_after_it() {
     assert_eq!(world.ok(["get", "user/17", "name"]), "Ann");
     let log = world.ok(["log", "user/17", "--kind", "erase", "-o", "jsonl"]);
     assert!(log.contains("\"mail\"") && !log.contains("example.org"), "{log}");
+}
+
+/// A program learns from the answer what was erased, and where else it may be.
+#[test]
+fn an_erasure_tells_programs_what_it_took() {
+    let world = World::new();
+    world.ok(["set", "user/17", "mail", "ann@example.org"]);
+    world.ok(["backup", "create", "backups"]);
+    let place = world.dir().join("backups").canonicalize().unwrap().display().to_string();
+    let told: serde_json::Value = serde_json::from_str(&world.ok(["erase", "user/17", "mail", "-o", "jsonl"])).unwrap();
+    assert_eq!((&told["values"], &told["bytes"]), (&1.into(), &15.into()), "{told}");
+    assert_eq!(told["not_covered"], serde_json::json!([place]), "{told}");
+    let csv = world.ok(["erase", "user/17", "-o", "csv"]);
+    let (head, row) = csv.split_once('\n').unwrap();
+    assert_eq!(head, "seq,at,values,bytes,not_covered");
+    assert!(row.contains(",\"[\"\"") && row.contains(&place), "{csv}");
+    let ran = world.run(["erase", "user", "--with-below"]);
+    assert!(ran.stderr.contains(&format!("backups in {place} are not covered")), "{ran:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs
 //! killed at random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
+//! `taken_over`: jobs that somebody else goes on with.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -24,6 +25,7 @@ mod held;
 mod kill;
 mod limits;
 mod order;
+mod taken_over;
 
 /// A directory with a store in it, and what the tests do to it.
 struct World(TempDir);
@@ -321,7 +323,8 @@ fn nothing_to_do_is_no_failure() {
 #[test]
 fn what_can_not_begin_leaves_nothing_behind() {
     let world = World::new();
-    let rows: [(&[&str], i32, &str); 8] = [
+    fs::create_dir(world.path("folder")).unwrap();
+    let rows: [(&[&str], i32, &str); 10] = [
         (&["each", "--job", "j", "--", "no-such-command-anywhere"], 127, "was not found in any directory of PATH"),
         (&["each", "--job", "j", "--", "/etc/passwd"], 127, "not executable"),
         (&["each", "--job", "j/", "--", "true"], 2, "--job: segment 1 of scope \"j/\" is empty"),
@@ -334,10 +337,32 @@ fn what_can_not_begin_leaves_nothing_behind() {
             2,
             "can't read the items from none-such: No such file",
         ),
+        (
+            &["each", "--job", "j", "--items", "folder", "--", "true"],
+            2,
+            "can't read the items from folder: Is a directory",
+        ),
+        (
+            &["each", "--job", "j", "--items", "/proc/self/mem", "--", "true"],
+            2,
+            "can't read the items from /proc/self/mem: Input/output error",
+        ),
     ];
     for (args, code, words) in rows {
-        world.run(args, "a\n").says(code, &[words]);
+        let ran = world.run(args, "a\n").says(code, &[words]);
+        assert!(!ran.stderr.contains("waiting for"), "nothing has begun: {ran:?}");
         assert!(!world.store().exists(), "{args:?}");
+    }
+    // The same of standard input: a folder, and what can only be written to.
+    let folder = fs::File::open(world.path("folder")).unwrap();
+    let written = fs::File::create(world.path("written")).unwrap();
+    for (input, words) in [(folder, "standard input: Is a directory"), (written, "standard input: Bad file descriptor")]
+    {
+        let Output { status, stderr, .. } =
+            world.milepost(["each", "--job", "j", "--", "true"]).stdin(input).output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(status.code() == Some(2) && stderr.contains(words), "{stderr}");
+        assert!(!world.store().exists());
     }
 }
 

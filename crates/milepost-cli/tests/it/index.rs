@@ -69,6 +69,14 @@ fn a_script_gets_the_sizes_of_the_new_index() {
     let world = World::with_commits(3);
     let said = world.ok(["index", "rebuild", "-o", "jsonl"]);
     assert_eq!(said, "{\"run_bytes\":0,\"runs\":0,\"seq\":3}\n");
+    // What is in memory when the store is closed becomes a run then: told were the sizes before.
+    let store = Store::open(world.store()).unwrap();
+    let keys = (0..20_000).map(|key| format!("key-{key:05}"));
+    keys.fold(store.commit(), |commit, key| commit.set(&Scope::parse("a/b").unwrap(), &key, b"")).durable().unwrap();
+    store.close().unwrap();
+    let said = world.ok(["index", "rebuild"]);
+    let made: u64 = runs(&world).iter().map(|run| fs::metadata(run).unwrap().len()).sum();
+    assert!(made > 0 && said == format!("rebuilt: 1 run of {made} bytes, through seq 4\n"), "{said}: {made}");
     let ran = world.run(["index", "rebuild", "-o", "csv"]);
     assert_eq!((ran.code, ran.stdout.as_slice()), (Some(2), &b""[..]), "{ran:?}");
     let ran = World::new().run(["index", "rebuild"]);

@@ -1,6 +1,9 @@
 //! The task patterns on the command line.
 
-use std::{fs, io::Read};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+};
 
 use expect_test::expect;
 
@@ -69,10 +72,10 @@ fn a_watermark_only_advances() {
         {"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":42,"to":43}
         {"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"ann","from":43,"to":-5,"reason":"late orders"}
         $ milepost watermark history asset/orders id -o csv
-        seq,at,writer,attempt,from,to,reason
-        2,9999-99-99T99:99:99.999999Z,w,3,,42,
-        3,9999-99-99T99:99:99.999999Z,w,,42,43,
-        4,9999-99-99T99:99:99.999999Z,ann,,43,-5,late orders
+        seq,at,writer,attempt,from,to,reason,from_is,to_is
+        2,9999-99-99T99:99:99.999999Z,w,3,,42,,,integer
+        3,9999-99-99T99:99:99.999999Z,w,,42,43,,integer,integer
+        4,9999-99-99T99:99:99.999999Z,ann,,43,-5,late orders,integer,integer
         $ milepost scan asset/orders
         KEY                  SEQ  TIME                              VALUE
         .watermark-reset/id  4    9999-99-99 99:99:99.999999+00:00  late orders
@@ -328,4 +331,179 @@ fn a_submit_that_prints_two_lines_is_refused() {
         assert!(ran.stderr.contains("it printed more than one line"), "{ran:?}");
         assert!(!world.ok(["job", "get", "two", "-o", "jsonl"]).contains(r#""id""#));
     }
+}
+
+/// A write by hand killed the history of a watermark for good, though it was put right. It is a row of it, and acts on
+/// no screen.
+#[test]
+fn a_stray_write_is_a_row_of_the_history() {
+    let shown = World::new().transcript(&[
+        "watermark advance asset/o id 7 --writer w",
+        "set asset/o .watermark/id 99\u{1b}[2J --writer w",
+        "watermark get asset/o id",
+        "delete asset/o .watermark/id --writer w",
+        "watermark advance asset/o id 8 --writer w",
+        "watermark reset asset/o id 5 --reason right --writer w",
+        "watermark get asset/o id",
+        "watermark history asset/o id",
+        "watermark history asset/o id -o jsonl",
+        "watermark history asset/o id -o csv",
+    ]);
+    let shown = shown.replace('\u{1b}', "<esc>");
+    expect![[r#"
+        $ milepost watermark advance asset/o id 7 --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set asset/o .watermark/id 99<esc>[2J --writer w
+        2
+        $ milepost watermark get asset/o id
+        ! milepost: key .watermark/id of scope asset/o is no watermark: commit 2 set it to a value without content type
+        exit 1
+        $ milepost delete asset/o .watermark/id --writer w
+        3
+        $ milepost watermark advance asset/o id 8 --writer w
+        4
+        $ milepost watermark reset asset/o id 5 --reason right --writer w
+        5
+        $ milepost watermark get asset/o id
+        5
+        $ milepost watermark history asset/o id
+        SEQ  TIME                              WRITER  FROM                       TO                         REASON
+        1    9999-99-99 99:99:99.999999+00:00  w       ∅                          7
+        2    9999-99-99 99:99:99.999999+00:00  w       7                          no watermark: 99\u{1b}[2J
+        3    9999-99-99 99:99:99.999999+00:00  w       no watermark: 99\u{1b}[2J  ∅
+        4    9999-99-99 99:99:99.999999+00:00  w       ∅                          8
+        5    9999-99-99 99:99:99.999999+00:00  w       8                          5                          right
+        $ milepost watermark history asset/o id -o jsonl
+        {"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":null,"to":7}
+        {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":7,"to_foreign":"99\u001b[2J"}
+        {"seq":3,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from_foreign":"99\u001b[2J","to":null}
+        {"seq":4,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":null,"to":8}
+        {"seq":5,"at":"9999-99-99T99:99:99.999999Z","writer":"w","from":8,"to":5,"reason":"right"}
+        $ milepost watermark history asset/o id -o csv
+        seq,at,writer,attempt,from,to,reason,from_is,to_is
+        1,9999-99-99T99:99:99.999999Z,w,,,7,,,integer
+        2,9999-99-99T99:99:99.999999Z,w,,7,99<esc>[2J,,integer,foreign
+        3,9999-99-99T99:99:99.999999Z,w,,99<esc>[2J,,,foreign,
+        4,9999-99-99T99:99:99.999999Z,w,,,8,,,integer
+        5,9999-99-99T99:99:99.999999Z,w,,8,5,right,integer,integer
+    "#]]
+    .assert_eq(&shown);
+}
+
+/// Bytes are written as they are shown, and stand in their order, which is not that of their digits.
+#[test]
+fn a_watermark_of_bytes() {
+    let world = World::new();
+    let bytes = ["--as", "bytes", "--writer", "w"];
+    let advance = |to: &str| world.run([&["watermark", "advance", "asset/o", "offset", to], &bytes[..]].concat());
+    for to in ["0x", "00", "0x00ff", "0xFE", "fe00"] {
+        assert_eq!(advance(to).code, Some(0), "{to}");
+    }
+    assert_eq!(advance("0xfd").code, Some(1));
+    assert_eq!(world.ok(["watermark", "get", "asset/o", "offset"]), "0xfe00\n");
+    let got = world.ok(["watermark", "get", "asset/o", "offset", "-o", "jsonl"]);
+    assert!(got.contains(r#""type":"bytes","value":"0xfe00""#), "{got}");
+    for to in ["0xf", "fg", "0x 0", "+f", "é0", "0x0xff"] {
+        let ran = advance(to);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("is no hexadecimal: two digits a byte, as in 0x00ff"), "{ran:?}");
+    }
+    // Without a word it is text, as it was.
+    let ran = world.run(["watermark", "advance", "asset/o", "offset", "0xff"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("is of type bytes, asked for was one of type text"), "{ran:?}");
+}
+
+/// What can't be recorded had exit 2 or 8, as a wrong command line or the system have, by whether it was too long as it
+/// is or only as JSON. The command has succeeded: it has a code of its own, which the help says.
+#[test]
+fn an_output_that_is_too_large_has_a_code_of_its_own() {
+    let world = World::new();
+    let fill = |bytes: u64, filler: &str| format!("echo ran >> ran; head -c {bytes} /dev/zero | tr '\\0' '{filler}'");
+    for (name, bytes, filler) in [
+        ("raw", (16 << 20) + 1, "x"),
+        ("lines", 9 << 20, "\\n"),
+        ("binary", 13 << 20, "\\377"),
+        ("whole", 16 << 20, "x"),
+    ] {
+        let script = fill(bytes, filler);
+        for run in 1..=2 {
+            let ran = world.run(["step", name, "--", "sh", "-c", &script]);
+            assert_eq!((ran.code, ran.stdout.len() as u64), (Some(125), bytes), "{name}: {}", ran.stderr);
+            let says = format!("step {name}: the command succeeded, and its output of {bytes} bytes is too large");
+            assert!(ran.stderr.contains(&says), "{}", ran.stderr);
+            let lines = fs::read_to_string(world.dir().join("ran")).unwrap().lines().count();
+            assert_eq!(lines, run, "{name} runs again");
+        }
+        fs::remove_file(world.dir().join("ran")).unwrap();
+    }
+    // What fits, as JSON, is recorded; a failure of the command is one, however much it prints.
+    for (name, bytes, filler, code) in [("fits", 16_700_000, "x", 0), ("bytes", 12_500_000, "\\377", 0)] {
+        for _ in 0..2 {
+            let ran = world.run(["step", name, "--", "sh", "-c", &fill(bytes, filler)]);
+            assert_eq!((ran.code, ran.stdout.len() as u64), (Some(code), bytes), "{name}: {}", ran.stderr);
+        }
+        let lines = fs::read_to_string(world.dir().join("ran")).unwrap().lines().count();
+        assert_eq!(lines, 1, "{name} runs once");
+        fs::remove_file(world.dir().join("ran")).unwrap();
+    }
+    let script = format!("{}; exit 3", fill(17 << 20, "x"));
+    assert_eq!(world.run(["step", "fails", "--", "sh", "-c", &script]).code, Some(3));
+    let help = world.ok(["step", "--help"]);
+    assert!(help.contains("125  the command succeeded") && help.contains("JSON of at most 16 MiB"), "{help}");
+    assert!(world.ok(["--help"]).contains("125 step: "));
+}
+
+/// A replay was committed, and then the step refused for its changed words: now nothing is put back.
+#[test]
+fn a_replay_comes_after_the_refusals() {
+    let world = World::new();
+    let writer = ["--scope", "task/s", "--writer", "w"];
+    let step = |name: &str, more: &[&str], words: &[&str]| {
+        world.run([&["step", name], &writer[..], more, &["--"], words].concat())
+    };
+    assert_eq!(step("a", &[], &["echo", "1"]).code, Some(0));
+    world.ok(["checkpoint", "create", "task/s", "cp"]);
+    assert_eq!(step("b", &[], &["echo", "2"]).code, Some(0));
+    let before = world.ok(["log", "-o", "jsonl"]);
+    let ran = step("a", &["--replay-from", "cp"], &["echo", "other"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("ran with another input"), "{ran:?}");
+    let ran = step("a", &["--replay-from", "nope"], &["echo", "1"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let says =
+        "scope task/s has no checkpoint nope to replay from; `milepost checkpoint list task/s` lists those it has";
+    assert!(ran.stderr.contains(says), "{ran:?}");
+    assert_eq!(world.ok(["log", "-o", "jsonl"]), before, "nothing was put back");
+    // What is not refused runs again, with other words too.
+    assert_eq!(step("b", &["--replay-from", "cp"], &["echo", "3"]).text(), "3\n");
+    assert_eq!(step("a", &["--replay-from", "cp"], &["echo", "1"]).text(), "1\n");
+    assert_eq!(world.verify().code, Some(0));
+}
+
+/// Killed in its first poll, a job has no status: none is told, and none is recorded.
+#[test]
+fn a_first_poll_that_is_killed_says_no_status() {
+    let world = World::new();
+    let ran = world.run(job(SUBMIT, "sleep 100", &["--timeout", "300ms"]));
+    assert_eq!(ran.code, Some(9), "{ran:?}");
+    assert!(ran.stderr.contains("; it goes on") && !ran.stderr.contains("status"), "{ran:?}");
+    assert!(!world.ok(["job", "get", "build", "-o", "jsonl"]).contains("status"));
+    let help = world.ok(["job", "--help"]);
+    assert!(help.contains("held for the whole wait"), "{help}");
+}
+
+/// A CSV that is shown again and again is one CSV: its header stood in it every second.
+#[test]
+fn a_watched_progress_has_one_header() {
+    let world = World::new();
+    // It halts at the first item that fails, so that one is left for good.
+    let ran = world.feed(["each", "--job", "j", "-j1", "--halt", "soon:1", "--", "false"], b"a\nb\n");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let mut child = world.command(["progress", "--watch", "-o", "csv"]).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let seen: Vec<String> = lines.take(3).map(Result::unwrap).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(seen[0].starts_with("scope,job,total"), "{seen:?}");
+    assert!(seen[1..].iter().all(|line| line.starts_with("each/j,items,")), "{seen:?}");
 }

@@ -18,7 +18,13 @@ use super::{
     piece::{Shelf, Source},
     place::Place,
 };
-use crate::{Engine, backup::RESTORED_EPOCHS, engine::Shared, manifest};
+use crate::{
+    Engine,
+    backup::RESTORED_EPOCHS,
+    engine::Shared,
+    inside::{Host, host},
+    manifest,
+};
 
 /// So many pieces of one segment, and it is brought anew as one.
 const PARTS_MAX: usize = 64;
@@ -42,7 +48,7 @@ pub fn create(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Backup, BackupError> {
     let shared = engine.shared();
-    if dir.starts_with(&shared.dir) {
+    if dir.starts_with(&shared.dir) || matches!(host(&*shared.parts.disk, dir), Some(Host::Store(_))) {
         return Err(BackupError::InStore { dir: dir.to_owned() });
     }
     let (last, stretches, horizons) = loop {

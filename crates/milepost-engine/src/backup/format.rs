@@ -25,7 +25,7 @@ use crate::manifest::HorizonRow;
 /// The newest format that this version reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"MPSTBKUP";
-const STORE_MAGIC: [u8; 8] = *b"MPSTBKOF";
+pub(crate) const STORE_MAGIC: [u8; 8] = *b"MPSTBKOF";
 const HEADER_BYTES: usize = 32;
 const STORE_BYTES: usize = 36;
 /// A file above this many bytes is refused: half a million pieces fit.

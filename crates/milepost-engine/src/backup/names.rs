@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use milepost_types::Seq;
 
-pub(super) const STORE: &str = "STORE";
+pub(crate) const STORE: &str = "STORE";
 pub(super) const STORE_NEXT: &str = "STORE.tmp";
 pub(super) const BACKUPS: &str = "backups";
 pub(super) const PIECES: &str = "pieces";

@@ -17,7 +17,9 @@ use super::{
     place::Place,
     store_of,
 };
-use crate::{FillError, Filling, OpenError, Parts, Purpose, Settings, filling::Ground, manifest::known_horizons, open};
+use crate::{
+    FillError, Filling, OpenError, Parts, Purpose, Settings, Stamped, filling::Ground, manifest::known_horizons, open,
+};
 
 /// Up to where a store is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub fn restore(
         after = refill(&shelf, &mut filling, row, last, after)?;
         told(row.bytes);
     }
-    let restored = filling.with_horizons(known_horizons(&backup.horizons)).finish()?;
+    let restored = filling.with_horizons(known_horizons(&backup.horizons).rows().to_vec()).finish()?;
     Ok(Restored { backup: Backup::of(backup), last: restored, epoch: epoch + 1 })
 }
 
@@ -245,12 +247,16 @@ fn refill(
     sealed.for_each_frame(&mut |frame| {
         if frame.seq <= last && failed.is_none() {
             let place = Receipt { seq: frame.seq, at: frame.at };
-            let pushed =
-                filling.pass(frame.seq.prev(), frame.at).and_then(|()| filling.push_body(place, frame.body.to_vec()));
-            failed = pushed.err();
+            let stamped = match filling.last().seq {
+                // The log begins with them, and when is known.
+                Seq::ZERO => Stamped::Between(sealed.times().0, Timestamp(frame.at.0.saturating_sub(1))),
+                _ => Stamped::Before(frame.at),
+            };
+            let passed = filling.pass(frame.seq.prev(), stamped);
+            failed = passed.and_then(|()| filling.push_body(place, frame.body.to_vec())).err();
         }
     });
     let (last, ended) = (last.min(sealed.range().1), Timestamp(sealed.times().1.0.saturating_add(1)));
-    failed = failed.or_else(|| filling.pass(last, ended).err());
+    failed = failed.or_else(|| filling.pass(last, Stamped::Before(ended)).err());
     failed.map_or(Ok(sealed.times().1), |error| Err(error.into()))
 }

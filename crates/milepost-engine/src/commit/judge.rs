@@ -18,7 +18,7 @@ use super::Sealed;
 use crate::{
     CommitError, NoFork, Refusal,
     lineage::{Bodies, Lineage},
-    retention::Horizons,
+    retention::{Horizons, idempotency_for_us, root_policy},
     state::{FENCE, IDEMPOTENCY, Kind, Tiers, Version, checkpoints_of},
 };
 use overlay::Overlay;
@@ -44,17 +44,32 @@ pub(crate) struct Judge<'a, B> {
 
 /// The outcome of the commit that this one repeats, if it repeats one. Asked before it is given a place in the order:
 /// it takes none.
+///
+/// A key is forgotten by the stamps of commits, `last` being the newest, and by no clock: so the answer is the same
+/// whether or not compaction has taken the commit, here and in every copy, and a clock that is wrong has no say in it.
 pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
     tiers: &Tiers,
     bodies: &B,
+    last: Timestamp,
     commit: &Sealed,
 ) -> Result<Option<Receipt>, CommitError> {
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
-    let Some(first) = tiers.first_claim(IDEMPOTENCY, key)? else { return Ok(None) };
-    let (receipt, same) = bodies.with_body(first, |receipt, body| {
+    // Of several the newest: it was made when those before it were forgotten.
+    let Some(claim) = tiers.claim(IDEMPOTENCY, key, Seq::MAX)? else { return Ok(None) };
+    let first = Seq(claim.seq);
+    let found = bodies.with_body(first, |receipt, body| {
         let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
         Ok((receipt, first.holds_the_same(&again)))
-    })?;
+    });
+    let (receipt, same) = match found {
+        // Of what only claims, nothing goes but what was forgotten. The index knows of it still.
+        Err(CommitError::Removed { .. }) => return Ok(None),
+        found => found?,
+    };
+    let remembered_us = idempotency_for_us(root_policy(tiers, bodies)?.as_ref());
+    if receipt.at <= Timestamp(last.0.saturating_sub_unsigned(remembered_us)) {
+        return Ok(None);
+    }
     if same {
         return Ok(Some(receipt));
     }

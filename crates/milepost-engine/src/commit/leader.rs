@@ -124,6 +124,11 @@ impl Leader {
         self.make_room(shared, 0)
     }
 
+    /// Goes on behind commits that are not there. MANIFEST is written with the next roll, or when the store is closed.
+    pub(crate) fn pass(&mut self, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<(), CommitError> {
+        self.writer.pass(last, times).map_err(append_error)
+    }
+
     /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {
@@ -196,7 +201,7 @@ impl Batch<'_> {
         if needs_judging {
             self.fold()?;
             // First: a repetition needs no place, so a wrong clock or the end of the order does not concern it.
-            if let Some(receipt) = repeated(&shared.state.load(), &*self, &commit)? {
+            if let Some(receipt) = repeated(&shared.state.load(), &*self, self.last.at, &commit)? {
                 return Ok(Planned::Receipt(receipt));
             }
         }

@@ -2,8 +2,8 @@
 
 use milepost_log::format::frame::{FRAME_HEADER_BYTES, frame_bytes};
 use milepost_types::{
-    ContentType, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError, ScopePrefix,
-    Seq, Timestamp, Writer,
+    ContentType, Digest, Event, EventRef, Fence, Meta, Note, Policy, Precondition, Receipt, Scope, ScopeError,
+    ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, BodyError},
     limits,
     scope::is_reserved,
@@ -236,8 +236,11 @@ impl Request {
     /// Says what of the past is kept below a prefix, in place.
     pub fn add_retain(&mut self, prefix: &ScopePrefix, policy: &Policy) -> Result<(), CommitError> {
         self.not_reserved(prefix.as_str())?;
-        if !self.is_recorded && policy.cold_after_us.is_some() {
-            let what = "the prefix of a policy with cold_after, which is for the root alone,";
+        let of_the_root = [
+            (policy.cold_after_us, "the prefix of a policy with cold_after, which is for the root alone,"),
+            (policy.idempotency_for_us, "the prefix of a policy with idempotency_for, which is for the root alone,"),
+        ];
+        for (_, what) in of_the_root.into_iter().filter(|(said, _)| !self.is_recorded && said.is_some()) {
             limits::check(what, "bytes", prefix.as_str().len(), 0, 0)?;
         }
         Ok(self.encoder.retain(prefix, policy)?)
@@ -306,13 +309,20 @@ impl Request {
         self.encoder.record_bytes() + FRAME_HEADER_BYTES
     }
 
-    pub(crate) fn seal(mut self) -> Result<Sealed, CommitError> {
-        if self.encoder.events() == 0 && self.meta.fences.is_empty() {
+    pub(crate) fn seal(self) -> Result<Sealed, CommitError> {
+        self.seal_kept(None)
+    }
+
+    /// The same of what is left of a commit that was made before: the digest says what it was repeated as.
+    pub(crate) fn seal_kept(mut self, digest: Option<Digest>) -> Result<Sealed, CommitError> {
+        // Of one that was made before, the key may be all that is left.
+        let is_key_kept = self.is_recorded && self.meta.idempotency_key.is_some();
+        if self.encoder.events() == 0 && self.meta.fences.is_empty() && !is_key_kept {
             return Err(CommitError::Empty);
         }
         limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
         let events = self.encoder.events();
-        let body = self.encoder.finish(&self.meta)?;
+        let body = self.encoder.finish_kept(&self.meta, digest)?;
         Ok(Sealed {
             body_crc: crc32fast::hash(&body),
             body,

@@ -17,8 +17,7 @@ impl ColdFrom {
 
     /// As the root's policy says it now.
     pub(crate) fn by(rules: &Rules, now: Timestamp) -> ColdFrom {
-        let root = rules.policies.iter().find(|set| set.prefix.is_root());
-        let age = root.and_then(|set| set.policy.cold_after_us);
+        let age = rules.root().and_then(|policy| policy.cold_after_us);
         ColdFrom(age.map(|age| Timestamp(now.0.saturating_sub_unsigned(age))))
     }
 

@@ -219,7 +219,7 @@ impl Shared {
             let event = found.event.to_event();
             owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
         }
-        Ok(Some(Commit { seq: frame.seq(), at: frame.at(), meta, events: owned }))
+        Ok(Some(Commit { seq: frame.seq(), at: frame.at(), meta, digest: body.kept_digest(), events: owned }))
     }
 
     /// A body that can't be read, with its place.

@@ -2,23 +2,84 @@
 //!
 //! Invariant: such a commit follows the last one, in `Seq` and in time. For filling a store that nobody else writes to.
 
-use milepost_types::Receipt;
+use milepost_io::Failure;
+use milepost_types::{Digest, Receipt, Seq, Timestamp};
 
-use super::Engine;
+use super::{Engine, Shared};
 use crate::{
-    CommitError, Request, Ticket,
+    CommitError, ReadError, Request, Ticket,
     commit::{Sealed, judge::unreachable_body},
 };
 
 impl Engine {
-    /// Submits a commit that was made before, at the place it had.
-    pub(crate) fn submit_at(&self, place: Receipt, request: Request) -> Result<Ticket, CommitError> {
-        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal()? })
+    /// Submits a commit that was made before, at the place it had. The digest says what it was repeated as, if events
+    /// went from it.
+    pub(crate) fn submit_at(
+        &self,
+        place: Receipt,
+        request: Request,
+        digest: Option<Digest>,
+    ) -> Result<Ticket, CommitError> {
+        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal_kept(digest)? })
     }
 
     /// Submits a commit that was made before, of which the body is there already.
     pub(crate) fn submit_recorded(&self, place: Receipt, body: Vec<u8>) -> Result<Ticket, CommitError> {
         let sealed = Sealed::recorded(place, body).map_err(|error| unreachable_body(place.seq.prev(), &error))?;
         self.submit_sealed(sealed)
+    }
+
+    /// Goes on behind commits through `last`, none of which is there, at a cost that does not depend on how many they
+    /// are. `times` says when the first and the last were stamped; what it may be left out for is the log's to say.
+    /// Nothing may be under way. Until MANIFEST is written next the store could not be opened again.
+    pub(crate) fn pass(&self, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<(), CommitError> {
+        let shared = self.shared();
+        shared.may_commit()?;
+        let mut guard = shared.leader.lock();
+        let leader = guard.as_mut().ok_or(CommitError::Closed)?;
+        let turn = shared.turn.take();
+        turn.check()?;
+        shared.reach(Seq(last.0 + 1))?;
+        leader.pass(last, times)?;
+        shared.publish(Receipt { seq: last, at: times.map_or(Timestamp::MIN, |(_, last_at)| last_at) });
+        Ok(())
+    }
+
+    /// Has MANIFEST list the segments that there are. Nothing may be under way.
+    pub(crate) fn list_segments(&self) -> Result<(), CommitError> {
+        let guard = self.shared().leader.lock();
+        let leader = guard.as_ref().ok_or(CommitError::Closed)?;
+        self.shared().write_manifest(&leader.writer, None)
+    }
+
+    /// When the first and the last of some commits that are not there any more were stamped; `None` if they begin
+    /// before the log does, so that nobody knows.
+    pub fn removed_times(&self, first: Seq, last: Seq) -> Result<Option<(Timestamp, Timestamp)>, ReadError> {
+        let shared = self.shared();
+        shared.may_read()?;
+        Ok(shared.reader.stamp(first)?.zip(shared.reader.stamp(last)?))
+    }
+}
+
+impl Shared {
+    /// Makes a run of what memory holds, where a commit that comes next lies too far from the first in it. Only whoever
+    /// has the turn to fold calls it, and only if all that was folded is published.
+    fn reach(&self, next: Seq) -> Result<(), CommitError> {
+        if !self.state.load().active().is_far(next) {
+            return Ok(());
+        }
+        self.make_run_of_frozen()?;
+        self.state.freeze(self.published());
+        self.make_run_of_frozen()
+    }
+
+    fn make_run_of_frozen(&self) -> Result<(), CommitError> {
+        while self.state.load().frozen().is_some() {
+            if !self.step_index() {
+                let why = self.indexing.failure().unwrap_or_else(|| "nobody makes runs any more".to_owned());
+                return Err(CommitError::Write(Failure::new(&self.dir, "make a run", &why)));
+            }
+        }
+        Ok(())
     }
 }

@@ -16,7 +16,7 @@ use rkyv::{Archive, Deserialize, Serialize, rancor, util::AlignedVec};
 
 /// The newest format that this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u32 = 1;
-const MAGIC: [u8; 8] = *b"MPSTMANF";
+pub(crate) const MAGIC: [u8; 8] = *b"MPSTMANF";
 pub(crate) const HEADER_BYTES: usize = 32;
 /// A manifest above this many bytes is refused: a million segments fit.
 const BYTES_MAX: usize = 64 << 20;

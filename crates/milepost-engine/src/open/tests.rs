@@ -8,7 +8,7 @@ use milepost_types::{At, Scope, Seq, Timestamp, limits};
 
 use crate::{
     CommitError, Engine, HistoryQuery, Index, OpenError, Parts, Refusal, Settings, Threads,
-    filling::{Filling, Purpose},
+    filling::{Filling, Purpose, Stamped},
     manifest::{self, Manifest},
 };
 
@@ -93,7 +93,7 @@ fn fill(disk: &SimDisk, has_values: bool) {
     if !has_values {
         let settings = Settings { segment_bytes: limits::SEGMENT_BYTES_MIN, ..Settings::default() };
         let mut filling = Filling::begin(parts(disk), Path::new(DIR), Purpose::Import, settings).unwrap();
-        filling.pass(Seq(200), Timestamp(NOW.0 + 500)).unwrap();
+        filling.pass(Seq(200), Stamped::Between(NOW, Timestamp(NOW.0 + 499))).unwrap();
         filling.finish().unwrap();
         return;
     }

@@ -6,7 +6,12 @@ use std::ops::ControlFlow;
 
 use milepost_types::{Policy, Receipt, ScopePrefix, Seq, Timestamp};
 
-use super::{HoldSet, Horizon, Horizons, PolicySet, Rules, judging::Judging, rule::Fate, rules::is_at_or_below};
+use super::{
+    HoldSet, Horizon, Horizons, PolicySet, Rules,
+    judging::Judging,
+    rule::Fate,
+    rules::{idempotency_for_us, is_at_or_below},
+};
 use crate::{
     Engine, ReadError,
     engine::Shared,
@@ -43,6 +48,8 @@ pub struct Explanation {
     pub ended_kept: u64,
     /// Points before the horizon that stay: checkpoints, forks, open views.
     pub points: u64,
+    /// For how long idempotency keys are remembered, in microseconds: those of the whole store.
+    pub idempotency_for_us: u64,
 }
 
 impl Engine {
@@ -95,10 +102,10 @@ impl Engine {
             next_expires_at: None,
             ended_kept: 0,
             points: 0,
+            idempotency_for_us: idempotency_for_us(rules.root()),
         };
         let tiers = shared.state.pin();
-        let from = (shared.pins.pinned(), Seq::ZERO);
-        let judging = Judging::new(shared, &tiers, rules, horizons, from)?;
+        let judging = Judging::new(shared, &tiers, rules, horizons, shared.pins.pinned())?;
         let mut names = Vec::new();
         shared.lineage(&tiers).each_scope(place, &mut |scope| {
             names.push(scope.to_owned());

@@ -13,6 +13,7 @@ use super::{
     Horizons, Rules,
     pins::Pinned,
     rule::{Fate, Wanted, fates},
+    rules::idempotency_for_us,
 };
 use crate::{
     ReadError,
@@ -29,7 +30,7 @@ pub(crate) struct Judging<'a> {
     pub(crate) horizons: Horizons,
     pub(crate) pinned: Pinned,
     /// Idempotency keys that were used by this commit or an earlier one are forgotten.
-    pub(crate) forgotten: Seq,
+    forgotten: Seq,
     forks: Vec<Forked>,
 }
 
@@ -71,7 +72,7 @@ impl<'a> Judging<'a> {
         let rules = Rules::read(tiers, shared, shared.published())?;
         // The pins behind the horizons: whoever makes one looks at these afterwards.
         let horizons = (*shared.retention.horizons()).clone();
-        Judging::new(shared, tiers, rules, horizons, (shared.pins.pinned(), Seq::ZERO))
+        Judging::new(shared, tiers, rules, horizons, shared.pins.pinned())
     }
 
     pub(crate) fn new(
@@ -79,8 +80,9 @@ impl<'a> Judging<'a> {
         tiers: &'a Tiers,
         rules: Rules,
         horizons: Horizons,
-        (pinned, forgotten): (Pinned, Seq),
+        pinned: Pinned,
     ) -> Result<Judging<'a>, ReadError> {
+        let forgotten = forgotten(shared, &rules, &pinned)?;
         let mut judging = Judging { shared, tiers, rules, horizons, pinned, forgotten, forks: Vec::new() };
         if tiers.has_forks() {
             let lineage = Lineage { tiers, bodies: shared };
@@ -215,6 +217,18 @@ impl<'a> Judging<'a> {
     fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {
         self.shared.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at))
     }
+}
+
+/// The last commit whose idempotency key nobody asks for any more: whoever judges a repetition from now on does so by
+/// the last commit there is by now, or by a later one.
+fn forgotten(shared: &Shared, rules: &Rules, pinned: &Pinned) -> Result<Seq, ReadError> {
+    if rules.holds_all() {
+        return Ok(Seq::ZERO);
+    }
+    let remembered_us = idempotency_for_us(rules.root());
+    let at = Timestamp(shared.published_at().0.saturating_sub_unsigned(remembered_us));
+    let last = shared.reader.seq_at(at).map_err(ReadError::Corrupt)?;
+    Ok(pinned.from.map_or(last, |from| last.min(Seq(from).prev())))
 }
 
 impl OfScope<'_> {

@@ -5,11 +5,12 @@
 use milepost_types::{
     HoldName, Note, Policy, ScopePrefix, Seq, Timestamp, Writer,
     body::{Body, hold_at, policy_at},
+    limits,
 };
 
 use crate::{
     lineage::Bodies,
-    state::{HOLD, Kind, POLICY, Tiers, held_prefix, key_prefix},
+    state::{HOLD, Kind, POLICY, Tiers, held_prefix, key_prefix, prefix_key},
 };
 
 /// What of the past is kept below a prefix, and who said so.
@@ -101,10 +102,31 @@ impl Rules {
         self.policies.iter().filter(speaks).max_by_key(|set| set.prefix.as_str().len())
     }
 
+    /// The policy of the root, which also speaks of what belongs to no scope.
+    pub(crate) fn root(&self) -> Option<&Policy> {
+        self.policies.iter().find(|set| set.prefix.is_root()).map(|set| &set.policy)
+    }
+
+    /// Whether nothing at all is removed.
+    pub(crate) fn holds_all(&self) -> bool {
+        self.holds.iter().any(|hold| hold.prefix.is_root())
+    }
+
     /// A hold at a scope or a prefix, or above it.
     pub(crate) fn hold_of(&self, place: &str) -> Option<&HoldSet> {
         self.holds.iter().find(|hold| is_at_or_below(place, &hold.prefix))
     }
+}
+
+/// The policy of the root by the last commit there is, whether or not it is published.
+pub(crate) fn root_policy<B: Bodies>(tiers: &Tiers, bodies: &B) -> Result<Option<Policy>, B::Error> {
+    let Some(version) = tiers.claim(POLICY, prefix_key(""), Seq::MAX)? else { return Ok(None) };
+    bodies.with_body(Seq(version.seq), |_, body| policy_at(body, version.record)).map(Some)
+}
+
+/// For how long an idempotency key is remembered, by the policy of the root.
+pub(crate) fn idempotency_for_us(root: Option<&Policy>) -> u64 {
+    root.and_then(|policy| policy.idempotency_for_us).unwrap_or(limits::IDEMPOTENCY_FOR_US)
 }
 
 /// Whether a scope or a prefix lies at a prefix or below it. What the engine keeps for itself lies nowhere.

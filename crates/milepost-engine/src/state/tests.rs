@@ -90,7 +90,7 @@ fn same(right: &Tiers, found: &Tiers, seq: Seq) {
         assert_eq!(found.is_surely_empty(scope), right.is_surely_empty(scope), "{scope}");
         for (scope, key) in keys().iter().map(|key| (scope, key.as_str())).chain(reserved(scope)) {
             assert_eq!(found.find(scope, key, seq), right.find(scope, key, seq), "{scope} {key} at {seq}");
-            assert_eq!(found.first_claim(scope, key), right.first_claim(scope, key), "{scope} {key}");
+            assert_eq!(found.claim(scope, key, seq), right.claim(scope, key, seq), "{scope} {key}");
             let mut versions = right.versions(scope, key).unwrap();
             versions.dedup();
             let mut tiered = found.versions(scope, key).unwrap();

@@ -199,11 +199,6 @@ impl Tiers {
         Ok(self.find(scope, key, seq)?.filter(|version| version.kind == Kind::Claim))
     }
 
-    /// The first claim: of an idempotency key, the commit whose outcome counts.
-    pub(crate) fn first_claim(&self, scope: &str, key: &str) -> Result<Option<Seq>, Corruption> {
-        Ok(self.versions(scope, key)?.first().map(|version| Seq(version.seq)))
-    }
-
     /// Every version of a key that was not erased since, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Result<Vec<Version>, Corruption> {
         let mut versions = self.versions_ever(scope, key)?;

@@ -5,6 +5,7 @@ mod beside;
 pub(crate) mod everywhere;
 mod expired;
 mod left;
+mod remembered;
 mod told;
 mod watched;
 
@@ -148,6 +149,7 @@ pub(crate) fn answers(store: &Engine) -> Vec<String> {
             now = Some(view);
         }
     }
+    answers.extend(remembered::keys(store));
     answers
 }
 
@@ -326,7 +328,11 @@ pub(crate) fn drawn(rig: &Rig, rng: &mut SimRng, n: u64) {
         33 => {
             let last = Policy::default().keep_last(1 + rng.below(3));
             let time = Policy::default().keep_for(Duration::from_secs(rng.below(60)));
-            request.add_retain(&place(["", "a", "a/b", "d"][rng.index(4)]), &[last, time][rng.index(2)]).unwrap();
+            let (prefix, mut policy) = (["", "a", "a/b", "d"][rng.index(4)], [last, time][rng.index(2)]);
+            if prefix.is_empty() {
+                policy = policy.idempotency_for(Duration::from_secs(25));
+            }
+            request.add_retain(&place(prefix), &policy).unwrap();
         }
         34 => request.add_unretain(&place(["", "a", "a/b", "d"][rng.index(4)])).unwrap(),
         35 => request.add_hold(&place(["a", "d"][rng.index(2)]), "h", None).unwrap(),

@@ -63,7 +63,7 @@ fn a_fork_that_leads_in_a_circle_is_damage() {
         let mut store = Filling::begin(Parts::real(), dir.path(), Purpose::Import, Settings::default()).unwrap();
         let mut request = store.request();
         request.add_fork(&scope("ff"), &scope("oo"), Seq::ZERO).unwrap();
-        store.push(Receipt { seq: Seq(1), at: Timestamp(1) }, request).unwrap();
+        store.push(Receipt { seq: Seq(1), at: Timestamp(1) }, request, None).unwrap();
         store.finish().unwrap();
     }
     patch(dir.path(), b"\x07\x02oo\x00", 4, 1);

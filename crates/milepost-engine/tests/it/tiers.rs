@@ -482,7 +482,7 @@ fn a_clean_close_leaves_nothing_to_fold() {
         let disk = SimDisk::new(1);
         let parts = Parts { disk: Arc::new(disk.clone()), ..Parts::real() };
         // Too large to be frozen by what comes.
-        let settings = Settings { memory_bytes: 4 << 20, threads: Threads::Stepped, ..Settings::default() };
+        let settings = Settings { memory_bytes: 8 << 20, threads: Threads::Stepped, ..Settings::default() };
         let store = Engine::open(parts.clone(), Path::new("/s"), settings.clone()).unwrap();
         for round in 0..20_u64 {
             let mut request = store.request();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use milepost_io::{DiskFile as _, Room};
-use milepost_types::Seq;
+use milepost_types::{Seq, Timestamp};
 
 use super::{LogWriter, Open};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     begin::{begin_segment, refusal, stopped},
     format::header::{SEGMENT_HEADER_BYTES, first_written},
     seal::{footer_of, seal},
-    segment::Part,
+    segment::{DroppedPart, Part},
 };
 
 impl LogWriter {
@@ -27,14 +27,25 @@ impl LogWriter {
         if self.open.heap.frames() == 0 {
             return Ok(());
         }
+        let Open { header, chain, .. } = &self.open;
+        self.roll_behind(SegmentId(header.id.0 + 1), (chain.next_seq, chain.last_at), None)
+    }
+
+    /// The same into a segment that begins with this `Seq`, behind commits that are `gone`, the last of them stamped at
+    /// this moment.
+    pub(super) fn roll_behind(
+        &mut self,
+        id: SegmentId,
+        (first_seq, last_at): (Seq, Timestamp),
+        gone: Option<DroppedPart>,
+    ) -> Result<(), AppendError> {
         self.sync().map_err(AppendError::Stopped)?;
         let chain = self.open.chain;
         let footer = footer_of(&self.open.header, self.open.heap.heap(), (chain.prev_crc, chain.last_at));
         self.room_for(&footer)?;
-        let id = SegmentId(self.open.header.id.0 + 1);
-        let header = first_written(id, self.store, chain.next_seq, self.epoch, self.salts.next());
+        let header = first_written(id, self.store, first_seq, self.epoch, self.salts.next());
         let begun = begin_segment(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
-        let next = Open::begun(header, begun, chain.last_at);
+        let next = Open::begun(header, begun, last_at);
         let open = &self.open;
         let sealed = seal(&open.file, &open.header, open.heap.heap(), &footer, open.end)
             .map_err(|error| stopped(&self.latch, self.open.heap.path(), "seal", &error))?;
@@ -42,6 +53,7 @@ impl LogWriter {
         let worn = self.reader.change(|parts| {
             let worn = parts.pop();
             parts.push(sealed);
+            parts.extend(gone.map(|gone| Part::Dropped(Arc::new(gone))));
             parts.push(Part::Heap(Arc::clone(next.heap.heap())));
             worn
         });

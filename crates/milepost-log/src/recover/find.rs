@@ -1,8 +1,8 @@
 //! [`find`]: reads a log from its first frame to its end, without changing anything.
 //!
-//! May run beside a process that writes the log: what is read of the open segment is synced here before it is shown,
-//! and a place that looks damaged is read again, because a read beside a write may see a later page before an earlier
-//! one.
+//! May run beside a process that writes the log: what is read of the open segment is synced here, read again, and shown
+//! only if it is still the same. A place that looks damaged is read again, because a read beside a write may see a
+//! later page before an earlier one.
 
 mod compacted;
 
@@ -35,6 +35,9 @@ use crate::{
 
 /// How often a place that looks damaged is read again.
 const REREADS_MAX: usize = 3;
+
+/// Bytes that are read at once to see whether they are still the same.
+const COMPARED_BYTES: usize = 256 << 10;
 
 /// Walks every frame in order, calling `visit`, and finds where the log ends. Reads only.
 ///
@@ -329,9 +332,16 @@ impl Finder<'_> {
             let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
             // What is in the cache may not be on the disk yet, and only durable commits are shown.
             segment.file.sync().map_err(LogError::io("sync", &segment.path))?;
-            let stop =
-                segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&mut heap, frame, id, &bytes, at, visit));
+            // The writer may have taken back a write that failed halfway, after its first frames were read.
+            let same = unchanged_bytes(&*segment.file, &bytes).map_err(LogError::io("read", &segment.path))?;
+            let mut is_changed = false;
+            let stop = segment.walk(&bytes, self.known.clean, &mut |frame, at| {
+                is_changed = (at + frame.header.frame_bytes()).min(bytes.len()) > same;
+                if is_changed { ControlFlow::Break(()) } else { keep(&mut heap, frame, id, &bytes, at, visit) }
+            });
             match stop {
+                // Not counted: each time another write of the writer must have failed.
+                Err(LogError::Interrupted { .. }) if is_changed => {}
                 Err(LogError::Corrupt(_)) if rereads < REREADS_MAX => rereads += 1,
                 stop => break stop?,
             }
@@ -538,6 +548,21 @@ pub(crate) fn read_header(
         return Err(LogError::Misnamed { file: path.to_owned(), found: header.name() });
     }
     Ok(header)
+}
+
+/// How many of the first bytes of a file are still what was read.
+fn unchanged_bytes(file: &dyn DiskFile, before: &[u8]) -> io::Result<usize> {
+    let mut again = vec![0; before.len().min(COMPARED_BYTES)];
+    let mut at = 0;
+    while at < before.len() {
+        let part = &before[at..before.len().min(at + COMPARED_BYTES)];
+        let read = read_some_at(file, &mut again[..part.len()], at as u64)?;
+        if again[..read] != *part {
+            return Ok(at + part.iter().zip(&again[..read]).take_while(|(before, now)| before == now).count());
+        }
+        at += read;
+    }
+    Ok(at)
 }
 
 /// Reads a file from an offset to its end.

@@ -36,6 +36,12 @@ impl DroppedPart {
         self.facts
     }
 
+    /// One word for these and those right behind them.
+    pub(crate) fn and(&self, behind: &DroppedPart) -> Option<DroppedPart> {
+        let facts = DroppedFacts { first_at: self.facts.first_at, ..behind.facts };
+        DroppedPart::new(self.name, self.first_seq, facts)
+    }
+
     /// How many commits are gone.
     pub(crate) fn frames(&self) -> usize {
         (self.facts.last_seq.0 - self.first_seq.0 + 1) as usize

@@ -289,6 +289,39 @@ fn what_is_taken_back_is_not_shown() {
     assert_eq!(follower.last_seq(), Seq(1));
 }
 
+/// The same with an opening for reading: it had read what the writer's failed write left, and synced and showed it
+/// after that was taken back, so that somebody could act on what never was. What came into its place since is shown.
+#[test]
+fn what_is_taken_back_is_not_shown_by_an_opening() {
+    // (bytes of what is taken back, bytes of what is written in its place)
+    for (failed, instead) in [(&[100, 200][..], &[][..]), (&[100, 200], &[100]), (&[50], &[300, 10]), (&[0], &[0])] {
+        let mut world = World::new(4096);
+        let mut log = world.create().unwrap();
+        world.commit(&mut log, &[10]);
+        let mut other = World { sim: world.after_kill().sim, ..world.clone() };
+        let before = world.sim.file_bytes(&segment_file(1)).unwrap();
+        world.append(&mut log, failed).unwrap();
+        let taken_back = match instead {
+            [] => before,
+            sizes => {
+                let mut log = other.open().unwrap();
+                other.commit(&mut log, sizes);
+                other.sim.file_bytes(&segment_file(1)).unwrap()
+            }
+        };
+        let disk = Beside::new(&world.sim, When::AtSync, vec![(segment_file(1), taken_back)]);
+        let mut bodies = Vec::new();
+        let found = find(disk, dir(), &world.known(), &mut |frame| {
+            bodies.push(frame.body.to_vec());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(bodies, other.offered, "{failed:?}, {instead:?}");
+        assert_eq!(found.last_seq(), Seq(bodies.len() as u64));
+        assert_eq!(all(&found.into_follower().reader()), other.offered);
+    }
+}
+
 /// A read beside a write saw a later batch before an earlier one. Read again, both are there.
 #[test]
 fn what_looks_damaged_is_read_again() {

@@ -1,17 +1,23 @@
 //! What a damaged store may say: what it always said, or where it is damaged.
 
-use std::{path::Path, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use milepost_engine::{Engine, OpenError, ReadError, Verdict};
-use milepost_types::{At, Seq};
+use milepost_types::{At, ScopePrefix, Seq};
 
 use super::{Left, Specimen, files, is_index};
 use crate::{
-    check::{Agreed, Disagreement, disagree, same},
+    check::{
+        Agreed, Disagreement, disagree, plain_change, plain_difference, plain_differing, plain_entry, plain_version,
+        question, same,
+    },
     machine::Machine,
-    model::Model,
+    model::{Model, Moment, Query},
     workload::{KEYS, SCOPES},
 };
+
+/// More than a specimen has to say: so an answer that names damage again and again has an end.
+const ANSWERS_MOST: usize = 1_000;
 
 /// What was done to a store.
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +131,9 @@ impl Specimen {
             }
             self.moment(engine, &model, seq, &mut named)?;
         }
+        for query in queries() {
+            history(engine, &model, &query, &mut named)?;
+        }
         replayed(engine, &model, &mut named)?;
         Ok(if named > 0 { Found::Named } else { end })
     }
@@ -141,8 +150,70 @@ impl Specimen {
                 let found = found.map(|value| (value.seq(), value.to_vec()));
                 same(&found, &right, || format!("get of {key:?} in {scope:?} at {seq}"))?;
             }
+            let scanned = answers(view.scan(scope, "").map(|entry| entry.map(plain_entry)), named)?;
+            let right = state.scan(scope, "", moment.now).into_iter();
+            let right: Vec<_> = right.map(|(key, version)| (key.to_owned(), plain_version(&version))).collect();
+            within(&scanned, &right, || format!("scan of {scope:?} at {seq}"))?;
+        }
+        let Some(before) = seq.0.checked_sub(1).map(Seq) else { return Ok(()) };
+        let Some(earlier) = answer(engine.view(At::Seq(before)), named)? else { return Ok(()) };
+        let Some(at) = answer(earlier.at(), named)? else { return Ok(()) };
+        let past = Moment { seq: before, now: at };
+        for (scope, (old, then)) in [("a/b", (&earlier, past)), ("a", (&view, moment))] {
+            let Some(found) = answer(old.diff(scope, &view, "a/b"), named)? else { continue };
+            let found = answers(found.map(|difference| difference.map(plain_difference)), named)?;
+            let right: Vec<_> = model.diff((scope, then), ("a/b", moment)).iter().map(plain_differing).collect();
+            within(&found, &right, || format!("diff of {scope:?} at {} and \"a/b\" at {seq}", then.seq))?;
         }
         Ok(())
+    }
+}
+
+/// What a store is asked for its history: all of it, either way round, and what the index is good for.
+fn queries() -> [Query; 4] {
+    let below = |path: &str, key: &str| Query {
+        prefix: ScopePrefix::parse(path).expect("a prefix"),
+        key: Some(key.to_owned()),
+        ..Query::default()
+    };
+    let newest_first = |query| Query { newest_first: true, ..query };
+    [Query::default(), newest_first(Query::default()), below("a", "k1"), newest_first(below("a/b", "k"))]
+}
+
+fn history(engine: &Engine, model: &Model, query: &Query, named: &mut u32) -> Agreed {
+    let Some(found) = answer(engine.history(question(query)), named)? else { return Ok(()) };
+    let found = answers(found, named)?.into_iter().map(|change| change.as_ref().map(plain_change).transpose());
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    within(&found, &model.history(query), || format!("history {query:?}"))
+}
+
+/// All of several answers, with a gap for each that names damage.
+fn answers<T>(
+    all: impl Iterator<Item = Result<T, ReadError>>,
+    named: &mut u32,
+) -> Result<Vec<Option<T>>, Disagreement> {
+    all.take(ANSWERS_MOST).map(|one| answer(one, named)).collect()
+}
+
+/// What was told is right, in order, and nothing is left out but where damage was named.
+fn within<T: PartialEq + fmt::Debug>(told: &[Option<T>], right: &[T], asked: impl Fn() -> String) -> Agreed {
+    let mut rest = right;
+    let mut after_gap = false;
+    for one in told {
+        let Some(one) = one else {
+            after_gap = true;
+            continue;
+        };
+        let skipped = rest.iter().position(|right| right == one).filter(|skipped| after_gap || *skipped == 0);
+        let Some(skipped) = skipped else {
+            return disagree(format!("{}\n  engine: {one:?}\n  model:  {rest:?}", asked()));
+        };
+        rest = &rest[skipped + 1..];
+        after_gap = false;
+    }
+    match rest {
+        [due, ..] if !after_gap => disagree(format!("{}: nothing is said of {due:?}", asked())),
+        _ => Ok(()),
     }
 }
 
@@ -193,3 +264,6 @@ fn refused(error: &OpenError, damage: Damage<'_>) -> Result<Found, Disagreement>
         false => disagree(format!("{name} is damaged, but the error is: {said}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,13 +102,19 @@ impl Model {
         if events.is_empty() && ask.meta.fences.is_empty() {
             return Outcome::Nothing(last);
         }
-        Outcome::Appended(Commit { seq, at, meta: ask.meta.clone(), events })
+        Outcome::Appended(Commit { seq, at, meta: ask.meta.clone(), digest: None, events })
     }
 
     fn first_use(&self, ask: &Ask) -> Option<&Kept> {
         let key = ask.meta.idempotency_key.as_ref()?;
         let uses = |kept: &&Arc<Kept>| kept.commit.meta.idempotency_key.as_ref() == Some(key);
-        self.kept.iter().find(uses).map(|kept| &**kept)
+        let newest = self.kept.iter().rev().find(uses)?;
+        (!self.is_forgotten(newest.commit.at)).then_some(&**newest)
+    }
+
+    /// Whether the idempotency key of a commit of that time is forgotten.
+    pub(super) fn is_forgotten(&self, at: Timestamp) -> bool {
+        at <= Timestamp(self.last().at.0.saturating_sub_unsigned(limits::IDEMPOTENCY_FOR_US))
     }
 
     /// The highest token seen for a scope, and who brought it last.

@@ -118,7 +118,7 @@ impl Model {
             Left::Whole => Some(commit.clone()),
             Left::Thinned(places) => {
                 let events = places.iter().map(|place| commit.events[*place].clone()).collect();
-                Some(Commit { seq: commit.seq, at: commit.at, meta: commit.meta.clone(), events })
+                Some(Commit { seq: commit.seq, at: commit.at, meta: commit.meta.clone(), digest: None, events })
             }
             Left::Removed => None,
         }
@@ -385,7 +385,7 @@ impl Model {
     /// Whether a commit may go with what it claimed.
     fn claims_may_go(&self, gone: &Kept) -> Result<(), String> {
         let meta = &gone.commit.meta;
-        if let Some(key) = &meta.idempotency_key {
+        if let Some(key) = meta.idempotency_key.as_ref().filter(|_| !self.is_forgotten(gone.commit.at)) {
             return Err(format!("commit {} is gone, and with it {key:?}", gone.commit.seq));
         }
         for fence in &meta.fences {

@@ -75,12 +75,16 @@ pub(super) fn crash_at_birth(machine: &Machine, dice: &mut Dice, coverage: &mut 
 impl World {
     /// The process is killed: the page cache lives on, and with it everything unsynced.
     pub(super) fn kill(&mut self) -> Agreed {
+        self.cut_off();
+        self.open_again()
+    }
+
+    pub(super) fn cut_off(&mut self) {
         self.let_go();
         self.coverage.hit("step/killed");
         let next = self.machine.disk.kill();
         self.engine = None;
         self.machine = self.machine.with_disk(next);
-        self.open_again()
     }
 
     /// The power went off. Looks at many outcomes, goes on with one.

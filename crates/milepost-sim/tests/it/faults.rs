@@ -1,6 +1,6 @@
 use milepost_sim::{
     exhaustive::Kind,
-    workload::{Compacts, FaultPlan, Faults, Step},
+    workload::{Compacts, FaultPlan, Faults, FullDisk, Step},
     world::{Taste, World},
 };
 use milepost_types::limits;
@@ -87,5 +87,28 @@ fn a_full_disk_takes_commits_again_when_there_is_room() {
             panic!("room {room}, there is room again: {wrong}");
         }
         assert_eq!(world.model().len(), before + 1, "room {room}: no commit without a restart");
+    }
+}
+
+/// FAULTS C1, C4: an opening on a full disk succeeds with the reserve. Without it the opening is refused, who only
+/// reads is served, and once there is room nothing was lost.
+#[test]
+fn a_full_disk_opens_with_the_reserve_and_loses_nothing_without() {
+    for room in [0, 1, 100, 300] {
+        for loses_reserve in [false, true] {
+            let mut world = world(room);
+            let full = Step::OpenFull(FullDisk { room, loses_reserve });
+            let before = (0..6).map(|place| Kind::Roll.step(place)).chain([Kind::Delete.step(6)]);
+            let steps = before.chain([full, Step::Read, Step::Fault(FaultPlan::Lift), Kind::Set.step(0), Step::Reopen]);
+            for step in steps {
+                if let Err(wrong) = world.step(&step) {
+                    panic!("room {room}, reserve lost: {loses_reserve}, in {step:.200?}: {wrong}");
+                }
+            }
+            let met =
+                ["open/full disk, with the reserve", "error/open: disk full"].map(|name| world.coverage.count(name));
+            assert_eq!(met, [u64::from(!loses_reserve), u64::from(loses_reserve)], "room {room}");
+            world.finish().unwrap_or_else(|wrong| panic!("room {room}, reserve lost: {loses_reserve}: {wrong}"));
+        }
     }
 }

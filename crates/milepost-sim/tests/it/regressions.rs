@@ -2,7 +2,7 @@ use milepost_io::Crash;
 use milepost_sim::{
     exhaustive::Kind,
     model::Ask,
-    workload::{Compacts, FaultPlan, Faults, Step},
+    workload::{Compacts, FaultPlan, Faults, Lost, LostRuns, Step},
     world::{Taste, World},
 };
 use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, limits};
@@ -45,6 +45,28 @@ fn a_clean_close_after_a_roll_opens_again() {
     let mut world = world(1);
     play(&mut world, &[Kind::Roll.step(0), Kind::Roll.step(1), Kind::Roll.step(2), Step::Reopen, Step::Read]);
     world.finish().unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+/// DESIGN invariant 2: the files of the index go, all or some, closed, killed or under the open store; who writes and
+/// who only reads answers the same.
+#[test]
+fn answers_do_not_need_the_index() {
+    for when in [Lost::Closed, Lost::Killed, Lost::Open] {
+        for which in [u64::MAX, 1, 2, 5] {
+            let mut world = world(2);
+            for round in 0..3 {
+                let kinds = [Kind::Many, Kind::Roll, Kind::Delete, Kind::Checkpoint, Kind::Many, Kind::Index];
+                let steps: Vec<Step> = kinds.iter().map(|kind| kind.step(round)).collect();
+                play(&mut world, &steps);
+                play(&mut world, &[Step::Beside, Step::LoseIndex(LostRuns { which, when }), Step::Read]);
+            }
+            play(&mut world, &[Kind::Index.step(0), Kind::Retain.step(0), Kind::Compact.step(0), Step::Read]);
+            world.finish().unwrap_or_else(|wrong| panic!("{when:?}, {which:x}: {wrong}"));
+            let names = ["open/no index", "open/no index beside"];
+            let met: u64 = names.iter().map(|name| world.coverage.count(name)).sum();
+            assert!(met > 0 || which != u64::MAX, "no index was lost");
+        }
+    }
 }
 
 /// A set that had expired at the beginning of time was an event of its commit and no change in the history.

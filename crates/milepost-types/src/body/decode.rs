@@ -2,11 +2,11 @@
 
 use super::{
     BodyError, BodyFault, CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, DIGEST_BYTES, ERASE, ERASE_PREFIX, ERASE_SCOPE,
-    FLAGS, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, HOLD, KIND, KIND_MAX, ORIGIN_BYTES, RELEASE,
-    RETAIN, SCOPE, SET, STRIDE_MAX, THINNED, UNHOLD, UNRETAIN, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE,
-    varint,
+    FLAGS, FORK, HAS_ATTEMPT, HAS_DIGEST, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, HOLD, KIND, KIND_MAX,
+    ORIGIN_BYTES, RELEASE, RETAIN, SCOPE, SET, STRIDE_MAX, THINNED, UNHOLD, UNRETAIN, WELL_KNOWN, WITH_CONTENT_TYPE,
+    WITH_EXPIRY, WITH_NOTE, varint,
 };
-use crate::{EventRef, Fence, Meta, Scope, Seq, Timestamp, Writer, limits, scope::check_path};
+use crate::{Digest, EventRef, Fence, Meta, Scope, Seq, Timestamp, Writer, limits, scope::check_path};
 
 /// A body whose outer structure was checked. Its events are checked as they are walked.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +64,9 @@ impl<'a> Body<'a> {
         if flags & HAS_ATTEMPT != 0 && flags & HAS_WRITER == 0 {
             return Err(BodyError { offset: 0, what: BodyFault::Length });
         }
+        if flags & HAS_DIGEST != 0 && flags & (HAS_IDEMPOTENCY_KEY | THINNED) != HAS_IDEMPOTENCY_KEY {
+            return Err(BodyError { offset: 0, what: BodyFault::Length });
+        }
         let stride = cursor.byte()?;
         if stride > STRIDE_MAX {
             return Err(cursor.fault(BodyFault::Table));
@@ -80,8 +83,8 @@ impl<'a> Body<'a> {
         cursor.end = table;
         cursor.skip_meta(flags)?;
         let meta_end = cursor.pos;
+        cursor.take(digest_bytes(flags))?;
         if flags & THINNED != 0 {
-            cursor.take(digest_bytes(flags))?;
             let origins = cursor.take(ORIGIN_BYTES * events)?.as_chunks::<ORIGIN_BYTES>().0;
             // In order, so that one can be searched for.
             if !origins.is_sorted_by(|before, next| read_u32(before, 0) < read_u32(next, 0)) {
@@ -104,7 +107,7 @@ impl<'a> Body<'a> {
 
     /// The bytes of writer, idempotency key and fences, and which of them there are.
     pub(super) fn meta_bytes(&self) -> (&'a [u8], u8) {
-        (&self.bytes[self.meta..self.meta_end], self.flags & !THINNED)
+        (&self.bytes[self.meta..self.meta_end], self.flags & !(THINNED | HAS_DIGEST))
     }
 
     /// Whether events were removed from it.
@@ -113,10 +116,12 @@ impl<'a> Body<'a> {
         self.flags & THINNED != 0
     }
 
-    /// Of a thinned body with an idempotency key: what is known of its records as first written.
-    pub(super) fn kept_digest(&self) -> Option<&'a [u8]> {
-        let has_digest = self.is_thinned() && self.flags & HAS_IDEMPOTENCY_KEY != 0;
-        has_digest.then(|| &self.bytes[self.meta_end..self.meta_end + DIGEST_BYTES])
+    /// Of a body with an idempotency key from which events were removed, here or where it was taken over from: what is
+    /// known of its records as first written.
+    #[must_use]
+    pub fn kept_digest(&self) -> Option<Digest> {
+        let kept = self.bytes[self.meta_end..].first_chunk::<DIGEST_BYTES>();
+        kept.filter(|_| digest_bytes(self.flags) != 0).map(|digest| Digest(*digest))
     }
 
     /// Writer, idempotency key and fences.
@@ -314,9 +319,10 @@ pub fn place_of(beginning: &[u8], offset: u32) -> Result<Option<u32>, BodyError>
     Ok(found.ok().map(|index| read_u32(&origins[index], 4)))
 }
 
-/// Bytes of the digest in a thinned body with these flags.
+/// Bytes of the digest in a body with these flags.
 fn digest_bytes(flags: u8) -> usize {
-    if flags & HAS_IDEMPOTENCY_KEY != 0 { DIGEST_BYTES } else { 0 }
+    let has_digest = flags & HAS_IDEMPOTENCY_KEY != 0 && flags & (THINNED | HAS_DIGEST) != 0;
+    if has_digest { DIGEST_BYTES } else { 0 }
 }
 
 /// Reads writer, idempotency key and fences from the beginning of a body: as much of it as they take.
@@ -380,7 +386,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn byte(&mut self) -> Result<u8, BodyError> {
+    pub(super) fn byte(&mut self) -> Result<u8, BodyError> {
         Ok(self.take(1)?[0])
     }
 

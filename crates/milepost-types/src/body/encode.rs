@@ -3,11 +3,12 @@
 //! The caller's own thread does this; the leader only copies the body behind its frame's header.
 
 use super::{
-    CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, FORK, HAS_ATTEMPT, HAS_FENCES, HAS_IDEMPOTENCY_KEY, HAS_WRITER, RELEASE,
-    SCOPE, SET, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE, varint,
+    CHECKPOINT, CLEAR, CLEAR_PREFIX, DELETE, DIGEST_BYTES, FORK, HAS_ATTEMPT, HAS_DIGEST, HAS_FENCES,
+    HAS_IDEMPOTENCY_KEY, HAS_WRITER, RELEASE, SCOPE, SET, WELL_KNOWN, WITH_CONTENT_TYPE, WITH_EXPIRY, WITH_NOTE,
+    varint,
 };
 use crate::{
-    ContentType, Event, EventRef, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp,
+    ContentType, Digest, Event, EventRef, Key, Meta, Note, Scope, ScopePrefix, Seq, Timestamp,
     event::{check_checkpoint_name, check_key, check_note},
     limits::{self, LimitError},
     scope::ScopeError,
@@ -251,7 +252,13 @@ impl BodyEncoder {
     /// Refuses a body above [`limits::COMMIT_BYTES_MAX`]. A body without events is allowed here: it is what is left of
     /// a commit whose deletes all met absent keys, and still keeps its idempotency key.
     pub fn finish(&mut self, meta: &Meta) -> Result<Vec<u8>, LimitError> {
-        let body = self.body(meta);
+        self.finish_kept(meta, None)
+    }
+
+    /// The same of what is left of a commit: the digest, which only one with an idempotency key has, says what it is
+    /// repeated as.
+    pub fn finish_kept(&mut self, meta: &Meta, digest: Option<Digest>) -> Result<Vec<u8>, LimitError> {
+        let body = self.body(meta, digest);
         self.forget();
         body
     }
@@ -270,13 +277,20 @@ impl BodyEncoder {
         self.key.clear();
     }
 
-    fn body(&self, meta: &Meta) -> Result<Vec<u8>, LimitError> {
+    fn body(&self, meta: &Meta, digest: Option<Digest>) -> Result<Vec<u8>, LimitError> {
         let events = self.starts.len();
         let sparse = self.records.len() < events * SPARSE_TABLE_BELOW_BYTES;
         let stride = if sparse { SPARSE_STRIDE } else { 0 };
         let entries = events.saturating_sub(1) >> stride;
         let mut bytes = Vec::with_capacity(64 + self.records.len() + 4 * entries + 4);
         put_meta(&mut bytes, meta, stride, events)?;
+        // What is left of the largest commit may have no room for it.
+        let rest = DIGEST_BYTES + self.records.len() + 4 * entries + 4;
+        let fits = meta.idempotency_key.is_some() && bytes.len() + rest <= limits::COMMIT_BYTES_MAX;
+        if let Some(digest) = digest.filter(|_| fits) {
+            bytes[0] |= HAS_DIGEST;
+            bytes.extend_from_slice(&digest.0);
+        }
         let base = bytes.len() as u32;
         bytes.extend_from_slice(&self.records);
         let table = bytes.len() as u32;
@@ -291,7 +305,7 @@ impl BodyEncoder {
     /// A body of no event that nobody sent.
     #[must_use]
     pub fn nothing() -> Vec<u8> {
-        BodyEncoder::new(0).body(&Meta::default()).expect("nothing is within every limit")
+        BodyEncoder::new(0).body(&Meta::default(), None).expect("nothing is within every limit")
     }
 
     /// Checks that one more event of about `bytes` fits, before anything is added.

@@ -3,8 +3,9 @@
 //! Invariant: a policy, a hold's name and its note that are read could have been written.
 
 use super::{
-    BodyEncoder, BodyError, BodyFault, COLD_AFTER, ERASE, ERASE_PREFIX, ERASE_SCOPE, EXPIRE_ENDED, HOLD, KEEP_FOR,
-    KEEP_LAST, KIND, RETAIN, UNHOLD, UNRETAIN, WITH_NOTE, decode::Cursor, encode::put_text, place_of, varint,
+    BodyEncoder, BodyError, BodyFault, COLD_AFTER, ERASE, ERASE_PREFIX, ERASE_SCOPE, EXPIRE_ENDED, HOLD,
+    IDEMPOTENCY_FOR, KEEP_FOR, KEEP_LAST, KIND, MORE, RETAIN, UNHOLD, UNRETAIN, WITH_NOTE, decode::Cursor,
+    encode::put_text, place_of, varint,
 };
 use crate::{
     Note, Policy, Scope, ScopePrefix,
@@ -22,12 +23,19 @@ impl BodyEncoder {
 
     pub(super) fn retain_raw(&mut self, prefix: &str, policy: &Policy) -> Result<(), ScopeError> {
         policy.check()?;
-        self.room(prefix.len() + 32)?;
-        let fields = fields(policy);
-        let present = fields.iter().filter(|(_, field)| field.is_some());
-        self.start(RETAIN | present.fold(0, |flags, (flag, _)| flags | flag));
+        self.room(prefix.len() + 48)?;
+        let (fields, more) = fields(policy);
+        let present = |fields: &[Field]| {
+            fields.iter().filter(|(_, field)| field.is_some()).fold(0, |flags, (flag, _)| flags | flag)
+        };
+        let which = present(&more);
+        self.start(RETAIN | present(&fields) | if which != 0 { MORE } else { 0 });
         put_text(&mut self.records, prefix);
         fields.into_iter().filter_map(|(_, field)| field).for_each(|field| varint::put(&mut self.records, field));
+        if which != 0 {
+            self.records.push(which);
+        }
+        more.into_iter().filter_map(|(_, field)| field).for_each(|field| varint::put(&mut self.records, field));
         Ok(())
     }
 
@@ -114,10 +122,15 @@ impl BodyEncoder {
     }
 }
 
-/// The fields of a policy in their order, each with its flag.
-fn fields(policy: &Policy) -> [(u8, Option<u64>); 4] {
-    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us } = *policy;
-    [(KEEP_FOR, keep_for_us), (KEEP_LAST, keep_last), (EXPIRE_ENDED, expire_ended_us), (COLD_AFTER, cold_after_us)]
+/// A field of a policy, with its flag.
+type Field = (u8, Option<u64>);
+
+/// The fields of a policy in their order: those whose flags stand in the tag, and those whose flags stand in a byte of
+/// their own.
+fn fields(policy: &Policy) -> ([Field; 3], [Field; 2]) {
+    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us } = *policy;
+    let first = [(KEEP_FOR, keep_for_us), (KEEP_LAST, keep_last), (EXPIRE_ENDED, expire_ended_us)];
+    (first, [(COLD_AFTER, cold_after_us), (IDEMPOTENCY_FOR, idempotency_for_us)])
 }
 
 /// Reads the policy whose record begins at `offset` of `body`.
@@ -157,15 +170,32 @@ impl<'a> Cursor<'a> {
 
     pub(super) fn policy_fields(&mut self, tag: u8) -> Result<(&'a str, Policy), BodyError> {
         let prefix = self.prefix()?;
-        let mut field = |flag: u8| if tag & flag == 0 { Ok(None) } else { self.varint().map(Some) };
-        let policy = Policy {
-            keep_for_us: field(KEEP_FOR)?,
-            keep_last: field(KEEP_LAST)?,
-            expire_ended_us: field(EXPIRE_ENDED)?,
-            cold_after_us: field(COLD_AFTER)?,
+        let mut field = |flags: u8, flag: u8| if flags & flag == 0 { Ok(None) } else { self.varint().map(Some) };
+        let mut policy = Policy {
+            keep_for_us: field(tag, KEEP_FOR)?,
+            keep_last: field(tag, KEEP_LAST)?,
+            expire_ended_us: field(tag, EXPIRE_ENDED)?,
+            ..Policy::default()
         };
+        if tag & MORE != 0 {
+            let which = self.which_more()?;
+            let mut field = |flag: u8| if which & flag == 0 { Ok(None) } else { self.varint().map(Some) };
+            (policy.cold_after_us, policy.idempotency_for_us) = (field(COLD_AFTER)?, field(IDEMPOTENCY_FOR)?);
+        }
         policy.check().map_err(|_| self.fault(BodyFault::Length))?;
         Ok((prefix, policy))
+    }
+
+    /// Which fields of a policy follow whose flags have no room in the tag: at least one.
+    fn which_more(&mut self) -> Result<u8, BodyError> {
+        let offset = self.pos;
+        match self.byte()? {
+            0 => Err(BodyError { offset, what: BodyFault::Length }),
+            which if which & !(COLD_AFTER | IDEMPOTENCY_FOR) != 0 => {
+                Err(BodyError { offset, what: BodyFault::Unknown(which) })
+            }
+            which => Ok(which),
+        }
     }
 
     /// Prefix, name and note.

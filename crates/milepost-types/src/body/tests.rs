@@ -76,12 +76,13 @@ fn prefixes() -> impl Strategy<Value = ScopePrefix> {
 
 fn policies() -> impl Strategy<Value = Policy> {
     let time = || option::of(0..=limits::POLICY_TIME_MAX_US);
-    (time(), option::of(0..=limits::KEEP_LAST_MAX), time(), time()).prop_map(
-        |(keep_for_us, keep_last, expire_ended_us, cold_after_us)| Policy {
+    (time(), option::of(0..=limits::KEEP_LAST_MAX), time(), time(), time()).prop_map(
+        |(keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us)| Policy {
             keep_for_us,
             keep_last,
             expire_ended_us,
             cold_after_us,
+            idempotency_for_us,
         },
     )
 }
@@ -246,6 +247,44 @@ fn thin_again_and_again(meta: &Meta, events: &[Event], keeps: &[Vec<bool>]) {
     assert_eq!((body.holds_the_same(&whole), whole.holds_the_same(&body)), (knows, knows));
     let other = encode(meta, &events[..events.len() - 1]);
     assert!(!body.holds_the_same(&Body::parse(&other).unwrap()));
+    taken_over(meta, &body, &whole);
+}
+
+/// In another log, what is left of a body is a body like any other; it is still told from another one.
+fn taken_over(meta: &Meta, left: &Body<'_>, whole: &Body<'_>) {
+    let plain = left.plain().unwrap();
+    let body = Body::parse(&plain).unwrap();
+    assert!(!body.is_thinned());
+    let says = |found: Vec<(u32, Event)>| found.into_iter().map(|(_, event)| event).collect::<Vec<_>>();
+    let own: Vec<Event> = decode(&plain).unwrap().1;
+    assert_eq!(says(addressed(&plain)), own);
+    assert_eq!((own.len() as u32, decode(&plain).unwrap().0), (left.event_count(), meta.clone()));
+    assert_eq!(body.kept_digest(), left.kept_digest());
+    if meta.idempotency_key.is_some() {
+        assert!(body.holds_the_same(whole) && whole.holds_the_same(&body) && body.holds_the_same(left));
+        let husk = body.husk().unwrap();
+        assert!(Body::parse(&husk).unwrap().holds_the_same(whole));
+    }
+    for length in 0..plain.len() {
+        assert!(decode(&plain[..length]).is_err(), "{length} of {} bytes", plain.len());
+    }
+}
+
+/// The digest is flagged only where it says something.
+#[test]
+fn a_digest_without_a_key_or_of_a_thinned_body_is_refused() {
+    let events = [Event::Clear { scope: Scope::parse("a").unwrap() }];
+    for key in [None, Some("once".to_owned())] {
+        let meta = Meta { idempotency_key: key.clone(), ..Meta::default() };
+        let whole = encode(&meta, &events);
+        let thinned = Body::parse(&whole).unwrap().husk().unwrap();
+        let flag = |bytes: &[u8]| [&[bytes[0] | HAS_DIGEST], &bytes[1..]].concat();
+        let wrong = BodyError { offset: 0, what: BodyFault::Length };
+        assert_eq!(Body::parse(&flag(&thinned)).unwrap_err(), wrong);
+        if key.is_none() {
+            assert_eq!(Body::parse(&flag(&whole)).unwrap_err(), wrong);
+        }
+    }
 }
 
 proptest! {

@@ -6,10 +6,8 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{
-    Body, BodyEncoder, BodyError, BodyFault, DIGEST_BYTES, ORIGIN_BYTES, Positioned, STRIDE_MAX, THINNED, varint,
-};
-use crate::limits;
+use super::{Body, BodyEncoder, BodyError, BodyFault, ORIGIN_BYTES, Positioned, STRIDE_MAX, THINNED, varint};
+use crate::{Digest, limits};
 
 /// What is left of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +53,8 @@ impl Body<'_> {
         self.event_count() == 0 && !self.has_claims()
     }
 
-    /// The same events as a body of their own, for another log: they get new addresses there. Of one with an
-    /// idempotency key, only a request that holds no more than these is the same then.
+    /// The same events as a body of their own, for another log: they get new addresses there. One with an idempotency
+    /// key goes on knowing what it is repeated as.
     pub fn plain(&self) -> Result<Vec<u8>, BodyError> {
         let mut kept = BodyEncoder::of_kept();
         let mut events = self.events();
@@ -64,7 +62,8 @@ impl Body<'_> {
             let offset = found.offset as usize;
             kept.copy(&found.event).map_err(|_| BodyError { offset, what: BodyFault::Length })?;
         }
-        kept.finish(&self.meta()?).map_err(|_| BodyError { offset: 0, what: BodyFault::Length })
+        let plain = kept.finish_kept(&self.meta()?, self.kept_digest());
+        plain.map_err(|_| BodyError { offset: 0, what: BodyFault::Length })
     }
 
     /// Whether another body holds the same events: a repeated request, told from another one under the same key. Which
@@ -73,18 +72,19 @@ impl Body<'_> {
     /// Of a thinned body only one with an idempotency key knows; any other holds what nothing else does.
     #[must_use]
     pub fn holds_the_same(&self, other: &Body<'_>) -> bool {
-        match (self.is_thinned(), other.is_thinned()) {
-            (false, false) => self.records() == other.records(),
-            _ => self.digest().is_some_and(|digest| other.digest() == Some(digest)),
+        let is_whole = |body: &Body<'_>| !body.is_thinned() && body.kept_digest().is_none();
+        if is_whole(self) && is_whole(other) {
+            return self.records() == other.records();
         }
+        self.digest().is_some_and(|digest| other.digest() == Some(digest))
     }
 
     /// Of the records as first written; `None` where that is not known any more.
-    fn digest(&self) -> Option<[u8; DIGEST_BYTES]> {
-        if self.is_thinned() {
-            return self.kept_digest().and_then(|digest| digest.try_into().ok());
+    fn digest(&self) -> Option<Digest> {
+        if let kept @ Some(_) = self.kept_digest() {
+            return kept;
         }
-        Some(xxh3_128(self.records()).to_le_bytes())
+        (!self.is_thinned()).then(|| Digest(xxh3_128(self.records()).to_le_bytes()))
     }
 
     fn with_records(&self, kept: &BodyEncoder, origins: &[u32]) -> Result<Vec<u8>, BodyError> {
@@ -97,7 +97,7 @@ impl Body<'_> {
         bytes.extend_from_slice(meta);
         if flags & super::HAS_IDEMPOTENCY_KEY != 0 {
             let digest = self.digest().expect("a thinned body with a key has it, any other is made one");
-            bytes.extend_from_slice(&digest);
+            bytes.extend_from_slice(&digest.0);
         }
         let base = (bytes.len() + origins.len() * ORIGIN_BYTES) as u32;
         for (origin, start) in origins.iter().zip(starts) {

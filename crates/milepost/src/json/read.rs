@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use milepost_types::{
-    CheckpointName, ContentType, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition, Receipt,
-    Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
+    CheckpointName, ContentType, Digest, Event, Fence, HoldName, Key, LimitError, Meta, Note, Policy, Precondition,
+    Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 use serde::{
     Deserialize, Deserializer,
@@ -33,6 +33,8 @@ struct CommitIn<'a> {
     writer: Option<Cow<'a, str>>,
     attempt: Option<u32>,
     idempotency_key: Option<String>,
+    #[serde(borrow)]
+    digest: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     fences: Bounded<FenceIn<'a>, { limits::FENCES_MAX }>,
     #[serde(borrow, default)]
@@ -77,6 +79,7 @@ struct EventIn<'a> {
     keep_last: Option<u64>,
     expire_ended_us: Option<u64>,
     cold_after_us: Option<u64>,
+    idempotency_for_us: Option<u64>,
     bytes: Option<u64>,
 }
 
@@ -149,8 +152,8 @@ pub fn add_commit(line: &[u8], commit: CommitBuilder) -> Result<CommitBuilder, J
 
 /// A part of a line that `export` wrote.
 pub(crate) enum Recorded {
-    /// Where the commit stood, and what it carried beside its events. Comes first.
-    Begin(Receipt, Meta),
+    /// Where the commit stood, what it carried beside its events, and what it is repeated as. Comes first.
+    Begin(Receipt, Meta, Option<Digest>),
     /// One of its events.
     Event(Event),
 }
@@ -165,12 +168,13 @@ pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<()
     };
     let seq = Seq(head.seq.ok_or_else(|| missing("seq"))?);
     let (at, events) = (head.at.as_ref().ok_or_else(|| missing("at"))?.parse()?, head.events);
+    let digest = head.digest.as_deref().and_then(Digest::parse);
     let (meta, require) = head.check(Names::OfTheStore)?;
     if !require.is_empty() {
         let what = "a commit that was made has none; append takes lines with conditions".to_owned();
         return Err(JsonError::Field { place: "require".to_owned(), what });
     }
-    take(Recorded::Begin(Receipt { seq, at }, meta));
+    take(Recorded::Begin(Receipt { seq, at }, meta, digest));
     each_event(line, events, Names::OfTheStore, &mut |event| take(Recorded::Event(event)))
 }
 
@@ -213,6 +217,11 @@ impl CommitIn<'_> {
         };
         if let Some(key) = &self.idempotency_key {
             limits::check("idempotency key", "bytes", key.len(), 1, limits::IDEMPOTENCY_KEY_BYTES_MAX)?;
+        }
+        if let Some(digest) = &self.digest {
+            let refused = |what: &str| JsonError::Field { place: "digest".into(), what: what.to_owned() };
+            Digest::parse(digest).ok_or_else(|| refused("not 32 hexadecimal digits in lower case"))?;
+            self.idempotency_key.as_ref().ok_or_else(|| refused("it needs the field idempotency_key"))?;
         }
         let fences =
             each("fence", self.fences, |fence| Ok(Fence { scope: names.scope(&fence.scope)?, token: fence.token }))?;
@@ -284,7 +293,7 @@ pub fn parse_time(text: &str) -> Result<Timestamp, JsonError> {
 
 impl EventIn<'_> {
     /// Which fields there are.
-    fn given(&self) -> [(&'static str, bool); 16] {
+    fn given(&self) -> [(&'static str, bool); 17] {
         [
             ("scope", self.scope.is_some()),
             ("prefix", self.prefix.is_some()),
@@ -301,6 +310,7 @@ impl EventIn<'_> {
             ("keep_last", self.keep_last.is_some()),
             ("expire_ended_us", self.expire_ended_us.is_some()),
             ("cold_after_us", self.cold_after_us.is_some()),
+            ("idempotency_for_us", self.idempotency_for_us.is_some()),
             ("bytes", self.bytes.is_some()),
         ]
     }
@@ -347,6 +357,7 @@ impl EventIn<'_> {
                     keep_last: self.keep_last,
                     expire_ended_us: self.expire_ended_us,
                     cold_after_us: self.cold_after_us,
+                    idempotency_for_us: self.idempotency_for_us,
                 },
             },
             EventKind::Unretain => Event::Unretain { prefix: prefix(self.prefix)? },
@@ -398,7 +409,7 @@ impl RequireIn<'_> {
 }
 
 impl TimeOrMicros {
-    fn parse(&self) -> Result<Timestamp, JsonError> {
+    pub(super) fn parse(&self) -> Result<Timestamp, JsonError> {
         match self {
             TimeOrMicros::Text(text) => parse_time(text),
             TimeOrMicros::Micros(micros) => Ok(Timestamp(*micros)),

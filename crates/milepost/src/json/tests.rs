@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 use milepost_types::{
-    CheckpointName, Commit, ContentType, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix, Seq,
-    Timestamp, Writer, limits,
+    CheckpointName, Commit, ContentType, Digest, Event, Fence, HoldName, Key, Meta, Note, Policy, Scope, ScopePrefix,
+    Seq, Timestamp, Writer, limits,
 };
 use proptest::prelude::*;
 
@@ -44,6 +44,7 @@ fn full() -> Commit {
             idempotency_key: Some("k\"1".into()),
             fences: vec![Fence { scope: scope("a/b"), token: 3 }],
         },
+        digest: Some(Digest([0xa7; 16])),
         events: vec![
             Event::Set {
                 scope: scope("a/b"),
@@ -80,7 +81,7 @@ fn full() -> Commit {
 
 #[test]
 fn the_format_is_pinned() {
-    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"after\n","note":"why"},{"event":"checkpoint","scope":"a","name":"n"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"c","origin":"a/b","point":18446744073709551615},{"event":"retain","prefix":"","keep_last":3},{"event":"retain","prefix":"a"},{"event":"unretain","prefix":"a"},{"event":"hold","prefix":"a","name":"case\n17","note":"why"},{"event":"unhold","prefix":"a","name":"case"},{"event":"erase","scope":"a","key":"k","bytes":9},{"event":"erase_scope","scope":"a","bytes":18446744073709551615},{"event":"erase_prefix","prefix":"a","bytes":0}]}"#]]
+    expect![[r#"{"seq":7,"at":"2026-11-24T03:12:00.000001Z","writer":"wörker \u001b","attempt":3,"idempotency_key":"k\"1","digest":"a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7","fences":[{"scope":"a/b","token":3}],"events":[{"event":"set","scope":"a/b","key":"k\n","value":"text\u0000","content_type":"text/plain","expires_at":"1970-01-01T00:00:00.000001Z"},{"event":"set","scope":"a/b","key":"b","value_base64":"/wA=","expires_at":9223372036854775807},{"event":"delete","scope":"a/b","key":"k"},{"event":"clear","scope":"a"},{"event":"clear_prefix","prefix":""},{"event":"checkpoint","scope":"a","name":"after\n","note":"why"},{"event":"checkpoint","scope":"a","name":"n"},{"event":"release","scope":"a","name":"n"},{"event":"fork","scope":"c","origin":"a/b","point":18446744073709551615},{"event":"retain","prefix":"","keep_last":3},{"event":"retain","prefix":"a"},{"event":"unretain","prefix":"a"},{"event":"hold","prefix":"a","name":"case\n17","note":"why"},{"event":"unhold","prefix":"a","name":"case"},{"event":"erase","scope":"a","key":"k","bytes":9},{"event":"erase_scope","scope":"a","bytes":18446744073709551615},{"event":"erase_prefix","prefix":"a","bytes":0}]}"#]]
     .assert_eq(&line(&full()));
 }
 
@@ -132,6 +133,8 @@ fn bad_lines_are_refused() {
         (r#"{"events":[],"writer":"a","attempt":4294967296}"#, "4294967296"),
         (r#"{"events":[],"writer":""}"#, "writer has 0 bytes"),
         (r#"{"events":[],"idempotency_key":""}"#, "idempotency key has 0 bytes"),
+        (r#"{"events":[],"idempotency_key":"k","digest":"A7"}"#, "digest: not 32 hexadecimal digits in lower case"),
+        (r#"{"events":[],"digest":"a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7a7"}"#, "digest: it needs the field idempotency_key"),
         (r#"{"events":[],"seq":0}"#, "the first commit is 1"),
         (r#"{"events":[],"seq":18446744073709551616}"#, "column"),
         (r#"{"events":[],"at":"noon"}"#, "\"noon\" is no time"),
@@ -221,6 +224,7 @@ proptest! {
             seq: Seq(seq),
             at: Timestamp(at),
             meta: Meta { writer: Some(writer), idempotency_key: Some(name.clone()), fences: Vec::new() },
+            digest: None,
             events: vec![Event::Set {
                 scope: scope("a"),
                 key: key(&name),

@@ -18,6 +18,8 @@ struct CommitOut<'a> {
     attempt: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     idempotency_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fences: Vec<FenceOut<'a>>,
     events: Vec<EventOut<'a>>,
@@ -69,6 +71,8 @@ struct PolicyOut {
     expire_ended_us: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cold_after_us: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idempotency_for_us: Option<u64>,
 }
 
 /// Bytes as text or in base64.
@@ -215,6 +219,7 @@ pub fn write_commit(out: &mut Vec<u8>, commit: &Commit) {
             writer: writer.map(Writer::name),
             attempt: writer.and_then(Writer::attempt_number),
             idempotency_key: commit.meta.idempotency_key.as_deref(),
+            digest: commit.digest.map(|digest| digest.to_string()),
             fences: commit.meta.fences.iter().map(|f| FenceOut { scope: f.scope.as_str(), token: f.token }).collect(),
             events: commit.events.iter().map(event).collect(),
         },
@@ -513,8 +518,8 @@ fn told(event: &Event) -> EventOut<'_> {
 }
 
 fn policy_out(policy: &Policy) -> PolicyOut {
-    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us } = *policy;
-    PolicyOut { keep_for_us, keep_last, expire_ended_us, cold_after_us }
+    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us } = *policy;
+    PolicyOut { keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us }
 }
 
 fn value_out(bytes: &[u8]) -> ValueOut<'_> {

@@ -115,7 +115,7 @@ pub enum TaskError {
     /// The remote job has not ended in time. It goes on.
     #[error(
         "job {name} (remote id {id}) has not ended within {waited:?}{}; it goes on, and so does the next run of it",
-        .status.as_ref().map_or(String::new(), |status| format!(", its status is {status}"))
+        .status.as_ref().filter(|text| !text.is_empty()).map_or(String::new(), |text| format!(", its status is {text}"))
     )]
     JobTimedOut {
         /// Which.

@@ -1,7 +1,8 @@
 //! [`Progress`]: which of many items are done.
 //!
 //! Invariant: an item that was said to be done, and was acknowledged by [`Progress::flush`], is never handed out again;
-//! a crash takes back at most what was not. Marks become durable in the order in which a worker says them.
+//! a crash takes back at most what was not, and that is two batches at most. Marks become durable in the order in which
+//! a worker says them.
 //!
 //! Must not know: what an item is, or what is done to it.
 
@@ -40,7 +41,8 @@ pub use shared::ProgressOptions;
 /// Which of many items are done. Cheap to clone and to share between threads.
 ///
 /// Marks are gathered and committed together; [`Progress::flush`] waits until all that were said are durable, and the
-/// last handle that is dropped does the same. A crash in between repeats at most what was not durable yet.
+/// last handle that is dropped does the same. A crash in between repeats what was not durable yet: two batches at most,
+/// see [`ProgressOptions::batch_marks`].
 ///
 /// ```
 /// # use milepost::{Scope, Store};
@@ -115,7 +117,9 @@ impl Progress {
         &self.0.shared
     }
 
-    /// The items of a list that are still to be done, in its order, each once. The list is not held in memory.
+    /// The items of a list that are still to be done, in its order, each once. The list is not held in memory, but a
+    /// hash of 16 bytes is of each item that was handed out, until its mark is durable: an item that is never marked
+    /// keeps its own until the list is dropped.
     ///
     /// ```
     /// # use milepost::{Scope, Store};

@@ -35,6 +35,7 @@ use milepost_types::{Key, Receipt, Seq};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+use self::places::Place;
 pub(crate) use self::places::Places;
 pub use self::replay::ReplayPoint;
 use super::{Boxed, Task, TaskError, record::fingerprint, segment};
@@ -275,36 +276,65 @@ impl Task {
         let path = path(&parent, step);
         let key = self.key(STEP, "name of a step", &path)?;
         let place = self.places.enter(self, &parent, step)?;
-        let found = self.record::<StepRecord>(STEP, &key)?;
+        let entered = self.begin_at(&place, (&parent, &path, &key), step);
+        // What could not be begun may be called again, in this run as well.
+        entered.inspect_err(|_| self.places.leave(&parent, step))
+    }
+
+    fn begin_at<T: DeserializeOwned>(
+        &self,
+        place: &Place,
+        (parent, path, key): (&str, &str, &Key),
+        step: &Step,
+    ) -> Result<Next<T>> {
+        let found = self.record::<StepRecord>(STEP, key)?;
         if let Some(record) = &found.record
             && record.state == StepState::Done
         {
-            return done(&path, step, record, found.version).map(Next::Done);
+            return done(path, step, record, found.version).map(Next::Done);
         }
         let attempts = found.record.map_or(0, |record| record.attempts) + 1;
         let record =
             StepRecord { state: StepState::Begun, attempts, input: step.input.clone(), result: None, error: None };
-        let commit = place.record(self, self.write_record(STEP, &key, found.version, &record)?);
-        let (task, step) = (self.clone(), step.clone());
-        let begun = Begun { task, step, parent, path, key, version: found.version, record, is_done: false };
+        let commit = place.record(self, self.write_record(STEP, key, found.version, &record)?);
+        let begun = Begun {
+            task: self.clone(),
+            step: step.clone(),
+            parent: parent.to_owned(),
+            path: path.to_owned(),
+            key: key.clone(),
+            version: found.version,
+            record,
+            is_done: false,
+        };
         Ok(Next::Run(Box::new((begun, commit))))
     }
 }
 
+/// Refuses a step that has finished on another input.
+fn same_input(path: &str, step: &Step, record: &StepRecord) -> Result<()> {
+    if record.input == step.input {
+        return Ok(());
+    }
+    let (recorded, given) = (record.input.clone(), step.input.clone());
+    Err(TaskError::StepInput { step: path.to_owned(), recorded, given }.into())
+}
+
 /// The result of a step that has finished.
 fn done<T: DeserializeOwned>(path: &str, step: &Step, record: &StepRecord, seq: Seq) -> Result<T> {
-    if record.input != step.input {
-        let (recorded, given) = (record.input.clone(), step.input.clone());
-        return Err(TaskError::StepInput { step: path.to_owned(), recorded, given }.into());
-    }
+    same_input(path, step, record)?;
     let result = record.result.as_deref().map_or("null", RawValue::get);
     serde_json::from_str(result).map_err(|source| {
         TaskError::StepResult { step: path.to_owned(), seq, asked: std::any::type_name::<T>(), source }.into()
     })
 }
 
+/// No two steps share one: what stands before the first `[` is the name, in which one is written `%5B`.
 fn path(parent: &str, step: &Step) -> String {
-    let own = segment(&step.to_string());
+    let mut own = segment(&step.name).replace('[', "%5B");
+    if let Some(index) = &step.index {
+        own = format!("{own}[{}]", segment(index));
+    }
     if parent.is_empty() { own } else { format!("{parent}/{own}") }
 }
 

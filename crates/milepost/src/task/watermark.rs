@@ -12,7 +12,7 @@
 //! assert_eq!(watermark.advance(41).unwrap_err().kind(), ErrorKind::Conflict);
 //! watermark.reset(17, "the orders of Monday came late")?;
 //! let moves = watermark.history().collect::<Result<Vec<_>, _>>()?;
-//! assert_eq!((moves[1].from, moves[1].to), (Some(42), Some(17)));
+//! assert_eq!((moves[1].from.mark(), moves[1].to.mark()), (Some(&42), Some(&17)));
 //! assert_eq!(moves[1].reason.as_deref(), Some("the orders of Monday came late"));
 //! # Ok::<(), milepost::Error>(())
 //! ```
@@ -56,8 +56,45 @@ impl<T> Clone for Watermark<T> {
     }
 }
 
+/// Where a watermark was at a moment of its history.
+///
+/// ```
+/// use milepost::{Scope, Store, Writer, task::Stood};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let (store, orders) = (Store::open(dir.path())?, Scope::parse("asset/orders")?);
+/// store.set(&orders, ".watermark/id", b"by hand")?;
+/// let watermark = store.task(&orders, Writer::new("worker-7")?)?.watermark::<i64>("id")?;
+/// let first = watermark.history().next().expect("it was set")?;
+/// assert!(matches!(first.from, Stood::Nowhere));
+/// assert!(matches!(first.to, Stood::Foreign(value) if *value == *b"by hand"));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Stood<T> {
+    /// There was none: it had not been moved yet, or its key was deleted, or its scope cleared.
+    Nowhere,
+    /// At a mark.
+    At(T),
+    /// Under its key was what is no mark of the type asked for: another pattern, or a person, had set it.
+    Foreign(Value),
+    /// What was there is not kept any more.
+    Removed,
+}
+
+impl<T> Stood<T> {
+    /// The mark, if it was at one.
+    #[must_use]
+    pub fn mark(&self) -> Option<&T> {
+        match self {
+            Stood::At(mark) => Some(mark),
+            Stood::Nowhere | Stood::Foreign(_) | Stood::Removed => None,
+        }
+    }
+}
+
 /// A move of a watermark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Move<T> {
     /// By which commit.
     pub seq: Seq,
@@ -66,9 +103,9 @@ pub struct Move<T> {
     /// Who, in which attempt.
     pub writer: Option<Writer>,
     /// Where it was.
-    pub from: Option<T>,
-    /// Where it went; nowhere if the key was deleted or its scope was cleared.
-    pub to: Option<T>,
+    pub from: Stood<T>,
+    /// Where it went.
+    pub to: Stood<T>,
     /// Why, if it was a reset.
     pub reason: Option<String>,
 }
@@ -184,7 +221,8 @@ impl<T: Mark> Watermark<T> {
         })
     }
 
-    /// Who moved it, when, from where to where, the oldest move first.
+    /// Who moved it, when, from where to where, the oldest move first. What stood under its key and is no mark of this
+    /// type is shown as what it is, and the history goes on.
     pub fn history(&self) -> Moves<T> {
         let changes = self.task.store.history(&self.task.scope).key(self.key.as_str()).iter();
         Moves { watermark: self.clone(), changes, scope: self.task.scope.clone() }
@@ -257,6 +295,15 @@ impl<T: Mark> Watermark<T> {
     }
 }
 
+/// What a value under the key of a watermark was.
+fn stood<T: Mark>(value: Option<&Value>) -> Stood<T> {
+    let Some(value) = value else { return Stood::Nowhere };
+    match AnyMark::of_value(value.content_type(), value).and_then(T::from_mark) {
+        Some(mark) => Stood::At(mark),
+        None => Stood::Foreign(value.clone()),
+    }
+}
+
 /// Bytes of the same type as `like`, for a message.
 fn shown(like: &AnyMark, bytes: &[u8]) -> String {
     AnyMark::of_type(like.type_name(), bytes).map_or_else(String::new, |mark| mark.to_string())
@@ -294,8 +341,8 @@ impl<T: Mark> Iterator for Moves<T> {
 
 impl<T: Mark> Moves<T> {
     fn moved(&self, change: &crate::Change) -> Result<Move<T>> {
-        let read = |value: &Option<Value>| value.as_ref().map(|value| self.watermark.read(value)).transpose();
-        let (from, to) = (read(&change.old)?, read(&change.new)?);
+        let from = if change.old_removed { Stood::Removed } else { stood(change.old.as_ref()) };
+        let to = stood(change.new.as_ref());
         let reason = self.reason(change.seq)?;
         Ok(Move { seq: change.seq, at: change.at, writer: change.writer.clone(), from, to, reason })
     }

@@ -18,6 +18,8 @@ use milepost::{
 use super::{Dice, Place, scope};
 
 const ITEMS: usize = 20_000;
+/// Marks of a batch.
+const BATCH: usize = 64;
 /// Names the store of a process that is to be killed.
 const VICTIM: &str = "MILEPOST_TEST_PROGRESS_VICTIM";
 
@@ -26,7 +28,7 @@ fn items() -> impl Iterator<Item = String> {
 }
 
 fn job(store: &Store) -> Progress {
-    let options = ProgressOptions { batch_marks: 64, ..ProgressOptions::default() };
+    let options = ProgressOptions { batch_marks: BATCH, ..ProgressOptions::default() };
     store.progress_with(&scope("task/load"), "checksum", &options).unwrap()
 }
 
@@ -48,7 +50,8 @@ fn victim(path: &str) {
     println!("over");
 }
 
-/// Kills a job again and again: nothing that was acknowledged is handed out again, and nothing is left out.
+/// Kills a job again and again: nothing that was acknowledged is handed out again, nothing is left out, and of what was
+/// marked no more comes again than two batches.
 #[test]
 fn sigkill_repeats_at_most_what_was_not_acknowledged() {
     if let Ok(path) = std::env::var(VICTIM) {
@@ -57,7 +60,7 @@ fn sigkill_repeats_at_most_what_was_not_acknowledged() {
     let place = Place::new();
     let mut dice = Dice(5);
     let (mut durable, mut begun) = (BTreeSet::new(), BTreeSet::new());
-    let mut kills = 0;
+    let (mut kills, mut repeated_max) = (0, 0);
     loop {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "progress::sigkill_repeats_at_most_what_was_not_acknowledged", "--nocapture"])
@@ -65,13 +68,13 @@ fn sigkill_repeats_at_most_what_was_not_acknowledged() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let (mut of_run, mut is_over) = (Vec::new(), false);
+        let (mut of_run, mut is_over, mut repeated) = (Vec::new(), false, 0);
         let lines_max = 200 + dice.roll(3000);
         for (count, line) in BufReader::new(child.stdout.take().unwrap()).lines().enumerate() {
             let line = line.unwrap();
             if let Some(item) = line.split_once("begin ").map(|(_, item)| item.to_owned()) {
                 assert!(!durable.contains(&item), "{item} was acknowledged, and comes again after {kills} kills");
-                begun.insert(item.clone());
+                repeated += usize::from(!begun.insert(item.clone()));
                 of_run.push(item);
             } else if line.contains("durable") {
                 durable.extend(of_run.drain(..));
@@ -82,12 +85,15 @@ fn sigkill_repeats_at_most_what_was_not_acknowledged() {
             }
         }
         child.wait().unwrap();
+        // One was begun, and killed before it was marked.
+        assert!(repeated <= 2 * BATCH + 1, "{repeated} items came again after kill {kills}");
+        repeated_max = repeated_max.max(repeated);
         if is_over {
             break;
         }
         kills += 1;
     }
-    assert!(kills > 4, "{kills} kills");
+    assert!(kills > 4 && repeated_max > 0, "{kills} kills, {repeated_max} items came again");
     assert_eq!(begun.len(), ITEMS);
     let store = place.open();
     assert_eq!((job(&store).summary().unwrap().done, job(&store).pending(items()).count()), (ITEMS as u64, 0));

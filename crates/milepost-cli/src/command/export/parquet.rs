@@ -49,6 +49,7 @@ const COMMITS: &str = "message commits {
     optional int64 keep_last;
     optional int64 expire_ended_us;
     optional int64 cold_after_us;
+    optional int64 idempotency_for_us;
     optional int64 bytes;
 }";
 
@@ -123,8 +124,8 @@ fn commit_row(commit: &Commit, fences: &Option<String>, event: Option<(usize, &E
         maybe_text(parts.origin.map(Scope::as_str)),
         Cell::Number(parts.point),
     ]);
-    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us } = parts.policy;
-    let numbers = [keep_for_us, keep_last, expire_ended_us, cold_after_us, parts.bytes];
+    let Policy { keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us } = parts.policy;
+    let numbers = [keep_for_us, keep_last, expire_ended_us, cold_after_us, idempotency_for_us, parts.bytes];
     row.extend(numbers.map(|number| Cell::Number(number.map(u64::cast_signed))));
     row
 }

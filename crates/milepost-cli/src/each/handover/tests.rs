@@ -2,7 +2,7 @@ use std::fs;
 
 use milepost::Seq;
 
-use super::{Handover, Left, parse, read};
+use super::{Handover, Left, format::parse, read};
 
 fn left(records: &[(&str, &[u8])]) -> Left {
     let records = records.iter().map(|(item, mark)| (item.as_bytes().to_vec(), mark.to_vec())).collect();

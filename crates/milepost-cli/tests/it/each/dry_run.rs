@@ -1,8 +1,13 @@
 //! Jobs that are only shown: nothing runs, nothing is written.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use super::{World, held::Held, numbers};
+use super::{World, feed, held::Held, numbers};
 
 /// Every file below a directory, to the byte.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -69,4 +74,30 @@ fn what_a_killed_run_has_left_is_done() {
         world.each(&["--dry-run"], super::held::HELD, "quick\nheld\nnext\n").says(0, &["2 to run, 1 done before"]);
         assert_eq!(files(&world.store()), before);
     }
+}
+
+/// With less memory than the input has bytes. What is marked is counted once all the same.
+#[test]
+fn no_item_is_held() {
+    const ITEMS: usize = 400;
+    let world = World::new();
+    let long = "x".repeat(120_000);
+    let input: String = (0..ITEMS).map(|n| format!("{n}{long}\n")).collect();
+    let binary = world.milepost(["each", "--job", "j", "--dry-run", "--", "true"]);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -d 32000; exec \"$@\"", "sh"]).arg(binary.get_program()).args(binary.get_args());
+    command.current_dir(world.path(".")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let first = input.lines().next().unwrap().to_owned();
+    feed(command, (input + &first).as_bytes()).says(0, &["400 to run, 1 repeated in the input;"]);
+}
+
+#[test]
+fn what_stands_in_the_input_twice_is_counted_once() {
+    let world = World::new();
+    let script = "[ $1 != 2 ]";
+    world.each(&["-j1"], script, numbers(3)).says(1, &["2 done, 1 failed"]);
+    let input = numbers(4).repeat(3);
+    let words = "2 done before, 1 failed before, 8 repeated in the input";
+    world.each(&["--dry-run"], script, &input).says(0, &["1 to run", words]);
+    world.each(&["--dry-run", "--retry-failed"], script, &input).says(0, &["2 to run, 2 done before, 8 repeated"]);
 }

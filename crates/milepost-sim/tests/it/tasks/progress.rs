@@ -3,7 +3,7 @@
 //!
 //! What is known of an item is the set of what its mark may be: one after an acknowledgement, more while something is
 //! on its way. A mark of several that were said wins by its rank, so what a worker has said and not flushed can only
-//! raise it.
+//! raise it; but where it is durable already, as its batch was full, the other worker may have put it back since.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -35,6 +35,8 @@ struct Known {
     may_be: BTreeSet<Is>,
     /// The highest that each worker has said and not flushed.
     said: [Option<Is>; WORKERS],
+    /// Whether another worker has put the mark back since.
+    put_back: [bool; WORKERS],
     /// Until when it is surely somebody's.
     leased_until: i64,
 }
@@ -61,6 +63,13 @@ impl Known {
         self.close();
     }
 
+    /// A worker puts the mark back: what others have said may have been durable before.
+    fn is_put_back(&mut self, by: usize) {
+        for worker in (0..WORKERS).filter(|worker| *worker != by) {
+            self.put_back[worker] |= self.said[worker].is_some();
+        }
+    }
+
     fn is_surely_open(&self) -> bool {
         self.may_be.iter().all(|is| *is < Is::Failed)
     }
@@ -68,7 +77,12 @@ impl Known {
 
 impl Outside {
     fn new() -> Outside {
-        let known = || Known { may_be: BTreeSet::from([Is::Pending]), said: [None; WORKERS], leased_until: 0 };
+        let known = || Known {
+            may_be: BTreeSet::from([Is::Pending]),
+            said: [None; WORKERS],
+            put_back: [false; WORKERS],
+            leased_until: 0,
+        };
         Outside { items: (0..ITEMS).map(|_| known()).collect(), cut: 0, claimed: 0, marked: 0 }
     }
 
@@ -85,7 +99,10 @@ impl Outside {
     /// All that a worker said is durable.
     fn flushed(&mut self, worker: usize) {
         for known in &mut self.items {
-            if let Some(said) = known.said[worker].take() {
+            // With what was said it may be either.
+            known.close();
+            let is_put_back = std::mem::take(&mut known.put_back[worker]);
+            if let Some(said) = known.said[worker].take().filter(|_| !is_put_back) {
                 known.map(|is| is.max(said));
             }
         }
@@ -93,7 +110,9 @@ impl Outside {
 
     /// The power went off: what was said and not flushed is durable, or gone.
     fn forget(&mut self) {
-        self.items.iter_mut().for_each(|known| known.said = [None; WORKERS]);
+        for known in &mut self.items {
+            (known.said, known.put_back) = ([None; WORKERS], [false; WORKERS]);
+        }
     }
 
     fn counts(&self, is: Is) -> u64 {
@@ -287,6 +306,7 @@ fn retry(job: &Progress, worker: usize, outside: &mut Outside) -> Result<()> {
         let before = known.may_be.clone();
         known.map(retried);
         known.may_be.extend(before);
+        known.is_put_back(worker);
     }
     job.retry_failed()?;
     outside.flushed(worker);
@@ -299,6 +319,7 @@ fn reset(job: &Progress, worker: usize, dice: &mut Dice, outside: &mut Outside) 
     let is_meant = |index: usize| item.is_none_or(|item| item == index);
     for (_, known) in outside.items.iter_mut().enumerate().filter(|(index, _)| is_meant(*index)) {
         known.may_be.insert(Is::Pending);
+        known.is_put_back(worker);
         known.leased_until = 0;
         known.close();
     }

@@ -52,7 +52,9 @@ impl EventKind {
             EventKind::Checkpoint => &["scope", "name", "note"],
             EventKind::Release => &["scope", "name"],
             EventKind::Fork => &["scope", "origin", "point"],
-            EventKind::Retain => &["prefix", "keep_for_us", "keep_last", "expire_ended_us", "cold_after_us"],
+            EventKind::Retain => {
+                &["prefix", "keep_for_us", "keep_last", "expire_ended_us", "cold_after_us", "idempotency_for_us"]
+            }
             EventKind::Unretain => &["prefix"],
             EventKind::Hold => &["prefix", "name", "note"],
             EventKind::Unhold => &["prefix", "name"],

@@ -147,7 +147,8 @@ impl<'a> Protocol<'a> {
         self.next = match polled {
             Polled::Pending(status) => {
                 self.is_polled = true;
-                let is_new = last.status.as_ref() != Some(&status);
+                // None is as good as an empty one: neither says anything.
+                let is_new = last.status.as_deref().unwrap_or_default() != status;
                 is_new.then_some(JobRecord { status: Some(status), ..last })
             }
             Polled::Finished(result) => Some(JobRecord { state: JobState::Finished, result: Some(result), ..last }),

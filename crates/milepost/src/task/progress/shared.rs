@@ -34,8 +34,9 @@ use super::{
 };
 use crate::{ErrorKind, Result, Store, View};
 
-/// Batches that wait before workers do.
-const BATCHES_WAITING_MAX: usize = 8;
+/// Batches that wait before workers do: with the one that is being committed they are what a crash repeats. So two at
+/// most are on their way.
+const BATCHES_WAITING_MAX: usize = 1;
 /// Bytes at which a batch is full whatever its marks; one mark is always let in.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How often a change is judged anew because others changed the job meanwhile.
@@ -51,7 +52,8 @@ const TOTAL_UNKNOWN: u64 = u64::MAX;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgressOptions {
-    /// Marks of one commit: as many are repeated at most after a crash, and those that were said meanwhile.
+    /// Marks of one commit. Of what a handle and its clones have said, twice as many at most are not durable yet, and
+    /// so are repeated after a crash: one batch that is being committed, and one that is filled meanwhile.
     pub batch_marks: usize,
     /// How long a mark waits for others before it is committed.
     pub batch_delay: Duration,

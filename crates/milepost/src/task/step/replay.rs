@@ -2,7 +2,7 @@
 
 use milepost_types::{At, CheckpointName, Receipt, Seq};
 
-use super::{STEP, Step, path, within};
+use super::{STEP, Step, StepRecord, StepState, path, same_input, within};
 use crate::{
     Result,
     task::{Task, TaskError},
@@ -51,16 +51,47 @@ impl Task {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn replay_from(&self, point: impl Into<ReplayPoint>) -> Result<Receipt> {
-        let at = match point.into() {
-            ReplayPoint::Checkpoint(name) => At::checkpoint(&self.scope, name.as_str()),
-            ReplayPoint::Step(step) => At::Seq(self.before(&step)?),
-        };
+        let at = self.moment(point.into())?;
         let restored = match self.store.restore(&self.scope, at)?.commit() {
             Some(commit) => self.sign(commit).durable()?,
             None => self.store.last(),
         };
         self.places.begin_anew();
         Ok(restored)
+    }
+
+    /// Refuses what a step would be refused for after a replay from a point: that there it has finished on another
+    /// input. Appends nothing: ask before a replay that is made for the sake of one step.
+    ///
+    /// ```
+    /// # use milepost::{ErrorKind, Scope, Store, Writer, task::Step};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// let task = store.task(&scope, Writer::new("worker-7")?)?;
+    /// task.step(Step::new("extract").input("a"), || Ok::<_, String>(12))?;
+    /// task.step("price", || Ok::<_, String>(7))?;
+    /// let other = Step::new("extract").input("b");
+    /// let refused = task.check_replay(Step::new("price"), &other).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::Changed);
+    /// task.check_replay(Step::new("extract"), &other)?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn check_replay(&self, point: impl Into<ReplayPoint>, step: &Step) -> Result<()> {
+        let path = path(&within::parent(self), step);
+        let key = self.key(STEP, "name of a step", &path)?;
+        let then = self.store.view(self.moment(point.into())?)?;
+        let Some(value) = then.get(&self.scope, key.as_str())? else { return Ok(()) };
+        match self.read_record::<StepRecord>(STEP, &key, &value)?.record {
+            Some(record) if record.state == StepState::Done => same_input(&path, step, &record),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn moment(&self, point: ReplayPoint) -> Result<At> {
+        Ok(match point {
+            ReplayPoint::Checkpoint(name) => At::checkpoint(&self.scope, name.as_str()),
+            ReplayPoint::Step(step) => At::Seq(self.before(&step)?),
+        })
     }
 
     /// The last commit before a step began.

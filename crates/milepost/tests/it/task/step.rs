@@ -246,3 +246,100 @@ fn a_replay_runs_what_came_after() {
     assert_eq!(none.kind(), ErrorKind::NoCheckpoint);
     assert_eq!(store.view(At::Latest).unwrap().get(&a(), "state").unwrap().as_deref(), Some(&b"paged"[..]));
 }
+
+/// A name that looks like a step of a loop shared its key: the second one got the result of the first.
+#[test]
+fn no_two_names_are_one_step() {
+    let place = Place::new();
+    let store = place.open();
+    let steps = || {
+        [
+            Step::new("load[0]"),
+            Step::from(("load", "0")),
+            Step::from(("load", "0]")),
+            Step::from(("load", "[0")),
+            Step::from(("load[0]", "0")),
+            Step::from(("load", "0][0")),
+            Step::new("load[0][0]"),
+            Step::new("load%5B0]"),
+            Step::new("load%255B0]"),
+            Step::from(("load%5B0]", "")),
+            Step::from(("load", "")),
+            Step::new("load[]"),
+            Step::new("load"),
+            Step::new("a/b"),
+            Step::new("a%2Fb"),
+            Step::from(("a", "/b")),
+            Step::new("."),
+            Step::new("%2E"),
+            Step::from(("", "x")),
+            Step::new("[x]"),
+        ]
+    };
+    for number in 1..=2 {
+        let task = attempt(&store, &a(), number);
+        let said: Vec<u32> = steps()
+            .into_iter()
+            .zip(0..)
+            .map(|(step, what)| says(&task, step.in_any_order(), what, &Cell::new(0)).unwrap())
+            .collect();
+        assert_eq!(said, (0..steps().len() as u32).collect::<Vec<_>>());
+    }
+    assert_eq!(attempt(&store, &a(), 3).steps().unwrap().len(), steps().len());
+    // In a parent as well, whose own name has a bracket.
+    let task = attempt(&store, &scope("task/b"), 1);
+    task.step(("load", 0), || says(&task, "inner", 1, &Cell::new(0))).unwrap();
+    let other = || says(&task, "inner", 2, &Cell::new(0));
+    assert_eq!(task.step("load[0]", other).unwrap(), 2);
+}
+
+/// What a call was refused for is told again, not that the step was called twice.
+#[test]
+fn a_refused_call_leaves_its_place() {
+    let place = Place::new();
+    let store = place.open();
+    let ran = Cell::new(0);
+    says(&attempt(&store, &a(), 1), Step::new("x").input("abc"), 7, &ran).unwrap();
+    store.set(&a(), ".step/other", b"by hand").unwrap();
+    let task = attempt(&store, &a(), 2);
+    for _ in 0..2 {
+        let error = says(&task, Step::new("x").input("abcd"), 1, &ran).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Changed, "{error}");
+    }
+    for _ in 0..2 {
+        let error = task.step(Step::new("x").input("abc"), || Ok::<Vec<String>, String>(vec![])).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OtherType, "{error}");
+    }
+    for _ in 0..2 {
+        let error = says(&task, "other", 1, &ran).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OtherType, "{error}");
+    }
+    assert_eq!(says(&task, Step::new("x").input("abc"), 1, &ran).unwrap(), 7);
+    // Now it was called, and once more is twice.
+    let error = says(&task, Step::new("x").input("abc"), 1, &ran).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+    assert_eq!(ran.get(), 1);
+}
+
+/// Whether a step would be refused after a replay is known before it, and asking appends nothing.
+#[test]
+fn what_a_replay_would_refuse_is_known_before() {
+    let place = Place::new();
+    let store = place.open();
+    let task = attempt(&store, &a(), 1);
+    says(&task, Step::new("x").input("abc"), 1, &Cell::new(0)).unwrap();
+    store.checkpoint(&a(), "x is done").unwrap();
+    says(&task, Step::new("y").input("abc"), 1, &Cell::new(0)).unwrap();
+    let last = store.last();
+    let checkpoint = || CheckpointName::parse("x is done").unwrap();
+    let changed = |name: &str| Step::new(name).input("abcd");
+    assert_eq!(task.check_replay(checkpoint(), &changed("x")).unwrap_err().kind(), ErrorKind::Changed);
+    assert_eq!(task.check_replay(Step::new("y"), &changed("x")).unwrap_err().kind(), ErrorKind::Changed);
+    task.check_replay(checkpoint(), &Step::new("x").input("abc")).unwrap();
+    task.check_replay(checkpoint(), &changed("y")).unwrap();
+    task.check_replay(Step::new("x"), &changed("x")).unwrap();
+    let none = CheckpointName::parse("never").unwrap();
+    assert_eq!(task.check_replay(none, &changed("x")).unwrap_err().kind(), ErrorKind::NoCheckpoint);
+    assert_eq!(task.check_replay(Step::new("never"), &changed("x")).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(store.last(), last);
+}
