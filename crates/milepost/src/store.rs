@@ -355,10 +355,7 @@ impl Store {
         self.engine().last()
     }
 
-    /// Moves a read-only handle on to what the writer has made durable since; a writing handle is always there.
-    ///
-    /// Files that compaction has replaced are let go with it, once no view, replay or value that is held needs them:
-    /// their room on the disk comes back. Who keeps a read-only handle open calls this now and then.
+    /// Moves a read-only handle on to what is durable now, and lets go replaced files that nothing held in it needs.
     ///
     /// ```
     /// # use milepost::{Scope, Store};
