@@ -3,6 +3,7 @@
 use std::{ffi::OsString, time::Duration};
 
 use milepost::{Explanation, Horizon};
+use serde_json::json;
 
 use super::{
     Context,
@@ -42,7 +43,8 @@ impl ExplainRow {
     fn policy(&self) -> String {
         match &self.0.policy {
             Some(set) => format!("{} (said of {})", policy_text(&set.policy), place_text(&set.prefix)),
-            None => "none speaks of it: everything is kept".to_owned(),
+            None if self.0.policies_below.is_empty() => "none speaks of it: everything is kept".to_owned(),
+            None => "none speaks of all of it".to_owned(),
         }
     }
 
@@ -53,14 +55,19 @@ impl ExplainRow {
             None => "the first commit".to_owned(),
         };
         let mut rows = vec![["policy", &*self.policy()].map(str::to_owned)];
+        for set in &told.policies_below {
+            let policy = format!("{} (said of {})", policy_text(&set.policy), place_text(&set.prefix));
+            rows.push(["policy below".to_owned(), policy]);
+        }
         if told.place.is_root() {
             let time = duration_text(Duration::from_micros(told.idempotency_for_us));
             rows.push(["idempotency keys are remembered for".to_owned(), time]);
         }
-        if let Some(hold) = &told.hold {
+        let holds = told.hold.iter().map(|hold| ("hold", hold));
+        for (name, hold) in holds.chain(told.holds_below.iter().map(|hold| ("hold below", hold))) {
             let note = hold.note.as_ref().map(|note| format!(": {}", note.as_str())).unwrap_or_default();
             let place = place_text(&hold.prefix);
-            rows.push(["hold".to_owned(), format!("{} (on {place}){note}", hold.name.as_str())]);
+            rows.push([name.to_owned(), format!("{} (on {place}){note}", hold.name.as_str())]);
         }
         rows.push(["can be read from".to_owned(), horizon(&told.horizon)]);
         rows.push(["after a compaction from".to_owned(), horizon(&told.next_horizon)]);
@@ -106,6 +113,19 @@ impl Row for ExplainRow {
             object.put("hold_prefix", hold.prefix.as_str());
             object.put("hold", hold.name.as_str());
             object.put("hold_seq", hold.seq.0);
+        }
+        if !told.policies_below.is_empty() {
+            let below = told.policies_below.iter().map(
+                |set| json!({ "prefix": set.prefix.as_str(), "policy": policy_text(&set.policy), "seq": set.seq.0 }),
+            );
+            object.put("policies_below", below.collect::<Vec<_>>());
+        }
+        if !told.holds_below.is_empty() {
+            let below = told
+                .holds_below
+                .iter()
+                .map(|hold| json!({ "prefix": hold.prefix.as_str(), "hold": hold.name.as_str(), "seq": hold.seq.0 }));
+            object.put("holds_below", below.collect::<Vec<_>>());
         }
         for (name, row) in [("horizon", &told.horizon), ("next_horizon", &told.next_horizon)] {
             object.put(name, row.as_ref().map_or(0, |row| row.seq.0));

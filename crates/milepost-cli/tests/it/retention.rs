@@ -53,7 +53,7 @@ fn retention_is_said_listed_explained_and_taken_back() {
         $ milepost retain set audit --everything --writer w
         5
         $ milepost retain set task
-        ! milepost: retain set: say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything or --cold TIME
+        ! milepost: retain set: say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything, --cold TIME or --idempotency TIME
         exit 2
         $ milepost retain set task --keep soon
         ! milepost: --keep: "soon" is no duration; write, for instance, 90s, 15m or "2h 30m"

@@ -26,8 +26,12 @@ pub struct Explanation {
     pub place: ScopePrefix,
     /// The policy that speaks of it; none keeps everything.
     pub policy: Option<PolicySet>,
+    /// Policies that speak of places below it instead.
+    pub policies_below: Vec<PolicySet>,
     /// A hold that keeps everything whatever the policy says.
     pub hold: Option<HoldSet>,
+    /// Holds on places below it.
+    pub holds_below: Vec<HoldSet>,
     /// From where on its past can be read now; from the first commit if there is none.
     pub horizon: Option<Horizon>,
     /// From where on it could be read after a compaction now.
@@ -38,7 +42,8 @@ pub struct Explanation {
     pub versions: u64,
     /// How many of them are not needed any more: a compaction takes them away.
     pub goes_now: u64,
-    /// When the next version that is needed now will not be, if a time decides it and nothing changes.
+    /// When the next version that is needed now will not be, if a time decides it and nothing changes. Of a value that
+    /// expires, and behind whose expiry nothing was committed yet, at the earliest.
     pub next_goes_at: Option<Timestamp>,
     /// Tasks that have ended, and whose scopes expire for it.
     pub ended: u64,
@@ -87,11 +92,14 @@ impl Engine {
         let rules = self.rules()?;
         let last = self.last();
         let horizons = shared.next_horizons(&rules, last)?;
+        let is_below = |prefix: &ScopePrefix| prefix != place && is_at_or_below(prefix.as_str(), place);
         let found = |horizons: &Horizons| horizons.row_of(place.as_str()).filter(|row| row.seq > Seq::ZERO).cloned();
         let mut told = Explanation {
             place: place.clone(),
             policy: rules.policy_of(place.as_str()).cloned(),
+            policies_below: rules.policies.iter().filter(|set| is_below(&set.prefix)).cloned().collect(),
             hold: rules.hold_of(place.as_str()).cloned(),
+            holds_below: rules.holds.iter().filter(|hold| is_below(&hold.prefix)).cloned().collect(),
             horizon: found(&shared.retention.horizons()),
             next_horizon: found(&horizons),
             scopes: 0,
@@ -164,8 +172,16 @@ impl Explanation {
             let next = versions.get(index + 1).map(|next| next.seq);
             let clear = clears.iter().find(|clear| clear.stands_after(version)).map(|clear| clear.seq);
             let end = next.into_iter().chain(clear).min().or((version.kind == Kind::Delete).then_some(version.seq));
-            if let Some(end) = end {
-                let at = judging.shared.stamp(Seq(end))?;
+            let at = match end {
+                Some(end) => Some(judging.shared.stamp(Seq(end))?),
+                None if version.kind == Kind::Expiring => match judging.expiry(version) {
+                    // The index knows of it still, and it is gone.
+                    Err(ReadError::Removed { .. }) => None,
+                    expiry => expiry?.map(|expiry| judging.first_seen(expiry)).transpose()?,
+                },
+                None => None,
+            };
+            if let Some(at) = at {
                 let goes = Timestamp(at.0.saturating_add_unsigned(keep_for));
                 self.next_goes_at = Some(self.next_goes_at.map_or(goes, |soonest| soonest.min(goes)));
                 break;

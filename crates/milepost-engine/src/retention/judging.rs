@@ -214,7 +214,15 @@ impl<'a> Judging<'a> {
         Ok(own.is_none_or(|(index, (_, fate))| !fate.goes_at(index)))
     }
 
-    fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {
+    /// The time as of which a horizon can first stand behind a moment: that of the first commit from then on, or the
+    /// moment itself while there is none.
+    pub(super) fn first_seen(&self, moment: Timestamp) -> Result<Timestamp, ReadError> {
+        let before = self.shared.reader.seq_at(Timestamp(moment.0.saturating_sub(1))).map_err(ReadError::Corrupt)?;
+        let next = Seq(before.0 + 1);
+        if next <= self.shared.published() { self.shared.stamp(next) } else { Ok(moment) }
+    }
+
+    pub(super) fn expiry(&self, version: &Version) -> Result<Option<Timestamp>, ReadError> {
         self.shared.with_body(Seq(version.seq), |_, body| Ok(set_at(body, version.record)?.expires_at))
     }
 }

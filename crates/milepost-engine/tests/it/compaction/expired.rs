@@ -1,8 +1,10 @@
 //! Values that had expired, and that compaction took.
 
+use std::time::Duration;
+
 use milepost_engine::{ChangeKind, HistoryQuery, Subject};
 use milepost_io::Clock;
-use milepost_types::{At, Key, Policy, Precondition, Timestamp};
+use milepost_types::{At, Key, Policy, Precondition, ScopePrefix, Timestamp};
 
 use super::{KEYS, Rig, bytes_of_log, place};
 use crate::scope;
@@ -69,4 +71,43 @@ fn a_clear_replaces_nothing_that_had_expired() {
     let told: Vec<_> = rig.store.history(query).unwrap().map(Result::unwrap).collect();
     let told: Vec<_> = told.iter().map(|change| (&change.subject, change.kind, change.old_removed)).collect();
     assert_eq!(told, [(&Subject::Key(Key::parse("live").unwrap()), ChangeKind::Clear, false)]);
+}
+
+/// "No time decides it" was said of a value that goes at a time that everybody knows.
+#[test]
+fn when_an_expiring_value_goes_is_told_and_it_goes_then() {
+    let rig = Rig::new(11);
+    let keep = Duration::from_secs(60);
+    rig.retain("a", Policy::default().keep_for(keep));
+    let soon = Timestamp(rig.clock.now().0 + 5_000_000);
+    let request = rig.store.request().set_with(&scope("a"), "k", &[7; 600], None, Some(soon)).unwrap();
+    rig.store.commit(request).unwrap();
+    let explained = || rig.store.explain(&place("a")).unwrap();
+    assert_eq!((explained().next_goes_at, explained().goes_now), (Some(Timestamp(soon.0 + 60_000_000)), 0));
+    rig.clock.advance(7_000_000);
+    rig.set("b", "k", b"the first commit whose reads do not see it");
+    let goes_at = Timestamp(rig.store.last().at.0 + 60_000_000);
+    assert_eq!((explained().next_goes_at, explained().goes_now), (Some(goes_at), 0), "{:?}", explained());
+    rig.clock.advance(59_000_000);
+    assert_eq!((explained().next_goes_at, explained().goes_now), (Some(goes_at), 0), "{:?}", explained());
+    rig.clock.advance(2_000_000);
+    assert_eq!((explained().next_goes_at, explained().goes_now), (None, 1), "{:?}", explained());
+}
+
+/// Of the whole store it was said that no policy speaks of it, beside versions that go by one.
+#[test]
+fn what_speaks_of_places_below_is_told() {
+    let rig = Rig::new(12);
+    rig.set("a/b", "k", b"1");
+    rig.retain("a", Policy::default().keep_last(1));
+    rig.retain("a/b", Policy::default().keep_last(2));
+    let told = |of: &ScopePrefix| {
+        let told = rig.store.explain(of).unwrap();
+        let below = told.policies_below.iter().map(|set| set.prefix.as_str().to_owned()).collect::<Vec<_>>();
+        (told.policy.map(|set| set.prefix.as_str().to_owned()), below)
+    };
+    assert_eq!(told(&ScopePrefix::root()), (None, vec!["a".to_owned(), "a/b".to_owned()]));
+    assert_eq!(told(&place("a")), (Some("a".to_owned()), vec!["a/b".to_owned()]));
+    assert_eq!(told(&place("a/b")), (Some("a/b".to_owned()), vec![]));
+    assert_eq!(told(&place("ab")), (None, vec![]));
 }
