@@ -44,6 +44,15 @@ const COMMITS: &[&str] = &[
     r#"{"events":[{"event":"checkpoint","scope":"task/etl/load","name":"after 43","note":"é\n"},{"event":"checkpoint","scope":"task/etl/load","name":"released"}]}"#,
     r#"{"events":[{"event":"release","scope":"task/etl/load","name":"released"}]}"#,
     r#"{"writer":"ann@host","events":[{"event":"fork","scope":"trial/load","origin":"task/etl/load","point":2},{"event":"delete","scope":"trial/load","key":"part-00"}]}"#,
+    // Nothing goes by these: all stores have the same to answer.
+    r#"{"writer":"ops","events":[{"event":"retain","prefix":"","keep_for_us":2592000000000,"cold_after_us":604800000000,"idempotency_for_us":3456000000000}]}"#,
+    r#"{"events":[{"event":"retain","prefix":"task/x","keep_for_us":2592000000000,"keep_last":3,"expire_ended_us":7776000000000},{"event":"retain","prefix":"audit"}]}"#,
+    r#"{"events":[{"event":"unretain","prefix":"task/x"}]}"#,
+    r#"{"events":[{"event":"hold","prefix":"task","name":"case 17","note":"é\n"},{"event":"hold","prefix":"","name":"released"}]}"#,
+    r#"{"events":[{"event":"unhold","prefix":"","name":"released"}]}"#,
+    r#"{"events":[{"event":"erase","scope":"none","key":"k","bytes":0}]}"#,
+    r#"{"events":[{"event":"erase_scope","scope":"none","bytes":0}]}"#,
+    r#"{"events":[{"event":"erase_prefix","prefix":"none","bytes":7}]}"#,
 ];
 
 /// 2026-11-24T03:12:00Z.
