@@ -37,7 +37,7 @@ Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
-  1    refused: the words have changed, there is no such checkpoint, or a newer attempt has taken over
+  1    refused: its words changed, no such checkpoint, or a newer attempt took over
 
 Examples:
   milepost step hello -- sh -c 'echo ran >&2; date'
