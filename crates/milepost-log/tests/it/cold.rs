@@ -259,6 +259,8 @@ proptest! {
             .collect();
         prop_assert_eq!(walked, walked_right);
         for reader in [log.reader.clone(), found.unwrap().into_follower().reader()] {
+            // Each log has a cache of its own.
+            reader.set_cold_cache_bytes(cache);
             for (index, body) in world.offered.iter().enumerate() {
                 let seq = index as u64 + 1;
                 if keeps(Seq(seq)) {

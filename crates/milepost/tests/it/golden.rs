@@ -53,6 +53,8 @@ const COMMITS: &[&str] = &[
     r#"{"events":[{"event":"erase","scope":"none","key":"k","bytes":0}]}"#,
     r#"{"events":[{"event":"erase_scope","scope":"none","bytes":0}]}"#,
     r#"{"events":[{"event":"erase_prefix","prefix":"none","bytes":7}]}"#,
+    // A run of its own, behind one that is merged.
+    r#"{"events":[{"event":"set","scope":"task/etl","key":"last","value":"1"}]}"#,
 ];
 
 /// 2026-11-24T03:12:00Z.
