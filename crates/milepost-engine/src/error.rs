@@ -18,7 +18,8 @@ use milepost_types::{
 use thiserror::Error;
 
 pub use self::{denied::Denied, fork::NoFork};
-use time::{exact_text, time_text};
+use time::exact_text;
+pub(crate) use time::time_text;
 
 /// Who holds a store, as its LOCK file says.
 #[derive(Clone, Debug, PartialEq, Eq)]

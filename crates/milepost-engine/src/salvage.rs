@@ -174,6 +174,11 @@ fn known(disk: &dyn Disk, dir: &Path) -> Result<(Option<Manifest>, Option<Corrup
     match manifest::read(disk, dir) {
         Ok(Some(manifest)) => Ok((Some(manifest), None)),
         Ok(None) => {
+            // Nothing to salvage, unless it is MANIFEST alone that is missing.
+            match open::no_manifest(disk, dir)? {
+                OpenError::ManifestMissing { .. } => {}
+                error => return Err(error),
+            }
             let (file, what) = (dir.join(manifest::MANIFEST), "it is missing".to_owned());
             Ok((None, Some(Corruption { file, offset: 0, seq: None, what })))
         }

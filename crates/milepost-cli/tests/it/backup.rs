@@ -125,7 +125,12 @@ fn what_can_not_be_done_is_said() {
     check(&["backup", "list", "nowhere"], 2, "it is not there");
     check(&["backup", "restore", "backups", "other"], 2, "is not empty");
     check(&["backup", "restore", "backups", "new", "--at", "9"], 1, "goes from 1 to 5");
-    check(&["backup", "restore", "backups", "new", "--at", "2001-01-01"], 1, "reaches back");
+    let early = "no backup there reaches back to 2001-01-01T00:00:00Z; the first commit of the last one is 1 (2";
+    check(&["backup", "restore", "backups", "new", "--at", "2001-01-01T00:00:00Z"], 1, early);
+    // What was never a store is not damaged.
+    fs::create_dir(world.dir().join("empty")).unwrap();
+    check(&["salvage", "salvaged", "--store", "empty"], 2, "there is no store at");
+    check(&["salvage", "salvaged", "--store", "backups"], 2, "is not a store");
     check(&["backup", "restore", "backups", "new", "--backup", "9"], 2, "there is no backup 9");
     check(&["backup", "prune", "backups", "--keep", "0"], 2, "0");
     check(&["backup", "verify", "backups", "--backup", "9"], 2, "there is no backup 9");

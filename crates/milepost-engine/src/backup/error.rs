@@ -9,7 +9,7 @@ use milepost_io::{Disk, Room};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp};
 use thiserror::Error;
 
-use crate::{FillError, OpenError, ReadError};
+use crate::{FillError, OpenError, ReadError, error::time_text};
 
 /// Why a backup was not made, read, restored or removed. Those that were there are as they were.
 #[derive(Debug, Error)]
@@ -86,7 +86,11 @@ pub enum BackupError {
         horizon: Seq,
     },
     /// No backup reaches back so far.
-    #[error("no backup there reaches back to {asked}; the first commit of the last one is {first}, stamped {first_at}")]
+    #[error(
+        "no backup there reaches back to {}; the first commit of the last one is {first} ({})",
+        time_text(*.asked),
+        time_text(*.first_at)
+    )]
     OutsideTime {
         /// The moment asked for.
         asked: Timestamp,

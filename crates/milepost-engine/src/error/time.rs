@@ -3,7 +3,7 @@
 use milepost_types::Timestamp;
 
 /// A time in UTC, to the second.
-pub(super) fn time_text(at: Timestamp) -> String {
+pub(crate) fn time_text(at: Timestamp) -> String {
     let seconds = at.0.div_euclid(1_000_000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     // Days since the first of March of the year 0, in eras of 400 years: a leap day then ends a year.
