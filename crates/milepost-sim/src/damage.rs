@@ -20,6 +20,7 @@ use crate::{
     world::{BEGINNING, request},
 };
 
+use judge::Asked;
 pub use judge::{Damage, Found};
 
 /// How a specimen was left.
@@ -180,7 +181,9 @@ impl Specimen {
             let (byte, bit) = (bit / 8, bit % 8);
             Disagreement(format!("{:?}, {} with bit {bit} of byte {byte} flipped: {what}", self.left, path.display()))
         };
-        self.judge(&self.with(path, Some(&bytes)), Damage::Bytes { path }).map_err(place)
+        // All bits of a byte are met by the same questions, so one of them is asked about in every way.
+        let asked = if bit % 8 == bit / 8 % 8 { Asked::All } else { Asked::Keys };
+        self.judge(&self.with(path, Some(&bytes)), Damage::Bytes { path }, asked).map_err(place)
     }
 
     /// Cuts a file to a length and looks at what the store says.
@@ -189,14 +192,14 @@ impl Specimen {
         let place = |Disagreement(what)| {
             Disagreement(format!("{:?}, {} cut to {length} bytes: {what}", self.left, path.display()))
         };
-        self.judge(&self.with(path, Some(&intact[..length])), Damage::Cut { path }).map_err(place)
+        self.judge(&self.with(path, Some(&intact[..length])), Damage::Cut { path }, Asked::All).map_err(place)
     }
 
     /// Takes a file away and looks at what the store says.
     pub fn lose(&self, file: usize) -> Result<Found, Disagreement> {
         let path = &self.files[file].0;
         let place = |Disagreement(what)| Disagreement(format!("{:?}, {} missing: {what}", self.left, path.display()));
-        self.judge(&self.with(path, None), Damage::Missing { path }).map_err(place)
+        self.judge(&self.with(path, None), Damage::Missing { path }, Asked::All).map_err(place)
     }
 
     /// Puts another file in the place of one and looks at what the store says.
@@ -204,12 +207,12 @@ impl Specimen {
         let place = |Disagreement(what)| {
             Disagreement(format!("{:?}, {} replaced by that of {whose}: {what}", self.left, path.display()))
         };
-        self.judge(&self.with(path, Some(bytes)), Damage::Swapped { path }).map_err(place)
+        self.judge(&self.with(path, Some(bytes)), Damage::Swapped { path }, Asked::All).map_err(place)
     }
 
     /// Nothing is damaged: the store says everything. Without this, the other checks would prove little.
     pub fn intact(&self) -> Agreed {
-        match self.judge(&self.with(Path::new("/nothing"), None), Damage::None)? {
+        match self.judge(&self.with(Path::new("/nothing"), None), Damage::None, Asked::All)? {
             Found::Whole => Ok(()),
             other => disagree(format!("an intact specimen is {other:?}")),
         }
