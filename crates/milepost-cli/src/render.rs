@@ -144,6 +144,13 @@ fn harmless(cell: &str) -> Cow<'_, str> {
     if begins && !number() { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
+/// One line of CSV, for an answer that is no table.
+pub(crate) fn csv_line(cells: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Result<Vec<u8>, CliError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(cells).map_err(output)?;
+    writer.into_inner().map_err(|error| CliError::Output(error.into_error()))
+}
+
 fn output(error: csv::Error) -> CliError {
     let text = error.to_string();
     CliError::Output(match error.into_kind() {

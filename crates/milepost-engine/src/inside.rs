@@ -33,7 +33,7 @@ pub(crate) fn host(disk: &dyn Disk, dir: &Path) -> Option<Host> {
     })
 }
 
-/// The absolute path without `..`. Of a path that has none, or goes above the root, nothing is known.
+/// The absolute path without `..`; none of the empty path.
 fn plain(dir: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for component in std::path::absolute(dir).ok()?.components() {

@@ -76,7 +76,7 @@ pub(crate) struct AppendArgs {
 
 pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (store, interrupt, mut lines) = begin(args, context)?;
-    receipt::write_header_of_lines(out, context.format)?;
+    receipt::write_header(out, context.format, &["line"])?;
     out.flush()?;
     let mut append = Append {
         store,
@@ -262,7 +262,7 @@ impl Append<'_> {
         match ticket.wait() {
             Ok(receipt) => {
                 self.durable += 1;
-                let written = receipt::write_of_line(self.out, self.format, number, receipt);
+                let written = receipt::write(self.out, self.format, receipt, &[("line", number.into())]);
                 written.map_err(|error| untold(error, self.durable))
             }
             Err(error) => self.refuse(number, CliError::Line { line: number, error }),

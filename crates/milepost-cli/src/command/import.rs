@@ -45,8 +45,8 @@ pub(crate) fn run(args: &ImportArgs, context: &Context, out: &mut Out) -> Result
         let bytes = file.metadata().map_err(unreadable)?.len();
         import(&dir, file, &name, bytes)?
     };
-    receipt::write_header(out, context.format)?;
-    receipt::write(out, context.format, last)?;
+    receipt::write_header(out, context.format, &[])?;
+    receipt::write(out, context.format, last, &[])?;
     out.flush()?;
     Ok(ExitCode::SUCCESS)
 }

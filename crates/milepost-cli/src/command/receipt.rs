@@ -10,7 +10,7 @@ use crate::{
     args::Format,
     error::{CliError, say},
     output::Out,
-    render::Object,
+    render::{Object, csv_line},
     time::utc_text,
 };
 
@@ -45,7 +45,10 @@ pub(crate) fn tell_more_and_close(
     receipt: Receipt,
     more: &[(&str, Value)],
 ) -> Result<(), CliError> {
-    let written = write_more(out, context.format, receipt, more).and_then(|()| out.flush());
+    let names: Vec<_> = more.iter().map(|(name, _)| *name).collect();
+    let written = write_header(out, context.format, &names)
+        .and_then(|()| write(out, context.format, receipt, more))
+        .and_then(|()| out.flush());
     store.close()?;
     written.map_err(|error| match error {
         CliError::Output(source) if source.kind() != io::ErrorKind::BrokenPipe => {
@@ -55,61 +58,33 @@ pub(crate) fn tell_more_and_close(
     })
 }
 
-/// Writes a receipt: the bare `Seq` for people and scripts.
-pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt) -> Result<(), CliError> {
-    let (seq, at) = (receipt.seq, utc_text(receipt.at));
-    let line = match format {
-        Format::Table => seq.to_string(),
-        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\"}}"),
-        Format::Csv => format!("{seq},{at}"),
-    };
-    out.line(line.as_bytes())
-}
-
-fn write_more(out: &mut Out, format: Format, receipt: Receipt, more: &[(&str, Value)]) -> Result<(), CliError> {
-    let (seq, at) = (receipt.seq, utc_text(receipt.at));
+/// Writes a receipt: the bare `Seq` for people and scripts, and for programs what more there is to tell.
+pub(crate) fn write(out: &mut Out, format: Format, receipt: Receipt, more: &[(&str, Value)]) -> Result<(), CliError> {
+    let (seq, at) = (receipt.seq.to_string(), utc_text(receipt.at));
     match format {
-        Format::Table => out.line(seq.to_string().as_bytes()),
+        Format::Table => out.line(seq.as_bytes()),
         Format::Jsonl => {
             let mut line = Vec::new();
             let mut object = Object::begin(&mut line);
-            object.put("seq", seq.0);
+            object.put("seq", receipt.seq.0);
             object.put("at", at);
             more.iter().for_each(|(name, value)| object.put(name, value.clone()));
             object.end();
             out.line(&line)
         }
         Format::Csv => {
-            let names = ["seq", "at"].into_iter().chain(more.iter().map(|(name, _)| *name));
-            let cells = [seq.to_string(), at].into_iter().chain(more.iter().map(|(_, value)| value.to_string()));
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            let written = writer.write_record(names).and_then(|()| writer.write_record(cells));
-            written.expect("memory takes all");
-            out.raw(&writer.into_inner().expect("memory takes all"))
+            let cells = [seq, at].into_iter().chain(more.iter().map(|(_, value)| value.to_string()));
+            out.raw(&csv_line(cells)?)
         }
     }
 }
 
 /// Writes the line above receipts, which only CSV has.
-pub(crate) fn write_header(out: &mut Out, format: Format) -> Result<(), CliError> {
-    if format == Format::Csv { out.line(b"seq,at") } else { Ok(()) }
-}
-
-/// The same of one of many lines: with its number, but for people and scripts, who get the bare `Seq`.
-pub(crate) fn write_of_line(out: &mut Out, format: Format, line: u64, receipt: Receipt) -> Result<(), CliError> {
-    let seq = receipt.seq;
-    let at = utc_text(receipt.at);
-    let answer = match format {
-        Format::Table => seq.to_string(),
-        Format::Jsonl => format!("{{\"seq\":{seq},\"at\":\"{at}\",\"line\":{line}}}"),
-        Format::Csv => format!("{seq},{at},{line}"),
-    };
-    out.line(answer.as_bytes())
-}
-
-/// Writes the line above receipts of lines, which only CSV has.
-pub(crate) fn write_header_of_lines(out: &mut Out, format: Format) -> Result<(), CliError> {
-    if format == Format::Csv { out.line(b"seq,at,line") } else { Ok(()) }
+pub(crate) fn write_header(out: &mut Out, format: Format, more: &[&str]) -> Result<(), CliError> {
+    match format {
+        Format::Csv => out.raw(&csv_line(["seq", "at"].iter().chain(more))?),
+        Format::Table | Format::Jsonl => Ok(()),
+    }
 }
 
 /// Writes that a line was refused, where that can stand between receipts: why, and the code to exit with for it.
@@ -122,8 +97,13 @@ pub(crate) fn write_refusal(out: &mut Out, format: Format, line: u64, error: &Cl
                 CliError::Line { error, .. } => error.to_string(),
                 other => other.to_string(),
             };
-            let (why, code) = (Value::from(why), error.code());
-            out.line(format!("{{\"line\":{line},\"refused\":{why},\"code\":{code}}}").as_bytes())
+            let mut object_line = Vec::new();
+            let mut object = Object::begin(&mut object_line);
+            object.put("line", line);
+            object.put("refused", why);
+            object.put("code", error.code());
+            object.end();
+            out.line(&object_line)
         }
     }
 }

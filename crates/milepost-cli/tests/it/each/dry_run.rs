@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{World, feed, held::Held, numbers};
+use super::{World, feed, held::left_behind, numbers};
 
 /// Every file below a directory, to the byte.
 fn files(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -62,14 +62,7 @@ fn what_is_shown_is_what_the_run_then_does() {
 /// What had ended in a killed run would not run again, whether its mark has reached the log or not.
 #[test]
 fn what_a_killed_run_has_left_is_done() {
-    let world = World::new();
-    Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
-    // As if the kill had come between the end of the command and the write of its mark.
-    let handover = fs::read(world.store().join("each.handover")).unwrap();
-    let other = World::new();
-    Held::begin(&other, &["-j1"], "held\n", 1).kill();
-    fs::write(other.store().join("each.handover"), handover).unwrap();
-    for world in [world, other] {
+    for world in <[World; 2]>::from(left_behind()) {
         let before = files(&world.store());
         world.each(&["--dry-run"], super::held::HELD, "quick\nheld\nnext\n").says(0, &["2 to run, 1 done before"]);
         assert_eq!(files(&world.store()), before);

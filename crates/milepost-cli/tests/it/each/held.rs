@@ -175,16 +175,22 @@ fn a_handover_is_left_alone_when_somebody_wrote_since() {
     }
 }
 
-/// The file is all there is of an ending whose mark did not reach the log: it is taken over once, whatever runs next.
-#[test]
-fn a_handover_is_taken_over_by_the_next_run_of_any_job() {
+/// A killed run of `quick`, which ended, and `held`; and one whose kill came between the end of `quick` and the write
+/// of its mark: only the handover file knows.
+pub(super) fn left_behind() -> (World, World) {
     let world = World::new();
     Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
-    // As if the kill had come between the end of the command and the write of its mark.
     let handover = fs::read(world.store().join("each.handover")).unwrap();
     let other = World::new();
     Held::begin(&other, &["-j1"], "held\n", 1).kill();
     fs::write(other.store().join("each.handover"), handover).unwrap();
+    (world, other)
+}
+
+/// The file is all there is of an ending whose mark did not reach the log: it is taken over once, whatever runs next.
+#[test]
+fn a_handover_is_taken_over_by_the_next_run_of_any_job() {
+    let (_, other) = left_behind();
     other.run(["each", "--job", "another", "--", "true"], "x\n").says(0, &["another: 1 done"]);
     let rows = other.run(["results", "--job", "j", "-o", "jsonl"], "").says(0, &[]).stdout;
     assert!(String::from_utf8(rows).unwrap().contains(r#""item":"quick""#));

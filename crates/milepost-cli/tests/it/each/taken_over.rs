@@ -11,21 +11,9 @@ use milepost::{Scope, Store, Writer, task::Found};
 
 use super::{
     Ran, World, each_args, feed,
-    held::{HELD, Held},
+    held::{HELD, left_behind},
 };
 use crate::world::skipped;
-
-/// A store whose run was killed between the end of a command and the write of its mark: `quick` has ended, and only the
-/// handover file knows.
-fn left_behind() -> World {
-    let world = World::new();
-    Held::begin(&world, &["-j1"], "quick\nheld\n", 1).kill();
-    let handover = fs::read(world.store().join("each.handover")).unwrap();
-    let other = World::new();
-    Held::begin(&other, &["-j1"], "held\n", 1).kill();
-    fs::write(other.store().join("each.handover"), handover).unwrap();
-    other
-}
 
 /// The same store in a place of its own.
 fn copy_of(world: &World) -> World {
@@ -69,7 +57,7 @@ const ALL_DONE: &str = "0 done, 1 done before";
 
 #[test]
 fn who_goes_on_need_not_be_who_was_killed() {
-    let dead = left_behind();
+    let dead = left_behind().1;
     for user in [Some("alice"), None] {
         let world = copy_of(&dead);
         go_on(&world, user, &["--dry-run"]).says(0, &["0 to run, 1 done before"]);
@@ -97,7 +85,7 @@ fn the_host_may_have_another_name() {
         skipped("the_host_may_have_another_name", "no name of its own can be given to a process here");
         return;
     }
-    let world = left_behind();
+    let world = left_behind().1;
     let prefix = ["unshare", "--uts", "sh", "-c", set_name, "sh"];
     feed(under(&prefix, &job(&world, Some("alice"), &[])), b"quick\n").says(0, &[ALL_DONE]);
     let log = String::from_utf8(world.run(["log", "each-job/j"], "").says(0, &[]).stdout).unwrap();
@@ -112,7 +100,7 @@ fn a_kill_at_any_call_locks_nobody_out() {
         skipped("a_kill_at_any_call_locks_nobody_out", "strace is missing or may not trace");
         return;
     }
-    let dead = left_behind();
+    let dead = left_behind().1;
     let fresh = World::new();
     fs::create_dir(fresh.store()).unwrap();
     let cases: [(&World, &[&str], &str); 3] = [(&dead, &[], ALL_DONE), (&dead, &["--restart"], ""), (&fresh, &[], "")];
@@ -151,7 +139,7 @@ fn a_cleared_record_of_runs_locks_nobody_out() {
 /// Whoever claims the task of a job by hand keeps no run out, and loses no ending of a killed one.
 #[test]
 fn a_claim_by_hand_locks_nobody_out() {
-    let world = left_behind();
+    let world = left_behind().1;
     let store = Store::open(world.store()).unwrap();
     store.task(&Scope::parse("each/j").unwrap(), Writer::new("by hand").unwrap().attempt(9)).unwrap();
     store.close().unwrap();
@@ -163,7 +151,7 @@ fn a_claim_by_hand_locks_nobody_out() {
 /// What a killed job runs can't be read: that is for the job itself to say, and for no other.
 #[test]
 fn an_unreadable_record_of_a_killed_job_stops_no_other() {
-    let world = left_behind();
+    let world = left_behind().1;
     world.run(["set", "each-job/j", "run", "no record"], "").says(0, &[]);
     world.run(["each", "--job", "another", "--", "true"], "x\n").says(0, &["another: 1 done"]);
     go_on(&world, Some("alice"), &[]).says(4, &["each-job/j does not say what the job runs"]);
