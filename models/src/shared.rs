@@ -9,6 +9,6 @@ pub(crate) use std::sync::OnceLock;
 pub(crate) const FIRST_BITS: u32 = 1;
 
 /// So many words, all zero.
-pub(crate) fn zeroed_words(count: usize) -> Box<[Watched]> {
+pub(crate) fn touched_words(count: usize) -> Box<[Watched]> {
     (0..count).map(|_| Watched::new(0)).collect()
 }

@@ -139,6 +139,7 @@ impl Indexer {
     /// Does a piece of the run of what is frozen.
     fn step_flush(&mut self, frozen: &Arc<Frozen>, state: &State, list: &mut List<'_>) -> Result<(), IndexError> {
         let Some(mut merge) = self.flush.take() else {
+            state.prepare(&frozen.memtable);
             let plan = self.plan(frozen.first.0, frozen.last.0)?;
             let sources: Vec<Box<dyn Source>> = vec![Box::new(MemtableSource::new(Arc::clone(frozen)))];
             self.flush = Some(self.begin(plan, sources)?);

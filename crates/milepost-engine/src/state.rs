@@ -23,6 +23,7 @@ use std::sync::{
 use arc_swap::{ArcSwap, Guard};
 use milepost_index::Run;
 use milepost_types::Seq;
+use parking_lot::Mutex;
 
 use crate::memtable::Memtable;
 pub(crate) use crate::memtable::{
@@ -47,6 +48,8 @@ pub(crate) struct State {
     tiers: ArcSwap<Tiers>,
     /// The last commit that reads may see.
     published: Arc<AtomicU64>,
+    /// The memtable after the next freeze, made by who does not keep a commit waiting.
+    spare: Mutex<Option<Arc<Memtable>>>,
 }
 
 impl State {
@@ -55,7 +58,7 @@ impl State {
     pub(crate) fn new(seed: u64, runs: Vec<Arc<Run>>) -> State {
         let published = Arc::new(AtomicU64::new(0));
         let tiers = ArcSwap::from_pointee(Tiers::new(seed, runs, Arc::clone(&published)));
-        State { seed, tiers, published }
+        State { seed, tiers, published, spare: Mutex::new(None) }
     }
 
     /// Shows a commit that was folded, and all before it, to readers.
@@ -83,7 +86,8 @@ impl State {
     /// Puts an empty memtable in the place of the one that is folded into, which covers the commits through `last` and
     /// no others. Only whoever has the turn to fold calls it, and only if nothing is frozen.
     pub(crate) fn freeze(&self, last: Seq) {
-        let fresh = Arc::new(Memtable::after(self.tiers.load().active()));
+        let spare = self.spare.lock().take();
+        let fresh = spare.unwrap_or_else(|| Arc::new(Memtable::after(self.tiers.load().active())));
         self.tiers.rcu(|tiers| {
             assert!(tiers.frozen.is_none() && tiers.active_first <= last, "a memtable of commits, and one at a time");
             let frozen = Frozen { memtable: Arc::clone(&tiers.active), first: tiers.active_first, last };
@@ -98,6 +102,13 @@ impl State {
                 seed: self.seed,
             }
         });
+    }
+
+    /// Makes the memtable after the next freeze, for about as many keys as another had: its tables are megabytes that
+    /// are touched here, and not by who leads.
+    pub(crate) fn prepare(&self, like: &Memtable) {
+        let fresh = Arc::new(Memtable::after(like));
+        *self.spare.lock() = Some(fresh);
     }
 
     /// Puts a run in the place of what is frozen.

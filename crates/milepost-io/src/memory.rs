@@ -4,11 +4,14 @@
 //! used:
 //! a look-up in a table of many megabytes misses the address cache of the processor at every step otherwise.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Huge pages are asked for from this size on: the pages at the ends stay small ones.
 #[cfg(target_os = "linux")]
 const HUGE_BYTES_MIN: usize = 4 << 20;
+
+/// No system has smaller pages.
+const PAGE_BYTES_MIN: usize = 4 << 10;
 
 /// So many words, all zero.
 #[must_use]
@@ -17,6 +20,19 @@ pub fn zeroed_words(count: usize) -> Box<[AtomicU64]> {
     #[cfg(target_os = "linux")]
     if size_of_val(&*words) >= HUGE_BYTES_MIN {
         advise_huge(&words);
+    }
+    words
+}
+
+/// So many words, all zero, each page of them written to.
+///
+/// A page that is read before it is written is first that of all zeros, and replaced when it is written: then every
+/// core that runs the process is interrupted.
+#[must_use]
+pub fn touched_words(count: usize) -> Box<[AtomicU64]> {
+    let words = zeroed_words(count);
+    for word in words.iter().step_by(PAGE_BYTES_MIN / size_of::<u64>()) {
+        word.store(0, Ordering::Relaxed);
     }
     words
 }

@@ -11,7 +11,7 @@
 //!
 //! Every schedule of a few insertions beside a reader is tried by `models`.
 
-use super::shared::{AtomicU32, AtomicU64, FIRST_BITS, OnceLock, Ordering, zeroed_words};
+use super::shared::{AtomicU32, AtomicU64, FIRST_BITS, OnceLock, Ordering, touched_words};
 
 const TABLES: usize = (u32::BITS - FIRST_BITS) as usize;
 
@@ -130,7 +130,7 @@ impl<const WORDS: usize> Slots<WORDS> {
     fn table(&self, level: u32) -> &Table {
         let table = self.tables.get(level as usize).expect("memory ends before 2^31 keys");
         table.get_or_init(|| {
-            let words = zeroed_words((WORDS << (FIRST_BITS + level)) + LINE_WORDS - 1);
+            let words = touched_words((WORDS << (FIRST_BITS + level)) + LINE_WORDS - 1);
             let skip = (LINE_WORDS - words.as_ptr().addr() / size_of::<u64>() % LINE_WORDS) % LINE_WORDS;
             Table { words, skip }
         })

@@ -218,3 +218,31 @@ fn names_in_a_crafted_run_are_damage() {
         assert!(fault.what.contains("that a writer can write"), "{fault:?}");
     }
 }
+
+/// Whoever leads makes no table of megabytes: the one that was made beforehand takes the place, once.
+#[test]
+fn what_was_prepared_takes_the_place_of_what_is_frozen() {
+    let disk = SimDisk::new(1);
+    disk.create_dir(Path::new("/index")).unwrap();
+    let (state, mut rng) = (State::new(7, Vec::new()), SimRng::new(1));
+    let like = Memtable::new(7);
+    for seq in 1..=2000 {
+        let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);
+        let key = format!("{seq}");
+        let event = EventRef::Set { scope: "a", key: &key, value: b"v", content_type: None, expires_at: None };
+        encoder.copy(&event).unwrap();
+        like.insert(Seq(seq), &Body::parse(&encoder.finish(&Meta::default()).unwrap()).unwrap()).unwrap();
+    }
+    insert(&state, 1, &commit(&mut rng, false));
+    let unprepared = Memtable::after(state.load().active()).bytes();
+    state.prepare(&like);
+    state.freeze(Seq(1));
+    assert_eq!(state.load().active().bytes(), Memtable::after(&like).bytes());
+    assert!(state.load().active().bytes() > unprepared);
+
+    flush(&disk, &state, 1);
+    insert(&state, 2, &commit(&mut rng, false));
+    let own = Memtable::after(state.load().active()).bytes();
+    state.freeze(Seq(2));
+    assert_eq!(state.load().active().bytes(), own);
+}
