@@ -20,6 +20,10 @@ use milepost_io::Disk;
 pub struct RunId(pub u64);
 
 impl RunId {
+    /// The highest number that counts. A file of a higher one is nobody's: there has to be a next number behind all
+    /// that lie there, for as long as runs are made.
+    pub const MAX: RunId = RunId(u64::MAX / 2);
+
     /// The run's file in the directory of runs.
     #[must_use]
     pub fn path(self, dir: &Path) -> PathBuf {
@@ -67,7 +71,7 @@ pub fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Listing> {
 /// Reads the name of a run. Only the exact spelling counts.
 fn parse(name: &str) -> Option<RunId> {
     let number = name.strip_suffix(".run").filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()))?;
-    number.parse().map(RunId).ok().filter(|id| id.to_string() == number)
+    number.parse().map(RunId).ok().filter(|id| *id <= RunId::MAX && id.to_string() == number)
 }
 
 fn is_unfinished(name: &str) -> bool {

@@ -66,7 +66,8 @@ pub(crate) fn open(disk: &dyn Disk, dir: &Path, store: [u8; 16], listed: &[RunFa
 /// The number for the next run: above all that are listed or lie there.
 pub(crate) fn next_id(disk: &dyn Disk, dir: &Path, listed: &[RunFacts]) -> Result<u64, OpenError> {
     let there = listing(disk, dir)?.runs;
-    Ok(there.into_iter().chain(listed.iter().map(|facts| facts.id)).map(|id| id.0 + 1).max().unwrap_or(1))
+    let ids = there.into_iter().chain(listed.iter().map(|facts| facts.id));
+    Ok(ids.filter(|id| *id <= RunId::MAX).map(|id| id.0 + 1).max().unwrap_or(1))
 }
 
 /// Removes the files of runs that MANIFEST does not list, and what never became a run.

@@ -11,6 +11,10 @@ fn only_exact_names_are_runs() {
         ("+00042.run", None, false),
         (".run", None, false),
         ("99999999999999999999.run", None, false),
+        ("9223372036854775807.run", Some(u64::MAX / 2), false),
+        // Opening a store with this file beside its runs panicked: it had no number for the next one.
+        ("18446744073709551615.run", None, false),
+        ("9223372036854775808.run.tmp", None, false),
         ("000042.run.bak", None, false),
         ("000042.run.tmp", None, true),
         ("000042.run.changes.tmp", None, true),
