@@ -41,6 +41,10 @@ const GROWTH_PARTS: u64 = 4;
 const MAGIC: &str = "milepost reserve 1\nbytes ";
 /// Digits of the size, in decimal.
 const DIGITS: usize = 20;
+/// Bytes of the text: the size, and the checksum of what stands before it in 8 hexadecimal digits.
+const HEAD_BYTES: usize = MAGIC.len() + DIGITS + "\ncrc32 ".len() + 8 + "\n".len();
+/// None is larger: that of a log of as many segments as one can have.
+const RESERVE_BYTES_MAX: u64 = 1 << 40;
 
 /// What room is given for. The less it takes, the more of the reserve is for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -356,20 +360,25 @@ impl LogSize {
     fn reserve_bytes(self) -> u64 {
         let segment = (self.bytes / LOG_PARTS).min(self.segment_bytes);
         let bytes = (segment + segment / 2).max(RESERVE_BYTES_MIN).max(self.segments * SEGMENT_ROW_BYTES);
-        bytes.next_multiple_of(BLOCK_BYTES)
+        bytes.min(RESERVE_BYTES_MAX).next_multiple_of(BLOCK_BYTES)
     }
 }
 
 fn head(whole: u64) -> String {
-    format!("{MAGIC}{whole:0DIGITS$}\n")
+    let said = format!("{MAGIC}{whole:0DIGITS$}\n");
+    format!("{said}crc32 {:08x}\n", crc32fast::hash(said.as_bytes()))
 }
 
 /// The bytes that a reserve has and those of a whole one; `None` if it is none.
 fn read(file: &dyn DiskFile) -> Option<(u64, u64)> {
-    let mut text = [0; MAGIC.len() + DIGITS + 1];
+    let mut text = [0; HEAD_BYTES];
     let found = read_some_at(file, &mut text, 0).ok()?;
-    let digits = std::str::from_utf8(text.get(..found)?).ok()?.strip_prefix(MAGIC)?.strip_suffix('\n')?;
-    let whole = digits.parse().ok().filter(|whole| head(*whole).as_bytes() == text && *whole >= RESERVE_BYTES_MIN)?;
+    let digits = text.get(..found)?.strip_prefix(MAGIC.as_bytes())?.get(..DIGITS)?;
+    let whole = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let is_one = (RESERVE_BYTES_MIN..=RESERVE_BYTES_MAX).contains(&whole) && head(whole).as_bytes() == text;
+    if !is_one {
+        return None;
+    }
     let bytes = file.bytes().ok()?;
     Some((bytes, whole))
 }

@@ -116,12 +116,29 @@ fn a_crash_leaves_a_reserve_or_none() {
 
 #[test]
 fn what_can_t_be_understood_is_made_anew() {
-    for text in ["", "milepost reserve 1\n", "milepost reserve 1\nbytes 00000000000000000001\n", "milepost reserve 2\n"]
-    {
+    let too_small = head(1);
+    let too_large = head(u64::MAX);
+    for text in ["", "milepost reserve 1\n", &too_small, &too_large, "milepost reserve 2\n"] {
         let disk = disk();
         disk.put_file(Path::new("/s/RESERVE"), text.as_bytes());
         let reserve = open(&disk);
         assert_eq!(reserve.stats(), ReserveStats::default(), "{text:?}");
         assert!(reserve.keep_for(SMALL), "{text:?}");
+    }
+}
+
+/// A flipped bit in one digit was a reserve of as many bytes as no disk has: it counted as short, and the store refused
+/// every commit for want of room, or took the room of a disk that had it.
+#[test]
+fn a_flipped_bit_is_no_other_size() {
+    let disk = disk();
+    assert!(open(&disk).keep_for(SMALL));
+    let path = Path::new("/s/RESERVE");
+    for bit in 0..8 * HEAD_BYTES as u64 {
+        let disk = disk.copy();
+        disk.flip_bit(path, bit);
+        let reserve = open(&disk);
+        assert_eq!(reserve.stats(), ReserveStats::default(), "bit {bit}");
+        assert!(!reserve.is_short() && reserve.keep_for(SMALL), "bit {bit}");
     }
 }
