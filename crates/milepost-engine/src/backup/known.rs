@@ -13,7 +13,7 @@ use std::{
 };
 
 use milepost_io::{Disk, Latch, NotReplaced, read_file, write_file_atomically};
-use milepost_types::{At, Receipt, Scope, Seq, Timestamp, scope};
+use milepost_types::{At, Key, Receipt, Scope, Seq, Timestamp, scope};
 
 use super::{Backup, BackupError};
 use crate::{CommitError, Engine};
@@ -64,8 +64,7 @@ pub fn known(engine: &Engine) -> Result<Vec<KnownBackup>, BackupError> {
     let mut known: Vec<KnownBackup> = Vec::new();
     for entry in engine.view(At::Latest)?.scan(SCOPE, "") {
         let entry = entry?;
-        let text = String::from_utf8_lossy(&entry.value).into_owned();
-        known.extend(decode(&format!("{text}dir {}", entry.key.as_str())));
+        known.extend(of_entry(&entry.value, entry.key.as_str()));
     }
     let shared = engine.shared();
     for (_, noted) in notes(&*shared.parts.disk, &shared.dir) {
@@ -79,12 +78,18 @@ pub fn known(engine: &Engine) -> Result<Vec<KnownBackup>, BackupError> {
     Ok(known)
 }
 
-/// Makes commits of the notes that lie in the store's directory, and removes them.
+/// Makes commits of the notes that lie in the store's directory, and removes them. One of an earlier backup than the
+/// store remembers says nothing new.
 pub fn take_notes(engine: &Engine) -> Result<(), NotRemembered> {
     let shared = engine.shared();
     for (path, noted) in notes(&*shared.parts.disk, &shared.dir) {
-        commit(engine, &noted)?;
-        // One that stays is committed again, which says the same.
+        // What can't be read is said anew.
+        let kept = engine.get(SCOPE, &noted.dir).ok().flatten();
+        let known = kept.and_then(|value| of_entry(&value, &noted.dir));
+        if known.is_none_or(|known| known.number < noted.number) {
+            commit(engine, &noted)?;
+        }
+        // One that stays is looked at again.
         let _ = shared.parts.disk.remove(&path);
     }
     Ok(())
@@ -100,6 +105,8 @@ fn note(engine: &Engine, known: &KnownBackup) -> Result<(), NotRemembered> {
     let shared = engine.shared();
     let (disk, below) = (&*shared.parts.disk, shared.dir.join(NOTED));
     let refused = |why: String| NotRemembered::Note { dir: below.clone(), why };
+    // Who opens the store for writing could not make a commit of it.
+    Key::parse(&known.dir).map_err(|error| refused(error.to_string()))?;
     let mut name = [0; 8];
     shared.parts.entropy.fill(&mut name);
     let path = below.join(format!("{:016x}{SUFFIX}", u64::from_le_bytes(name)));
@@ -135,7 +142,12 @@ fn numbers(known: &KnownBackup) -> String {
     format!("number {number}\nseq {}\nat {}\nmade_at {}\n", last.seq.0, last.at.0, made_at.0)
 }
 
-/// The other way; the place stands last, and may hold anything.
+/// What an entry below `$` says.
+fn of_entry(value: &[u8], dir: &str) -> Option<KnownBackup> {
+    decode(&format!("{}dir {dir}", String::from_utf8_lossy(value)))
+}
+
+/// The other way; the place stands last, and may hold anything that a key may.
 fn decode(text: &str) -> Option<KnownBackup> {
     let mut rest = text;
     let mut field = |name: &str| {
@@ -145,6 +157,6 @@ fn decode(text: &str) -> Option<KnownBackup> {
     };
     let (number, seq, at, made_at) = (field("number")?, field("seq")?, field("at")?, field("made_at")?);
     let last = Receipt { seq: Seq(seq.cast_unsigned()), at: Timestamp(at) };
-    let dir = rest.strip_prefix("dir ")?.to_owned();
+    let dir = rest.strip_prefix("dir ").filter(|dir| Key::parse(dir).is_ok())?.to_owned();
     Some(KnownBackup { dir, number: number.cast_unsigned(), last, made_at: Timestamp(made_at) })
 }
