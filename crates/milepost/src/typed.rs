@@ -254,7 +254,9 @@ fn check_type<T: TypedState>(value: &Value) -> Result<(), TypedError> {
     if name != asked {
         return Err(TypedError::OtherType { seq, asked, found: name.to_owned() });
     }
-    if u64::from_str_radix(found, 16) != Ok(T::FINGERPRINT) {
+    // In its one spelling: 16 digits, none of them large.
+    let is_spelled = found.len() == 16 && found.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    if !is_spelled || u64::from_str_radix(found, 16) != Ok(T::FINGERPRINT) {
         let (found, expected) = (found.to_owned(), format!("{:016x}", T::FINGERPRINT));
         return Err(TypedError::Changed { seq, asked, found, expected });
     }

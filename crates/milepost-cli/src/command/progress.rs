@@ -84,7 +84,7 @@ struct JobRow {
 
 impl JobRow {
     fn seen(&self) -> u64 {
-        self.summary.done + self.summary.failed + self.summary.skipped
+        self.summary.marked()
     }
 
     fn bar(&self) -> String {

@@ -214,7 +214,7 @@ pub(super) fn parse<'a>(task: &Scope, item: &[u8], value: &'a Value) -> Result<M
 
 pub(super) fn has_marks(items: &Progress) -> Result<bool, EachError> {
     let summary = items.summary()?;
-    Ok(summary.done + summary.failed > 0)
+    Ok(summary.done > 0 || summary.failed > 0)
 }
 
 /// What a job ran last, if it ever ran.

@@ -293,7 +293,7 @@ impl Task {
         {
             return done(path, step, record, found.version).map(Next::Done);
         }
-        let attempts = found.record.map_or(0, |record| record.attempts) + 1;
+        let attempts = found.record.map_or(0, |record| record.attempts).saturating_add(1);
         let record =
             StepRecord { state: StepState::Begun, attempts, input: step.input.clone(), result: None, error: None };
         let commit = place.record(self, self.write_record(STEP, key, found.version, &record)?);

@@ -34,6 +34,11 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+/// Whoever may write to the store may have put any numbers there.
+fn marked(done: u64, failed: u64, skipped: u64) -> u64 {
+    done.saturating_add(failed).saturating_add(skipped)
+}
+
 /// What an item's mark is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum State {
@@ -52,12 +57,16 @@ impl Counts {
         seq.0 <= self.retried
     }
 
+    pub(crate) fn marked(&self) -> u64 {
+        marked(self.done, self.failed, self.skipped)
+    }
+
     pub(crate) fn change(&mut self, from: State, to: State) {
         if let Some(count) = self.of(from) {
             *count = count.saturating_sub(1);
         }
         if let Some(count) = self.of(to) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
     }
 
@@ -127,6 +136,24 @@ impl Summary {
         self.seq
     }
 
+    /// Items that are done, failed or skipped.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+    /// progress.done("a")?;
+    /// progress.failed("b", "no such file")?;
+    /// progress.flush()?;
+    /// assert_eq!(progress.summary()?.marked(), 2);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn marked(&self) -> u64 {
+        marked(self.done, self.failed, self.skipped)
+    }
+
     /// Items that are neither done nor failed nor skipped.
     ///
     /// ```
@@ -139,7 +166,7 @@ impl Summary {
     /// ```
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        Some(self.total?.saturating_sub(self.done + self.failed + self.skipped))
+        Some(self.total?.saturating_sub(self.marked()))
     }
 
     /// How long the rest takes at the pace of the last minute. `None` if the total is not known, or nothing was done

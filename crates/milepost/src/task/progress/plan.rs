@@ -57,7 +57,7 @@ impl Known {
         let ask = |place, any: bool| if any { view.versions(place, keys) } else { Ok(Vec::new()) };
         Ok(Known {
             done: view.versions(&places.done, keys)?,
-            failed: ask(&places.failed, counts.failed + counts.retrying > 0)?,
+            failed: ask(&places.failed, counts.failed > 0 || counts.retrying > 0)?,
             skipped: ask(&places.skipped, counts.skipped > 0)?,
         })
     }

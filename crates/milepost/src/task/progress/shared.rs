@@ -314,7 +314,7 @@ impl Shared {
         // Nothing becomes durable meanwhile, so that no item is counted twice or not at all.
         let _committing = self.committing.lock();
         let counts = self.counts(&self.store.view(At::Latest)?)?.0.unwrap_or_default();
-        self.list_has(counts.done + counts.failed + counts.skipped + hand.len() as u64);
+        self.list_has(counts.marked().saturating_add(hand.len() as u64));
         Ok(())
     }
 
