@@ -19,15 +19,16 @@ use milepost_sim::machine::Machine;
 use crate::store::{Original, original, replayed};
 
 const HEADER_BYTES: usize = 32;
-const BACKUPS: &str = "/backups";
+pub(crate) const BACKUPS: &str = "/backups";
 const RESTORED: &str = "/restored";
 
 /// Any bytes as the whole file, and as what stands behind its header.
 pub fn check(bytes: &[u8]) {
-    restore_with(bytes);
-    restore_with(&with_header(bytes));
+    let restore = |bytes: &[u8]| restore_with(&file(), bytes);
+    restore(bytes);
+    restore(&with_header(bytes));
     if let Some(archive) = bytes.get(HEADER_BYTES..) {
-        restore_with(&with_header(archive));
+        restore(&with_header(archive));
     }
 }
 
@@ -44,7 +45,7 @@ fn with_header(archive: &[u8]) -> Vec<u8> {
 }
 
 /// The store of the other targets with a backup beside it, made once.
-fn backed_up() -> &'static Machine {
+pub(crate) fn backed_up() -> &'static Machine {
     static BACKED_UP: OnceLock<Machine> = OnceLock::new();
     BACKED_UP.get_or_init(|| {
         let machine = original().machine.clone();
@@ -64,10 +65,11 @@ pub(crate) fn genuine() -> Vec<u8> {
     backed_up().disk.file_bytes(&file()).unwrap()
 }
 
-fn restore_with(bytes: &[u8]) {
+/// A file of the place has other bytes: what can be restored is what was committed.
+pub(crate) fn restore_with(file: &Path, bytes: &[u8]) {
     let Original { commits, .. } = original();
     let disk = backed_up().disk.copy();
-    disk.put_file(&file(), bytes);
+    disk.put_file(file, bytes);
     let machine = backed_up().with_disk(disk);
     let shared: Arc<dyn Disk> = Arc::new(machine.disk.clone());
     let outside = |machine: &Machine| {

@@ -45,7 +45,9 @@ pub fn all() -> Vec<SeedFile> {
     let mut add = |target, seeds: Vec<(&'static str, Vec<u8>)>| {
         files.extend(seeds.into_iter().map(|(name, bytes)| SeedFile { target, name, bytes }));
     };
+    add("asides", crate::asides::seeds());
     add("backup", backups());
+    add("backup_place", crate::backup_place::seeds());
     add("body", bodies());
     add("cold", colds());
     add("footer", footers());
@@ -54,11 +56,15 @@ pub fn all() -> Vec<SeedFile> {
     add("import", imports());
     add("json_line", json_lines());
     add("manifest", manifests());
+    add("mark", crate::mark::seeds());
     add("names", names());
+    add("progress", crate::progress::seeds());
+    add("records", crate::records::seeds());
     add("run", runs());
     add("segment", segments());
     add("segment_header", segment_headers());
     add("store_ops", store_ops());
+    add("typed", crate::typed::seeds());
     files
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::OnceLock,
 };
 
+use milepost::Store;
 use milepost_engine::Engine;
 use milepost_sim::{
     machine::{Machine, STORE},
@@ -46,6 +47,11 @@ pub(crate) fn original() -> &'static Original {
         assert_eq!(replayed(&again).as_ref(), Some(&commits));
         Original { machine, unclosed, commits }
     })
+}
+
+/// A store with nothing in it.
+pub(crate) fn empty() -> Store {
+    Store::over(Machine::new(7, SEGMENT_BYTES, BEGINNING).open().unwrap())
 }
 
 impl Original {

@@ -15,7 +15,8 @@ use std::{
 use milepost_fuzz_targets::{TARGETS, Target, canary, seeds};
 
 /// Targets that open a whole store each time: tried with fewer bytes.
-const SLOW: &[&str] = &["backup", "import", "manifest", "segment", "store_ops"];
+const SLOW: &[&str] =
+    &["asides", "backup", "backup_place", "import", "manifest", "progress", "records", "segment", "store_ops", "typed"];
 
 /// Above this many bytes a file is not changed bit by bit.
 fn near_bytes_max(target: &str) -> usize {

@@ -1,0 +1,5 @@
+//! Fuzzes `milepost_fuzz_targets::asides`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| milepost_fuzz_targets::asides::check(bytes));
