@@ -102,7 +102,7 @@ pub(crate) struct WriteArgs {
 }
 
 /// Who works on a task, in which attempt.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct TaskArgs {
     /// Who works on it (default: user@host of this process).
     #[arg(long, value_name = "NAME", env = "MILEPOST_WRITER")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{
     SignedDuration, Span, SpanRelativeTo, ToSpan, ZonedDateTime,
     civil::{Date, DateTime, Time},
+    fmt::temporal::Pieces,
 };
 use milepost::{At, Seq, Timestamp};
 use thiserror::Error;
@@ -40,7 +41,7 @@ pub(crate) enum TimeError {
     #[error("{text:?} is not a positive duration; a value that expires must live for a while")]
     NotPositive { text: String },
     /// Outside of the calendar.
-    #[error("{text:?} is out of range: years go from -9999 to 9999")]
+    #[error("{text:?} is out of range: times go from {first} to {last}", first = jiff::Timestamp::MIN, last = jiff::Timestamp::MAX)]
     Range { text: String },
 }
 
@@ -159,6 +160,10 @@ fn moment(text: &str, now: &ZonedDateTime) -> Result<ZonedDateTime, TimeError> {
     }
     if let Ok(civil) = text.parse::<DateTime>() {
         return civil.to_zoned_datetime(zone.clone()).map_err(range);
+    }
+    // What the parsers above take for every other year.
+    if Pieces::parse(text).is_ok_and(|pieces| pieces.date().year().unsigned_abs() == 9999) {
+        return Err(TimeError::Range { text: short(text) });
     }
     match span(text) {
         Some(_) => Err(TimeError::Direction { text: short(text) }),

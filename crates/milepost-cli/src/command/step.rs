@@ -112,8 +112,13 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     let checkpoint = checkpoint.map_err(argument("--replay-from"))?;
     let step = Step::new(args.name.as_str()).input(words(&args.command)).in_any_order();
     let store = context.open()?;
+    if let Some(checkpoint) = &checkpoint {
+        // Before the attempt is claimed: who is refused for a wrong name has not taken over.
+        let unclaimed = TaskArgs { attempt: None, task: None, ..args.task.clone() };
+        can_replay(checkpoint, &task(&store, &unclaimed, &scope)?, &step)?;
+    }
     let task = task(&store, &args.task, &scope)?;
-    replay(&args, checkpoint, &task, &step)?;
+    replay(&args, checkpoint, &task)?;
     let (mut ran, mut code, mut unheard, mut printed) = (false, 0, None, 0);
     let finished = task.step(step, || {
         ran = true;
@@ -157,19 +162,20 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     Ok(ExitCode::from(code))
 }
 
-/// Puts the scope back, if that was asked for and the step is not refused then all the same.
-fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task, step: &Step) -> Result<(), CliError> {
+/// Refuses a checkpoint that is not there, and a step that would be refused after a replay from it all the same.
+fn can_replay(checkpoint: &CheckpointName, task: &Task, step: &Step) -> Result<(), CliError> {
+    task.check_replay(checkpoint.clone(), step).map_err(|error| match error.kind() {
+        ErrorKind::NoCheckpoint => CliError::NotFound(format!(
+            "scope {0} has no checkpoint {checkpoint} to replay from; `milepost checkpoint list {0}` lists those it has",
+            task.scope()
+        )),
+        _ => error.into(),
+    })
+}
+
+/// Puts the scope back, if that was asked for.
+fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task) -> Result<(), CliError> {
     if let Some(checkpoint) = checkpoint {
-        if let Err(error) = task.check_replay(checkpoint.clone(), step) {
-            return Err(match error.kind() {
-                ErrorKind::NoCheckpoint => CliError::NotFound(format!(
-                    "scope {0} has no checkpoint {checkpoint} to replay from; `milepost checkpoint list {0}` lists \
-                     those it has",
-                    task.scope()
-                )),
-                _ => error.into(),
-            });
-        }
         task.replay_from(checkpoint)?;
     }
     if args.again {

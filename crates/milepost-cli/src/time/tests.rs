@@ -77,6 +77,10 @@ fn no_moments() {
         ("PT10M", "\"PT10M ago\""),
         ("20000 years ago", "names no moment"),
         ("19000 years ago", "out of range"),
+        ("9999-12-31", "out of range: times go from -009999-01-02T01:59:59Z to 9999-12-30T22:00:00.999999999Z"),
+        ("9999-12-31T00:00:00Z", "to 9999-12-30T22:00:00.999999999Z"),
+        ("-009999-01-01T00:00:00Z", "out of range"),
+        ("9999-12-32", "names no moment"),
         ("18446744073709551616", "is no seq"),
         ("\u{1b}[31m", "\"\\u{1b}[31m\" names no moment"),
     ] {
