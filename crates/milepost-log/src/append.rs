@@ -61,6 +61,9 @@ pub struct LogWriter {
     open: Open,
     /// A write found no room: a spare is the better place now, whatever the open segment holds.
     starved: bool,
+    /// Whether the names of all segments are durable, and the header of the open one. Not so only in a store that is
+    /// being filled: see `append/pass.rs`.
+    is_named: bool,
 }
 
 /// The open segment, as the writer sees it.
@@ -149,6 +152,7 @@ impl Log {
             shared,
             open,
             starved: false,
+            is_named: true,
         };
         Log { writer, reader, recycler, rewriter }
     }

@@ -67,6 +67,35 @@ pub(crate) fn begin_segment(
     header: &SegmentHeader,
     spare: Option<Spare>,
 ) -> Result<Begun, AppendError> {
+    let begun = begin_unsynced(disk, log_dir, latch, header, spare, |file, path| {
+        file.sync().map_err(|error| stopped(latch, path, "sync", &error))
+    })?;
+    // Left out on purpose in a build that must be found out: docs/reliability.md.
+    if !cfg!(milepost_without = "dir_sync") {
+        disk.sync_dir(log_dir).map_err(|error| stopped(latch, log_dir, "sync", &error))?;
+    }
+    Ok(begun)
+}
+
+/// The same, but that neither its header nor its name is durable yet. Only in a log that nobody opens before both are.
+pub(crate) fn begin_for_later(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    latch: &Latch,
+    header: &SegmentHeader,
+    spare: Option<Spare>,
+) -> Result<Begun, AppendError> {
+    begin_unsynced(disk, log_dir, latch, header, spare, |_, _| Ok(()))
+}
+
+fn begin_unsynced(
+    disk: &dyn Disk,
+    log_dir: &Path,
+    latch: &Latch,
+    header: &SegmentHeader,
+    spare: Option<Spare>,
+    before_it_is_named: impl FnOnce(&LatchedFile, &Path) -> Result<(), AppendError>,
+) -> Result<Begun, AppendError> {
     let path = names::segment(log_dir, header.name());
     let refused = |from: &Path, operation, error: &io::Error| {
         // What is left of it is junk that the next opening removes, if this does not.
@@ -83,16 +112,12 @@ pub(crate) fn begin_segment(
     };
     let file = LatchedFile::new(file, &path, latch);
     write_all_at(&file, &header.encode(), 0).map_err(|short| refused(&from, "write", &short.error))?;
-    file.sync().map_err(|error| stopped(latch, &path, "sync", &error))?;
+    before_it_is_named(&file, &path)?;
     if let Err(error) = disk.rename(&from, &path) {
         if Room::is_lacking(&error) {
             return Err(refused(&from, "rename", &error));
         }
         return Err(stopped(latch, &path, "rename", &error));
-    }
-    // Left out on purpose in a build that must be found out: docs/reliability.md.
-    if !cfg!(milepost_without = "dir_sync") {
-        disk.sync_dir(log_dir).map_err(|error| stopped(latch, log_dir, "sync", &error))?;
     }
     Ok(Begun { file, path, file_bytes })
 }

@@ -129,6 +129,11 @@ impl Leader {
         self.writer.pass(last, times).map_err(append_error)
     }
 
+    /// Makes durable what that has left for later.
+    pub(crate) fn sync_names(&mut self) -> Result<(), CommitError> {
+        self.writer.sync_names().map_err(append_error)
+    }
+
     /// Rolls to a new segment where this one is full, or the disk is and a spare is ready.
     fn make_room(&mut self, shared: &Shared, bytes: usize) -> Result<(), CommitError> {
         if self.writer.needs_roll(bytes) {

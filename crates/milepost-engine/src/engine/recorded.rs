@@ -45,10 +45,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Has MANIFEST list the segments that there are. Nothing may be under way.
+    /// Makes the names of the segments durable, and has MANIFEST list them. Nothing may be under way.
     pub(crate) fn list_segments(&self) -> Result<(), CommitError> {
-        let guard = self.shared().leader.lock();
-        let leader = guard.as_ref().ok_or(CommitError::Closed)?;
+        let mut guard = self.shared().leader.lock();
+        let leader = guard.as_mut().ok_or(CommitError::Closed)?;
+        leader.sync_names()?;
         self.shared().write_manifest(&leader.writer, None)
     }
 

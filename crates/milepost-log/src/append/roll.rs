@@ -4,19 +4,23 @@
 //! roll and loses nothing. From then on the old segment is whole by the next one's first `Seq`, whether its footer gets
 //! to the disk or not.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use milepost_io::{DiskFile as _, Room};
+use milepost_io::{Disk, DiskFile as _, Latch, Room};
 use milepost_types::{Seq, Timestamp};
 
 use super::{LogWriter, Open};
 use crate::{
     AppendError, SegmentId,
-    begin::{begin_segment, refusal, stopped},
-    format::header::{SEGMENT_HEADER_BYTES, first_written},
+    begin::{Begun, begin_segment, refusal, stopped},
+    format::header::{SEGMENT_HEADER_BYTES, SegmentHeader, first_written},
+    recycle::Spare,
     seal::{footer_of, seal},
     segment::{DroppedPart, Part},
 };
+
+/// How the next segment is begun: `begin_segment`, or for later.
+pub(super) type Begin = fn(&dyn Disk, &Path, &Latch, &SegmentHeader, Option<Spare>) -> Result<Begun, AppendError>;
 
 impl LogWriter {
     /// Begins the next segment, in a spare if one is ready, and seals the open one. Does nothing to an empty
@@ -28,7 +32,8 @@ impl LogWriter {
             return Ok(());
         }
         let Open { header, chain, .. } = &self.open;
-        self.roll_behind(SegmentId(header.id.0 + 1), (chain.next_seq, chain.last_at), None)
+        let (id, place) = (SegmentId(header.id.0 + 1), (chain.next_seq, chain.last_at));
+        self.roll_behind(id, place, None, begin_segment)
     }
 
     /// The same into a segment that begins with this `Seq`, behind commits that are `gone`, the last of them stamped at
@@ -38,13 +43,14 @@ impl LogWriter {
         id: SegmentId,
         (first_seq, last_at): (Seq, Timestamp),
         gone: Option<DroppedPart>,
+        begin: Begin,
     ) -> Result<(), AppendError> {
         self.sync().map_err(AppendError::Stopped)?;
         let chain = self.open.chain;
         let footer = footer_of(&self.open.header, self.open.heap.heap(), (chain.prev_crc, chain.last_at));
         self.room_for(&footer)?;
         let header = first_written(id, self.store, first_seq, self.epoch, self.salts.next());
-        let begun = begin_segment(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
+        let begun = begin(&*self.disk, &self.log_dir, &self.latch, &header, self.shared.take())?;
         let next = Open::begun(header, begun, last_at);
         let open = &self.open;
         let sealed = seal(&open.file, &open.header, open.heap.heap(), &footer, open.end)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use milepost_engine::{Engine, OpenError, Settings, Threads, Verdict};
-use milepost_io::{Crash, Disk, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Crash, Disk, Op, SimClock, SimDisk, SimEntropy};
 use milepost_types::{At, Timestamp};
 
 use super::*;
@@ -131,6 +131,27 @@ fn a_gap_costs_the_same_whatever_its_width() {
         assert_eq!(open(&disk).unwrap().get("a", "k").unwrap().unwrap().to_vec(), b"after");
         assert_eq!(verdict(&disk), Verdict::Clean);
     }
+}
+
+/// Each gap was synced four times, so that 200 of them took five seconds: now as often as its commit is, and its seal.
+#[test]
+fn many_gaps_take_few_syncs() {
+    const WIDTH: u64 = 1 << 20;
+    let syncs = |gaps: u64| {
+        let mut lines = vec![commit(1)];
+        for gap in 0..gaps {
+            let first = gap * (WIDTH + 1) + 2;
+            lines.extend([removed(first, first + WIDTH - 1), commit(first + WIDTH)]);
+        }
+        let disk = SimDisk::new(1);
+        import(&disk, &lines).unwrap();
+        assert_eq!(verdict(&disk), Verdict::Clean);
+        let engine = open(&disk).unwrap();
+        assert_eq!(exported(&engine), lines);
+        disk.count(Op::Sync) + disk.count(Op::SyncDir)
+    };
+    let (few, many) = (syncs(10), syncs(60));
+    assert_eq!((many - few) / 50, 2, "{few} and {many} syncs");
 }
 
 /// A gap that is known is no reason to overlook a file that is gone.
