@@ -18,7 +18,8 @@ use crate::{
     workload::{KEYS, NAMES, SCOPES},
 };
 
-use left::{comparable, may_refuse};
+pub(crate) use left::comparable;
+use left::may_refuse;
 pub use left::{horizons, readable, sight};
 
 /// The kinds of change that a query may ask for alone.

@@ -7,21 +7,28 @@
 //! Must not know: what any byte means. Every bit of every file is fair game.
 
 mod judge;
+mod script;
 
 use std::path::{Path, PathBuf};
 
 use milepost_io::SimDisk;
-use milepost_types::{Event, Key, Scope, Seq, Timestamp, limits};
+use milepost_types::{Seq, Timestamp, limits};
 
 use crate::{
-    check::{Agreed, Disagreement, disagree},
-    machine::Machine,
-    model::{Ask, Model, Outcome},
+    check::{self, Agreed, Disagreement, disagree},
+    machine::{Machine, STORE},
+    model::{Model, Outcome},
     world::{BEGINNING, request},
 };
 
 use judge::Asked;
 pub use judge::{Damage, Found};
+
+/// Files that lie in a store and that nothing depends on: a note of a backup, and what was cut from a segment.
+const BESIDE: [(&str, &[u8]); 2] = [
+    ("noted/0123456789abcdef.note", b"number 3\nseq 5\nat 1\nmade_at 2\ndir /backups\n"),
+    ("quarantine/0000000001-4096-1.bytes", b"torn"),
+];
 
 /// How a specimen was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +39,8 @@ pub enum Left {
     Killed,
     /// Closed after all of it was made cold.
     Cold,
+    /// Of all kinds of records, and closed after compaction has taken some.
+    Thinned,
 }
 
 /// A small store with several segments, and what it says.
@@ -50,29 +59,6 @@ pub struct Specimen {
     sealed: Seq,
 }
 
-fn small(key: &str, value: &str, bytes: usize) -> Ask {
-    let mut value = value.as_bytes().to_vec();
-    value.resize(bytes.max(value.len()), b'=');
-    Ask { events: vec![set("a/b", key, value)], ..Ask::default() }
-}
-
-fn with(mut ask: Ask, more: [Event; 2]) -> Ask {
-    ask.events.extend(more);
-    ask
-}
-
-fn set(of: &str, name: &str, value: Vec<u8>) -> Event {
-    Event::Set { scope: scope(of), key: key(name), value, content_type: None, expires_at: None }
-}
-
-fn scope(path: &str) -> Scope {
-    Scope::parse(path).expect("a scope")
-}
-
-fn key(name: &str) -> Key {
-    Key::parse(name).expect("a key")
-}
-
 impl Specimen {
     /// Makes one. Another `seed` makes another store with the same history.
     pub fn new(seed: u64, left: Left) -> Result<Specimen, Disagreement> {
@@ -80,21 +66,7 @@ impl Specimen {
         machine.memory_bytes = limits::MEMORY_BYTES_MIN;
         let mut model = Model::default();
         let mut older = Vec::new();
-        let script = [
-            small("k", "first", 9),
-            small("k1", "second", 30),
-            small("k2", "rolls", 3_500),
-            small("k", "third", 900),
-            with(
-                small("key/with/path", "fourth", 12),
-                [set("a", "k", b"beside".to_vec()), Event::Delete { scope: scope("a/b"), key: key("k1") }],
-            ),
-            with(
-                small("k", "last but one", 20),
-                [Event::Clear { scope: scope("a") }, set("a", "k1", b"after".to_vec())],
-            ),
-            small("k1", "last", 20),
-        ];
+        let script = if left == Left::Thinned { script::all() } else { script::plain() };
         let open =
             |machine: &Machine| machine.open().map_err(|error| Disagreement(format!("opening a specimen: {error}")));
         let mut engine = open(&machine)?;
@@ -126,16 +98,26 @@ impl Specimen {
                 machine.clone()
             }
             Left::Killed => machine.with_disk(machine.disk.kill()),
-            Left::Cold => {
-                let made = engine.compact_cold(&mut |_, _| {});
-                made.map_err(|error| Disagreement(format!("making a specimen cold: {error}")))?;
+            Left::Cold | Left::Thinned => {
+                let made = match left {
+                    Left::Cold => engine.compact_cold(&mut |_, _| {}),
+                    _ => engine.compact(&mut |_, _| {}),
+                };
+                made.map_err(|error| Disagreement(format!("compacting a specimen: {error}")))?;
                 while engine.step_recycle() {}
+                let left = check::commits(&engine, Seq::FIRST)?;
+                model.take_less(&left, check::horizons(&engine)).map_err(Disagreement)?;
                 engine.close().map_err(|error| Disagreement(format!("closing a specimen: {error}")))?;
                 sealed = model.last().seq;
                 machine.clone()
             }
         };
         drop(engine);
+        if left == Left::Thinned {
+            for (name, bytes) in BESIDE {
+                machine.disk.put_file(&Path::new(STORE).join(name), bytes);
+            }
+        }
         let files = files(&machine.disk);
         let floor = Seq(model.last().seq.0 - 1);
         Ok(Specimen { machine, model, left, files, older, floor, sealed })
@@ -217,6 +199,12 @@ impl Specimen {
             other => disagree(format!("an intact specimen is {other:?}")),
         }
     }
+}
+
+/// Whether nothing depends on a file: who holds the store, room that is held, a note, what was cut from the log.
+#[must_use]
+pub fn says_nothing(path: &Path) -> bool {
+    path.ends_with("LOCK") || path.ends_with("RESERVE") || BESIDE.iter().any(|(name, _)| path.ends_with(name))
 }
 
 /// Whether a file is one of the index, which can be made anew from the log.

@@ -4,13 +4,13 @@
 //! threads or on their order; the trace that is printed is therefore the same for the same arguments. Whatever should
 //! be met and was not makes the run fail.
 
-use std::{fmt::Display, io};
+use std::{fmt::Display, io, path::PathBuf};
 
 use milepost_io::{Clock as _, Crash, OsClock};
 use milepost_sim::{
     check::Disagreement,
     coverage::{Coverage, EXPECTED},
-    damage::{Found, Left, Specimen, is_index},
+    damage::{Found, Left, Specimen, is_index, says_nothing},
     exhaustive::{self, Before, KINDS, Looked},
     rounds::{self, Failed, Tally},
     small,
@@ -155,17 +155,15 @@ fn recoveries(table: &mut Table<'_>) -> Result<(), String> {
     table.line("recovery cut off at every two operations", format!("after a set, {deep}"))
 }
 
-/// Every bit, every length, every file missing or swapped, of a closed store and of a killed one.
+/// Every bit, every length, every file missing or swapped, of a store that was left in each way.
 fn damage(table: &mut Table<'_>) -> Result<(), String> {
     let wrong = |Disagreement(what): Disagreement| what;
     let other = Specimen::new(8, Left::Closed).map_err(wrong)?;
-    for left in [Left::Closed, Left::Killed, Left::Cold] {
+    for left in [Left::Closed, Left::Killed, Left::Cold, Left::Thinned] {
         let specimen = Specimen::new(7, left).map_err(wrong)?;
         specimen.intact().map_err(wrong)?;
-        let bytes: usize = specimen.files().iter().map(|(_, bytes)| bytes.len()).sum();
-        let places: Vec<(usize, usize)> = (0..specimen.files().len())
-            .flat_map(|file| (0..specimen.files()[file].1.len()).map(move |byte| (file, byte)))
-            .collect();
+        let places = places(&specimen);
+        let bytes = places.len();
         let mut found = [0u64; 4];
         let flips = |index: u64| {
             let (file, byte) = places[index as usize];
@@ -198,6 +196,16 @@ fn damage(table: &mut Table<'_>) -> Result<(), String> {
         table.line(&format!("every file missing or another, {left:?}"), told(&found))?;
     }
     Ok(())
+}
+
+/// Every byte of every file by the file and its place; of the room that is held, behind what it says, one in 509.
+fn places(specimen: &Specimen) -> Vec<(usize, usize)> {
+    let of_file = |(file, (path, bytes)): (usize, &(PathBuf, Vec<u8>))| {
+        let says_nothing = says_nothing(path);
+        let counts = move |byte: &usize| !says_nothing || *byte < 256 || byte.is_multiple_of(509);
+        (0..bytes.len()).filter(counts).map(move |byte| (file, byte))
+    };
+    specimen.files().iter().enumerate().flat_map(of_file).collect()
 }
 
 fn told([whole, torn, named, refused]: &[u64; 4]) -> String {

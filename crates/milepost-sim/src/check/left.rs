@@ -79,7 +79,7 @@ pub(super) fn may_refuse(error: &ReadError, sight: &Sight, of: impl Fn(&str) -> 
 
 /// The changes of which all is known. Of those at or before a horizon the old value may be gone: whether a delete, a
 /// clear or a release took anything away, and what a set replaced.
-pub(super) fn comparable(changes: Vec<Change>, model: &Model) -> Vec<Change> {
+pub(crate) fn comparable(changes: Vec<Change>, model: &Model) -> Vec<Change> {
     let known = |mut change: Change| {
         if change.seq > model.horizons().of(&change.scope) {
             return Some(change);

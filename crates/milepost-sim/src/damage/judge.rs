@@ -1,15 +1,15 @@
 //! What a damaged store may say: what it always said, or where it is damaged.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 use milepost_engine::{Engine, OpenError, ReadError, Verdict};
-use milepost_types::{At, ScopePrefix, Seq};
+use milepost_types::{At, Commit, ScopePrefix, Seq};
 
 use super::{Left, Specimen, files, is_index};
 use crate::{
     check::{
-        Agreed, Disagreement, disagree, plain_change, plain_difference, plain_differing, plain_entry, plain_version,
-        question, same,
+        Agreed, Disagreement, comparable, disagree, plain_change, plain_difference, plain_differing, plain_entry,
+        plain_version, question, same,
     },
     machine::Machine,
     model::{Model, Moment, Query},
@@ -128,15 +128,11 @@ impl Specimen {
     /// Asks for all of that; each answer must be right or name the damage.
     fn answers(&self, engine: &Engine, floor: Seq, asked: Asked) -> Result<Found, Disagreement> {
         let end = self.ends_right(engine.last().seq, floor)?;
-        let mut model = Model::default();
-        for kept in self.model.kept().iter().filter(|kept| kept.commit.seq <= engine.last().seq) {
-            model.keep(Arc::clone(kept));
-        }
+        let model = self.model_through(engine.last().seq);
         let mut named = 0;
-        for kept in model.kept() {
-            let seq = kept.commit.seq;
+        for seq in model.kept().iter().map(|kept| kept.commit.seq) {
             if let Some(found) = answer(engine.commit_at(seq), &mut named)? {
-                same(&found.as_ref(), &Some(&kept.commit), || format!("commit at {seq}"))?;
+                same(&found.map(undigested), &model.there(seq), || format!("commit at {seq}"))?;
             }
             self.moment((engine, &model), seq, asked, &mut named)?;
         }
@@ -147,19 +143,36 @@ impl Specimen {
         Ok(if named > 0 { Found::Named } else { end })
     }
 
+    fn model_through(&self, last: Seq) -> Cow<'_, Model> {
+        if last == self.model.last().seq {
+            return Cow::Borrowed(&self.model);
+        }
+        let mut model = Model::default();
+        for kept in self.model.kept().iter().filter(|kept| kept.commit.seq <= last) {
+            model.keep(Arc::clone(kept));
+        }
+        Cow::Owned(model)
+    }
+
     fn moment(&self, (engine, model): (&Engine, &Model), seq: Seq, asked: Asked, named: &mut u32) -> Agreed {
         let Some(view) = answer(engine.view(At::Seq(seq)), named)? else { return Ok(()) };
         let Some(at) = answer(view.at(), named)? else { return Ok(()) };
         let Some(moment) = model.moment(&At::Seq(seq), at) else { return disagree("a view of no moment") };
         let state = model.state(seq);
         for scope in SCOPES {
+            let is_kept = seq >= model.horizons().of(scope);
             for key in KEYS {
-                let Some(found) = answer(view.get(scope, key), named)? else { continue };
+                let found = view.get(scope, key);
+                if !is_kept {
+                    refused_before_horizon(found, named)?;
+                    continue;
+                }
+                let Some(found) = answer(found, named)? else { continue };
                 let right = state.get(scope, key, moment.now).map(|version| (version.seq, version.value.to_vec()));
                 let found = found.map(|value| (value.seq(), value.to_vec()));
                 same(&found, &right, || format!("get of {key:?} in {scope:?} at {seq}"))?;
             }
-            if asked == Asked::Keys {
+            if asked == Asked::Keys || !is_kept {
                 continue;
             }
             let scanned = answers(view.scan(scope, "").map(|entry| entry.map(plain_entry)), named)?;
@@ -194,9 +207,14 @@ fn queries() -> [Query; 4] {
 
 fn history(engine: &Engine, model: &Model, query: &Query, named: &mut u32) -> Agreed {
     let Some(found) = answer(engine.history(question(query)), named)? else { return Ok(()) };
-    let found = answers(found, named)?.into_iter().map(|change| change.as_ref().map(plain_change).transpose());
-    let found = found.collect::<Result<Vec<_>, _>>()?;
-    within(&found, &model.history(query), || format!("history {query:?}"))
+    let mut told = Vec::new();
+    for change in answers(found, named)? {
+        match change {
+            Some(change) => told.extend(comparable(vec![plain_change(&change)?], model).into_iter().map(Some)),
+            None => told.push(None),
+        }
+    }
+    within(&told, &comparable(model.history_left(query), model), || format!("history {query:?}"))
 }
 
 /// All of several answers, with a gap for each that names damage.
@@ -241,16 +259,30 @@ fn answer<T>(answer: Result<T, ReadError>, named: &mut u32) -> Result<Option<T>,
     }
 }
 
+/// What is not kept any more is refused by name, or the damage is.
+fn refused_before_horizon<T: fmt::Debug>(answer: Result<T, ReadError>, named: &mut u32) -> Agreed {
+    match answer {
+        Err(ReadError::BeforeHorizon { .. }) => Ok(()),
+        Err(ReadError::Corrupt(_)) => {
+            *named += 1;
+            Ok(())
+        }
+        other => disagree(format!("told from before a horizon: {other:?}")),
+    }
+}
+
+/// As the model has it: it knows no thinned commit's digest.
+fn undigested(commit: Commit) -> Commit {
+    Commit { digest: None, ..commit }
+}
+
 /// A replay is right up to where it names the damage.
 fn replayed(engine: &Engine, model: &Model, named: &mut u32) -> Agreed {
     let mut replay = engine.replay(Seq::FIRST);
-    for kept in model.kept() {
-        match answer(replay.next(), named)? {
-            Some(found) => {
-                same(&found.as_ref(), &Some(&kept.commit), || format!("replay at {}", kept.commit.seq))?;
-            }
-            None => return Ok(()),
-        }
+    for right in model.all_there(Seq::FIRST) {
+        let Some(found) = answer(replay.next(), named)? else { return Ok(()) };
+        let seq = right.seq;
+        same(&found.map(undigested), &Some(right), || format!("replay at {seq}"))?;
     }
     Ok(())
 }
