@@ -36,6 +36,11 @@ impl Load {
     pub(crate) fn latency_us(&self, quantile: f64) -> f64 {
         self.latency.value_at_quantile(quantile) as f64 / 1000.0
     }
+
+    /// The longest act in microseconds.
+    pub(crate) fn longest_us(&self) -> f64 {
+        self.latency.max() as f64 / 1000.0
+    }
 }
 
 /// A histogram of nanoseconds up to a minute.

@@ -1,4 +1,5 @@
-//! A command per item, remembered durably, against `xargs` that remembers nothing.
+//! A command per item, remembered durably, against `xargs` that remembers nothing, and against GNU parallel where it is
+//! installed.
 
 use std::{
     io::{self, Write},
@@ -9,15 +10,15 @@ use std::{
 };
 
 use crate::{
-    bench::Bench,
+    bench::{Bench, Contender},
     figure::{Aim, Figure, Row, Sample, Unit},
 };
 
-const NAMES: [&str; 1] = ["cli::each/items=2000"];
+const NAMES: [&str; 2] = ["cli::each/items=2000", "cli::each/items=2000,parallel"];
 const COMMAND: &str = "/bin/true";
 const ITEMS: u64 = 2000;
 
-/// `milepost each -j2` against `xargs -P2 -n1`.
+/// `milepost each -j2` against `xargs -P2 -n1` and `parallel -j2`.
 pub(crate) const EACH: Figure = Figure { names: &NAMES, run };
 
 fn run(bench: &Bench) -> io::Result<Vec<Row>> {
@@ -30,7 +31,7 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
     }
     let items: String = (0..bench.amount(ITEMS)).map(|item| format!("item-{item:06}\n")).collect();
     let mut jobs = 0;
-    let turns = bench.take_turns(&mut [
+    let mut runs: Vec<Contender<'_>> = vec![
         Box::new(|| {
             jobs += 1;
             let store = bench.path(&format!("each-{jobs}"));
@@ -40,15 +41,23 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
             Ok(took)
         }),
         Box::new(|| time(xargs(&bench.dir), &items)),
-    ])?;
-    Ok(vec![Row {
-        name: NAMES[0],
+    ];
+    if has_parallel() {
+        runs.push(Box::new(|| time(parallel(&bench.dir), &items)));
+    } else {
+        eprintln!("  left out: there is no GNU parallel; install it, as with apt-get install parallel");
+    }
+    let turns = bench.take_turns(&mut runs)?;
+    let beside = [("xargs -P2 -n1", 1.1), ("parallel -j2", 0.5)];
+    let rows = NAMES.into_iter().zip(beside).zip(&turns.samples[1..]).map(|((name, (beside, ratio)), baseline)| Row {
+        name,
         unit: Unit::Seconds,
-        aim: Aim { ratio_at_most: Some(1.1), ..Aim::default() },
+        aim: Aim { ratio_at_most: Some(ratio), ..Aim::default() },
         measured: turns.samples[0],
-        baseline: Some(("xargs -P2 -n1".to_owned(), turns.samples[1])),
+        baseline: Some((beside.to_owned(), *baseline)),
         conditions: turns.conditions,
-    }])
+    });
+    Ok(rows.collect())
 }
 
 /// A job that never ran before, in a store of its own.
@@ -74,6 +83,18 @@ fn check(milepost: &Path, store: &Path, items: u64) -> io::Result<()> {
 fn xargs(dir: &Path) -> Command {
     let mut command = Command::new("xargs");
     command.args(["-P2", "-n1", COMMAND]).current_dir(dir);
+    command
+}
+
+/// Others have a `parallel`, too, that takes its items another way.
+fn has_parallel() -> bool {
+    let told = Command::new("parallel").arg("--version").stdin(Stdio::null()).output();
+    told.is_ok_and(|told| told.stdout.starts_with(b"GNU parallel"))
+}
+
+fn parallel(dir: &Path) -> Command {
+    let mut command = Command::new("parallel");
+    command.args(["-j2", COMMAND, "{}"]).current_dir(dir);
     command
 }
 

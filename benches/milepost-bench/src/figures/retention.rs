@@ -14,8 +14,10 @@ use crate::{
     store,
 };
 
-const NAMES: [&str; 3] = [
+const NAMES: [&str; 5] = [
     "engine::compaction/overwrites,commits",
+    "engine::compaction/overwrites,p99.9",
+    "engine::compaction/overwrites,longest",
     "engine::compaction/overwrites,left",
     "engine::compaction/overwrites,written",
 ];
@@ -28,7 +30,7 @@ const USER_BYTES: u64 = 23 + 103;
 /// Commits: two million events.
 const COMMITS: u64 = 10_000;
 
-/// All three, over one workload.
+/// All of them, over one workload.
 pub(crate) const OVERWRITES: Figure = Figure { names: &NAMES, run };
 
 /// What a turn came to.
@@ -42,35 +44,47 @@ struct Overwritten {
 
 fn run(bench: &Bench) -> io::Result<Vec<Row>> {
     let (mut left, mut written) = (Vec::new(), Vec::new());
+    let (mut longest, mut longest_without) = (0.0_f64, 0.0_f64);
     let turns = bench.take_turns(&mut [
         Box::new(|| {
             let done = overwrite(bench, true)?;
             let must = (bench.amount(KEYS) * KEPT * USER_BYTES) as f64;
             left.push(done.left as f64 / must);
             written.push(done.written as f64 / (bench.amount(COMMITS) * BATCH) as f64);
+            longest = longest.max(done.load.longest_us());
             Ok(Sample::of_load(&done.load, 1))
         }),
-        Box::new(|| Ok(Sample::of_load(&overwrite(bench, false)?.load, 1))),
+        Box::new(|| {
+            let load = overwrite(bench, false)?.load;
+            longest_without = longest_without.max(load.longest_us());
+            Ok(Sample::of_load(&load, 1))
+        }),
     ])?;
-    let row = |index: usize, unit, aim, measured| Row {
+    let without = "the same without compaction";
+    let row = |index: usize, unit, aim, measured, baseline: Option<Sample>| Row {
         name: NAMES[index],
         unit,
         aim,
         measured,
-        baseline: None,
+        baseline: baseline.map(|baseline| (without.to_owned(), baseline)),
         conditions: turns.conditions,
     };
+    let (ours, theirs) = (turns.samples[0], turns.samples[1]);
+    let seconds = |us: f64| Sample::value(us / 1e6);
+    let p999 = |sample: Sample| seconds(sample.latency.map_or(f64::NAN, |latency| latency.p999_us));
     let commits = Aim { p99_ratio_at_most: Some(1.2), ..Aim::default() };
+    let tail = Aim { ratio_at_most: Some(2.0), ..Aim::default() };
+    let pause = Aim { at_most: Some(0.02), ..Aim::default() };
     let half_more = Aim { at_most: Some(150.0), ..Aim::default() };
     Ok(vec![
-        Row {
-            baseline: Some(("the same without compaction".to_owned(), turns.samples[1])),
-            ..row(0, Unit::PerSecond, commits, turns.samples[0])
-        },
+        row(0, Unit::PerSecond, commits, ours, Some(theirs)),
+        row(1, Unit::Seconds, tail, p999(ours), Some(p999(theirs))),
+        // Of all rounds: not a median.
+        row(2, Unit::Seconds, pause, seconds(longest), Some(seconds(longest_without))),
         // Of the keys and values of the versions that must be kept.
-        row(1, Unit::Percent, half_more, Sample::value(100.0 * crate::figure::median(left))),
+        row(3, Unit::Percent, half_more, Sample::value(100.0 * crate::figure::median(left)), None),
         // For each event.
-        row(2, Unit::Bytes, Aim::default(), Sample::value(crate::figure::median(written))),
+        row(4, Unit::Bytes, Aim::default(), Sample::value(crate::figure::median(written)), None),
     ])
 }
 

@@ -11,7 +11,10 @@ pub(crate) fn show(value: f64, unit: Unit) -> String {
             _ => format!("{value:.0} /s"),
         },
         Unit::Bytes => format!("{value:.2} B"),
-        Unit::Seconds => format!("{value:.3} s"),
+        Unit::Seconds => match value {
+            _ if value < 0.1 => format!("{:.2} ms", value * 1e3),
+            _ => format!("{value:.3} s"),
+        },
         Unit::Percent => format!("{value:.1} %"),
     }
 }
