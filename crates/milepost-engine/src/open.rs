@@ -15,7 +15,7 @@ use std::{
 };
 
 use milepost_index::{RunFacts, ScopeHash};
-use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode};
+use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, Placed};
 use milepost_log::{FoundLog, Log, LogReader, LogSettings, StoreId, Tail};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
@@ -74,9 +74,9 @@ pub(crate) fn for_writing_locked(
     dir_lock: Box<dyn DirLock>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, OpenError> {
-    let (holder, (parts, meters)) = (parts, &Meters::of(parts, dir));
-    let disk = &parts.disk;
-    let latch = Latch::default();
+    let holder = &placed(parts, dir)?;
+    let (parts, meters) = &Meters::of(holder, dir);
+    let (disk, latch) = (&parts.disk, Latch::default());
     let manifest = manifest::read(&**disk, dir)?.map_or_else(|| begin(parts, dir, settings, &latch), Ok)?;
     let reserve = Arc::new(Reserve::open(Arc::clone(disk), dir));
     let store = StoreId(manifest.store);
@@ -394,6 +394,12 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, Open
 /// Whether a writer holds the store now, seen by taking the lock for an instant.
 pub(crate) fn is_held(disk: &dyn Disk, dir: &Path) -> bool {
     matches!(disk.lock_dir(dir), Ok(None))
+}
+
+/// The same, with a disk that touches the directory only while its name leads to it.
+fn placed(parts: &Parts, dir: &Path) -> Result<Parts, OpenError> {
+    let placed = Placed::new(Arc::clone(&parts.disk), dir).map_err(|error| OpenError::io("look at", dir, error))?;
+    Ok(Parts { disk: Arc::new(placed), ..parts.clone() })
 }
 
 /// Says who holds the store. A note for people: the lock does not depend on it, so failing to write it changes nothing.

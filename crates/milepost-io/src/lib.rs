@@ -12,6 +12,7 @@ mod map;
 mod memory;
 mod metered;
 mod os;
+mod placed;
 mod room;
 mod signal;
 mod sim;
@@ -31,6 +32,7 @@ pub use map::{Map, Unreadable};
 pub use memory::{touched_words, zeroed_words};
 pub use metered::{Meter, Metered};
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
+pub use placed::Placed;
 pub use room::Room;
 pub use signal::ignore_file_size_signal;
 pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
@@ -62,6 +64,10 @@ pub struct DirEntry {
     pub is_dir: bool,
 }
 
+/// A directory, whatever its name: no other one has the same for as long as it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DirId(pub(crate) u64, pub(crate) u64);
+
 /// A file system, as far as a store needs one.
 ///
 /// Names (create, rename, remove) are durable only after [`Disk::sync_dir`] of their directory.
@@ -80,6 +86,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Bytes that can still be written below a directory.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+    /// Which directory the name leads to.
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId>;
     /// Locks a directory for one writer among all processes, by a lock that goes with its holder and not with a file:
     /// removing files does not free it. `None` if it is held already.
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>>;

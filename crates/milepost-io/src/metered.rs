@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use crate::{DirEntry, DirLock, Disk, DiskFile, Map, OpenMode};
+use crate::{DirEntry, DirId, DirLock, Disk, DiskFile, Map, OpenMode};
 
 /// Bytes that were written. A clone counts the same.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +84,10 @@ impl Disk for Metered {
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         self.disk.free_bytes(dir)
+    }
+
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
+        self.disk.dir_id(dir)
     }
 
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {

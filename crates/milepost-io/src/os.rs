@@ -16,7 +16,9 @@ use std::{
 use milepost_types::Timestamp;
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 
-use crate::{Clock, DirEntry, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd, whole::write_all_at};
+use crate::{
+    Clock, DirEntry, DirId, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd, whole::write_all_at,
+};
 
 /// How often a call that the system says to try again is tried again.
 const TRIES_MAX: usize = 1000;
@@ -74,6 +76,11 @@ impl Disk for OsDisk {
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         let stat = again(|| Ok(rustix::fs::statvfs(dir)?))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
+        let stat = again(|| Ok(rustix::fs::stat(dir)?))?;
+        Ok(DirId(stat.st_dev, stat.st_ino))
     }
 
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {

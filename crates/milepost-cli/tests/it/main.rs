@@ -28,6 +28,8 @@ mod append;
 mod output;
 // Killed at any moment: every acknowledged commit is there.
 mod kill;
+// Stopped for a while, and overtaken meanwhile.
+mod paused;
 // What of the past is kept, and what is erased.
 mod retention;
 // System calls that fail.

@@ -4,8 +4,8 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{CommitError, Engine, OpenError, Parts, Settings, Threads};
 use milepost_io::{
-    Clock, Crash, DirEntry, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Room, SimClock, SimDisk,
-    SimEntropy,
+    Clock, Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Room, SimClock,
+    SimDisk, SimEntropy,
 };
 use milepost_types::{Seq, Timestamp, limits};
 use parking_lot::{Condvar, Mutex};
@@ -270,6 +270,9 @@ impl Disk for Gated {
     }
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         self.disk.free_bytes(dir)
+    }
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
+        self.disk.dir_id(dir)
     }
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.disk.lock_dir(dir)

@@ -149,6 +149,12 @@ impl Disk for SimDisk {
         Ok(state.free_bytes())
     }
 
+    fn dir_id(&self, dir: &Path) -> io::Result<crate::DirId> {
+        let state = self.state();
+        state.power()?;
+        Ok(crate::DirId(0, state.names.directory(dir)? as u64))
+    }
+
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         let mut state = self.state();
         state.power()?;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use milepost_io::{Crash, DirEntry, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
+use milepost_io::{Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
 use milepost_log::{Follower, LogError, SegmentKind, find};
 use milepost_types::Seq;
 use parking_lot::Mutex;
@@ -237,6 +237,9 @@ impl Disk for Beside {
     }
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         self.sim.free_bytes(dir)
+    }
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
+        self.sim.dir_id(dir)
     }
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.sim.lock_dir(dir)

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use milepost_io::{DirEntry, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
+use milepost_io::{DirEntry, DirId, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
 
 /// The simulated disk as one process sees it.
 #[derive(Clone, Debug)]
@@ -66,6 +66,9 @@ impl Disk for Mortal {
     }
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
         self.sim.free_bytes(dir)
+    }
+    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
+        self.sim.dir_id(dir)
     }
     fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
         self.sim.lock_dir(dir)
