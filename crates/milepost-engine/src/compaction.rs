@@ -19,7 +19,7 @@ mod survey;
 use std::{collections::VecDeque, ops::RangeInclusive};
 
 use milepost_io::{Failure, Room};
-use milepost_log::{Rewrite, RewriteError, SegmentStats};
+use milepost_log::{Rewrite, RewriteError, SegmentId, SegmentStats};
 use milepost_types::Timestamp;
 use thiserror::Error;
 
@@ -48,6 +48,12 @@ pub enum CompactError {
     /// A segment could not be written anew.
     #[error("{0}; the segments are as they were")]
     Failed(Failure),
+    /// There was no room for the end of a segment when it was full. Before the next opening it can't be written anew.
+    #[error(
+        "segment {0} could not be sealed for want of room, and what goes of it is still there: make room, open the \
+         store again and compact it then"
+    )]
+    NotSealed(SegmentId),
     /// What the log consists of could not be written down.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -218,6 +224,9 @@ pub(crate) struct Compactor {
     pub(crate) task_bytes: u64,
     /// Whether the open segment holds what goes, by the last survey.
     pub(crate) open_has_dead: bool,
+    /// The first segment that there is something to do for, and that can't be written anew though another one follows
+    /// it, by the last survey.
+    pub(crate) stuck: Option<SegmentId>,
     /// The log as it was when the last pass ended; `None` before the first.
     pub(crate) last: Option<LastPass>,
 }

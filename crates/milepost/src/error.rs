@@ -286,7 +286,7 @@ fn compact_kind(error: &CompactError) -> ErrorKind {
         CompactError::Read(error) => read_kind(error),
         CompactError::Commit(error) => commit_kind(error),
         CompactError::Open(error) => open_kind(error),
-        CompactError::DiskFull { .. } => ErrorKind::DiskFull,
+        CompactError::DiskFull { .. } | CompactError::NotSealed(_) => ErrorKind::DiskFull,
         CompactError::Failed(_) => ErrorKind::Io,
     }
 }

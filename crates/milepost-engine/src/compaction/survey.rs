@@ -8,7 +8,7 @@
 
 use std::{ops::RangeInclusive, sync::Arc};
 
-use milepost_log::{Form, Found, SegmentKind, SegmentStats};
+use milepost_log::{Form, Found, SegmentId, SegmentKind, SegmentStats};
 use milepost_types::{
     Seq,
     body::{Body, BodyError, BodyFault, erased_at, place_of},
@@ -105,6 +105,13 @@ impl Survey {
     /// What was counted.
     pub(crate) fn tallies(&self) -> &[Tally] {
         &self.tallies
+    }
+
+    /// The first segment that another one follows, that there is something to do for, and that can't be written anew.
+    pub(crate) fn stuck(&self, worth: Worth) -> Option<SegmentId> {
+        let followed = self.tallies.split_last().map_or(&[][..], |(_, followed)| followed);
+        let is_stuck = |tally: &&Tally| !tally.is_sealed && (tally.goes > 0 || worth == Worth::Cold);
+        followed.iter().find(is_stuck).map(|tally| tally.id)
     }
 
     /// The commits of runs that are worth being written anew once the tasks are done, side by side each.

@@ -73,7 +73,11 @@ impl Engine {
             } else if !changed {
                 // What was taken out is on the disk until its file is overwritten or gone.
                 while shared.step_recycle() {}
-                return Ok(shared.compactor.lock().done.since(&before));
+                let compactor = shared.compactor.lock();
+                return compactor.stuck.map_or_else(
+                    || Ok(compactor.done.since(&before)),
+                    |segment| Err(CompactError::NotSealed(segment)),
+                );
             }
         }
     }
@@ -204,6 +208,7 @@ impl Shared {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
                     let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
+                    compactor.stuck = survey.stuck(compactor.worth);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
                     compactor.runs_to_thin = runs_to_thin;
                 }

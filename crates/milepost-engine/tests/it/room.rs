@@ -315,8 +315,10 @@ fn a_crash_anywhere_on_the_way_out_leaves_the_way_open() {
     assert!(points > 50, "{points}");
 }
 
-/// FAULTS C3: full in the middle of a compaction, at every write of it: the log is as it was, nothing is left behind,
-/// and the next attempt gets there.
+/// FAULTS C3: full in the middle of a compaction, at every write of it, once or from then on: the log is as it was,
+/// nothing is left behind, and the next attempt gets there. One that says that it is done has taken out all that goes:
+/// where the end of the open segment found no room, so that it could not be written anew, that was said, too, and what
+/// had been erased stayed in its file.
 #[test]
 fn a_disk_that_fills_under_a_compaction_costs_the_attempt_only() {
     let mut rig = Rig::new(8 << 20);
@@ -324,37 +326,58 @@ fn a_disk_that_fills_under_a_compaction_costs_the_attempt_only() {
     for _ in 0..200 {
         rig.set(700).unwrap();
     }
-    let mut refused = 0;
-    for nth in 0.. {
-        let disk = rig.disk.copy();
-        let mut tried = Rig {
-            store: open(&disk, &rig.clock),
-            disk,
-            clock: Arc::clone(&rig.clock),
-            expected: rig.expected.clone(),
-            next: rig.next,
-        };
-        // Everything there is from then on, the reserve's growth included.
-        tried.disk.inject(Fault { on: Op::Write, file: None, nth, times: u64::MAX, what: FaultKind::Error(ENOSPC) });
-        let done = tried.compact();
-        let was_hit = !tried.disk.faults_hit().is_empty();
-        tried.disk.clear_faults();
-        let when = format!("write {nth}: {done:?}");
-        tried.check(&when);
-        refused += u32::from(done.is_err());
-        let names = tried.disk.names();
-        let left = names.iter().filter(|path| path.to_string_lossy().contains("new-"));
-        assert_eq!(left.count(), 0, "{when}: {names:?}");
-        assert!(!tried.disk.names().iter().any(|path| path.ends_with("MANIFEST.tmp")), "{when}");
-        tried.compact().unwrap_or_else(|error| panic!("{when}, then {error}"));
-        tried.set(100).unwrap();
-        tried.check(&when);
-        tried.close();
-        if !was_hit {
-            break;
+    // So that the open segment has something that goes.
+    rig.next -= 1;
+    rig.set(700).unwrap();
+    for times in [u64::MAX, 1] {
+        let (mut refused, mut unsealed) = (0, 0);
+        for nth in 0.. {
+            let Some((was_refused, was_unsealed)) = full_at(&rig, nth, times) else { break };
+            refused += u32::from(was_refused);
+            unsealed += u32::from(was_unsealed);
         }
+        assert!(refused > 3 || times == 1, "{refused}");
+        assert_eq!(unsealed, 1, "the open segment has its end written once");
     }
-    assert!(refused > 3, "{refused}");
+}
+
+/// A compaction of a copy, in which so many writes from this one on find no room, and what comes after it. Whether it
+/// was refused, and whether an opening had to come before the next one; nothing if that write never came.
+fn full_at(rig: &Rig, nth: u64, times: u64) -> Option<(bool, bool)> {
+    let disk = rig.disk.copy();
+    let mut tried = Rig {
+        store: open(&disk, &rig.clock),
+        disk,
+        clock: Arc::clone(&rig.clock),
+        expected: rig.expected.clone(),
+        next: rig.next,
+    };
+    // With all of them the reserve's growth included.
+    tried.disk.inject(Fault { on: Op::Write, file: None, nth, times, what: FaultKind::Error(ENOSPC) });
+    let done = tried.compact();
+    let was_hit = !tried.disk.faults_hit().is_empty();
+    tried.disk.clear_faults();
+    let when = format!("write {nth}, {times} times: {done:?}");
+    tried.check(&when);
+    let dead = |rig: &Rig| rig.store.survey(&mut |_, _| {}).unwrap().iter().map(|of| of.goes).sum::<u64>();
+    assert!(done.is_err() || dead(&tried) == 0, "{when}: it said that all of it was taken out");
+    let names = tried.disk.names();
+    let left = names.iter().filter(|path| path.to_string_lossy().contains("new-"));
+    assert_eq!(left.count(), 0, "{when}: {names:?}");
+    assert!(!tried.disk.names().iter().any(|path| path.ends_with("MANIFEST.tmp")), "{when}");
+    let again = tried.compact();
+    let is_unsealed = matches!(again, Err(CompactError::NotSealed(_)));
+    if is_unsealed {
+        tried.killed();
+        tried.compact().unwrap_or_else(|error| panic!("{when}, opened again, then {error}"));
+    } else {
+        again.unwrap_or_else(|error| panic!("{when}, then {error}"));
+    }
+    assert_eq!(dead(&tried), 0, "{when}");
+    tried.set(100).unwrap();
+    tried.check(&when);
+    tried.close();
+    was_hit.then_some((done.is_err(), is_unsealed))
 }
 
 /// A commit that takes room and one that gives it, led together by one who finds the disk full.
