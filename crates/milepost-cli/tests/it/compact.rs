@@ -1,25 +1,6 @@
 //! `milepost compact`: what retention does not keep leaves the files, and the rest answers as before.
 
-use std::fs;
-
 use super::world::World;
-
-/// Every file of the store in which these bytes stand.
-fn files_with(world: &World, text: &str) -> Vec<String> {
-    let mut dirs = vec![world.store()];
-    let mut found = Vec::new();
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if fs::read(&path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()) {
-                found.push(path.display().to_string());
-            }
-        }
-    }
-    found
-}
 
 #[test]
 fn what_is_not_kept_leaves_the_files() {
@@ -32,10 +13,10 @@ fn what_is_not_kept_leaves_the_files() {
     assert_eq!(world.feed(["append"], lines.as_bytes()).code, Some(0));
     let planned = world.ok(["compact", "--dry-run", "-o", "csv"]);
     assert!(planned.contains("0000000001,open,1,51,51,"), "{planned}");
-    assert!(!files_with(&world, "at-17").is_empty());
+    assert!(!world.files_with("at-17").is_empty());
     let done = world.ok(["compact", "-o", "jsonl"]);
     assert!(done.starts_with(r#"{"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":"#), "{done}");
-    assert_eq!(files_with(&world, "at-17"), Vec::<String>::new());
+    assert_eq!(world.files_with("at-17"), Vec::<String>::new());
     assert_eq!(world.ok(["get", "task/a", "wm"]), "at-50");
     let refused = world.run(["get", "task/a", "wm", "--at", "17"]);
     assert_ne!(refused.code, Some(0));
@@ -95,9 +76,9 @@ fn what_was_erased_is_in_no_file_after_it() {
     world.ok(["set", "user/17", "mail", "ann@example.org"]);
     world.ok(["set", "user/17", "name", "Ann"]);
     world.ok(["erase", "user/17", "mail"]);
-    assert!(!files_with(&world, "ann@example.org").is_empty());
+    assert!(!world.files_with("ann@example.org").is_empty());
     world.ok(["compact"]);
-    assert_eq!(files_with(&world, "ann@example.org"), Vec::<String>::new());
+    assert_eq!(world.files_with("ann@example.org"), Vec::<String>::new());
     assert_eq!(world.ok(["get", "user/17", "name"]), "Ann");
     let log = world.ok(["log", "user/17", "--kind", "erase", "-o", "jsonl"]);
     assert!(log.contains("\"mail\"") && !log.contains("example.org"), "{log}");

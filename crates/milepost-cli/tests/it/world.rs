@@ -70,6 +70,17 @@ impl World {
         world
     }
 
+    /// A copy of a file or directory of this place, elsewhere.
+    pub(crate) fn copied(&self, name: &str, to: impl AsRef<Path>) {
+        let copied = Command::new("cp").arg("-a").arg(self.dir().join(name)).arg(to.as_ref()).status().unwrap();
+        assert!(copied.success());
+    }
+
+    /// Every file of the store in which these bytes stand.
+    pub(crate) fn files_with(&self, text: &str) -> Vec<String> {
+        files_with(&self.store(), text)
+    }
+
     /// Checks every byte of the store.
     pub(crate) fn verify(&self) -> Ran {
         self.run(["verify"])
@@ -108,6 +119,23 @@ impl Ran {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
+}
+
+/// Every file of a directory, and of those in it, in which these bytes stand.
+pub(crate) fn files_with(dir: &Path, text: &str) -> Vec<String> {
+    let mut dirs = vec![dir.to_owned()];
+    let mut found = Vec::new();
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if fs::read(&path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()) {
+                found.push(path.display().to_string());
+            }
+        }
+    }
+    found
 }
 
 /// A binary in a directory, with nothing of who runs the test.
