@@ -1,13 +1,16 @@
-//! A backup made while threads commit is one moment of the store.
+//! A backup made while threads commit is one moment of the store; what was erased is in none that is made afterwards.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use milepost::{
     Seq, Store,
     backup::{self, Until},
 };
 
-use super::{Place, scope};
+use super::{Place, bytes_of, get, scope};
 
 #[test]
 fn backups_while_threads_commit_are_moments() {
@@ -53,4 +56,61 @@ fn backups_while_threads_commit_are_moments() {
     }
     // Those that the reader made are noted until somebody opens the store for writing.
     assert_eq!(store.backups().unwrap()[0].number, 6);
+}
+
+const SECRET: &str = "ann@example.org";
+
+/// The files of a directory in which the secret stands.
+fn files_with_secret(dir: &Path) -> Vec<PathBuf> {
+    let has = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes());
+    bytes_of(dir).into_iter().filter(|(_, bytes)| has(bytes)).map(|(path, _)| path).collect()
+}
+
+/// FAULTS J6, of backups: once a compaction has taken it out of the files, a value that was erased is in no file that
+/// a later backup needs, be its place a new one or one that had the value before. Earlier backups have it still, the
+/// answer of the erasure names their place, and it goes with them.
+#[test]
+fn what_was_erased_is_in_no_later_backup() {
+    let (task, user) = (scope("task/a"), scope("user/17"));
+    for is_small in [true, false] {
+        let (place, out) = (Place::new(), tempfile::tempdir().unwrap());
+        let store = if is_small { place.open_small() } else { place.open() };
+        let (before, fresh, restored) = (out.path().join("b"), out.path().join("f"), out.path().join("r"));
+        let restore = |number| {
+            let _ = std::fs::remove_dir_all(&restored);
+            backup::restore(&before, &restored, Until::Backup(number), &mut |_, _| {}).unwrap();
+            Store::open(&restored).unwrap()
+        };
+        store.set(&user, "mail", SECRET.as_bytes()).unwrap();
+        for n in 0..200_u32 {
+            store.set(&task, &format!("k{}", n % 7), &[n as u8; 100]).unwrap();
+        }
+        store.backup(&before).unwrap();
+        // Also in the segment that grows, of which each backup brings a part.
+        store.set(&user, "mail again", SECRET.as_bytes()).unwrap();
+        store.backup(&before).unwrap();
+        for key in ["mail", "mail again"] {
+            let erased = store.erase(&user, key).unwrap();
+            assert_eq!(erased.not_covered, [before.canonicalize().unwrap()]);
+        }
+        // Erased, and not compacted yet: this one may have it, as the guide says.
+        assert_eq!(store.backup(&before).unwrap().number, 3);
+        store.compact().unwrap();
+        assert_eq!(files_with_secret(&place.path()), Vec::<PathBuf>::new());
+
+        assert_eq!(store.backup(&before).unwrap().number, 4);
+        store.backup(&fresh).unwrap();
+        assert_eq!(files_with_secret(&fresh), Vec::<PathBuf>::new());
+        let store = restore(4);
+        assert_eq!(files_with_secret(&restored), Vec::<PathBuf>::new());
+        assert!(get(&store, &task, "k3").is_some() && get(&store, &user, "mail").is_none());
+        drop(store);
+        // The others are whole: they have it, and a store that is made of one shows it.
+        assert!(files_with_secret(&before).iter().all(|path| path.starts_with(before.join("pieces"))));
+        assert_eq!(get(&restore(2), &user, "mail again").as_deref(), Some(SECRET.as_bytes()));
+        assert_eq!(backup::prune(&before, 1).unwrap().backups, 3);
+        assert_eq!(files_with_secret(&before), Vec::<PathBuf>::new());
+        assert!(backup::verify(&before, None, &mut |_, _| {}).unwrap().is_clean());
+        assert!(get(&restore(4), &task, "k3").is_some());
+    }
 }
