@@ -15,6 +15,7 @@ mod cold;
 mod keep;
 mod plan;
 mod survey;
+mod voids;
 
 use std::{collections::VecDeque, ops::RangeInclusive};
 
@@ -29,7 +30,7 @@ use plan::in_proportion;
 pub(crate) use plan::{Task, Worth, plan};
 pub(crate) use survey::Survey;
 
-use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent, retention::Rules};
+use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent, retention::Rules, state::Mark};
 
 /// Why a compaction did not go on. The log is as it was; it can be tried again.
 #[derive(Debug, Error)]
@@ -217,6 +218,8 @@ pub(crate) struct Compactor {
     pub(crate) rules: Rules,
     pub(crate) done: Compacted,
     pub(crate) put_off: PutOff,
+    /// Clears and erasures that hide nothing any more, in order, by the survey of the pass under way.
+    pub(crate) voids: Vec<Mark>,
     /// The commits of the runs that are written anew at the end of the pass under way.
     pub(crate) runs_to_thin: Vec<RangeInclusive<u64>>,
     /// Bytes of the pass under way that were seen to, and of all its tasks.

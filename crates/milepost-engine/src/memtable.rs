@@ -308,6 +308,11 @@ impl Memtable {
         marks
     }
 
+    /// The clears that are named like this, oldest first.
+    pub(crate) fn own_marks(&self, name: &str) -> Vec<Mark> {
+        self.scope(name).map(ScopeState::marks).unwrap_or_default()
+    }
+
     /// The last clear at or below `seq` that meets the scope.
     pub(crate) fn last_clear(&self, scope: &str, seq: Seq) -> Option<Mark> {
         self.clear_of(scope, self.scope(scope), seq)

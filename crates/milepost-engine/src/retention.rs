@@ -12,6 +12,7 @@ mod judging;
 mod pins;
 mod rule;
 mod rules;
+mod void;
 
 use std::sync::{
     Arc,

@@ -6,8 +6,8 @@
 //! Blocks of one source that no other has a key in are copied. So where names came in order, as those of most jobs do,
 //! a key that is written again costs its hash and its place in the slots.
 //!
-//! Some versions may be left out on the way ([`Merge::step_keeping`]): keys and scopes of which nothing is left go with
-//! them.
+//! Some versions and clears may be left out on the way ([`Merge::step_keeping`]): keys and scopes of which nothing is
+//! left go with them.
 //!
 //! Invariant: the run answers the same as one built at once of all that is kept of what the sources hold. It is the
 //! same to the byte, too, but for where blocks of keys begin.
@@ -33,7 +33,8 @@ pub enum Stepped {
     Done(RunFacts),
 }
 
-/// Says of a version whether it is to be kept; the same of the same version, however often it is asked.
+/// Says of a version whether it is to be kept; the same of the same version, however often it is asked. A clear is asked
+/// for like a version, of kind 0.
 pub type Keeps<'a> = dyn FnMut(Version) -> Result<bool, Corruption> + 'a;
 
 /// A run being made of sources. Dropped before it is done, it leaves nothing.
@@ -140,7 +141,7 @@ impl Merge {
         while budget > 0 {
             let spent = match self.stage {
                 Stage::Begin => self.first_scopes()?,
-                Stage::Scope => self.scope(&mut builder)?,
+                Stage::Scope => self.scope(&mut builder, &mut keeps)?,
                 Stage::Keys => self.key(&mut builder, &mut keeps)?,
                 Stage::Changes(source) => self.changes(&mut builder, source, budget, &mut keeps)?,
                 Stage::Finish => {
@@ -165,7 +166,7 @@ impl Merge {
     }
 
     /// Begins the least scope that a source stands at.
-    fn scope(&mut self, builder: &mut RunBuilder) -> Result<u64, BuildError> {
+    fn scope(&mut self, builder: &mut RunBuilder, keeps: &mut Option<&mut Keeps<'_>>) -> Result<u64, BuildError> {
         let names = self.sources.iter().enumerate().filter(|(_, standing)| standing.has_scope);
         let Some((least, _)) = names.min_by(|(_, a), (_, b)| a.source.scope().cmp(b.source.scope())) else {
             self.stage = Stage::Finish;
@@ -191,6 +192,9 @@ impl Merge {
         };
         for standing in self.sources.iter_mut().filter(|standing| standing.is_member) {
             while let Some(mark) = standing.source.next_clear()? {
+                if !is_kept(keeps, Version { seq: mark.seq, record: mark.record, kind: 0 })? {
+                    continue;
+                }
                 self.scope.see_begun(builder)?;
                 builder.clear(mark)?;
             }

@@ -38,7 +38,7 @@ pub(crate) struct Judge<'a, B> {
     pub(crate) tiers: &'a Tiers,
     pub(crate) bodies: &'a B,
     pub(crate) horizons: &'a Horizons,
-    pub(crate) last: Seq,
+    pub(crate) last: Receipt,
     pub(crate) now: Timestamp,
 }
 
@@ -99,7 +99,14 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     fn fence(&self, fence: &Fence, writer: Option<&Writer>) -> Result<(), CommitError> {
         let name = fence.scope.as_str();
         let Some(claim) = self.tiers.claim(FENCE, name, Seq::MAX)? else { return Ok(()) };
-        let meta: Meta = self.bodies.with_body(Seq(claim.seq), |_, body| Body::parse(body)?.meta())?;
+        if self.is_forgotten(name, &claim)? {
+            return Ok(());
+        }
+        let meta: Meta = match self.bodies.with_body(Seq(claim.seq), |_, body| Body::parse(body)?.meta()) {
+            // It was forgotten, and is remembered for longer since. The index knows of it still.
+            Err(CommitError::Removed { .. }) => return Ok(()),
+            meta => meta?,
+        };
         let highest = meta.fences.iter().filter(|f| f.scope == fence.scope).map(|f| f.token).max().unwrap_or(0);
         let same_name = meta.writer.as_ref().map(Writer::name) == writer.map(Writer::name);
         if fence.token > highest || (fence.token == highest && same_name) {
@@ -108,6 +115,19 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         let scope = fence.scope.clone();
         let (token, writer) = (fence.token, writer.cloned());
         Err(refused(Refusal::Fenced { scope, token, writer, highest, holder: meta.writer }))
+    }
+
+    /// Whether a scope was erased behind the newest claim on it, for so long that nobody asks for the claim any more: as
+    /// with idempotency keys, by the stamps of commits.
+    fn is_forgotten(&self, scope: &str, claim: &Version) -> Result<bool, CommitError> {
+        let Some(erased) = self.tiers.erased_behind(scope, claim.seq)? else { return Ok(false) };
+        let at = match self.bodies.with_body(erased, |receipt, _| Ok(receipt.at)) {
+            // An erasure goes no sooner than the claims before it.
+            Err(CommitError::Removed { .. }) => return Ok(true),
+            at => at?,
+        };
+        let remembered_us = idempotency_for_us(root_policy(self.tiers, self.bodies)?.as_ref());
+        Ok(at <= Timestamp(self.last.at.0.saturating_sub_unsigned(remembered_us)))
     }
 
     fn precondition(&self, precondition: &Precondition) -> Result<(), CommitError> {
@@ -300,8 +320,8 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     fn no_path(&self, scope: &str, origin: &str, point: Seq) -> Result<Option<NoFork>, CommitError> {
         Ok(if scope == origin {
             Some(NoFork::Itself)
-        } else if point > self.last {
-            Some(NoFork::PointAhead { point, last: self.last })
+        } else if point > self.last.seq {
+            Some(NoFork::PointAhead { point, last: self.last.seq })
         } else if self.lineage().depth(origin, point)? >= limits::FORK_DEPTH_MAX {
             Some(NoFork::TooDeep { origin: Scope::from_stored(origin)? })
         } else {
@@ -318,7 +338,7 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         } else if let Some(fork) = lineage.fork(scope, Seq::MAX)? {
             NoFork::IsFork { since: Seq(fork.place.seq) }
         } else if overlay.is_fork(scope) {
-            NoFork::IsFork { since: self.last.next().unwrap_or(Seq::MAX) }
+            NoFork::IsFork { since: self.last.seq.next().unwrap_or(Seq::MAX) }
         } else if overlay.any_live(scope, None) || self.holds_any_beside(scope, overlay)? {
             NoFork::HasState { version: lineage.scope_version(scope, Seq::MAX)? }
         } else if let Some(why) = no_path {
@@ -353,7 +373,7 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
     }
 
     fn own_fault(&self, error: &BodyError) -> CommitError {
-        unreachable_body(self.last, error)
+        unreachable_body(self.last.seq, error)
     }
 }
 

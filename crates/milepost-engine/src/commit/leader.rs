@@ -216,7 +216,7 @@ impl Batch<'_> {
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
             let horizons = &shared.retention.horizons();
-            let judge = Judge { tiers, bodies: &*self, horizons, last: self.last.seq, now: place.at };
+            let judge = Judge { tiers, bodies: &*self, horizons, last: self.last, now: place.at };
             match judge.judge(commit)? {
                 Verdict::Append(commit) => commit,
                 Verdict::Nothing => return Ok(Planned::Receipt(self.last)),
@@ -240,7 +240,7 @@ impl Batch<'_> {
             let all_told = tiers.with_unpublished_erasures();
             let tiers = all_told.as_ref().unwrap_or(&tiers);
             let horizons = &self.shared.retention.horizons();
-            let judge = Judge { tiers, bodies: &*self, horizons, last: last.seq, now: place.at };
+            let judge = Judge { tiers, bodies: &*self, horizons, last, now: place.at };
             judge.recorded_forks(&commit)?;
         }
         Ok(self.append(commit, place))

@@ -1,7 +1,7 @@
 //! [`Keeping`]: what of a commit stays when its segment is written anew.
 //!
-//! Invariant: only records go that the rule calls gone, by all versions of their key. Whatever has no version of a key
-//! stays: clears, forks, and what the store was told of retention.
+//! Invariant: only records go that the rule calls gone, by all versions of their key, and clears and erasures that the
+//! survey found to hide nothing. Forks stay, and what the store was told of retention.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use milepost_types::{
 use crate::{
     ReadError,
     retention::{Judging, OfScope},
-    state::checkpoints_of,
+    state::{Mark, checkpoints_of},
 };
 
 /// The judge of a step.
@@ -22,13 +22,15 @@ pub(crate) struct Keeping<'a> {
     judging: Judging<'a>,
     /// Of the scopes that were met.
     scopes: HashMap<String, OfScope<'a>>,
+    /// Clears and erasures that hide nothing any more, in order.
+    voids: &'a [Mark],
     /// What kept it from judging: then nothing goes.
     fault: Option<ReadError>,
 }
 
 impl<'a> Keeping<'a> {
-    pub(crate) fn new(judging: Judging<'a>) -> Keeping<'a> {
-        Keeping { judging, scopes: HashMap::new(), fault: None }
+    pub(crate) fn new(judging: Judging<'a>, voids: &'a [Mark]) -> Keeping<'a> {
+        Keeping { judging, scopes: HashMap::new(), voids, fault: None }
     }
 
     /// What becomes of a commit.
@@ -80,17 +82,23 @@ impl<'a> Keeping<'a> {
             EventRef::Checkpoint { scope, name, .. } | EventRef::Release { scope, name } => {
                 self.version(&checkpoints_of(scope), name, (seq, record))
             }
-            EventRef::Clear { .. }
-            | EventRef::ClearPrefix { .. }
-            | EventRef::Fork { .. }
+            EventRef::Clear { scope } | EventRef::EraseScope { scope, .. } => self.mark(scope, (seq, record)),
+            EventRef::ClearPrefix { prefix } | EventRef::ErasePrefix { prefix, .. } => {
+                self.mark(&format!("{prefix}/"), (seq, record))
+            }
+            EventRef::Fork { .. }
             | EventRef::Retain { .. }
             | EventRef::Unretain { .. }
             | EventRef::Hold { .. }
             | EventRef::Unhold { .. }
-            | EventRef::Erase { .. }
-            | EventRef::EraseScope { .. }
-            | EventRef::ErasePrefix { .. } => Ok(true),
+            | EventRef::Erase { .. } => Ok(true),
         }
+    }
+
+    /// Whether a clear or an erasure stays. What was said of its place since it was found is asked again.
+    fn mark(&self, name: &str, (seq, record): (u64, u32)) -> Result<bool, ReadError> {
+        let mark = Mark { seq, record };
+        Ok(self.voids.binary_search(&mark).is_err() || !self.judging.void_goes(name, mark)?)
     }
 
     /// Whether the version of a key that a commit made stays; `record` is where its record first began.

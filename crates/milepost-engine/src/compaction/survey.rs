@@ -12,19 +12,24 @@ use milepost_log::{Form, Found, SegmentId, SegmentKind, SegmentStats};
 use milepost_types::{
     Seq,
     body::{Body, BodyError, BodyFault, erased_at, place_of},
+    scope::is_reserved,
 };
 
 use super::{
     cold::{ColdFrom, is_sealed},
     plan::{RunTally, Tally, Task, Worth, runs_to_thin},
+    voids::Voids,
 };
 use crate::{
     ReadError,
     engine::Shared,
     memtable::is_prefix,
     retention::{Fate, Horizons, Judging, OfScope},
-    state::{KeyOrders, Kind, Tiers, Version},
+    state::{ERASED, ERASED_BELOW, KeyOrders, Kind, Mark, Tiers, Version},
 };
+
+/// What clears of the root are named.
+const ROOT: &str = "/";
 
 /// A walk over all that the index knows.
 #[derive(Debug)]
@@ -40,6 +45,9 @@ pub(crate) struct Survey {
     /// The order in memory of the scope that is gone on with: a store that is written to makes it anew whenever it is
     /// asked for.
     orders: Option<(String, KeyOrders)>,
+    /// The first version that is left of the scope that is gone on with, of those that were met.
+    first: Option<Mark>,
+    voids: Voids,
     /// Versions of keys that were looked at.
     seen: u64,
 }
@@ -66,7 +74,8 @@ impl Survey {
         let there = segments.iter().enumerate().filter(|(_, segment)| segment.kind != SegmentKind::Dropped);
         let tallies = there.map(tally).collect();
         let runs = tiers.runs().iter().rev().map(|run| RunTally::of(&run.facts())).collect();
-        Survey { tiers, tallies, runs, horizons: None, next: Some(Default::default()), orders: None, seen: 0 }
+        let (next, voids) = (Some(Default::default()), Voids::default());
+        Survey { tiers, tallies, runs, horizons: None, next, orders: None, first: None, voids, seen: 0 }
     }
 
     /// The same as if other horizons were in force.
@@ -84,7 +93,11 @@ impl Survey {
         let mut left = budget;
         while let Some((scope, key)) = self.next.take() {
             let mut scopes = tiers.every_scope(&scope)?;
-            let Some(name) = scopes.read_next()?.map(str::to_owned) else { return Ok(false) };
+            let name = scopes.read_next()?.map(str::to_owned);
+            while let Some(below) = self.voids.leave(name.as_deref()) {
+                self.marks(&judging, &below.name, below.marks, below.first)?;
+            }
+            let Some(name) = name else { return Ok(false) };
             // Another one than was gone on with: from its first key.
             let from = if name == scope { key } else { String::new() };
             if let Some(key) = self.scope(&judging, &name, &from, &mut left)? {
@@ -93,6 +106,9 @@ impl Survey {
             }
             // Nothing is greater than the name and less than this.
             self.next = Some((name + "\0", String::new()));
+            if left == 0 {
+                return Ok(true);
+            }
         }
         Ok(false)
     }
@@ -114,6 +130,11 @@ impl Survey {
         followed.iter().find(is_stuck).map(|tally| tally.id)
     }
 
+    /// The clears and erasures that go, in order. Asked once, at the end.
+    pub(crate) fn take_voids(&mut self) -> Vec<Mark> {
+        std::mem::take(&mut self.voids).into_taken()
+    }
+
     /// The commits of runs that are worth being written anew once the tasks are done, side by side each.
     pub(crate) fn runs_to_thin(&self, tasks: &[Task], worth: Worth) -> Vec<RangeInclusive<u64>> {
         runs_to_thin(&self.runs, &self.tallies, tasks, worth)
@@ -127,13 +148,20 @@ impl Survey {
         from: &str,
         left: &mut usize,
     ) -> Result<Option<String>, ReadError> {
-        if from.is_empty() {
-            for mark in judging.tiers.marks(name)? {
+        *left = left.saturating_sub(1);
+        if name == ROOT {
+            // Of all scopes those come before it and behind it: what it clears stays.
+            for mark in judging.tiers.own_marks(name)? {
                 self.tally(mark.seq, |tally| tally.stays += 1);
             }
+            return Ok(None);
         }
         if is_prefix(name) {
+            self.voids.enter(name, judging.tiers.own_marks(name)?, judging.first_fork(name)?);
             return Ok(None);
+        }
+        if from.is_empty() {
+            self.first = judging.first_fork(name)?;
         }
         let of = judging.scope(name)?;
         let kept = self.orders.take().filter(|(scope, _)| scope == name).map(|(_, orders)| orders);
@@ -148,12 +176,71 @@ impl Survey {
             let versions = keys.versions_ever()?;
             *left = left.saturating_sub(versions.len().max(1));
             self.seen += versions.len() as u64;
+            if name == ERASED || name == ERASED_BELOW {
+                // Counted as a clear of the scope, or the prefix.
+                self.erasures(judging, &versions)?;
+                continue;
+            }
             let fates = judging.key(&of, keys.key(), &versions)?;
+            let oldest = versions.first().map(|version| Mark { seq: version.seq, record: version.record });
+            self.first = self.first.into_iter().chain(oldest).min();
             for (index, (version, fate)) in versions.iter().zip(fates).enumerate() {
                 self.version(judging, (&of, keys.key()), (index, version), fate)?;
             }
         }
+        if !is_reserved(name) {
+            let first = self.first;
+            self.voids.see(first);
+            if !judging.tiers.own_marks(&format!("{name}/"))?.is_empty() {
+                self.voids.expect(name, first);
+            }
+            self.marks(judging, name, judging.tiers.own_marks(name)?, first)?;
+        }
         Ok(None)
+    }
+
+    /// Counts what a run knows of erasures that may be gone.
+    fn erasures(&mut self, judging: &Judging<'_>, versions: &[Version]) -> Result<(), ReadError> {
+        for version in versions {
+            let is_gone = judging.is_long_ago(Seq(version.seq))
+                && self.tally_of(version.seq).is_none_or(|index| self.tallies[index].is_thinned)
+                && matches!(what_stands_at(judging.shared, version)?, Stands::Nothing);
+            self.run_tally(version.seq, |run| {
+                run.versions += 1;
+                run.absent += u64::from(is_gone);
+            });
+        }
+        Ok(())
+    }
+
+    /// Counts the clears and erasures that are named like this, of what is left of which this is the first.
+    fn marks(
+        &mut self,
+        judging: &Judging<'_>,
+        name: &str,
+        marks: Vec<Mark>,
+        first: Option<Mark>,
+    ) -> Result<(), ReadError> {
+        for mark in marks {
+            self.run_tally(mark.seq, |run| run.versions += 1);
+            let is_void = first.is_none_or(|first| mark < first);
+            if !is_void || !judging.void_goes(name, mark)? {
+                self.tally(mark.seq, |tally| tally.stays += 1);
+                continue;
+            }
+            let segment = self.tally_of(mark.seq);
+            let is_thinned = segment.is_none_or(|index| self.tallies[index].is_thinned);
+            let version = Version { seq: mark.seq, record: mark.record, kind: Kind::Delete };
+            if is_thinned && matches!(what_stands_at(judging.shared, &version)?, Stands::Nothing) {
+                self.run_tally(mark.seq, |run| run.absent += 1);
+            } else if self.voids.take(mark) {
+                self.run_tally(mark.seq, |run| run.goes += 1);
+                self.tally(mark.seq, |tally| tally.goes += 1);
+            } else {
+                self.tally(mark.seq, |tally| tally.stays += 1);
+            }
+        }
+        Ok(())
     }
 
     fn version(

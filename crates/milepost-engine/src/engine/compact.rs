@@ -207,10 +207,12 @@ impl Shared {
                 if !survey.step(self, SURVEY_VERSIONS)? {
                     let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
                     let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
+                    let voids = survey.take_voids();
                     compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
                     compactor.stuck = survey.stuck(compactor.worth);
                     compactor.work(tasks.into(), &self.reader.segment_stats());
                     compactor.runs_to_thin = runs_to_thin;
+                    compactor.voids = voids;
                 }
                 Ok(true)
             }
@@ -277,7 +279,7 @@ impl Shared {
         let Stage::Work { tasks, current } = &mut compactor.stage else { unreachable!("asked by the stage") };
         if let Some((rewrite, task)) = current {
             let tiers = self.state.pin();
-            let mut keeping = Keeping::new(Judging::now(self, &tiers)?);
+            let mut keeping = Keeping::new(Judging::now(self, &tiers)?, &compactor.voids);
             let rewrote = match rewrite.step(REWRITE_BYTES, &mut |frame| keeping.verdict(frame)) {
                 Err(RewriteError::DiskFull { need, free }) => {
                     let task = task.clone();

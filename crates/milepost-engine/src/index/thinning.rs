@@ -1,4 +1,4 @@
-//! Runs written anew without the versions that the log does not hold any more.
+//! Runs written anew without the versions and clears that the log does not hold any more.
 //!
 //! As [`Indexer`] makes one run of several, but driven by who compacts, one piece after the other, while ordinary
 //! merges go on with the other runs: what is being thinned they leave alone. Each run may be thinned for itself, in any
@@ -47,7 +47,8 @@ impl Indexer {
         list: &mut List<'_>,
     ) -> Result<bool, IndexError> {
         let run = self.merged(&merging.parts, facts, state, list)?;
-        Ok(run.version_count() < merging.parts.iter().map(|part| part.version_count()).sum())
+        let known = |run: &Run| run.version_count() + run.clear_count();
+        Ok(known(&run) < merging.parts.iter().map(|part| known(part)).sum())
     }
 
     /// How many of the newest runs an ordinary merge may take.

@@ -29,8 +29,9 @@ pub(crate) struct Judging<'a> {
     pub(crate) rules: Rules,
     pub(crate) horizons: Horizons,
     pub(crate) pinned: Pinned,
-    /// Idempotency keys that were used by this commit or an earlier one are forgotten.
-    forgotten: Seq,
+    /// Idempotency keys that were used by this commit or an earlier one are forgotten, and so are the claims on what
+    /// was erased by then.
+    pub(super) forgotten: Seq,
     forks: Vec<Forked>,
 }
 
@@ -60,8 +61,8 @@ enum Asked {
     Rule,
     /// Each stays.
     All,
-    /// The newest stays.
-    Newest,
+    /// The newest stays, until it is forgotten.
+    Fence,
     /// Those behind a commit stay.
     Behind(Seq),
 }
@@ -110,7 +111,7 @@ impl<'a> Judging<'a> {
         }
         Ok(match name {
             IDEMPOTENCY => all(Asked::Behind(self.forgotten)),
-            FENCE => all(Asked::Newest),
+            FENCE => all(Asked::Fence),
             own if milepost_types::scope::is_reserved(own) => all(Asked::All),
             user => self.rule(user, true)?,
         })
@@ -167,8 +168,9 @@ impl<'a> Judging<'a> {
         let stays_if = |stays: bool| if stays { Fate::Stays } else { Fate::Gone };
         match of.asked {
             Asked::All => return Ok(vec![Fate::Stays; versions.len()]),
-            Asked::Newest => {
+            Asked::Fence => {
                 let newest = versions.last().map(|version| version.seq);
+                let newest = if self.fence_is_forgotten(key, newest)? { None } else { newest };
                 return Ok(versions.iter().map(|version| stays_if(Some(version.seq) == newest)).collect());
             }
             Asked::Behind(seq) => return Ok(versions.iter().map(|version| stays_if(version.seq > seq.0)).collect()),

@@ -69,6 +69,18 @@ impl Tiers {
         Ok((whole.is_some() || keys_of.is_some()).then_some(ErasedOf { tiers: self, whole, keys_of }))
     }
 
+    /// The first commit behind another one that erased all of a scope.
+    pub(crate) fn erased_behind(&self, scope: &str, seq: u64) -> Result<Option<Seq>, Corruption> {
+        if self.last_erasure() <= seq {
+            return Ok(None);
+        }
+        let mut erasures = self.versions_ever(ERASED, scope)?;
+        for prefix in prefixes_of(scope) {
+            erasures.extend(self.versions_ever(ERASED_BELOW, prefix_key(prefix))?);
+        }
+        Ok(erasures.iter().map(|version| version.seq).filter(|erased| *erased > seq).min().map(Seq))
+    }
+
     /// Whether a key, with all that it stands for in the scope, was erased behind a place.
     pub(crate) fn is_erased_since(&self, scope: &str, key: &str, place: Mark) -> Result<bool, Corruption> {
         let mark = self.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;

@@ -133,6 +133,15 @@ pub(super) fn marks(run: &Run, seed: u64, scope: &str) -> Result<Vec<Mark>, Corr
     Ok(marks)
 }
 
+/// The clears that are named like this, oldest first.
+pub(super) fn own_marks(run: &Run, seed: u64, name: &str) -> Result<Vec<Mark>, Corruption> {
+    if !run.has_clears() {
+        return Ok(Vec::new());
+    }
+    let Some(view) = scope(run, seed, name)? else { return Ok(Vec::new()) };
+    Ok(run.clears(&view)?.into_iter().map(mark).collect())
+}
+
 /// The last clear at or below `seq` that meets the scope.
 pub(super) fn last_clear(run: &Run, seed: u64, scope: &str, seq: Seq) -> Result<Option<Mark>, Corruption> {
     let mut last = None;

@@ -233,6 +233,17 @@ impl Tiers {
         Ok(marks)
     }
 
+    /// The clears that are named like this, oldest first: of a scope, or of a prefix and all below it.
+    pub(crate) fn own_marks(&self, name: &str) -> Result<Vec<Mark>, Corruption> {
+        let mut marks = Vec::new();
+        for run in self.runs.iter().rev() {
+            marks.extend(look::own_marks(run, self.seed, name)?);
+        }
+        let mut in_memory: Vec<Vec<Mark>> = self.memtables().map(|memtable| memtable.own_marks(name)).collect();
+        marks.extend(in_memory.drain(..).rev().flatten());
+        Ok(marks)
+    }
+
     /// The last clear at or below `seq` that meets the scope.
     pub(crate) fn last_clear(&self, scope: &str, seq: Seq) -> Result<Option<Mark>, Corruption> {
         if let Some(mark) = self.memtables().find_map(|memtable| memtable.last_clear(scope, seq)) {

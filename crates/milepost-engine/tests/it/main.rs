@@ -14,6 +14,7 @@
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
 //! * `written`: what was written is counted
+//! * `years`: what is over leaves nothing for ever
 //! * `faults`: a disk and a clock that fail
 
 #![expect(
@@ -38,6 +39,7 @@ mod segments;
 mod tickets;
 mod tiers;
 mod written;
+mod years;
 
 use std::path::Path;
 

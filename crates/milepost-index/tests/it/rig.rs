@@ -92,12 +92,13 @@ impl Model {
         part
     }
 
-    /// What is left of it if only some versions are kept. When a scope was changed stays as it was.
+    /// What is left of it if only some versions and clears are kept. When a scope was changed stays as it was.
     pub(crate) fn kept(&self, keeps: impl Fn(Version) -> bool) -> Model {
         let mut kept = self.clone();
         for scope in kept.scopes.values_mut() {
             scope.keys.values_mut().for_each(|versions| versions.retain(|version| keeps(*version)));
             scope.keys.retain(|_, versions| !versions.is_empty());
+            scope.clears.retain(|mark| keeps(Version { seq: mark.seq, record: mark.record, kind: 0 }));
         }
         kept.scopes.retain(|_, scope| !(scope.keys.is_empty() && scope.clears.is_empty()));
         kept

@@ -117,11 +117,28 @@ impl Model {
         at <= Timestamp(self.last().at.0.saturating_sub_unsigned(limits::IDEMPOTENCY_FOR_US))
     }
 
-    /// The highest token seen for a scope, and who brought it last.
+    /// Whether an event of a commit erases all of a scope.
+    fn erases_whole(event: &Event, scope: &str) -> bool {
+        match event {
+            Event::EraseScope { scope: of, .. } => of.as_str() == scope,
+            Event::ErasePrefix { prefix, .. } => prefix.holds(scope),
+            _ => false,
+        }
+    }
+
+    /// The last commit that erased all of a scope so long ago that claims from before are forgotten.
+    pub(super) fn claims_forgotten(&self, scope: &str) -> Seq {
+        let erases = |kept: &&Arc<Kept>| kept.commit.events.iter().any(|event| Self::erases_whole(event, scope));
+        let long_ago = self.kept.iter().filter(|kept| self.is_forgotten(kept.commit.at));
+        long_ago.filter(erases).last().map_or(Seq::ZERO, |kept| kept.commit.seq)
+    }
+
+    /// The highest token seen for a scope that is not forgotten, and who brought it last.
     #[must_use]
     pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
         let mut highest: Option<(u64, Option<&Writer>)> = None;
-        for kept in &self.kept {
+        let forgotten = self.claims_forgotten(scope.as_str());
+        for kept in self.kept.iter().filter(|kept| kept.commit.seq >= forgotten) {
             for fence in kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope) {
                 if highest.is_none_or(|(token, _)| fence.token >= token) {
                     highest = Some((fence.token, kept.commit.meta.writer.as_ref()));

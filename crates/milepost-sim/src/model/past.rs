@@ -390,7 +390,8 @@ impl Model {
         }
         for fence in &meta.fences {
             let of = |kept: &Kept| kept.commit.meta.fences.iter().any(|later| later.scope == fence.scope);
-            if !self.kept.iter().any(|kept| kept.commit.seq > gone.commit.seq && of(kept)) {
+            let is_forgotten = self.claims_forgotten(fence.scope.as_str()) > gone.commit.seq;
+            if !is_forgotten && !self.kept.iter().any(|kept| kept.commit.seq > gone.commit.seq && of(kept)) {
                 return Err(format!("commit {} is gone, and with it {fence:?}", gone.commit.seq));
             }
         }
