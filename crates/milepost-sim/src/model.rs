@@ -5,6 +5,7 @@
 //!
 //! Must not know: the engine, the log, files. It is built on the nouns alone, so that no mistake can be shared.
 
+mod expiry;
 mod judge;
 mod past;
 mod state;
@@ -16,6 +17,7 @@ use std::{
 
 use milepost_types::{At, Commit, Event, Meta, Precondition, Receipt, Seq, Timestamp};
 
+pub use expiry::ENDED_KEY;
 pub use judge::{NoFork, Outcome, Refused};
 pub use past::{Horizon, Horizons, Pins, Sight};
 pub use state::{Change, ChangeKind, Query, State, Subject, Version};
@@ -199,7 +201,7 @@ impl Model {
     #[must_use]
     pub fn history_left(&self, query: &Query) -> Vec<Change> {
         let is_left = |change: &Change, place: usize| match change.kind {
-            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Checkpoint | ChangeKind::Release => {
+            ChangeKind::Set | ChangeKind::Delete | ChangeKind::Checkpoint | ChangeKind::Release | ChangeKind::Erase => {
                 self.is_there(change.seq, place)
             }
             ChangeKind::Clear
@@ -207,8 +209,7 @@ impl Model {
             | ChangeKind::Retain
             | ChangeKind::Unretain
             | ChangeKind::Hold
-            | ChangeKind::Unhold
-            | ChangeKind::Erase => true,
+            | ChangeKind::Unhold => true,
         };
         let left = self.placed(query).into_iter().filter(|(place, change)| is_left(change, *place));
         left.map(|(_, change)| change).collect()

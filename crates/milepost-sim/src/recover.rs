@@ -17,7 +17,7 @@ use crate::{
     coverage::Coverage,
     dice::Dice,
     machine::{Machine, STORE},
-    model::{Kept, Model, Pins},
+    model::{Ask, Kept, Model, Pins},
     workload::SCOPES,
 };
 
@@ -37,6 +37,8 @@ pub struct Known<'a> {
 pub struct Adopted {
     /// How many of the doubtful commits are.
     pub doubtful: usize,
+    /// How many tasks retention let go.
+    pub expired: usize,
     /// All that is.
     pub model: Model,
 }
@@ -53,19 +55,24 @@ impl Known<'_> {
             before = Some(commit);
         }
         let last = self.model.last().seq;
-        let doubtful = found.iter().filter(|commit| commit.seq > last).count();
-        if doubtful > self.doubt.len() {
-            return disagree(format!("a commit that nobody asked for: {:.400?}", found[found.len() - 1]));
-        }
         let mut model = self.model.clone();
-        for kept in &self.doubt[..doubtful] {
-            model.keep(Arc::clone(kept));
+        let (mut doubtful, mut expired) = (0, 0);
+        for commit in found.iter().filter(|commit| commit.seq > last) {
+            if let Some(kept) = self.doubt.get(doubtful) {
+                model.keep(Arc::clone(kept));
+                doubtful += 1;
+            } else if model.is_expiry(commit) {
+                model.keep(Arc::new(Kept { commit: commit.clone(), ask: Ask::default() }));
+                expired += 1;
+            } else {
+                return disagree(format!("a commit that nobody asked for: {commit:.400?}"));
+            }
         }
         same(&engine.last().seq, &model.last().seq, || "the last commit found".into())?;
         let left = model.find_left(&found, check::horizons(engine), pins);
         left.map_err(|what| Disagreement(format!("of what was acknowledged, something is lost: {what}")))?;
         tell_versions(engine, &mut model)?;
-        Ok(Adopted { doubtful, model })
+        Ok(Adopted { doubtful, expired, model })
     }
 }
 
@@ -107,7 +114,8 @@ pub fn verify_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Covera
 /// What `verify` counted is what was found then, or some of what was in doubt more.
 pub fn counted(commits: u64, adopted: &Adopted, known: Known<'_>) -> Agreed {
     let there = adopted.model.there_count() as u64;
-    let (least, most) = (there - adopted.doubtful as u64, there + (known.doubt.len() - adopted.doubtful) as u64);
+    let (least, most) =
+        (there - (adopted.doubtful + adopted.expired) as u64, there + (known.doubt.len() - adopted.doubtful) as u64);
     if commits < least || commits > most {
         return disagree(format!("verify after a crash: {commits} commits, not {least} to {most}"));
     }
@@ -171,7 +179,7 @@ pub fn whole(machine: &Machine, known: Known<'_>, dice: &mut Dice, coverage: &mu
     if known.born {
         counted(counted_by_verify, &adopted, known)?;
     }
-    let Adopted { doubtful, model } = adopted;
+    let Adopted { doubtful, model, .. } = adopted;
     if doubtful < shown {
         return disagree(format!("a read-only opening showed {shown} doubtful commits, recovery has {doubtful}"));
     }

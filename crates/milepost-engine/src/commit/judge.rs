@@ -98,15 +98,7 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
 
     fn fence(&self, fence: &Fence, writer: Option<&Writer>) -> Result<(), CommitError> {
         let name = fence.scope.as_str();
-        let Some(claim) = self.tiers.claim(FENCE, name, Seq::MAX)? else { return Ok(()) };
-        if self.is_forgotten(name, &claim)? {
-            return Ok(());
-        }
-        let meta: Meta = match self.bodies.with_body(Seq(claim.seq), |_, body| Body::parse(body)?.meta()) {
-            // It was forgotten, and is remembered for longer since. The index knows of it still.
-            Err(CommitError::Removed { .. }) => return Ok(()),
-            meta => meta?,
-        };
+        let Some(meta) = self.claimed(name)? else { return Ok(()) };
         let highest = meta.fences.iter().filter(|f| f.scope == fence.scope).map(|f| f.token).max().unwrap_or(0);
         let same_name = meta.writer.as_ref().map(Writer::name) == writer.map(Writer::name);
         if fence.token > highest || (fence.token == highest && same_name) {
@@ -115,6 +107,23 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         let scope = fence.scope.clone();
         let (token, writer) = (fence.token, writer.cloned());
         Err(refused(Refusal::Fenced { scope, token, writer, highest, holder: meta.writer }))
+    }
+
+    /// What the commit says that last claimed a scope, if it is not forgotten.
+    fn claimed(&self, scope: &str) -> Result<Option<Meta>, CommitError> {
+        let mut next = self.tiers.claim(FENCE, scope, Seq::MAX)?;
+        while let Some(claim) = next {
+            if self.is_forgotten(scope, &claim)? {
+                break;
+            }
+            match self.bodies.with_body(Seq(claim.seq), |_, body| Body::parse(body)?.meta()) {
+                // It was forgotten, and is remembered for longer since: the index knows of it still. One that was made
+                // anew knows those that are left.
+                Err(CommitError::Removed { .. }) => next = self.tiers.claim(FENCE, scope, Seq(claim.seq).prev())?,
+                meta => return meta.map(Some),
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a scope was erased behind the newest claim on it, for so long that nobody asks for the claim any more: as

@@ -108,13 +108,15 @@ impl Model {
     fn first_use(&self, ask: &Ask) -> Option<&Kept> {
         let key = ask.meta.idempotency_key.as_ref()?;
         let uses = |kept: &&Arc<Kept>| kept.commit.meta.idempotency_key.as_ref() == Some(key);
-        let newest = self.kept.iter().rev().find(uses)?;
-        (!self.is_forgotten(newest.commit.at)).then_some(&**newest)
+        let newest = self.kept.iter().rev().filter(|kept| self.is_claim_there(kept)).find(uses)?;
+        (newest.commit.at > self.forgotten_by()).then_some(&**newest)
     }
 
-    /// Whether the idempotency key of a commit of that time is forgotten.
-    pub(super) fn is_forgotten(&self, at: Timestamp) -> bool {
-        at <= Timestamp(self.last().at.0.saturating_sub_unsigned(limits::IDEMPOTENCY_FOR_US))
+    /// The time of the last commit whose idempotency key is forgotten.
+    pub(super) fn forgotten_by(&self) -> Timestamp {
+        let last = self.last();
+        let root = self.state(last.seq).policy_of("").and_then(|policy| policy.idempotency_for_us);
+        Timestamp(last.at.0.saturating_sub_unsigned(root.unwrap_or(limits::IDEMPOTENCY_FOR_US)))
     }
 
     /// Whether an event of a commit erases all of a scope.
@@ -129,7 +131,8 @@ impl Model {
     /// The last commit that erased all of a scope so long ago that claims from before are forgotten.
     pub(super) fn claims_forgotten(&self, scope: &str) -> Seq {
         let erases = |kept: &&Arc<Kept>| kept.commit.events.iter().any(|event| Self::erases_whole(event, scope));
-        let long_ago = self.kept.iter().filter(|kept| self.is_forgotten(kept.commit.at));
+        let forgotten_by = self.forgotten_by();
+        let long_ago = self.kept.iter().filter(|kept| kept.commit.at <= forgotten_by);
         long_ago.filter(erases).last().map_or(Seq::ZERO, |kept| kept.commit.seq)
     }
 
@@ -138,7 +141,7 @@ impl Model {
     pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
         let mut highest: Option<(u64, Option<&Writer>)> = None;
         let forgotten = self.claims_forgotten(scope.as_str());
-        for kept in self.kept.iter().filter(|kept| kept.commit.seq >= forgotten) {
+        for kept in self.kept.iter().filter(|kept| kept.commit.seq >= forgotten && self.is_claim_there(kept)) {
             for fence in kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope) {
                 if highest.is_none_or(|(token, _)| fence.token >= token) {
                     highest = Some((fence.token, kept.commit.meta.writer.as_ref()));

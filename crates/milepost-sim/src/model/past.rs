@@ -303,6 +303,11 @@ impl Model {
         Ok(())
     }
 
+    /// Whether what a commit claims is known: not if it was forgotten and went.
+    pub(super) fn is_claim_there(&self, kept: &Kept) -> bool {
+        self.left[(kept.commit.seq.0 - 1) as usize] != Left::Removed
+    }
+
     /// Whether compaction may take an event.
     fn may_go(&self, kept: &Kept, place: usize, pins: &Pins) -> Result<(), String> {
         let state = self.state(self.last().seq);
@@ -310,16 +315,18 @@ impl Model {
         let (scope, is_key) = match event {
             Event::Set { scope, .. } | Event::Delete { scope, .. } => (scope, true),
             Event::Checkpoint { scope, .. } | Event::Release { scope, .. } => (scope, false),
-            Event::Clear { .. }
-            | Event::ClearPrefix { .. }
-            | Event::Fork { .. }
+            Event::Clear { scope } | Event::EraseScope { scope, .. } => {
+                return self.void_may_go(kept, place, (&scope.into(), false), pins);
+            }
+            Event::ClearPrefix { prefix } | Event::ErasePrefix { prefix, .. } => {
+                return self.void_may_go(kept, place, (prefix, true), pins);
+            }
+            Event::Fork { .. }
             | Event::Retain { .. }
             | Event::Unretain { .. }
             | Event::Hold { .. }
             | Event::Unhold { .. }
-            | Event::Erase { .. }
-            | Event::EraseScope { .. }
-            | Event::ErasePrefix { .. } => return Err("nothing takes such an event".into()),
+            | Event::Erase { .. } => return Err("nothing takes such an event".into()),
         };
         if let Some(hold) = state.hold_on(&scope.into(), false) {
             return Err(format!("it is held: {hold:?}"));
@@ -385,7 +392,7 @@ impl Model {
     /// Whether a commit may go with what it claimed.
     fn claims_may_go(&self, gone: &Kept) -> Result<(), String> {
         let meta = &gone.commit.meta;
-        if let Some(key) = meta.idempotency_key.as_ref().filter(|_| !self.is_forgotten(gone.commit.at)) {
+        if let Some(key) = meta.idempotency_key.as_ref().filter(|_| gone.commit.at > self.forgotten_by()) {
             return Err(format!("commit {} is gone, and with it {key:?}", gone.commit.seq));
         }
         for fence in &meta.fences {

@@ -214,6 +214,12 @@ impl<'a> State<'a> {
         self.forks.iter().map(|(scope, (_, origin, point))| (*scope, *origin, *point))
     }
 
+    /// The last commit that touched a scope at or below a prefix.
+    pub(super) fn touched_within(&self, prefix: &ScopePrefix) -> Seq {
+        let within = self.touched.iter().filter(|(scope, _)| prefix.holds(scope));
+        within.map(|(_, touched)| *touched).max().unwrap_or(Seq::ZERO)
+    }
+
     /// The policy that speaks of a scope or a prefix.
     pub(super) fn policy_of(&self, place: &str) -> Option<Policy> {
         let holds =

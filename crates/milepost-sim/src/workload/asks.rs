@@ -7,7 +7,7 @@ use milepost_types::{
 
 use crate::{
     dice::Dice,
-    model::{Ask, Model},
+    model::{Ask, ENDED_KEY, Model},
 };
 
 /// The scopes: one within another, one that only looks as if it were, one that is not ASCII.
@@ -31,6 +31,8 @@ pub struct Asks {
     claims_once_in: (u64, u64),
     /// and of so many events that would be forks one tells retention something.
     told_once_in: u64,
+    /// Of so many sets one says that a task has ended; none for 0.
+    ends_once_in: u64,
 }
 
 impl Asks {
@@ -42,13 +44,14 @@ impl Asks {
             *weight *= *dice.pick(&[0, 1, 1, 2, 5]);
         }
         let value_bytes_most = *dice.pick(&[30, 100, 900, 6_000]);
-        Asks { dice, serial: 0, weights, value_bytes_most, claims_once_in: (6, 8), told_once_in: 3 }
+        Asks { dice, serial: 0, weights, value_bytes_most, claims_once_in: (6, 8), told_once_in: 3, ends_once_in: 0 }
     }
 
     /// Has retention told more, of fewer places.
     pub(super) fn retain_often(&mut self) {
         self.weights[7] = self.weights[7].max(3);
         self.told_once_in = *self.dice.pick(&[1, 2]);
+        self.ends_once_in = *self.dice.pick(&[0, 2, 8]);
         self.claims_once_in = *self.dice.pick(&[(6, 8), (30, 2), (2, 30), (2, 2)]);
     }
 
@@ -112,6 +115,7 @@ impl Asks {
         let scope = one_scope.cloned().unwrap_or_else(|| self.scope());
         let key = self.key();
         match self.dice.weighted(&self.weights) {
+            0 if self.ends_once_in > 0 && self.dice.once_in(self.ends_once_in) => self.end(model, scope),
             0 => {
                 let content_type = self.dice.once_in(4).then(|| self.content_type());
                 Event::Set { scope, key, value: self.drawn_value(), content_type, expires_at: None }
@@ -145,12 +149,22 @@ impl Asks {
         }
     }
 
+    /// That the task of a scope has ended, mostly of one that is there.
+    fn end(&mut self, model: &Model, scope: Scope) -> Event {
+        let state = model.state(model.last().seq);
+        let there = state.scopes(&ScopePrefix::root(), model.last().at);
+        let parsed = |name: &str| Scope::parse(name).expect("a scope of the model");
+        let of = if there.is_empty() { scope } else { parsed(there[self.dice.index(there.len())]) };
+        let key = Key::parse(ENDED_KEY).expect("a key");
+        Event::Set { scope: of, key, value: b"ended".to_vec(), content_type: None, expires_at: None }
+    }
+
     /// What retention is told.
     fn told(&mut self, scope: Scope, key: Key) -> Event {
         let bytes = self.dice.below(1000);
         let kinds = if self.told_once_in < 3 { 12 } else { 9 };
         match self.dice.below(kinds) {
-            0 | 9 | 10 | 11 => Event::Retain { prefix: self.prefix(), policy: self.policy() },
+            0 | 9 | 10 | 11 => self.retain(),
             1 => Event::Unretain { prefix: self.prefix() },
             2 => {
                 let note = self.dice.once_in(2).then(|| Note::parse("by whom").expect("a short note"));
@@ -163,13 +177,20 @@ impl Asks {
         }
     }
 
-    fn policy(&mut self) -> Policy {
+    fn retain(&mut self) -> Event {
+        let prefix = self.prefix();
         let times = [0, 1, 20_000, 5_000_000];
-        Policy {
-            keep_for_us: self.dice.once_in(2).then(|| *self.dice.pick(&times)),
+        // What is said of all scopes at once is said of the root.
+        let (is_root, mut dice) = (prefix.is_root(), self.dice.apart());
+        let mut time = |once_in| dice.once_in(once_in).then(|| *dice.pick(&times));
+        let policy = Policy {
+            keep_for_us: time(2),
+            expire_ended_us: time(if self.ends_once_in > 0 { 1 } else { 4 }),
+            cold_after_us: time(2).filter(|_| is_root),
+            idempotency_for_us: time(2).filter(|_| is_root),
             keep_last: self.dice.once_in(2).then(|| self.dice.below(4)),
-            ..Policy::default()
-        }
+        };
+        Event::Retain { prefix, policy }
     }
 
     fn hold(&mut self) -> HoldName {

@@ -49,7 +49,10 @@ impl World {
         if ended.is_ok() && steps == 0 && std::mem::take(&mut self.compaction_failed) {
             self.coverage.hit("compact/begun anew after a failure");
         }
-        self.see_what_is_left()
+        self.see_what_is_left()?;
+        // A step is too few for a pass, and one that is under way has let go what it lets go.
+        let due = if ended.is_ok() && steps == 0 { self.model.due(self.wall) } else { Vec::new() };
+        check::same(&due, &Vec::new(), || "tasks that are to be gone".into())
     }
 
     fn step_compaction(&self, steps: u64) -> Result<(), CompactError> {
@@ -64,6 +67,7 @@ impl World {
     /// Takes up what compaction has left.
     pub(super) fn see_what_is_left(&mut self) -> Agreed {
         let adopted = self.known().adopt(&self.engine(), &self.pins())?;
+        self.coverage.add("compact/task expired", adopted.expired as u64);
         if adopted.doubtful == 0 {
             self.model = adopted.model;
         }
@@ -99,6 +103,7 @@ impl World {
         self.coverage.add("compact/segments dropped", done.dropped);
         self.coverage.add("compact/segments written anew", done.rewritten);
         self.coverage.add("compact/run thinned", done.runs);
+        self.coverage.add("compact/segments made cold", done.made_cold);
     }
 }
 

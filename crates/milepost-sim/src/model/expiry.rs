@@ -1,0 +1,129 @@
+//! Tasks that have ended, and what goes with them: which commits retention may make of its own accord, and which clears
+//! and erasures hide nothing any more.
+//!
+//! Invariant: a task goes if it said that it ended, long enough ago, and nothing at or below its scope was touched or
+//! claimed since, nor is held, nor is read through to.
+
+use milepost_types::{Commit, Event, ScopePrefix, Seq, Timestamp};
+
+use super::{Kept, Model, Pins, State};
+
+/// The key under which a task says that it has ended.
+pub const ENDED_KEY: &str = ".task/end";
+/// Who lets it go.
+const RETENTION: &str = "retention";
+
+impl Model {
+    /// The tasks that are to go at a time, in order.
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> Vec<String> {
+        let state = self.state_as_told();
+        let named: Vec<&str> = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
+        named.into_iter().filter(|scope| self.is_due(&state, scope, now)).map(str::to_owned).collect()
+    }
+
+    fn is_due(&self, state: &State<'_>, scope: &str, now: Timestamp) -> bool {
+        let Some(after) = state.policy_of(scope).and_then(|policy| policy.expire_ended_us) else { return false };
+        let Some(end) = state.get(scope, ENDED_KEY, Timestamp::MIN) else { return false };
+        let Ok(task) = ScopePrefix::parse(scope) else { return false };
+        let claims = |kept: &Kept| kept.commit.meta.fences.iter().any(|fence| fence.scope.as_str() == scope);
+        let claimed = self.kept.iter().rev().find(|kept| claims(kept)).map_or(Seq::ZERO, |kept| kept.commit.seq);
+        let is_origin = state.forks().any(|(_, origin, _)| task.holds(origin));
+        let touched = state.touched_within(&task);
+        claimed <= end.seq
+            && touched <= end.seq
+            && !is_origin
+            && state.hold_on(&task, true).is_none()
+            && end.at.0.saturating_add_unsigned(after) <= now.0
+    }
+
+    /// Whether a commit that nobody asked for lets go a task that is to go: its scope with all below it, and their
+    /// checkpoints.
+    #[must_use]
+    pub fn is_expiry(&self, commit: &Commit) -> bool {
+        let meta = &commit.meta;
+        let is_own = meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
+            && meta.idempotency_key.is_none()
+            && meta.fences.is_empty()
+            && commit.at > self.last().at;
+        let Some(Event::EraseScope { scope, .. }) = commit.events.first().filter(|_| is_own) else { return false };
+        let state = self.state_as_told();
+        let task = ScopePrefix::from(scope);
+        let erased = |name: &str| {
+            commit.events.iter().any(|event| matches!(event, Event::EraseScope { scope, .. } if scope.as_str() == name))
+        };
+        let released = |of: &str, name: &str| {
+            let is_it = |event: &Event| matches!(event, Event::Release { scope, name: let_go } if scope.as_str() == of && let_go.as_str() == name);
+            commit.events.iter().any(is_it)
+        };
+        self.is_due(&state, scope.as_str(), commit.at)
+            && state.scopes(&task, Timestamp::MIN).iter().all(|name| erased(name))
+            && state.checkpoints().keys().filter(|(of, _)| task.holds(of)).all(|(of, name)| released(of, name))
+            && commit.events.iter().all(|event| match event {
+                Event::EraseScope { scope, bytes: 0 } => task.holds(scope.as_str()),
+                Event::Release { scope, name } => state.checkpoint(scope.as_str(), name.as_str()).is_some(),
+                _ => false,
+            })
+    }
+
+    /// Whether compaction may take a clear, or an erasure, of a scope or of all below a prefix.
+    pub(super) fn void_may_go(
+        &self,
+        kept: &Kept,
+        place: usize,
+        (of, with_below): (&ScopePrefix, bool),
+        pins: &Pins,
+    ) -> Result<(), String> {
+        let state = self.state(self.last().seq);
+        let seq = kept.commit.seq;
+        if let Some(hold) = state.hold_on(of, with_below) {
+            return Err(format!("it is held: {hold:?}"));
+        }
+        if pins.from.is_some_and(|from| seq >= from) {
+            return Err(format!("somebody goes through all commits from {:?} on", pins.from));
+        }
+        let is_met = |scope: &str| if with_below { of.holds(scope) } else { of.as_str() == scope };
+        if let Some((older, index)) = self.first_left(seq, is_met) {
+            return Err(format!("it hides event {index} of commit {older}"));
+        }
+        let is_erasure = matches!(kept.commit.events[place], Event::EraseScope { .. } | Event::ErasePrefix { .. });
+        if !is_erasure {
+            let policy = state.policy_of(of.as_str()).filter(|policy| !policy.keeps_everything());
+            let is_behind_horizon = policy.is_some() && seq <= self.horizons.of(of.as_str());
+            let is_erased = !with_below && self.is_erased(of.as_str(), "", (seq, place));
+            return if is_behind_horizon || is_erased {
+                Ok(())
+            } else {
+                Err("reads from before it are possible".into())
+            };
+        }
+        let is_own = kept.commit.meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION);
+        let is_claimed = self.kept.iter().zip(&self.left).any(|(claim, left)| {
+            claim.commit.seq <= seq
+                && *left != super::past::Left::Removed
+                && claim.commit.meta.fences.iter().any(|fence| is_met(fence.scope.as_str()))
+        });
+        if is_own && !is_claimed && kept.commit.at <= self.forgotten_by() {
+            return Ok(());
+        }
+        Err(format!("it is history: by itself {is_own}, claims before it are left: {is_claimed}"))
+    }
+
+    /// The first event before a commit that is left of scopes, and that a clear of them hides.
+    fn first_left(&self, seq: Seq, is_met: impl Fn(&str) -> bool) -> Option<(Seq, usize)> {
+        let before = self.kept.iter().take_while(|kept| kept.commit.seq < seq);
+        let events =
+            before.flat_map(|kept| kept.commit.events.iter().enumerate().map(|found| (kept.commit.seq, found)));
+        let mut hidden = events.filter(|(older, (index, event))| {
+            let of = match event {
+                Event::Set { scope, .. }
+                | Event::Delete { scope, .. }
+                | Event::Erase { scope, .. }
+                | Event::Fork { scope, .. } => scope,
+                _ => return false,
+            };
+            is_met(of.as_str()) && self.is_there(*older, *index)
+        });
+        hidden.next().map(|(older, (index, _))| (older, index))
+    }
+}
