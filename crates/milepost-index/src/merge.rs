@@ -33,8 +33,8 @@ pub enum Stepped {
     Done(RunFacts),
 }
 
-/// Says of a version whether it is to be kept; the same of the same version, however often it is asked. A clear is asked
-/// for like a version, of kind 0.
+/// Says of a version whether it is to be kept; the same of the same version, however often it is asked. A clear is
+/// asked for like a version, of kind 0.
 pub type Keeps<'a> = dyn FnMut(Version) -> Result<bool, Corruption> + 'a;
 
 /// A run being made of sources. Dropped before it is done, it leaves nothing.

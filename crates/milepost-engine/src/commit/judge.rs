@@ -126,8 +126,8 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         Ok(None)
     }
 
-    /// Whether a scope was erased behind the newest claim on it, for so long that nobody asks for the claim any more: as
-    /// with idempotency keys, by the stamps of commits.
+    /// Whether a scope was erased behind the newest claim on it, for so long that nobody asks for the claim any more:
+    /// as with idempotency keys, by the stamps of commits.
     fn is_forgotten(&self, scope: &str, claim: &Version) -> Result<bool, CommitError> {
         let Some(erased) = self.tiers.erased_behind(scope, claim.seq)? else { return Ok(false) };
         let at = match self.bodies.with_body(erased, |receipt, _| Ok(receipt.at)) {

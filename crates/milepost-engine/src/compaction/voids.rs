@@ -1,8 +1,8 @@
 //! [`Voids`]: the clears and erasures before which nothing is left, found by the walk that counts.
 //!
 //! Invariant: the walk goes over names in order. So all scopes below a prefix come one after the other, right behind
-//! what its clears are named, which is the prefix with a slash behind it; the scope that is named like the prefix itself
-//! came before.
+//! what its clears are named, which is the prefix with a slash behind it; the scope that is named like the prefix
+//! itself came before.
 
 use std::collections::HashMap;
 

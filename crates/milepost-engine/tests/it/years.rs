@@ -107,8 +107,8 @@ fn is_fenced(outcome: Result<Receipt, CommitError>) -> bool {
     }
 }
 
-/// A worker of an attempt that was given up may wake within the window in which keys are remembered, and is refused; then
-/// the scope is as new. Whether or not compaction came by, and what the index was made of, changes nothing of it.
+/// A worker of an attempt that was given up may wake within the window in which keys are remembered, and is refused;
+/// then the scope is as new. Whether or not compaction came by, and what the index was made of, changes nothing of it.
 #[test]
 fn a_late_attempt_is_refused_for_as_long_as_keys_are_remembered() {
     for way in ["untouched", "compacted", "opened again", "index made anew"] {

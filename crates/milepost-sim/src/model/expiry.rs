@@ -53,7 +53,10 @@ impl Model {
             commit.events.iter().any(|event| matches!(event, Event::EraseScope { scope, .. } if scope.as_str() == name))
         };
         let released = |of: &str, name: &str| {
-            let is_it = |event: &Event| matches!(event, Event::Release { scope, name: let_go } if scope.as_str() == of && let_go.as_str() == name);
+            let is_it = |event: &Event| match event {
+                Event::Release { scope, name: let_go } => (scope.as_str(), let_go.as_str()) == (of, name),
+                _ => false,
+            };
             commit.events.iter().any(is_it)
         };
         self.is_due(&state, scope.as_str(), commit.at)
@@ -64,6 +67,22 @@ impl Model {
                 Event::Release { scope, name } => state.checkpoint(scope.as_str(), name.as_str()).is_some(),
                 _ => false,
             })
+    }
+
+    /// How many clears and erasures of scopes and prefixes are gone.
+    #[must_use]
+    pub fn clears_gone(&self) -> u64 {
+        let places = |kept: &Kept| 0..kept.commit.events.len();
+        let all = self.kept.iter().flat_map(|kept| places(kept).map(move |place| (kept, place)));
+        let is_clear = |event: &Event| {
+            matches!(
+                event,
+                Event::Clear { .. } | Event::ClearPrefix { .. } | Event::EraseScope { .. } | Event::ErasePrefix { .. }
+            )
+        };
+        let gone = all
+            .filter(|(kept, place)| is_clear(&kept.commit.events[*place]) && !self.is_there(kept.commit.seq, *place));
+        gone.count() as u64
     }
 
     /// Whether compaction may take a clear, or an erasure, of a scope or of all below a prefix.

@@ -132,8 +132,8 @@ impl Model {
     pub(super) fn claims_forgotten(&self, scope: &str) -> Seq {
         let erases = |kept: &&Arc<Kept>| kept.commit.events.iter().any(|event| Self::erases_whole(event, scope));
         let forgotten_by = self.forgotten_by();
-        let long_ago = self.kept.iter().filter(|kept| kept.commit.at <= forgotten_by);
-        long_ago.filter(erases).last().map_or(Seq::ZERO, |kept| kept.commit.seq)
+        let mut long_ago = self.kept.iter().filter(|kept| kept.commit.at <= forgotten_by);
+        long_ago.rfind(erases).map_or(Seq::ZERO, |kept| kept.commit.seq)
     }
 
     /// The highest token seen for a scope that is not forgotten, and who brought it last.

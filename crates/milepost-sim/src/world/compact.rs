@@ -68,6 +68,8 @@ impl World {
     pub(super) fn see_what_is_left(&mut self) -> Agreed {
         let adopted = self.known().adopt(&self.engine(), &self.pins())?;
         self.coverage.add("compact/task expired", adopted.expired as u64);
+        let gone = adopted.model.clears_gone() - self.model.clears_gone();
+        self.coverage.add("compact/clear taken", gone);
         if adopted.doubtful == 0 {
             self.model = adopted.model;
         }
