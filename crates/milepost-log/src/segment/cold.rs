@@ -89,6 +89,10 @@ impl Sealed {
 
     /// These bytes of the segment as it is read, by the cache.
     fn cold_bytes(&self, cold: &Cold, raw: Range<usize>, seq: Seq) -> Result<BodyPart<'static>, Corruption> {
+        if raw.is_empty() {
+            // An empty body at the end of all begins where no block does.
+            return Ok(BodyPart::Shared { bytes: Arc::default(), range: 0..0 });
+        }
         let unfit = |fault| self.unfit(seq, fault);
         let first =
             cold.blocks.find(raw.start, |range| self.read(range)).map_err(|fault| self.unreadable(seq, fault))?;

@@ -77,6 +77,15 @@ fn every_way(reader: &LogReader, seq: u64, body: &[u8]) -> Vec<Result<Vec<u8>, S
     told
 }
 
+/// The body of the last frame, when it was empty, was looked for in a block behind the last one.
+#[test]
+fn an_empty_body_at_the_end_of_a_segment_comes_back() {
+    let (world, log, _) = cold(&[10, 0], 1 << 20);
+    for told in every_way(&log.reader, 2, &world.offered[1]) {
+        assert_eq!(told.as_ref(), Ok(&Vec::new()));
+    }
+}
+
 #[test]
 fn sizes_around_a_block_come_back() {
     let around = [BLOCK_BYTES - 48, BLOCK_BYTES - 40, BLOCK_BYTES - 39, BLOCK_BYTES, 2 * BLOCK_BYTES, 100_000, 0, 1];
