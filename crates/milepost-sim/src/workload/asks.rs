@@ -183,11 +183,13 @@ impl Asks {
         // What is said of all scopes at once is said of the root.
         let (is_root, mut dice) = (prefix.is_root(), self.dice.apart());
         let mut time = |once_in| dice.once_in(once_in).then(|| *dice.pick(&times));
+        // An expiry that is forgotten as it is made leaves nothing by which it could be seen.
+        let is_seen = |window: &u64| self.ends_once_in == 0 || *window >= times[2];
         let policy = Policy {
             keep_for_us: time(2),
             expire_ended_us: time(if self.ends_once_in > 0 { 1 } else { 4 }),
             cold_after_us: time(2).filter(|_| is_root),
-            idempotency_for_us: time(2).filter(|_| is_root),
+            idempotency_for_us: time(2).filter(|window| is_root && is_seen(window)),
             keep_last: self.dice.once_in(2).then(|| self.dice.below(4)),
         };
         Event::Retain { prefix, policy }
