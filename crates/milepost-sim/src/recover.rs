@@ -61,8 +61,8 @@ impl Known<'_> {
             if let Some(kept) = self.doubt.get(doubtful) {
                 model.keep(Arc::clone(kept));
                 doubtful += 1;
-            } else if model.is_expiry(commit) {
-                model.keep(Arc::new(Kept { commit: commit.clone(), ask: Ask::default() }));
+            } else if let Some(commit) = model.expiry(commit) {
+                model.keep(Arc::new(Kept { commit, ask: Ask::default() }));
                 expired += 1;
             } else {
                 return disagree(format!("a commit that nobody asked for: {commit:.400?}"));

@@ -4,7 +4,7 @@
 //! Invariant: a task goes if it said that it ended, long enough ago, and nothing at or below its scope was touched or
 //! claimed since, nor is held, nor is read through to.
 
-use milepost_types::{Commit, Event, ScopePrefix, Seq, Timestamp};
+use milepost_types::{CheckpointName, Commit, Event, Scope, ScopePrefix, Seq, Timestamp};
 
 use super::{Kept, Model, Pins, State};
 
@@ -37,36 +37,39 @@ impl Model {
             && end.at.0.saturating_add_unsigned(after) <= now.0
     }
 
-    /// Whether a commit that nobody asked for lets go a task that is to go: its scope with all below it, and their
-    /// checkpoints.
+    /// What a commit that nobody asked for said when it was made, if it lets go a task that is to go: its scope with all
+    /// below it, and their checkpoints. The pass that made it may have taken the releases with what they let go.
     #[must_use]
-    pub fn is_expiry(&self, commit: &Commit) -> bool {
-        let meta = &commit.meta;
+    pub fn expiry(&self, found: &Commit) -> Option<Commit> {
+        let meta = &found.meta;
         let is_own = meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
             && meta.idempotency_key.is_none()
             && meta.fences.is_empty()
-            && commit.at > self.last().at;
-        let Some(Event::EraseScope { scope, .. }) = commit.events.first().filter(|_| is_own) else { return false };
+            && found.at > self.last().at;
+        let Some(Event::EraseScope { scope, .. }) = found.events.first().filter(|_| is_own) else { return None };
         let state = self.state_as_told();
         let task = ScopePrefix::from(scope);
-        let erased = |name: &str| {
-            commit.events.iter().any(|event| matches!(event, Event::EraseScope { scope, .. } if scope.as_str() == name))
-        };
-        let released = |of: &str, name: &str| {
-            let is_it = |event: &Event| match event {
-                Event::Release { scope, name: let_go } => (scope.as_str(), let_go.as_str()) == (of, name),
-                _ => false,
-            };
-            commit.events.iter().any(is_it)
-        };
-        self.is_due(&state, scope.as_str(), commit.at)
-            && state.scopes(&task, Timestamp::MIN).iter().all(|name| erased(name))
-            && state.checkpoints().keys().filter(|(of, _)| task.holds(of)).all(|(of, name)| released(of, name))
-            && commit.events.iter().all(|event| match event {
-                Event::EraseScope { scope, bytes: 0 } => task.holds(scope.as_str()),
-                Event::Release { scope, name } => state.checkpoint(scope.as_str(), name.as_str()).is_some(),
-                _ => false,
+        // Those of which nothing is left are among them.
+        let erased: Vec<&Scope> = found
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::EraseScope { scope, bytes: 0 } => Some(scope),
+                _ => None,
             })
+            .collect();
+        let is_erased = |name: &str| erased.iter().any(|scope| scope.as_str() == name);
+        let named = state.checkpoints().keys().filter(|(of, _)| is_erased(of));
+        let released = named.map(|(of, name)| Event::Release {
+            scope: Scope::parse(of).expect("a scope that was written to"),
+            name: CheckpointName::parse(*name).expect("it was taken"),
+        });
+        let said: Vec<Event> = found.events[..erased.len()].iter().cloned().chain(released).collect();
+        let is_said = erased.iter().all(|scope| task.holds(scope.as_str()))
+            && state.scopes(&task, Timestamp::MIN).iter().all(|name| is_erased(name))
+            && found.events.iter().all(|event| said.contains(event));
+        let is_it = is_said && self.is_due(&state, scope.as_str(), found.at);
+        is_it.then(|| Commit { events: said, ..found.clone() })
     }
 
     /// How many clears and erasures of scopes and prefixes are gone.

@@ -51,7 +51,9 @@ impl World {
         }
         self.see_what_is_left()?;
         // A step is too few for a pass, and one that is under way has let go what it lets go.
-        let due = if ended.is_ok() && steps == 0 { self.model.due(self.wall) } else { Vec::new() };
+        // A commit of its own is refused like any other while the clock can't be right.
+        let is_pass = ended.is_ok() && steps == 0 && self.leap.is_none();
+        let due = if is_pass { self.model.due(self.wall) } else { Vec::new() };
         check::same(&due, &Vec::new(), || "tasks that are to be gone".into())
     }
 
