@@ -30,10 +30,13 @@ impl Model {
         let claimed = self.kept.iter().rev().find(|kept| claims(kept)).map_or(Seq::ZERO, |kept| kept.commit.seq);
         let is_origin = state.forks().any(|(_, origin, _)| task.holds(origin));
         let touched = state.touched_within(&task);
+        // What is held below it, and holds nothing, keeps nothing.
+        let place = |name: &str| ScopePrefix::parse(name).expect("a scope that was written to");
+        let is_held = state.ever_within(&task).any(|name| state.hold_on(&place(name), false).is_some());
         claimed <= end.seq
             && touched <= end.seq
             && !is_origin
-            && state.hold_on(&task, true).is_none()
+            && !is_held
             && end.at.0.saturating_add_unsigned(after) <= now.0
     }
 
@@ -66,7 +69,7 @@ impl Model {
         });
         let said: Vec<Event> = found.events[..erased.len()].iter().cloned().chain(released).collect();
         let is_said = erased.iter().all(|scope| task.holds(scope.as_str()))
-            && state.scopes(&task, Timestamp::MIN).iter().all(|name| is_erased(name))
+            && state.scopes(&task, found.at).iter().all(|name| is_erased(name))
             && found.events.iter().all(|event| said.contains(event));
         let is_it = is_said && self.is_due(&state, scope.as_str(), found.at);
         is_it.then(|| Commit { events: said, ..found.clone() })

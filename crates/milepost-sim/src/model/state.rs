@@ -220,6 +220,11 @@ impl<'a> State<'a> {
         within.map(|(_, touched)| *touched).max().unwrap_or(Seq::ZERO)
     }
 
+    /// The scopes at or below a prefix that were ever touched.
+    pub(super) fn ever_within<'p>(&'p self, prefix: &'p ScopePrefix) -> impl Iterator<Item = &'a str> + 'p {
+        self.touched.keys().copied().filter(|scope| prefix.holds(scope))
+    }
+
     /// The policy that speaks of a scope or a prefix.
     pub(super) fn policy_of(&self, place: &str) -> Option<Policy> {
         let holds =
