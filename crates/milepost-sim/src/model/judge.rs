@@ -136,19 +136,17 @@ impl Model {
         long_ago.rfind(erases).map_or(Seq::ZERO, |kept| kept.commit.seq)
     }
 
-    /// The highest token seen for a scope that is not forgotten, and who brought it last.
+    /// The highest token of the newest claim on a scope, if that is not forgotten, and who brought it. One from before an
+    /// erasure may be higher: it was forgotten when this one came, whatever is remembered since.
     #[must_use]
     pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
-        let mut highest: Option<(u64, Option<&Writer>)> = None;
         let forgotten = self.claims_forgotten(scope.as_str());
-        for kept in self.kept.iter().filter(|kept| kept.commit.seq >= forgotten && self.is_claim_there(kept)) {
-            for fence in kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope) {
-                if highest.is_none_or(|(token, _)| fence.token >= token) {
-                    highest = Some((fence.token, kept.commit.meta.writer.as_ref()));
-                }
-            }
-        }
-        highest
+        let remembered = self.kept.iter().rev().take_while(|kept| kept.commit.seq >= forgotten);
+        let mut claims = remembered.filter(|kept| self.is_claim_there(kept)).filter_map(|kept| {
+            let tokens = kept.commit.meta.fences.iter().filter(|fence| fence.scope == *scope);
+            Some((tokens.map(|fence| fence.token).max()?, kept.commit.meta.writer.as_ref()))
+        });
+        claims.next()
     }
 
     fn fenced(&self, ask: &Ask) -> Option<Refused> {
