@@ -40,8 +40,8 @@ impl Model {
             && end.at.0.saturating_add_unsigned(after) <= now.0
     }
 
-    /// What a commit that nobody asked for said when it was made, if it lets go a task that is to go: its scope with all
-    /// below it, and their checkpoints. The pass that made it may have taken the releases with what they let go.
+    /// What a commit that nobody asked for said when it was made, if it lets go a task that is to go: its scope with
+    /// all below it, and their checkpoints. The pass that made it may have taken the releases with what they let go.
     #[must_use]
     pub fn expiry(&self, found: &Commit) -> Option<Commit> {
         let meta = &found.meta;

@@ -136,8 +136,8 @@ impl Model {
         long_ago.rfind(erases).map_or(Seq::ZERO, |kept| kept.commit.seq)
     }
 
-    /// The highest token of the newest claim on a scope, if that is not forgotten, and who brought it. One from before an
-    /// erasure may be higher: it was forgotten when this one came, whatever is remembered since.
+    /// The highest token of the newest claim on a scope, if that is not forgotten, and who brought it. One from before
+    /// an erasure may be higher: it was forgotten when this one came, whatever is remembered since.
     #[must_use]
     pub fn highest_token(&self, scope: &Scope) -> Option<(u64, Option<&Writer>)> {
         let forgotten = self.claims_forgotten(scope.as_str());
