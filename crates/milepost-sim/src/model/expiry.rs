@@ -65,7 +65,7 @@ impl Model {
         let named = state.checkpoints().keys().filter(|(of, _)| is_erased(of));
         let released = named.map(|(of, name)| Event::Release {
             scope: Scope::parse(of).expect("a scope that was written to"),
-            name: CheckpointName::parse(*name).expect("it was taken"),
+            name: CheckpointName::parse(name).expect("it was taken"),
         });
         let said: Vec<Event> = found.events[..erased.len()].iter().cloned().chain(released).collect();
         let is_said = erased.iter().all(|scope| task.holds(scope.as_str()))
