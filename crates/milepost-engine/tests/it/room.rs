@@ -42,6 +42,18 @@ fn is_full(error: &CommitError) -> bool {
 }
 
 impl Rig {
+    /// Another one, of a copy of the disk as it is.
+    fn copy(&self) -> Rig {
+        let disk = self.disk.copy();
+        Rig {
+            store: open(&disk, &self.clock),
+            disk,
+            clock: Arc::clone(&self.clock),
+            expected: self.expected.clone(),
+            next: self.next,
+        }
+    }
+
     fn new(capacity: u64) -> Rig {
         let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
         let disk = SimDisk::new(1);
@@ -271,14 +283,7 @@ fn a_crash_anywhere_on_the_way_out_leaves_the_way_open() {
     rig.fill(2000);
     let mut points = 0;
     for after in (0..).step_by(3) {
-        let disk = rig.disk.copy();
-        let mut tried = Rig {
-            store: open(&disk, &rig.clock),
-            disk,
-            clock: Arc::clone(&rig.clock),
-            expected: rig.expected.clone(),
-            next: rig.next,
-        };
+        let mut tried = rig.copy();
         tried.disk.power_off_after(after);
         let gone = tried.commit(tried.request(|r| r.add_delete(&scope("a"), "k7").unwrap()));
         if gone.is_ok() {
@@ -344,14 +349,7 @@ fn a_disk_that_fills_under_a_compaction_costs_the_attempt_only() {
 /// A compaction of a copy, in which so many writes from this one on find no room, and what comes after it. Whether it
 /// was refused, and whether an opening had to come before the next one; nothing if that write never came.
 fn full_at(rig: &Rig, nth: u64, times: u64) -> Option<(bool, bool)> {
-    let disk = rig.disk.copy();
-    let mut tried = Rig {
-        store: open(&disk, &rig.clock),
-        disk,
-        clock: Arc::clone(&rig.clock),
-        expected: rig.expected.clone(),
-        next: rig.next,
-    };
+    let mut tried = rig.copy();
     // With all of them the reserve's growth included.
     tried.disk.inject(Fault { on: Op::Write, file: None, nth, times, what: FaultKind::Error(ENOSPC) });
     let done = tried.compact();
