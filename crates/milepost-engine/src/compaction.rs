@@ -27,7 +27,7 @@ use thiserror::Error;
 pub(crate) use cold::ColdFrom;
 pub(crate) use keep::Keeping;
 use plan::in_proportion;
-pub(crate) use plan::{Task, Worth, plan};
+pub(crate) use plan::{Tally, Task, Worth, plan};
 pub(crate) use survey::Survey;
 
 use crate::{CommitError, OpenError, ReadError, index::Merging, reserve::Lent, retention::Rules, state::Mark};
@@ -227,6 +227,12 @@ pub(crate) struct Compactor {
     pub(crate) task_bytes: u64,
     /// Whether the open segment holds what goes, by the last survey.
     pub(crate) open_has_dead: bool,
+    /// Whether a third of it goes.
+    pub(crate) is_open_worth_it: bool,
+    /// Whether it holds what was erased.
+    pub(crate) open_has_erased: bool,
+    /// When the store was opened, or when a pass of its own accord sealed the open segment last.
+    pub(crate) since: Timestamp,
     /// The first segment that there is something to do for, and that can't be written anew though another one follows
     /// it, by the last survey.
     pub(crate) stuck: Option<SegmentId>,
@@ -238,6 +244,7 @@ pub(crate) struct Compactor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LastPass {
     pub(crate) log_bytes: u64,
-    pub(crate) last_erasure: u64,
+    /// The last commit that told retention anything.
+    pub(crate) told: u64,
     pub(crate) at: Timestamp,
 }

@@ -19,6 +19,7 @@
 
 mod beside;
 mod compact;
+mod due;
 mod expire;
 mod index;
 mod pause;
@@ -210,7 +211,7 @@ impl Engine {
         let read_only = found.writer.is_none();
         let leader = found.writer.map(Leader::new);
         found.reader.set_cold_cache_bytes(settings.cold_cache_bytes);
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             dir: found.dir,
             parts,
             settings: Settings { segment_bytes: found.segment_bytes, ..settings },
@@ -246,9 +247,10 @@ impl Engine {
             torn_bytes: found.torn_bytes,
             pins: Pins::default(),
             retention: Retaining::new(found.horizons),
-        };
+        });
         shared.state.publish(found.last.seq);
-        Engine { handle: Arc::new(Handle { shared: Spread::new(Arc::new(shared)) }) }
+        shared.look_after_compaction();
+        Engine { handle: Arc::new(Handle { shared: Spread::new(shared) }) }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

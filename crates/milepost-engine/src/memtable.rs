@@ -63,6 +63,8 @@ pub(crate) struct Memtable {
     /// The last commit that erased anything, be it one that failed; 0 for none. Set by the inserting thread, before the
     /// erasure.
     last_erasure: AtomicU64,
+    /// The last commit that told retention anything, be it one that failed; 0 for none.
+    last_told: AtomicU64,
 }
 
 /// A key by its names and their hashes.
@@ -119,6 +121,7 @@ impl Memtable {
             seed,
             has_forks: AtomicBool::new(false),
             last_erasure: AtomicU64::new(0),
+            last_told: AtomicU64::new(0),
         }
     }
 
@@ -238,6 +241,11 @@ impl Memtable {
     pub(crate) fn last_erasure(&self) -> u64 {
         // Pairs with the store in `Inserter::insert`: who may see the erasure sees that there is one.
         self.last_erasure.load(Ordering::Acquire)
+    }
+
+    /// The last commit that set or took back a policy or a hold, or erased anything: 0 for none.
+    pub(crate) fn last_told(&self) -> u64 {
+        self.last_told.load(Ordering::Relaxed)
     }
 
     /// Every version of a key, oldest first.

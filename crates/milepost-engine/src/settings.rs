@@ -1,6 +1,6 @@
 //! [`Settings`] are values; [`Parts`] are the components a store is built on.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use milepost_io::{Clock, Disk, Entropy, OsClock, OsDisk, OsEntropy};
 use milepost_types::limits;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub index: Index,
     /// Whether what retention does not keep is taken out of the log by the engine's own thread.
     pub compaction: bool,
+    /// After so long that thread looks whether there is anything to do, where nothing has woken it.
+    pub look_every: Duration,
     /// Bytes of blocks of cold segments that are kept decompressed for the next read; 0 for none.
     pub cold_cache_bytes: u64,
 }
@@ -110,6 +112,7 @@ impl Default for Settings {
             memory_bytes: limits::MEMORY_BYTES,
             index: Index::Keep,
             compaction: true,
+            look_every: Duration::from_secs(60),
             cold_cache_bytes: limits::COLD_CACHE_BYTES,
         }
     }

@@ -394,6 +394,12 @@ impl CommitBuilder {
         Ok(self.engine.commit(self.state?)?)
     }
 
+    /// Whether it would be let in, by its fences and preconditions. Nothing is committed.
+    pub(crate) fn ask(self) -> Result<()> {
+        self.engine.commit(self.state?.only_ask())?;
+        Ok(())
+    }
+
     /// Commits without waiting: the ticket is waited for, or awaited in any runtime. Submitted commits of one thread
     /// keep their order.
     ///

@@ -89,6 +89,11 @@ impl Task {
         self.writer.attempt_number().map(|_| self.commit())
     }
 
+    /// Refuses what would change nothing as what would change something is: once there is a newer attempt.
+    pub(crate) fn is_ours(&self) -> Result<()> {
+        self.claim().map_or(Ok(()), CommitBuilder::ask)
+    }
+
     /// The same task at the state of another scope, under the same claim.
     ///
     /// ```

@@ -55,25 +55,32 @@ pub(crate) fn repeated<B: Bodies<Error = CommitError>>(
 ) -> Result<Option<Receipt>, CommitError> {
     let Some(key) = &commit.meta.idempotency_key else { return Ok(None) };
     // Of several the newest: it was made when those before it were forgotten.
-    let Some(claim) = tiers.claim(IDEMPOTENCY, key, Seq::MAX)? else { return Ok(None) };
-    let first = Seq(claim.seq);
-    let found = bodies.with_body(first, |receipt, body| {
-        let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
-        Ok((receipt, first.holds_the_same(&again)))
-    });
-    let (receipt, same) = match found {
-        // Of what only claims, nothing goes but what was forgotten. The index knows of it still.
-        Err(CommitError::Removed { .. }) => return Ok(None),
-        found => found?,
-    };
-    let remembered_us = idempotency_for_us(root_policy(tiers, bodies)?.as_ref());
-    if receipt.at <= Timestamp(last.0.saturating_sub_unsigned(remembered_us)) {
-        return Ok(None);
+    let mut next = tiers.claim(IDEMPOTENCY, key, Seq::MAX)?;
+    while let Some(claim) = next {
+        let first = Seq(claim.seq);
+        let found = bodies.with_body(first, |receipt, body| {
+            let (first, again) = (Body::parse(body)?, Body::parse(&commit.body)?);
+            Ok((receipt, first.holds_the_same(&again)))
+        });
+        let (receipt, same) = match found {
+            // It was forgotten, and the index knows of it still. One that was made anew knows those that are left: they
+            // are asked, as keys may be remembered for longer since.
+            Err(CommitError::Removed { .. }) => {
+                next = tiers.claim(IDEMPOTENCY, key, first.prev())?;
+                continue;
+            }
+            found => found?,
+        };
+        let remembered_us = idempotency_for_us(root_policy(tiers, bodies)?.as_ref());
+        if receipt.at <= Timestamp(last.0.saturating_sub_unsigned(remembered_us)) {
+            return Ok(None);
+        }
+        if same {
+            return Ok(Some(receipt));
+        }
+        return Err(refused(Refusal::IdempotencyConflict { key: key.to_owned(), first }));
     }
-    if same {
-        return Ok(Some(receipt));
-    }
-    Err(refused(Refusal::IdempotencyConflict { key: key.to_owned(), first }))
+    Ok(None)
 }
 
 impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
@@ -83,6 +90,9 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         }
         for precondition in &commit.preconditions {
             self.precondition(precondition)?;
+        }
+        if commit.only_asks {
+            return Ok(Verdict::Nothing);
         }
         // A commit with an idempotency key is kept to the byte, so that a repetition can be compared with it.
         let is_kept_whole = commit.meta.idempotency_key.is_some();

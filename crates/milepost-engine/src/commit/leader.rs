@@ -307,7 +307,8 @@ impl Bodies for Batch<'_> {
 impl Sealed {
     /// Whether its outcome depends on the state.
     fn needs_judging(&self) -> bool {
-        self.takes_away
+        self.only_asks
+            || self.takes_away
             || self.forks
             || !self.preconditions.is_empty()
             || self.meta.idempotency_key.is_some()

@@ -27,6 +27,8 @@ pub struct Request {
     forks: bool,
     /// Whether it was made before, and is taken over: then the names that the store keeps for itself are allowed.
     is_recorded: bool,
+    /// Whether it is judged, and nothing more.
+    only_asks: bool,
 }
 
 /// A request encoded for the queue.
@@ -48,6 +50,8 @@ pub(crate) struct Sealed {
     /// The place that it has already: it was made before. What it says is kept as it is: no precondition is judged, and
     /// nothing is left out.
     pub(crate) recorded: Option<Receipt>,
+    /// It is judged, and changes nothing whatever the verdict.
+    pub(crate) only_asks: bool,
 }
 
 impl Request {
@@ -60,7 +64,15 @@ impl Request {
             adds: false,
             forks: false,
             is_recorded: false,
+            only_asks: false,
         }
+    }
+
+    /// Has its fences and preconditions judged, at a place in the order like any other, and appends nothing: it is
+    /// refused as the commit would be, or comes back with the receipt of the commit before.
+    #[must_use]
+    pub fn only_ask(self) -> Request {
+        Request { only_asks: true, ..self }
     }
 
     /// A commit that was made before, to be committed at the place it had.
@@ -333,6 +345,7 @@ impl Request {
             gives_room: !self.adds && events > 0,
             forks: self.forks,
             recorded: None,
+            only_asks: self.only_asks,
         })
     }
 
@@ -356,8 +369,18 @@ impl Sealed {
             forks |= matches!(found.event, EventRef::Fork { .. });
         }
         let body_crc = crc32fast::hash(&body);
-        let (preconditions, takes_away, gives_room, recorded) = (Vec::new(), false, false, Some(place));
-        Ok(Sealed { body, body_crc, events: count, preconditions, meta, takes_away, gives_room, forks, recorded })
+        Ok(Sealed {
+            body,
+            body_crc,
+            events: count,
+            preconditions: Vec::new(),
+            meta,
+            takes_away: false,
+            gives_room: false,
+            forks,
+            recorded: Some(place),
+            only_asks: false,
+        })
     }
 
     /// Bytes that it takes in a segment.

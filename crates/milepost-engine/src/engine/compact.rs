@@ -7,12 +7,7 @@
 //! Invariant: one pass at a time. Commits wait for a pass once, for as long as it takes to take the lead and to fold;
 //! reads never do.
 
-use std::{
-    collections::VecDeque,
-    ops::RangeInclusive,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 
 use milepost_io::Room;
 use milepost_log::{Form, RewriteError, Rewritten, Rewrote, SegmentId};
@@ -20,24 +15,20 @@ use milepost_types::Receipt;
 
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
-    CommitError, Compacted, ReadError, Threads,
-    compaction::{ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, Stage, Survey, Task, Worth, plan},
+    CommitError, Compacted, ReadError,
+    compaction::{ColdFrom, CompactError, Compactor, Keeping, PutOff, Stage, Survey, Tally, Task, Worth, plan},
     manifest,
     retention::{Horizons, Judging, Rules},
 };
 
 /// Versions that a step of the survey counts.
 pub(super) const SURVEY_VERSIONS: usize = 10_000;
-/// So long is rested after a step beside commits: with the bytes of a step, a bound on the share of the disk.
-const REST: Duration = Duration::from_millis(5);
-/// What a policy keeps for a time goes without anything being written.
-const PASS_AT_LEAST_EVERY_US: i64 = 3_600_000_000;
 /// Bytes that a step of a rewrite reads.
 const REWRITE_BYTES: usize = 256 << 10;
 
 /// Who has a step done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
     /// Somebody who waits for it.
     ByHand,
     /// The store itself: not while it is paused.
@@ -95,47 +86,6 @@ impl Engine {
 }
 
 impl Shared {
-    /// Does a piece of a pass that is due, and then nothing for a while; whether there is more to do. For a thread.
-    pub(super) fn compact_gently(self: &Arc<Shared>) -> bool {
-        if self.is_compaction_paused() {
-            return false;
-        }
-        let (is_idle, passes) = {
-            let compactor = self.compactor.lock();
-            (matches!(compactor.stage, Stage::Idle), compactor.done.passes)
-        };
-        let is_room_wanted = is_idle && self.take_room_wanted();
-        if !is_room_wanted && !self.is_compaction_due() {
-            return false;
-        }
-        let before = self.batches.load(Ordering::Relaxed);
-        let worth = if is_room_wanted { Worth::Anything } else { Worth::AThird };
-        match self.step_compact(worth, Asked::ByNobody) {
-            Ok(is_more) => {
-                // The disk and a core are for those who commit.
-                if self.batches.load(Ordering::Relaxed) != before {
-                    milepost_io::sleep(REST);
-                }
-                // What came while a pass was under way is for the next one.
-                is_more || self.compactor.lock().done.passes > passes
-            }
-            Err(error) => {
-                tracing::warn!(dir = %self.dir.display(), %error, "not compacted; it is tried again");
-                false
-            }
-        }
-    }
-
-    pub(super) fn wake_compact_if_wanted(self: &Arc<Shared>) {
-        if self.compaction_wanted.load(Ordering::Acquire)
-            && self.settings.threads == Threads::Spawned
-            && self.settings.compaction
-            && self.compaction_wanted.swap(false, Ordering::AcqRel)
-        {
-            self.workers.wake_compact(self);
-        }
-    }
-
     /// A pass of its own from its beginning to its end; whether anything is less than it was.
     fn compact_once(
         self: &Arc<Shared>,
@@ -168,7 +118,7 @@ impl Shared {
 
     /// Does a piece; whether there is more to do of the same pass. With none under way, begins one if anything could
     /// come of it.
-    fn step_compact(self: &Arc<Shared>, worth: Worth, asked: Asked) -> Result<bool, CompactError> {
+    pub(super) fn step_compact(self: &Arc<Shared>, worth: Worth, asked: Asked) -> Result<bool, CompactError> {
         if self.is_child() || self.is_closed() || self.keeper.is_none() {
             return Ok(false);
         }
@@ -203,19 +153,10 @@ impl Shared {
                 }
                 None => self.begin_survey(compactor),
             },
-            Stage::Survey(survey) => {
-                if !survey.step(self, SURVEY_VERSIONS)? {
-                    let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
-                    let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
-                    let voids = survey.take_voids();
-                    compactor.open_has_dead = survey.tallies().iter().any(|tally| !tally.is_sealed && tally.goes > 0);
-                    compactor.stuck = survey.stuck(compactor.worth);
-                    compactor.work(tasks.into(), &self.reader.segment_stats());
-                    compactor.runs_to_thin = runs_to_thin;
-                    compactor.voids = voids;
-                }
-                Ok(true)
-            }
+            Stage::Survey(survey) => match survey.step(self, SURVEY_VERSIONS)? {
+                true => Ok(true),
+                false => self.end_survey(compactor),
+            },
             Stage::Work { .. } => self.step_work(compactor),
             Stage::Index { .. } => self.step_thinning(compactor),
         }
@@ -232,13 +173,27 @@ impl Shared {
         Ok(true)
     }
 
+    /// Plans what is to be done about what was counted.
+    fn end_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        let Stage::Survey(mut survey) = std::mem::take(&mut compactor.stage) else {
+            unreachable!("asked by the stage")
+        };
+        compactor.look_at_open(survey.tallies().last());
+        // By hand it is sealed when all else is done.
+        if compactor.worth == Worth::AThird && self.is_sealing_due(compactor) && self.seal_for(compactor)? {
+            return self.begin_survey(compactor);
+        }
+        let tasks = plan(survey.tallies(), compactor.worth, u64::from(self.settings.segment_bytes));
+        let runs_to_thin = survey.runs_to_thin(&tasks, compactor.worth);
+        compactor.stuck = survey.stuck(compactor.worth);
+        compactor.work(tasks.into(), &self.reader.segment_stats());
+        (compactor.runs_to_thin, compactor.voids) = (runs_to_thin, survey.take_voids());
+        Ok(true)
+    }
+
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
     fn begin_pass(self: &Arc<Shared>, rules: &Rules, worth: Worth) -> Result<Option<Survey>, CompactError> {
-        if rules.policies.is_empty()
-            && self.retention.horizons().rows().is_empty()
-            && self.state.pin().last_erasure_ever() == 0
-            && worth != Worth::Cold
-        {
+        if worth != Worth::Cold && !self.can_anything_go(rules) {
             return Ok(None);
         }
         let last = Receipt { seq: self.published(), at: self.published_at() };
@@ -247,6 +202,12 @@ impl Shared {
         let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(rules, self.now()) };
         let segments = self.reader.segment_stats();
         Ok(Some(Survey::new(self.state.pin(), &segments, cold)))
+    }
+
+    pub(super) fn can_anything_go(&self, rules: &Rules) -> bool {
+        !rules.policies.is_empty()
+            || !self.retention.horizons().rows().is_empty()
+            || self.state.pin().last_erasure_ever() > 0
     }
 
     /// Puts horizons in force, durably first.
@@ -260,7 +221,7 @@ impl Shared {
     }
 
     /// What is wanted by all that was acknowledged.
-    fn rules(&self) -> Result<Rules, ReadError> {
+    pub(super) fn rules(&self) -> Result<Rules, ReadError> {
         Rules::read(&self.state.pin(), self, self.published())
     }
 
@@ -411,34 +372,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether a pass of its own accord is due: the log has grown by an eighth, something was erased, or an hour has
-    /// gone by. So what passes cost stays in proportion to what is written.
-    pub(crate) fn is_compaction_due(&self) -> bool {
-        let compactor = self.compactor.lock();
-        if !matches!(compactor.stage, Stage::Idle) {
-            return true;
-        }
-        let Some(last) = compactor.last else { return true };
-        let now = self.as_it_is();
-        now.last_erasure > last.last_erasure
-            || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
-            || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US
-    }
-
     /// Ends a pass.
     pub(super) fn end_pass(&self, compactor: &mut Compactor) {
         compactor.stage = Stage::Idle;
         compactor.done.passes += 1;
         compactor.last = Some(self.as_it_is());
-    }
-
-    fn as_it_is(&self) -> LastPass {
-        let segments = self.reader.segment_stats();
-        LastPass {
-            log_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
-            last_erasure: self.state.load().last_erasure_ever(),
-            at: self.parts.clock.now(),
-        }
     }
 
     fn file_bytes(&self, first: &SegmentId, last: &SegmentId) -> u64 {
@@ -448,7 +386,7 @@ impl Shared {
     }
 
     /// Seals the open segment, so that what is in it can be taken out.
-    fn seal_open(self: &Arc<Shared>) -> Result<(), CommitError> {
+    pub(super) fn seal_open(self: &Arc<Shared>) -> Result<(), CommitError> {
         let mut leading = Leading { guard: self.leader.lock(), _relay: Relay { shared: self } };
         match leading.guard.as_mut() {
             Some(leader) => leader.roll(self),
@@ -467,6 +405,14 @@ impl Compactor {
         self.put_off = PutOff::default();
         (self.stage, self.worth) = (stage, worth);
         (self.seen_bytes, self.task_bytes) = (0, 0);
+    }
+
+    /// What of the open segment goes, which is the last that was counted.
+    fn look_at_open(&mut self, last: Option<&Tally>) {
+        let open = last.filter(|tally| !tally.is_sealed && tally.goes > 0);
+        self.open_has_dead = open.is_some();
+        self.open_has_erased = open.is_some_and(|tally| tally.is_erased);
+        self.is_open_worth_it = open.is_some_and(|tally| 3 * tally.goes >= tally.stays + tally.goes);
     }
 
     fn work(&mut self, tasks: VecDeque<Task>, segments: &[milepost_log::SegmentStats]) {

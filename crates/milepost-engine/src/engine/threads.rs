@@ -59,7 +59,7 @@ impl Workers {
         self.recycle.wake("milepost-recycle", &self.stopping, shared, |shared| match shared.step_recycle() {
             true => Then::GoOn,
             // Whoever still reads a file that was dropped does not say when they are done.
-            false if shared.waits_for_readers() => Then::LookAgain,
+            false if shared.waits_for_readers() => Then::LookIn(LOOK_AGAIN),
             false => Then::Sleep,
         });
     }
@@ -71,7 +71,18 @@ impl Workers {
 
     /// Has the thread that compacts look for work, now and from time to time.
     pub(super) fn wake_compact(&self, shared: &Arc<Shared>) {
-        self.compact.wake("milepost-compact", &self.stopping, shared, |shared| Then::go_on(shared.compact_gently()));
+        self.begin_compact(shared);
+        self.compact.unpark();
+    }
+
+    /// The same, but not now.
+    pub(super) fn begin_compact(&self, shared: &Arc<Shared>) {
+        let first = Then::LookIn(shared.settings.look_every);
+        self.compact.begin("milepost-compact", &self.stopping, shared, first, |shared| match shared.compact_gently() {
+            true => Then::GoOn,
+            // What is kept for a time goes by the clock, which wakes nobody.
+            false => Then::LookIn(shared.settings.look_every),
+        });
     }
 
     /// Ends the threads and waits for them.
@@ -103,22 +114,34 @@ impl Workers {
 
 impl Worker {
     fn wake(&self, name: &str, stopping: &Arc<AtomicBool>, shared: &Arc<Shared>, step: fn(&Arc<Shared>) -> Then) {
-        let mut running = self.running.lock();
-        if let Some(running) = running.as_ref() {
+        self.begin(name, stopping, shared, Then::Sleep, step);
+        self.unpark();
+    }
+
+    fn unpark(&self) {
+        if let Some(running) = self.running.lock().as_ref() {
             running.unparker.unpark();
-            return;
         }
-        if stopping.load(Ordering::Acquire) {
+    }
+
+    /// Starts the thread where there is none yet. It does `first` first, until it is woken.
+    fn begin(
+        &self,
+        name: &str,
+        stopping: &Arc<AtomicBool>,
+        shared: &Arc<Shared>,
+        first: Then,
+        step: fn(&Arc<Shared>) -> Then,
+    ) {
+        let mut running = self.running.lock();
+        if running.is_some() || stopping.load(Ordering::Acquire) {
             return;
         }
         let parker = Parker::new();
         let unparker = parker.unparker().clone();
         let (stopping, weak) = (Arc::clone(stopping), Arc::downgrade(shared));
-        match milepost_io::spawn(name, move || run(&parker, &stopping, &weak, step)) {
-            Ok(thread) => {
-                unparker.unpark();
-                *running = Some(Running { unparker, thread });
-            }
+        match milepost_io::spawn(name, move || run(&parker, &stopping, &weak, first, step)) {
+            Ok(thread) => *running = Some(Running { unparker, thread }),
             // Without a thread the callers lead for themselves when they wait.
             Err(error) => tracing::warn!(%error, name, "no thread for background work"),
         }
@@ -130,8 +153,8 @@ impl Worker {
 enum Then {
     GoOn,
     Sleep,
-    /// Sleeps for a moment.
-    LookAgain,
+    /// Sleeps for so long, unless it is woken.
+    LookIn(Duration),
 }
 
 impl Then {
@@ -142,13 +165,13 @@ impl Then {
 
 /// Steps for as long as a step says there is more, then sleeps until woken. A panic of a step is caught: the step's own
 /// guard has told its callers, and those that still wait must be told too.
-fn run(parker: &Parker, stopping: &AtomicBool, shared: &Weak<Shared>, step: fn(&Arc<Shared>) -> Then) {
-    let mut then = Then::Sleep;
+fn run(parker: &Parker, stopping: &AtomicBool, shared: &Weak<Shared>, first: Then, step: fn(&Arc<Shared>) -> Then) {
+    let mut then = first;
     loop {
         match then {
             Then::GoOn => {}
             Then::Sleep => parker.park(),
-            Then::LookAgain => parker.park_timeout(LOOK_AGAIN),
+            Then::LookIn(time) => parker.park_timeout(time),
         }
         if stopping.load(Ordering::Acquire) {
             return;

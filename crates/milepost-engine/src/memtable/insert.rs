@@ -170,6 +170,7 @@ impl Group {
             | EventRef::Release { .. }
             | EventRef::Fork { .. } => return,
         };
+        memtable.last_told.fetch_max(seq.0, Ordering::Relaxed);
         self.put(memtable, scope_of(memtable, &mut None, &scope), key, version(kind));
     }
 

@@ -188,6 +188,11 @@ impl Tiers {
         self.last_erasure()
     }
 
+    /// The last commit that told retention anything, if it is in memory; 0 if none is.
+    pub(crate) fn last_told(&self) -> u64 {
+        self.memtables().map(Memtable::last_told).max().unwrap_or(0)
+    }
+
     /// Whether any scope may have begun as a fork.
     #[inline]
     pub(crate) fn has_forks(&self) -> bool {

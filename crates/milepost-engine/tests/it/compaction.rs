@@ -7,6 +7,7 @@ mod expired;
 mod left;
 mod remembered;
 mod told;
+mod unattended;
 mod watched;
 
 use std::{path::Path, sync::Arc, time::Duration};

@@ -161,8 +161,14 @@ impl<T: Mark> Watermark<T> {
             let commit = watermark.task.commit();
             match watermark.current(&to)? {
                 None => Ok(Try::Commit(watermark.set(commit.require_absent(watermark.scope(), watermark.key()), &to)?)),
-                Some(current) if current.bytes == to.bytes() => Ok(Try::Done(current.receipt)),
-                Some(current) if current.bytes > to.bytes() => Err(watermark.behind(&to, &current.bytes).into()),
+                Some(current) if current.bytes == to.bytes() => {
+                    watermark.task.is_ours()?;
+                    Ok(Try::Done(current.receipt))
+                }
+                Some(current) if current.bytes > to.bytes() => {
+                    watermark.task.is_ours()?;
+                    Err(watermark.behind(&to, &current.bytes).into())
+                }
                 Some(_) => {
                     let commit = commit.require_below(watermark.scope(), watermark.key(), &to.bytes());
                     Ok(Try::Commit(watermark.set(commit, &to)?))
@@ -193,11 +199,13 @@ impl<T: Mark> Watermark<T> {
                 None => (None, Seq::ZERO),
             };
             if from.as_ref().map(AnyMark::bytes).as_ref() != bytes {
+                watermark.task.is_ours()?;
                 let actual = bytes.map(|bytes| shown(&to, bytes));
                 let expected = from.as_ref().map(ToString::to_string);
                 return Err(TaskError::Elsewhere { name: watermark.name.clone(), expected, actual }.into());
             }
             if let Some(bytes) = bytes.filter(|bytes| **bytes >= to.bytes()) {
+                watermark.task.is_ours()?;
                 return Err(watermark.behind(&to, bytes).into());
             }
             Ok(Try::Commit(watermark.set(watermark.task.commit_at(&watermark.key, version), &to)?))

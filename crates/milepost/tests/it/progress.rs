@@ -169,5 +169,14 @@ fn a_zombie_marks_nothing() {
     assert_eq!(error.kind(), ErrorKind::Fenced);
     assert!(error.to_string().contains('1') && error.to_string().contains('2'), "{error}");
     assert_eq!(zombie.reset_all().unwrap_err().kind(), ErrorKind::Fenced);
+    // What would change nothing is refused as well: it was once told that all was well, and went on.
+    let other = open(2);
+    drop(open(3));
+    other.done("a").unwrap();
+    assert_eq!(other.flush().unwrap_err().kind(), ErrorKind::Fenced, "marked as it is already");
+    let overtaken = open(3);
+    drop(open(4));
+    assert_eq!(overtaken.retry_failed().unwrap_err().kind(), ErrorKind::Fenced, "nothing has failed");
+    assert_eq!(overtaken.reset("none").unwrap_err().kind(), ErrorKind::Fenced, "it is pending already");
     assert_eq!(next.pending(["a", "b"]).map(Result::unwrap).collect::<Vec<_>>(), ["b"]);
 }

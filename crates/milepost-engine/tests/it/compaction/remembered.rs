@@ -122,6 +122,48 @@ fn what_is_held_or_read_stays_remembered() {
     assert!(rig.clock.now() > Timestamp(0) && send(&rig, 0).seq > first[299].seq);
 }
 
+/// The newest use of a key had gone, an older one had not, and the window was made longer: the index still named the one
+/// that had gone, an index that was made anew the other, and the two answered differently.
+#[test]
+fn a_window_made_longer_speaks_of_the_uses_that_are_left() {
+    let again = |rig: &Rig, name: &str| {
+        let request = rig.store.request().idempotency_key("used twice").unwrap();
+        rig.store.commit(request.set(&scope(name), "k0", b"once").unwrap()).unwrap()
+    };
+    let mut verdicts = Vec::new();
+    for index in [Index::Keep, Index::Rebuild] {
+        let rig = Rig::new(6);
+        let policy = NEWEST.idempotency_for(Duration::from_secs(10));
+        rig.retain("", policy);
+        let older = again(&rig, "b");
+        rig.clock.advance(20_000_000);
+        rig.set("a", "k1", b"forgets the older use");
+        let newer = again(&rig, "a");
+        assert!(newer.seq > older.seq);
+        for n in 0..100 {
+            rig.set("a", "k0", &[n; 100]);
+        }
+        // What stays keeps the index from being made anew for what goes.
+        for n in 0..600 {
+            rig.set("c", &format!("k{n}"), b"stays");
+        }
+        while rig.store.step_compact().unwrap() {}
+        let left: Vec<String> = keys_ever(&rig.store, "used twice");
+        assert_eq!(left, [older.seq.to_string()], "the newer use is gone, the older stays with its value");
+        rig.retain("", policy.idempotency_for(Duration::from_secs(3600)));
+        let rig = rig.again(index);
+        verdicts.push(again(&rig, "b"));
+        assert_eq!(verdicts[0], older);
+    }
+    assert_eq!(verdicts[0], verdicts[1]);
+}
+
+/// The commits that used a key, remembered or not.
+fn keys_ever(store: &Engine, key: &str) -> Vec<String> {
+    let commits = store.replay(Seq::FIRST).into_iter().map(Result::unwrap);
+    commits.filter(|commit| commit.meta.idempotency_key.as_deref() == Some(key)).map(|c| c.seq.to_string()).collect()
+}
+
 #[test]
 fn a_window_is_said_of_the_root_alone() {
     let rig = Rig::new(5);

@@ -246,6 +246,10 @@ impl Shared {
             let (mut after, changes) = add(&mut request, &view, before)?;
             after.total = self.total().or(after.total);
             if !changes && after == before {
+                if self.origin.fence.is_some() {
+                    // A zombie learns of the newer attempt also where it has nothing to say.
+                    self.store.engine().commit(self.request()?.only_ask())?;
+                }
                 return Ok(None);
             }
             let (scope, key) = (self.places.root.clone(), Key::parse(COUNTS).expect("a short word"));

@@ -140,12 +140,23 @@ fn a_zombie_moves_nothing() {
     let old = attempt(&store, &a, 1).watermark::<i64>("id").unwrap();
     old.advance(1).unwrap();
     attempt(&store, &a, 2);
-    for error in [old.advance(5), old.advance_if(Some(1), 5), old.reset(0, "why not")] {
+    // What would change nothing is refused as well: it was once told that it had advanced, or was behind, and went on.
+    let changes_nothing = [old.advance(1), old.advance(0), old.advance_if(Some(7), 9), old.advance_if(Some(1), 1)];
+    let last = store.last();
+    for error in
+        [old.advance(5), old.advance_if(Some(1), 5), old.reset(0, "why not")].into_iter().chain(changes_nothing)
+    {
         let error = error.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Fenced);
+        assert_eq!(error.kind(), ErrorKind::Fenced, "{error}");
         assert!(error.to_string().contains("worker#1") && error.to_string().contains("worker#2"), "{error}");
     }
-    assert_eq!(old.get().unwrap(), Some(1));
+    assert_eq!((old.get().unwrap(), store.last()), (Some(1), last));
+    // Whoever has the newest attempt is told what there is, and that appends nothing.
+    let new = attempt(&store, &a, 2).watermark::<i64>("id").unwrap();
+    let before = store.last();
+    assert_eq!(new.advance(1).unwrap().seq, store.get(&a, ".watermark/id").unwrap().unwrap().seq());
+    assert_eq!(new.advance(0).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(store.last(), before);
 }
 
 #[test]
