@@ -27,6 +27,7 @@ mod read;
 mod recorded;
 mod room;
 mod segments;
+mod shown;
 mod stats;
 mod survey;
 mod thinning;

@@ -5,7 +5,10 @@
 use std::{ops::ControlFlow, time::Duration};
 
 use milepost_io::Held;
-use milepost_types::{Commit, Receipt, Seq, body::Body};
+use milepost_types::{
+    Commit, Receipt, Seq,
+    body::{Body, BodyError},
+};
 
 use crate::{
     ReadError,
@@ -44,6 +47,25 @@ impl Replay {
         Ok(Some(commit))
     }
 
+    fn show(
+        &self,
+        receipt: Receipt,
+        body: &[u8],
+        visit: &mut dyn FnMut(Receipt, &Body<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        let shared = &self.pin.shared;
+        let fault = |error: BodyError| shared.unreadable(receipt.seq, &error);
+        let body = Body::parse(body).map_err(fault)?;
+        match shared.left_of(receipt.seq, &body)? {
+            None => Ok(visit(receipt, &body)),
+            Some(left) => {
+                let left = Body::parse(&left).map_err(fault)?;
+                // As one that compaction has taken.
+                Ok(if left.says_nothing() { ControlFlow::Continue(()) } else { visit(receipt, &left) })
+            }
+        }
+    }
+
     /// Walks what is left without making owned copies: the fast way.
     pub fn for_each(self, visit: &mut dyn FnMut(Receipt, &Body<'_>) -> ControlFlow<()>) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
@@ -53,15 +75,13 @@ impl Replay {
         let mut fault = None;
         self.pin.shared.reader.for_each_frame(self.next, self.last, &mut |frame| {
             let receipt = Receipt { seq: frame.seq, at: frame.at };
-            match Body::parse(frame.body) {
-                Ok(body) => visit(receipt, &body),
-                Err(error) => {
-                    fault = Some(self.pin.shared.unreadable(frame.seq, &error));
-                    ControlFlow::Break(())
-                }
-            }
+            let shown = self.show(receipt, frame.body, visit);
+            shown.unwrap_or_else(|error| {
+                fault = Some(error);
+                ControlFlow::Break(())
+            })
         })?;
-        fault.map_or(Ok(()), |fault| Err(fault.into()))
+        fault.map_or(Ok(()), Err)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 use milepost_log::{Found, FrameRef};
 use milepost_types::{
     At, Commit, Corruption, Receipt, Seq, Timestamp,
-    body::{Body, BodyError},
+    body::BodyError,
 };
 
 use super::{Engine, Shared};
@@ -203,23 +203,6 @@ impl Shared {
             }
         }
         Ok(None)
-    }
-
-    /// A commit as its owner would see it; `None` of one of which nothing is left.
-    pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Option<Commit>, ReadError> {
-        let fault = |error: BodyError| self.unreadable(frame.seq(), &error);
-        let body = Body::parse(frame.body()).map_err(fault)?;
-        if body.says_nothing() {
-            return Ok(None);
-        }
-        let meta = body.meta().map_err(fault)?;
-        let mut owned = Vec::with_capacity(body.event_count() as usize);
-        let mut events = body.events();
-        while let Some(found) = events.next().map_err(fault)? {
-            let event = found.event.to_event();
-            owned.push(event.map_err(|error| self.corruption(frame.seq(), &error.to_string()))?);
-        }
-        Ok(Some(Commit { seq: frame.seq(), at: frame.at(), meta, digest: body.kept_digest(), events: owned }))
     }
 
     /// A body that can't be read, with its place.

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{CommitError, Compacted, HistoryQuery, Index, Verdict, backup, verify};
 use milepost_io::Disk;
-use milepost_types::{At, Policy};
+use milepost_types::{At, Policy, Seq};
 
 use super::{DIR, KEYS, Rig, place};
 use crate::scope;
@@ -164,4 +164,46 @@ fn the_last_commit_is_the_last_when_nothing_of_it_is_left() {
     let disk: Arc<dyn Disk> = Arc::new(rig.disk.clone());
     let report = verify(&disk, Path::new(DIR), &mut |_, _| {}).unwrap();
     assert_eq!((report.verdict, report.commits, report.last, report.last_at), (Verdict::Clean, 2, last.seq, last.at));
+}
+
+/// They were once replayed, watched and exported until a compaction came by, though no read showed them.
+#[test]
+fn what_was_erased_is_replayed_to_nobody() {
+    let rig = Rig::new(11);
+    let key = |name: &str| rig.store.request().idempotency_key(name).unwrap();
+    let commit = |request| rig.store.commit(request).unwrap();
+    let set = |of: &str, key: &str| rig.store.request().set(&scope(of), key, b"canary").unwrap();
+    commit(key("beside").set(&scope("a"), "k0", b"canary").unwrap().set(&scope("d"), "k0", b"stays").unwrap());
+    commit(set("a", "k1"));
+    commit(rig.store.request().delete(&scope("a"), "k1").unwrap());
+    commit(key("alone").set(&scope("a"), "k2", b"canary").unwrap());
+    commit(set("a/b", "k0"));
+    commit(set("e", "k0").set(&scope("e"), "k1", b"stays").unwrap());
+    let mut erase = rig.store.request();
+    erase.add_erase_scope(&scope("a"), 24).unwrap();
+    erase.add_erase(&scope("e"), "k0", 6).unwrap();
+    commit(erase);
+    commit(rig.store.request().set(&scope("a"), "k0", b"stays").unwrap());
+    let shown = || {
+        let replayed: Vec<_> = rig.store.replay(Seq::FIRST).into_iter().map(Result::unwrap).collect();
+        let mut walked = Vec::new();
+        let walk = rig.store.replay(Seq::FIRST).for_each(&mut |receipt, body| {
+            walked.push((receipt.seq, body.event_count() as usize));
+            std::ops::ControlFlow::Continue(())
+        });
+        walk.unwrap();
+        assert_eq!(walked, replayed.iter().map(|commit| (commit.seq, commit.events.len())).collect::<Vec<_>>());
+        let mut watch = rig.store.watch(Seq::FIRST);
+        let watched: Vec<_> = std::iter::from_fn(|| watch.try_next().unwrap()).collect();
+        assert_eq!(watched, replayed);
+        let each = (1..=rig.store.last().seq.0).filter_map(|seq| rig.store.commit_at(Seq(seq)).unwrap());
+        assert_eq!(each.collect::<Vec<_>>(), replayed);
+        replayed
+    };
+    let before = shown();
+    let seqs: Vec<u64> = before.iter().map(|commit| commit.seq.0).collect();
+    assert_eq!(seqs, [1, 4, 5, 6, 7, 8], "of two nothing is left");
+    assert_eq!(before.iter().map(|commit| commit.events.len()).collect::<Vec<_>>(), [1, 0, 1, 1, 2, 1]);
+    rig.compact();
+    assert_eq!(shown(), before, "as compaction leaves it");
 }
