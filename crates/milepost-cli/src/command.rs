@@ -126,6 +126,19 @@ impl Context {
         Err(CliError::Argument { what: "--output", why: format!("{command} has no {name}; leave -o out") })
     }
 
+    /// Whether one JSON object is wanted, and not text for people. Asked before anything is done: `command` has no CSV,
+    /// and `instead` is what there is.
+    fn wants_json(&self, command: &str, instead: &str) -> Result<bool, CliError> {
+        match self.format {
+            Format::Table => Ok(false),
+            Format::Jsonl => Ok(true),
+            Format::Csv => {
+                let why = format!("{command} has no CSV; use {instead}");
+                Err(CliError::Argument { what: "--output", why })
+            }
+        }
+    }
+
     /// The directory of the store to read.
     pub(crate) fn dir(&self) -> Result<PathBuf, CliError> {
         place::existing(self.store.as_deref())

@@ -18,7 +18,7 @@ pub(crate) fn from_environment() -> Option<PathBuf> {
 /// The store to read from.
 pub(crate) fn existing(named: Option<&Path>) -> Result<PathBuf, CliError> {
     if let Some(named) = named {
-        return Ok(named.to_path_buf());
+        return leading_somewhere(named);
     }
     let here = here()?;
     found_from(&here).ok_or_else(|| {
@@ -33,10 +33,22 @@ pub(crate) fn existing(named: Option<&Path>) -> Result<PathBuf, CliError> {
 /// The store to write to; where none is found, a new one here.
 pub(crate) fn for_writing(named: Option<&Path>) -> Result<PathBuf, CliError> {
     if let Some(named) = named {
-        return Ok(named.to_path_buf());
+        return leading_somewhere(named);
     }
     let here = here()?;
     Ok(found_from(&here).unwrap_or_else(|| here.join(NAME)))
+}
+
+/// A link whose end is not there leads to no store, and none can be made in its place.
+fn leading_somewhere(named: &Path) -> Result<PathBuf, CliError> {
+    match named.read_link() {
+        Ok(target) if !named.exists() => Err(CliError::NoStore(format!(
+            "there is no store: {} is a link to {}, which is not there; mount or make that, or name another store",
+            named.display(),
+            target.display()
+        ))),
+        Ok(_) | Err(_) => Ok(named.to_path_buf()),
+    }
 }
 
 fn found_from(here: &Path) -> Option<PathBuf> {

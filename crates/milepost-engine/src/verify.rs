@@ -134,7 +134,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
             return Ok(report);
         }
     };
-    let mut index = IndexCheck::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest));
+    let mut index = IndexCheck::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest))?;
     report.runs = index.runs_there;
     report.strays = strays(&**disk, dir)?;
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));

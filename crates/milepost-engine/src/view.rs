@@ -82,7 +82,8 @@ impl View {
         }
     }
 
-    /// Whether the past of all that lies at or below a prefix is there, as of this moment.
+    /// Whether the past of all that lies at or below a prefix is there, as of this moment. A checkpoint keeps its own
+    /// scope, and not those below, of which nothing may be left that tells that they were there.
     fn may_list(&self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let horizons = match &self.before {
             _ if self.seq < self.pin.shared.retention.taken_up() => self.pin.shared.retention.horizons(),
@@ -91,7 +92,9 @@ impl View {
         };
         let within = horizons.rows().iter().map(|row| row.prefix.as_str()).filter(|place| prefix.holds(place));
         let own = Some(prefix.as_str()).filter(|place| horizons.row_of(place).is_some());
-        within.chain(own).try_for_each(|place| self.may_see(place))
+        let too_early = self.before.as_ref().and_then(|before| before.too_early.clone());
+        let before = Before { horizons: Arc::clone(&horizons), pinned: None, too_early };
+        within.chain(own).try_for_each(|place| before.check(place, self.seq))
     }
 
     /// The value of a key.

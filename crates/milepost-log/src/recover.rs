@@ -35,7 +35,7 @@ use milepost_io::{Disk, DiskFile};
 use milepost_types::{Seq, Timestamp};
 
 pub use find::{find, find_from};
-pub(crate) use find::{read_header, read_to_end};
+pub(crate) use find::{newer, read_header, read_to_end};
 pub(crate) use kept::walk_kept;
 pub(crate) use listing::list;
 pub(crate) use scan::{Expected, Position, Stop, later_batch, walk};

@@ -26,11 +26,11 @@ use crate::{
         ALIGN_BYTES, Seed, cold,
         footer::{self, FooterView, TRAILER_BYTES},
         frame::Frame,
-        header::{Form, SEGMENT_HEADER_BYTES, SegmentHeader},
+        header::{Form, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader},
         is_zero, kept,
     },
     names,
-    recover::{later_batch, list},
+    recover::{later_batch, list, newer},
 };
 use image::Image;
 use read::Bytes;
@@ -113,7 +113,10 @@ pub fn wrecks(disk: &dyn Disk, dir: &Path) -> Result<Vec<Wreck>, LogError> {
     for named in list(disk, dir)?.names() {
         let file = names::segment(&log_dir, named);
         let bytes = Bytes::begin(disk, &file, SEGMENT_HEADER_BYTES)?;
-        let header = SegmentHeader::decode(&bytes.bytes).ok();
+        let header = match SegmentHeader::decode(&bytes.bytes) {
+            Err(HeaderFault::Newer { found }) => return Err(newer(&file, found)),
+            header => header.ok(),
+        };
         let first = match header {
             Some(header) => Some(header.first_seq),
             None => first_frame(&Bytes::read(disk, &file)?.bytes, named),

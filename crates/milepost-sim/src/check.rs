@@ -134,7 +134,8 @@ fn scopes(view: &View, (model, sight): (&Model, &Sight), prefix: &ScopePrefix) -
     let asked = || format!("scopes within {prefix:?} at {moment:?}");
     let right = model.state(moment.seq).scopes(prefix, moment.now);
     match view.scopes(prefix) {
-        Err(error) if may_refuse(&error, sight, |scope| prefix.holds(scope)) => Ok(()),
+        // A checkpoint keeps its own scope, and not those below.
+        Err(error) if may_refuse(&error, &Sight { pinned: None, ..sight.clone() }, |of| prefix.holds(of)) => Ok(()),
         Ok(_) if !sight.is_beside && right.iter().any(|scope| sight.before(scope).is_some()) => {
             disagree(format!("{}: told, with the past of one of {right:?} not kept", asked()))
         }

@@ -116,9 +116,13 @@ impl Model {
         let is_erasure =
             |event: &Event| matches!(event, Event::Erase { .. } | Event::EraseScope { .. } | Event::ErasePrefix { .. });
         let events = kept.commit.events.iter().enumerate();
+        let before = self.erasures.len();
         self.erasures.extend(events.filter(|(_, event)| is_erasure(event)).map(|(at, _)| (kept.commit.seq, at)));
         self.kept.push(kept);
         self.left.push(past::Left::Whole);
+        if self.erasures.len() > before {
+            self.hide_erased();
+        }
     }
 
     /// Whether anything was ever erased.

@@ -58,6 +58,12 @@ impl Known<'_> {
         let mut model = self.model.clone();
         let (mut doubtful, mut expired) = (0, 0);
         for commit in found.iter().filter(|commit| commit.seq > last) {
+            // Of one of them nothing may be shown: a later one erased all that it did.
+            let is_before = |kept: &&Arc<Kept>| kept.commit.seq < commit.seq;
+            while let Some(kept) = self.doubt.get(doubtful).filter(is_before) {
+                model.keep(Arc::clone(kept));
+                doubtful += 1;
+            }
             if let Some(kept) = self.doubt.get(doubtful) {
                 model.keep(Arc::clone(kept));
                 doubtful += 1;
@@ -114,8 +120,8 @@ pub fn verify_crashed(machine: &Machine, known: Known<'_>, coverage: &mut Covera
 /// What `verify` counted is what was found then, or some of what was in doubt more.
 pub fn counted(commits: u64, adopted: &Adopted, known: Known<'_>) -> Agreed {
     let there = adopted.model.there_count() as u64;
-    let (least, most) =
-        (there - (adopted.doubtful + adopted.expired) as u64, there + (known.doubt.len() - adopted.doubtful) as u64);
+    let more = adopted.model.hidden_count() + known.doubt.len() - adopted.doubtful;
+    let (least, most) = (there - (adopted.doubtful + adopted.expired) as u64, there + more as u64);
     if commits < least || commits > most {
         return disagree(format!("verify after a crash: {commits} commits, not {least} to {most}"));
     }
@@ -195,7 +201,9 @@ pub fn whole(machine: &Machine, known: Known<'_>, dice: &mut Dice, coverage: &mu
 pub fn verify_clean(machine: &Machine, model: &Model) -> Agreed {
     match machine.verify() {
         Ok(report) if matches!(report.verdict, Verdict::Clean) => {
-            same(&(report.commits, report.last), &(model.there_count() as u64, model.last().seq), || {
+            let there = model.there_count() as u64;
+            let counted = report.commits.clamp(there, there + model.hidden_count() as u64);
+            same(&(report.commits, report.last), &(counted, model.last().seq), || {
                 "commits and last commit by verify".into()
             })
         }

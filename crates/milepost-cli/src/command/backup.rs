@@ -12,7 +12,6 @@ use milepost::{
 
 use super::Context;
 use crate::{
-    args::Format,
     error::{CliError, exit, say},
     escape,
     output::Out,
@@ -161,15 +160,14 @@ fn known(context: &Context, out: &mut Out) -> Result<(), CliError> {
 }
 
 fn verify(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
+    let is_json = args.json || context.wants_json("backup verify", "--json")?;
     let mut bar = Bar::of_bytes("verifying");
     let report = backup::verify(&args.place.dest, args.backup, &mut |done, all| bar.at(done, all))?;
     drop(bar);
-    if args.json || context.format == Format::Jsonl {
+    if is_json {
         let mut line = Vec::new();
         rows::report(&report, &mut line);
         out.json(&line)?;
-    } else if context.format == Format::Csv {
-        return Err(CliError::Argument { what: "--output", why: "backup verify has no CSV; use --json".into() });
     } else {
         print(&report, out)?;
     }
@@ -214,33 +212,26 @@ fn restore(args: &RestoreArgs, context: &Context, out: &mut Out) -> Result<(), C
         (None, Some(text)) => until(text)?,
         (None, None) => Until::Newest,
     };
+    let is_json = context.wants_json("backup restore", "-o jsonl")?;
     let mut bar = Bar::of_bytes("restoring");
     let done = backup::restore(&args.place.dest, &args.dir, until, &mut |done, all| bar.at(done, all))?;
     drop(bar);
     let dir = args.dir.display().to_string();
-    match context.format {
-        Format::Jsonl => {
-            let mut line = Vec::new();
-            let mut object = Object::begin(&mut line);
-            object.put("dir", dir);
-            object.put("backup", done.backup.number);
-            object.put("seq", done.last.seq.0);
-            if done.last.seq > Seq::ZERO {
-                object.put("at", time::utc_text(done.last.at));
-            }
-            object.put("epoch", done.epoch);
-            object.end();
-            out.json(&line)
+    if is_json {
+        let mut line = Vec::new();
+        let mut object = Object::begin(&mut line);
+        object.put("dir", dir);
+        object.put("backup", done.backup.number);
+        object.put("seq", done.last.seq.0);
+        if done.last.seq > Seq::ZERO {
+            object.put("at", time::utc_text(done.last.at));
         }
-        Format::Csv => {
-            Err(CliError::Argument { what: "--output", why: "backup restore has no CSV; use -o jsonl".into() })
-        }
-        Format::Table => {
-            let dir = escape::one_line(&dir);
-            let what = format!("restored through seq {} of backup {}: {dir}", done.last.seq, done.backup.number);
-            out.line(what.as_bytes())
-        }
+        object.put("epoch", done.epoch);
+        object.end();
+        return out.json(&line);
     }
+    let dir = escape::one_line(&dir);
+    out.line(format!("restored through seq {} of backup {}: {dir}", done.last.seq, done.backup.number).as_bytes())
 }
 
 fn until(text: &str) -> Result<Until, CliError> {
@@ -259,27 +250,21 @@ fn until(text: &str) -> Result<Until, CliError> {
 }
 
 fn prune(args: &PruneArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let is_json = context.wants_json("backup prune", "-o jsonl")?;
     let pruned = backup::prune(&args.place.dest, args.keep)?;
-    match context.format {
-        Format::Jsonl => {
-            let mut line = Vec::new();
-            let mut object = Object::begin(&mut line);
-            object.put("kept", pruned.kept);
-            object.put("removed", pruned.backups);
-            object.put("pieces", pruned.pieces);
-            object.put("bytes", pruned.bytes);
-            object.end();
-            out.json(&line)
-        }
-        Format::Csv => {
-            Err(CliError::Argument { what: "--output", why: "backup prune has no CSV; use -o jsonl".into() })
-        }
-        Format::Table => {
-            let what = format!(
-                "removed {}, kept {}; {} pieces of {} bytes are gone",
-                pruned.backups, pruned.kept, pruned.pieces, pruned.bytes
-            );
-            out.line(what.as_bytes())
-        }
+    if is_json {
+        let mut line = Vec::new();
+        let mut object = Object::begin(&mut line);
+        object.put("kept", pruned.kept);
+        object.put("removed", pruned.backups);
+        object.put("pieces", pruned.pieces);
+        object.put("bytes", pruned.bytes);
+        object.end();
+        return out.json(&line);
     }
+    let what = format!(
+        "removed {}, kept {}; {} pieces of {} bytes are gone",
+        pruned.backups, pruned.kept, pruned.pieces, pruned.bytes
+    );
+    out.line(what.as_bytes())
 }

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
-    args::Format,
     error::{CliError, exit},
     escape,
     output::Out,
@@ -39,10 +38,7 @@ pub(crate) struct SalvageArgs {
 }
 
 pub(crate) fn run(args: &SalvageArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    let is_json = args.json || context.format == Format::Jsonl;
-    if context.format == Format::Csv && !is_json {
-        return Err(CliError::Argument { what: "--output", why: "salvage has no CSV; use --json".into() });
-    }
+    let is_json = args.json || context.wants_json("salvage", "--json")?;
     let dir = context.dir()?;
     let mut bar = Bar::of_bytes("salvaging");
     let done = milepost::salvage(dir, &args.dest, &mut |done, all| bar.at(done, all))?;

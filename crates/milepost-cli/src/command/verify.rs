@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::Context;
 use crate::{
-    args::Format,
     each::HANDOVER,
     error::{CliError, exit},
     escape,
@@ -39,16 +38,15 @@ pub(crate) fn run(args: &VerifyArgs, context: &Context, out: &mut Out) -> Result
             "there is no store at {dir}; name one with --store DIR or MILEPOST_STORE"
         )));
     }
+    let is_json = args.json || context.wants_json("verify", "--json")?;
     let mut bar = Bar::of_bytes("verifying");
     let mut report = milepost::verify(dir, &mut |done, all| bar.at(done, all))?;
     report.strays.retain(|name| name != HANDOVER);
     drop(bar);
-    if args.json || context.format == Format::Jsonl {
+    if is_json {
         let mut line = Vec::new();
         object(&report, &mut line);
         out.json(&line)?;
-    } else if context.format == Format::Csv {
-        return Err(CliError::Argument { what: "--output", why: "verify has no CSV; use --json".into() });
     } else {
         print(out, &report)?;
     }

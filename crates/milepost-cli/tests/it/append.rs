@@ -103,6 +103,8 @@ fn bad_lines() {
         (good.replace("\"k\"", "\"\""), &[], 2, "", &["event 0: key has 0 bytes, allowed are 1 to 1024"]),
         (good.replace("\"a\"", "\"\\u001b[2J\\u0000\""), &[], 2, "", &["NUL"]),
         ("[".repeat(100_000), &[], 2, "", &["line 1"]),
+        // It was told of a struct with nine elements.
+        (" [1]".to_owned(), &[], 2, "", &["line 1", "a line is one JSON object: {\"events\":[...]}", "column 2"]),
         (set(&format!(r#","seq":{}"#, "9".repeat(1 << 20))), &[], 2, "", &["line 1"]),
     ] {
         check(&input, options, code, receipts, complaints);

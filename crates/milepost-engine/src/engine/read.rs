@@ -3,10 +3,7 @@
 use std::{ops::ControlFlow, path::PathBuf, sync::Arc, time::Duration};
 
 use milepost_log::{Found, FrameRef};
-use milepost_types::{
-    At, Commit, Corruption, Receipt, Seq, Timestamp,
-    body::BodyError,
-};
+use milepost_types::{At, Commit, Corruption, Receipt, Seq, Timestamp, body::BodyError};
 
 use super::{Engine, Shared};
 use crate::{

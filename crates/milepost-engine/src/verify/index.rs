@@ -10,6 +10,7 @@ use milepost_index::{OpenRunError, Run, RunFacts, ScopeHash};
 use milepost_types::{Corruption, EventRef, Seq, body::Body};
 
 use crate::{
+    OpenError,
     index::INDEX,
     memtable::{
         ERASED, ERASED_BELOW, FENCE, FORK, IDEMPOTENCY, Kind, POLICY, checkpoints_of, erased_keys_of, holds_of,
@@ -42,8 +43,13 @@ struct Checked {
 }
 
 impl IndexCheck {
-    /// Opens the runs and reads every byte of them.
-    pub(super) fn open(disk: &dyn milepost_io::Disk, dir: &Path, store: [u8; 16], listed: &[RunFacts]) -> IndexCheck {
+    /// Opens the runs and reads every byte of them. One of a newer format is not damaged: this program can't tell.
+    pub(super) fn open(
+        disk: &dyn milepost_io::Disk,
+        dir: &Path,
+        store: [u8; 16],
+        listed: &[RunFacts],
+    ) -> Result<IndexCheck, OpenError> {
         let mut check = IndexCheck {
             runs: Vec::new(),
             seed: ScopeHash::seed(&store),
@@ -63,15 +69,19 @@ impl IndexCheck {
             }
             expected = facts.last_seq.saturating_add(1);
             let opened = Run::open(disk, &dir.join(INDEX), store, facts);
-            if matches!(opened, Err(OpenRunError::Missing { .. })) {
-                check.missing.push(format!("{INDEX}/{}.run", facts.id));
-                continue;
-            }
+            let opened = match opened {
+                Err(OpenRunError::Missing { .. }) => {
+                    check.missing.push(format!("{INDEX}/{}.run", facts.id));
+                    continue;
+                }
+                Err(OpenRunError::NewerFormat { file, found, supported }) => {
+                    return Err(OpenError::NewerFormat { file, found, supported });
+                }
+                Err(OpenRunError::Corrupt(corruption)) => Err(corruption),
+                Err(other) => Err(named(other.to_string())),
+                Ok(run) => Ok(run),
+            };
             check.runs_there += 1;
-            let opened = opened.map_err(|error| match error {
-                OpenRunError::Corrupt(corruption) => corruption,
-                other => named(other.to_string()),
-            });
             match opened.and_then(|run| run.verify().map(|()| run)) {
                 Ok(run) => {
                     let (next, is_thinned) = (facts.first_seq, false);
@@ -80,7 +90,7 @@ impl IndexCheck {
                 Err(corruption) => check.damage.push(corruption),
             }
         }
-        check
+        Ok(check)
     }
 
     /// Looks a commit of the log up, in the run that covers it.

@@ -522,6 +522,11 @@ fn sealed_content(segment: &Segment, facts: Option<SealedFacts>) -> Result<Optio
     }
 }
 
+/// What is said of a file that a newer program wrote.
+pub(crate) fn newer(path: &Path, found: u16) -> LogError {
+    LogError::NewerFormat { file: path.to_owned(), found: u32::from(found), supported: u32::from(FORMAT_VERSION) }
+}
+
 /// Reads and checks the header of a segment's file.
 pub(crate) fn read_header(
     file: &dyn DiskFile,
@@ -532,11 +537,7 @@ pub(crate) fn read_header(
     let mut bytes = [0; SEGMENT_HEADER_BYTES];
     let read = read_some_at(file, &mut bytes, 0).map_err(LogError::io("read", path))?;
     let header = SegmentHeader::decode(&bytes[..read]).map_err(|fault| match fault {
-        HeaderFault::Newer { found } => LogError::NewerFormat {
-            file: path.to_owned(),
-            found: u32::from(found),
-            supported: u32::from(FORMAT_VERSION),
-        },
+        HeaderFault::Newer { found } => newer(path, found),
         HeaderFault::Short | HeaderFault::Magic | HeaderFault::Crc | HeaderFault::Content => {
             LogError::Corrupt(Corruption { file: path.to_owned(), offset: 0, seq: None, what: fault.to_string() })
         }

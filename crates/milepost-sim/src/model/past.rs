@@ -103,6 +103,25 @@ impl Model {
         self.left.iter().filter(|left| **left != Left::Removed).count()
     }
 
+    /// How many commits may be in a file though nothing of them is shown: all that they did was erased.
+    #[must_use]
+    pub fn hidden_count(&self) -> usize {
+        let has_erased = |kept: &Kept| {
+            let events = kept.commit.events.iter().enumerate();
+            events.into_iter().any(|(place, event)| self.is_erased_event(kept.commit.seq, place, event))
+        };
+        self.kept.iter().zip(&self.left).filter(|(kept, left)| **left == Left::Removed && has_erased(kept)).count()
+    }
+
+    fn is_erased_event(&self, seq: Seq, place: usize, event: &Event) -> bool {
+        match event {
+            Event::Set { scope, key, .. } | Event::Delete { scope, key } => {
+                self.is_erased(scope.as_str(), key.as_str(), (seq, place))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether nothing of any commit is gone.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -141,6 +160,25 @@ impl Model {
         let next = last.commit.seq.next().and_then(|next| self.commit(next));
         let is_before = next.map_or(at <= last.commit.at, |next| at < next.at);
         first.is_some_and(|first| first.at <= at) && is_before
+    }
+
+    /// What was erased is shown by nobody from then on, in whatever file its bytes are still.
+    pub(super) fn hide_erased(&mut self) {
+        for index in 0..self.kept.len() {
+            let commit = &self.kept[index].commit;
+            let is_shown = |place: &usize| !self.is_erased_event(commit.seq, *place, &commit.events[*place]);
+            let shown: Vec<usize> = match &self.left[index] {
+                Left::Whole => (0..commit.events.len()).filter(is_shown).collect(),
+                Left::Thinned(places) => places.iter().copied().filter(is_shown).collect(),
+                Left::Removed => continue,
+            };
+            let has_claims = commit.meta.idempotency_key.is_some() || !commit.meta.fences.is_empty();
+            self.left[index] = match shown.len() {
+                0 if !has_claims => Left::Removed,
+                all if all == commit.events.len() => Left::Whole,
+                _ => Left::Thinned(shown),
+            };
+        }
     }
 
     /// Whether an event of a commit is there.

@@ -119,7 +119,7 @@ struct RequireIn<'a> {
 /// # Ok::<(), milepost::json::JsonError>(())
 /// ```
 pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
-    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let head: CommitIn<'_> = head_of(line)?;
     let events = head.events;
     let (meta, require) = head.check(Names::OfWriters)?;
     let mut read = Vec::new();
@@ -141,13 +141,25 @@ pub fn parse_commit(line: &[u8]) -> Result<CommitLine, JsonError> {
 /// # Ok::<(), milepost::Error>(())
 /// ```
 pub fn add_commit(line: &[u8], commit: CommitBuilder) -> Result<CommitBuilder, JsonError> {
-    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let head: CommitIn<'_> = head_of(line)?;
     let events = head.events;
     let (meta, require) = head.check(Names::OfWriters)?;
     let mut commit = Some(CommitLine { meta, require, events: Vec::new() }.add_to(commit));
     let mut take = |event| commit = commit.take().map(|commit| commit.event(&event));
     each_event(line, events, Names::OfWriters, &mut take)?;
     Ok(commit.expect("it is put back after every event"))
+}
+
+/// All of a line but its events.
+fn head_of(line: &[u8]) -> Result<CommitIn<'_>, JsonError> {
+    // Said before the reader of structs would take an array for one.
+    match line.iter().position(|byte| !byte.is_ascii_whitespace()) {
+        Some(at) if line[at] != b'{' => {
+            let what = r#"a line is one JSON object: {"events":[...]}"#.to_owned();
+            Err(JsonError::Syntax { column: at + 1, what })
+        }
+        Some(_) | None => serde_json::from_slice(line).map_err(|error| syntax(&error, 0)),
+    }
 }
 
 /// A part of a line that `export` wrote.
@@ -161,7 +173,7 @@ pub(crate) enum Recorded {
 /// Reads a line that `export` wrote and gives it away part by part. The names that the store keeps for itself are
 /// allowed.
 pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<(), JsonError> {
-    let head: CommitIn<'_> = serde_json::from_slice(line).map_err(|error| syntax(&error, 0))?;
+    let head: CommitIn<'_> = head_of(line)?;
     let missing = |field: &str| JsonError::Field {
         place: field.to_owned(),
         what: format!("it is missing; import takes what export wrote, append takes lines without {field}"),

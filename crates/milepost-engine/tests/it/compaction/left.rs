@@ -207,3 +207,24 @@ fn what_was_erased_is_replayed_to_nobody() {
     rig.compact();
     assert_eq!(shown(), before, "as compaction leaves it");
 }
+
+/// A checkpoint keeps its own scope. The list of scopes below it was told without those of which nothing was left.
+#[test]
+fn a_checkpoint_does_not_speak_for_the_scopes_below() {
+    let rig = Rig::new(12);
+    rig.retain("a", Policy::default().keep_for(Duration::ZERO));
+    rig.set("a/b", "k0", b"here");
+    rig.set("a/b/c", "k0", b"below");
+    let mut request = rig.store.request();
+    request.add_checkpoint(&scope("a/b"), "good", None).unwrap();
+    rig.store.commit(request).unwrap();
+    rig.store.commit(rig.store.request().delete(&scope("a/b/c"), "k0").unwrap()).unwrap();
+    for n in 0..20_u64 {
+        rig.set("a/b", "k0", &n.to_le_bytes());
+    }
+    rig.compact();
+    let view = rig.store.view(At::Checkpoint { scope: scope("a/b"), name: "good".to_owned() }).unwrap();
+    assert_eq!(view.get("a/b", "k0").unwrap().unwrap().to_vec(), b"here");
+    let told = view.scopes(&place("a/b"));
+    assert!(matches!(told, Err(milepost_engine::ReadError::BeforeHorizon { .. })), "{told:?}");
+}
