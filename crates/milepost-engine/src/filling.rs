@@ -40,7 +40,7 @@ const UNDER_WAY_BYTES_MAX: usize = 16 << 20;
 
 /// Up to so many commits side by side that are not there any more stand as commits that say nothing; more are a gap in
 /// the log. A gap takes a segment, with a few syncs, and a row in MANIFEST.
-const NARROW_COMMITS: u64 = 4096;
+pub(crate) const NARROW_COMMITS: u64 = 4096;
 /// By so many more with each gap that there is: so that they never become too many, whatever comes.
 const NARROW_COMMITS_MORE: u64 = 16;
 
@@ -193,16 +193,25 @@ impl Ground {
         let disk = Arc::clone(&parts.disk);
         let engine = Engine::of(found, parts, settings);
         let last = engine.last();
-        let horizons = Horizons::default();
-        Ok(Filling { engine, disk, dir, last, horizons, passed: 0, under_way: VecDeque::new(), under_way_bytes: 0 })
+        Ok(Filling {
+            engine,
+            disk,
+            dir,
+            last,
+            horizons: Horizons::default(),
+            is_less: false,
+            passed: 0,
+            under_way: VecDeque::new(),
+            under_way_bytes: 0,
+        })
     }
 }
 
-/// A body that was thinned, as a body of what it holds: addresses begin anew in a log that is filled.
-fn as_first_written(seq: Seq, body: Vec<u8>) -> Result<Vec<u8>, FillError> {
-    let plain = Body::parse(&body).and_then(|parsed| parsed.is_thinned().then(|| parsed.plain()).transpose());
-    let plain = plain.map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })?;
-    Ok(plain.unwrap_or(body))
+/// What a body that was thinned holds, as a body of its own: addresses begin anew in a log that is filled. `None` of
+/// one that was not.
+fn as_first_written(seq: Seq, body: &[u8]) -> Result<Option<Vec<u8>>, FillError> {
+    let plain = Body::parse(body).and_then(|parsed| parsed.is_thinned().then(|| parsed.plain()).transpose());
+    plain.map_err(|error| FillError::Refused { seq, source: unreachable_body(seq.prev(), &error) })
 }
 
 fn mark(disk: &dyn Disk, dir: &Path, purpose: Purpose) -> Result<(), OpenError> {
@@ -232,6 +241,8 @@ pub struct Filling {
     /// From where on the past can be read where the commits come from. In force once all are there: while they come,
     /// none of these is behind the last one.
     horizons: Horizons,
+    /// Whether what is taken over may be less than was first written.
+    is_less: bool,
     /// Gaps that were left in the log.
     passed: u64,
     /// In order, with the bytes of each.
@@ -248,8 +259,14 @@ impl Filling {
     }
 
     /// Says from where on the past can be read where the commits come from: of what lies before, some may be missing.
-    pub fn with_horizons(self, horizons: Vec<Horizon>) -> Filling {
-        Filling { horizons: Horizons::new(horizons), ..self }
+    pub fn with_horizons(mut self, horizons: Vec<Horizon>) -> Filling {
+        self.is_less |= !horizons.is_empty();
+        self.with_known(Horizons::new(horizons))
+    }
+
+    /// The same as MANIFEST or a backup has it.
+    pub(crate) fn with_known(self, horizons: Horizons) -> Filling {
+        Filling { horizons, ..self }
     }
 
     /// The last commit that was taken. It is durable when the store is finished.
@@ -273,7 +290,9 @@ impl Filling {
 
     /// The same of a commit whose body is there already.
     pub fn push_body(&mut self, place: Receipt, body: Vec<u8>) -> Result<(), FillError> {
-        let body = as_first_written(place.seq, body)?;
+        let plain = as_first_written(place.seq, &body)?;
+        self.is_less |= plain.is_some();
+        let body = plain.unwrap_or(body);
         self.push_with(place, body.len(), |engine| engine.submit_recorded(place, body))
     }
 
@@ -283,6 +302,7 @@ impl Filling {
         let last = self.last;
         let Some(count) = through.0.checked_sub(last.seq.0).filter(|count| *count > 0) else { return Ok(()) };
         let first = Seq(last.seq.0 + 1);
+        self.is_less = true;
         let (first_at, last_at) = match stamped {
             // As it is of a log of which the first segments were dropped: it begins later, and that is all it says.
             Stamped::Before(_) if last.seq == Seq::ZERO && through < Seq::MAX => return self.pass_by(through, None),
@@ -347,7 +367,10 @@ impl Filling {
     pub fn finish(mut self) -> Result<Receipt, FillError> {
         while self.settle_first()? {}
         let last = self.engine.last();
-        if !self.horizons.rows().is_empty() {
+        if self.is_less {
+            self.horizons = self.horizons.filled_through(last.seq);
+        }
+        if self.horizons != Horizons::default() {
             let mut rows = manifest::horizon_rows(&self.horizons);
             // Commits at the end may have been lost.
             rows.iter_mut().for_each(|row| row.seq = row.seq.min(last.seq.0));

@@ -47,7 +47,7 @@ pub use milepost_log::{SegmentKind, SegmentName, SegmentStats};
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use reserve::ReserveStats;
 pub use restore::Restoration;
-pub use retention::{ENDED_KEY, Explanation, HoldSet, Horizon, PolicySet};
+pub use retention::{ENDED_KEY, EndedAbove, Explanation, HoldSet, Horizon, PolicySet};
 pub use salvage::{Lost, Quarantined, Salvaged, salvage};
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;

@@ -161,19 +161,25 @@ pub(crate) fn known_runs(manifest: &Manifest) -> Vec<RunFacts> {
     manifest.runs.iter().map(facts).collect()
 }
 
+/// No prefix: the row of this name says up to which commit the log was filled with what was taken over.
+const FILLED: &str = "/filled";
+
 /// Horizons, as the manifest keeps them.
 pub(crate) fn horizon_rows(horizons: &Horizons) -> Vec<HorizonRow> {
     let row = |row: &Horizon| HorizonRow { prefix: row.prefix.as_str().to_owned(), seq: row.seq.0, at: row.at.0 };
-    horizons.rows().iter().map(row).collect()
+    let filled = Some(horizons.filled()).filter(|seq| *seq > Seq::ZERO);
+    let filled = filled.map(|seq| HorizonRow { prefix: FILLED.to_owned(), seq: seq.0, at: 0 });
+    horizons.rows().iter().map(row).chain(filled).collect()
 }
 
 /// The other way. A prefix that is none would be that of a place where nothing is.
 pub(crate) fn known_horizons(rows: &[HorizonRow]) -> Horizons {
+    let filled = rows.iter().filter(|row| row.prefix == FILLED).map(|row| Seq(row.seq)).max();
     let known = |row: &HorizonRow| {
         let prefix = ScopePrefix::parse(&row.prefix).ok()?;
         Some(Horizon { prefix, seq: Seq(row.seq), at: Timestamp(row.at) })
     };
-    Horizons::new(rows.iter().filter_map(known).collect())
+    Horizons::new(rows.iter().filter_map(known).collect()).filled_through(filled.unwrap_or(Seq::ZERO))
 }
 
 /// Where the log ended at a clean close, as the manifest keeps it.

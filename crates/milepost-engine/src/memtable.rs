@@ -38,8 +38,8 @@ use keys::{KeyEntry, Keys};
 pub(crate) use keys::{Kind, Version, kind_in_run};
 pub(crate) use order::Descent;
 pub(crate) use own::{
-    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, POLICY, RESERVED, checkpoints_of, erased_keys_of,
-    erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
+    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, LOST, POLICY, RESERVED, checkpoints_of,
+    erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, lost_key, prefix_key,
 };
 pub(crate) use scopes::{Mark, SortedKey, SortedScope, is_prefix, prefix_names};
 use scopes::{ScopeIndex, ScopeState, Scopes};

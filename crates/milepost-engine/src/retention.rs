@@ -24,7 +24,7 @@ use milepost_types::Seq;
 
 pub use ended::ENDED_KEY;
 pub(crate) use ended::ExpiryError;
-pub use explain::Explanation;
+pub use explain::{EndedAbove, Explanation};
 pub use horizon::Horizon;
 pub(crate) use horizon::Horizons;
 pub(crate) use judging::{Judging, OfScope};

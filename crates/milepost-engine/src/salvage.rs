@@ -5,11 +5,15 @@
 //! very many are lost side by side, the first of them says it for all. The
 //! damaged bytes are laid beside, in the new store's `quarantine/`. Decision record 20.
 //!
+//! From where on the past can be read MANIFEST alone says. Without it the past is closed up to the last commit where a
+//! policy may have taken anything: a value that is left must not answer for one that is gone.
+//!
 //! Invariant: the damaged store is only read. What the new one holds was whole, and nothing whole is left out silently.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::ErrorKind,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,15 +22,20 @@ use milepost_io::{Disk, OpenMode, write_all_at};
 use milepost_log::{
     Bounds, FrameView, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks,
 };
-use milepost_types::{Corruption, Receipt, Scope, Seq, Timestamp, Writer, body::Body, scope};
+use milepost_types::{
+    Corruption, EventRef, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer,
+    body::{Body, BodyError},
+};
 
 use crate::{
-    FillError, Filling, OpenError, Parts, Purpose, Settings, Stamped,
+    FillError, Filling, Horizon, OpenError, Parts, Purpose, Settings, Stamped,
     backup::RESTORED_EPOCHS,
     error::Unreadable,
-    filling::Ground,
+    filling::{Ground, NARROW_COMMITS},
     manifest::{self, Manifest, SegmentRow, SegmentState},
     open,
+    retention::Horizons,
+    state::{LOST, lost_key},
 };
 
 /// Who commits in the place of a lost commit.
@@ -72,9 +81,18 @@ pub struct Salvaged {
     pub damage: Vec<Quarantined>,
     /// The remains of a batch that was never acknowledged: no loss.
     pub torn: Option<Quarantined>,
+    /// Places whose past can't be read in the new store before its last commit, though it may have been whole:
+    /// MANIFEST, which said from where on it is, could not be read.
+    pub closed: Vec<Horizon>,
 }
 
 impl Salvaged {
+    /// Whether the new store answers all that the damaged one did.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.lost.is_empty() && self.closed.is_empty()
+    }
+
     /// How many commits are lost.
     #[must_use]
     pub fn lost_count(&self) -> u64 {
@@ -109,8 +127,7 @@ pub fn salvage(
     let log = begin(&ground, store, first, epoch)?;
     let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
     let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;
-    let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons).rows().to_vec());
-    let filling = filling.with_horizons(horizons.unwrap_or_default());
+    let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons));
     let promised = known.as_ref().map_or(Seq::ZERO, promised);
     let mut salvage = Salvage {
         filling,
@@ -119,6 +136,9 @@ pub fn salvage(
         next: first,
         commits: 0,
         removed: known.iter().flat_map(dropped).collect(),
+        horizons,
+        is_thinned: false,
+        thinned_by: BTreeSet::new(),
         lost: Vec::new(),
         damage: Vec::new(),
         torn: None,
@@ -214,12 +234,11 @@ fn is_sealed(wreck: &Wreck, known: Option<&Manifest>) -> bool {
 }
 
 /// Commits that were dropped with their segments: the first and the last of each row, and when they were stamped.
-fn dropped(known: &Manifest) -> impl Iterator<Item = ((Seq, Seq), Times)> {
+fn dropped(known: &Manifest) -> impl Iterator<Item = ((Seq, Seq), Stamps)> {
     known.segments.iter().filter_map(|row| match &row.state {
-        SegmentState::Dropped(facts) => Some((
-            (Seq(row.first_seq), Seq(facts.last_seq)),
-            Some((Timestamp(facts.first_at), Timestamp(facts.last_at))),
-        )),
+        SegmentState::Dropped(facts) => {
+            Some(((Seq(row.first_seq), Seq(facts.last_seq)), vec![Timestamp(facts.first_at), Timestamp(facts.last_at)]))
+        }
         SegmentState::Open | SegmentState::Sealed(_) => None,
     })
 }
@@ -293,8 +312,8 @@ impl Quarantine {
     }
 }
 
-/// When the first and the last of some commits were stamped, if that is known.
-type Times = Option<(Timestamp, Timestamp)>;
+/// When each of some commits side by side was stamped, or, where they are many, the first and the last of them.
+type Stamps = Vec<Timestamp>;
 
 /// A salvage under way.
 struct Salvage {
@@ -306,7 +325,13 @@ struct Salvage {
     next: Seq,
     commits: u64,
     /// Commits that were removed on purpose: the first and the last of each stretch, in order.
-    removed: BTreeMap<(Seq, Seq), Times>,
+    removed: BTreeMap<(Seq, Seq), Stamps>,
+    /// From where on the past can be read; `None` without MANIFEST, which alone says it.
+    horizons: Option<Horizons>,
+    /// Whether anything was seen to be removed.
+    is_thinned: bool,
+    /// Places of which a policy said, ever, that not everything is kept.
+    thinned_by: BTreeSet<ScopePrefix>,
     lost: Vec<Lost>,
     damage: Vec<Quarantined>,
     torn: Option<Quarantined>,
@@ -339,7 +364,7 @@ impl Salvage {
         let place = |offset, seq, what| Corruption { file: wreck.file.clone(), offset, seq, what };
         match remnant {
             Remnant::Frame(frame) => {
-                let read = Body::parse(frame.body).and_then(|body| whole(&body));
+                let read = Body::parse(frame.body).and_then(|body| self.read(&body));
                 let Err(error) = read else {
                     return self.keep(Receipt { seq: frame.seq, at: frame.at }, frame.body);
                 };
@@ -349,8 +374,14 @@ impl Salvage {
                     Unreadable::Removed(_) => unreachable!("a walk asks for no address"),
                 }
             }
-            Remnant::Removed { first, last } => {
-                self.removed.entry((first, last)).or_default();
+            Remnant::Removed { first, last, stamps } => {
+                self.is_thinned = true;
+                let is_narrow = last.0 - first.0 < NARROW_COMMITS;
+                let known = || match is_narrow {
+                    true => (first.0..=last.0).map(|seq| stamps.at(Seq(seq))).collect(),
+                    false => vec![stamps.at(first), stamps.at(last)],
+                };
+                self.removed.entry((first, last)).or_insert_with(known);
                 Ok(())
             }
             Remnant::Damage { offset, bytes, what } => self.damaged(wreck, place(offset, Some(self.next), what), bytes),
@@ -385,14 +416,16 @@ impl Salvage {
 
     /// Goes on through a commit where none is: some were removed, the others are lost. The next is stamped `before`.
     fn fill(&mut self, through: Seq, before: Timestamp) -> Result<(), FillError> {
-        let ends_later = |(&range, &times): (&(Seq, Seq), &Times)| (range.1 >= self.next).then_some((range, times));
-        let removed: Vec<_> = self.removed.iter().filter_map(ends_later).collect();
         // As late as can be: right before the next whole commit.
         let stamp = |seq: Seq| Timestamp(before.0.saturating_sub_unsigned(through.0 + 1 - seq.0));
-        for ((first, last), times) in removed {
-            if first > through {
-                break;
+        while self.removed.first_key_value().is_some_and(|((first, _), _)| *first <= through) {
+            let Some(((first, last), mut stamps)) = self.removed.pop_first() else { break };
+            if last > through {
+                let is_each = stamps.len() as u64 == last.0 - first.0 + 1;
+                let rest = if is_each { stamps.split_off((through.0 + 1 - first.0) as usize) } else { Stamps::new() };
+                self.removed.entry((Seq(through.0 + 1), last)).or_insert(rest);
             }
+            let last = last.min(through);
             // Two copies of a segment may both say it.
             if last < self.next {
                 continue;
@@ -400,20 +433,44 @@ impl Salvage {
             if first > self.next {
                 self.lose(self.next, first.prev(), stamp(self.next).0)?;
             }
-            let next = Seq(last.min(through).0 + 1);
-            let is_whole = self.next == first && last <= through;
-            // What is lost beside them has taken late stamps, perhaps theirs.
-            let fits = |(first_at, last_at): &(Timestamp, Timestamp)| {
-                is_whole && *first_at > self.filling.last().at && *last_at < stamp(next)
-            };
-            let last = next.prev();
-            let (first_at, last_at) = times.filter(fits).unwrap_or_else(|| (stamp(self.next), stamp(last)));
-            self.filling.pass(last, Stamped::Between(first_at, last_at))?;
-            self.next = Seq(last.0 + 1);
+            let stretch = first..=last;
+            self.pass(&stretch, &stamps, &stamp)?;
         }
         if self.next <= through {
             self.lose(self.next, through, stamp(self.next).0)?;
         }
+        Ok(())
+    }
+
+    /// Goes on behind a stretch that was removed, none of it stamped after `latest`.
+    fn pass(
+        &mut self,
+        stretch: &RangeInclusive<Seq>,
+        stamps: &[Timestamp],
+        latest: &dyn Fn(Seq) -> Timestamp,
+    ) -> Result<(), FillError> {
+        let (first, last) = stretch.clone().into_inner();
+        let count = last.0 - first.0 + 1;
+        if stamps.len() as u64 == count {
+            for seq in self.next.0..=last.0 {
+                // What is lost beside it has taken a late stamp, perhaps its own; and some are known as a little too
+                // early.
+                let last_at = self.filling.last().at.0;
+                let own = stamps[(seq - first.0) as usize].0;
+                let at = Timestamp(own.max(last_at.saturating_add(1)).min(latest(Seq(seq)).0));
+                self.filling.pass(Seq(seq), Stamped::Between(at, at))?;
+            }
+        } else {
+            let fits = |(first_at, last_at): &(Timestamp, Timestamp)| {
+                let has_room = last_at.0.saturating_sub(first_at.0).cast_unsigned() >= count - 1;
+                let is_behind = self.next == first && *first_at > self.filling.last().at;
+                has_room && is_behind && *last_at <= latest(last)
+            };
+            let known = stamps.first().copied().zip(stamps.last().copied());
+            let (first_at, last_at) = known.filter(fits).unwrap_or_else(|| (latest(self.next), latest(last)));
+            self.filling.pass(last, Stamped::Between(first_at, last_at))?;
+        }
+        self.next = Seq(last.0 + 1);
         Ok(())
     }
 
@@ -441,11 +498,11 @@ impl Salvage {
 
     /// A commit that says what is lost.
     fn mark(&mut self, place: Receipt, said: &str) -> Result<(), FillError> {
-        let lost = Scope::from_stored(scope::KEPT[1]).expect("a name that is always right");
+        let lost = Scope::from_stored(LOST).expect("a name that is always right");
         let mut request = self.filling.request();
         request = request.writer(Writer::new(SALVAGER).expect("a name that is always right"));
         let refused = |source| FillError::Refused { seq: place.seq, source };
-        request.add_kept(&lost, &format!("{:020}", place.seq), said.as_bytes()).map_err(refused)?;
+        request.add_kept(&lost, &lost_key(place.seq), said.as_bytes()).map_err(refused)?;
         self.filling.push(place, request, None)
     }
 
@@ -455,16 +512,39 @@ impl Salvage {
             let before = last_at.saturating_add_unsigned(come.promised.0 + 2 - self.next.0);
             self.fill(come.promised, Timestamp(before))?;
         }
-        let last = self.filling.finish()?;
-        let Salvage { commits, lost, damage, torn, .. } = self;
-        Ok(Salvaged { store: store.to_string(), commits, last, lost, damage, torn })
+        let closed = if self.horizons.is_none() { self.closed() } else { Vec::new() };
+        let Salvage { filling, horizons, commits, lost, damage, torn, .. } = self;
+        let filling = match horizons {
+            Some(horizons) => filling.with_known(horizons),
+            None => filling.with_horizons(closed.clone()),
+        };
+        let last = filling.finish()?;
+        Ok(Salvaged { store: store.to_string(), commits, last, lost, damage, torn, closed })
     }
-}
 
-/// Reads a body to its end.
-fn whole(body: &Body<'_>) -> Result<(), milepost_types::body::BodyError> {
-    body.meta()?;
-    let mut events = body.events();
-    while events.next()?.is_some() {}
-    Ok(())
+    /// Places of whose past something may be gone without a trace: where a policy took it, in this store or in one that
+    /// this was imported or restored from. Policies stay in the log for good; where any commit is missing one may be
+    /// among them.
+    fn closed(&self) -> Vec<Horizon> {
+        let Receipt { seq, at } = self.filling.last();
+        let is_any_lost = !self.lost.is_empty() || (self.torn.is_some() && self.is_thinned);
+        let places = if is_any_lost { BTreeSet::from([ScopePrefix::root()]) } else { self.thinned_by.clone() };
+        let horizon = |prefix| Horizon { prefix, seq, at };
+        places.into_iter().map(horizon).collect()
+    }
+
+    /// Reads a body to its end.
+    fn read(&mut self, body: &Body<'_>) -> Result<(), BodyError> {
+        self.is_thinned |= body.is_thinned();
+        body.meta()?;
+        let mut events = body.events();
+        while let Some(found) = events.next()? {
+            if let EventRef::Retain { prefix, policy } = found.event
+                && !policy.keeps_everything()
+            {
+                self.thinned_by.extend(ScopePrefix::parse(prefix));
+            }
+        }
+        Ok(())
+    }
 }

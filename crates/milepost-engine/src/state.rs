@@ -27,11 +27,11 @@ use parking_lot::Mutex;
 
 use crate::memtable::Memtable;
 pub(crate) use crate::memtable::{
-    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, Inserter, Kind, Mark, POLICY, Version,
-    checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, prefix_key,
+    CHECKPOINT, ERASED, ERASED_BELOW, FENCE, FORK, HOLD, IDEMPOTENCY, Inserter, Kind, LOST, Mark, POLICY, Version,
+    checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, lost_key, prefix_key,
 };
 pub(crate) use changes::{Changes, Wanted};
-pub(crate) use erased::ErasedOf;
+pub(crate) use erased::{ErasedOf, prefixes_of};
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;
 pub(crate) use tiers::{Frozen, Tiers};

@@ -44,6 +44,6 @@ pub use reader::{Found, FoundFrame, LogReader, SegmentKind, SegmentStats, Segmen
 pub use recover::{FoundLog, Tail, Visit, find, find_from};
 pub use recycle::{Dropped, Recycled, Recycler};
 pub use rewrite::{Form, Judge, Rewrite, RewriteError, Rewriter, Rewritten, Rewrote, Verdict};
-pub use salvage::{Bounds, Reached, Remnant, Wreck, wrecks};
+pub use salvage::{Bounds, Reached, Remnant, RemovedStamps, Wreck, wrecks};
 pub use segment::BodyPart;
 pub use stretch::{Provenance, SealedFile, Stretch};

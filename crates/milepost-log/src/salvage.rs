@@ -13,6 +13,7 @@ mod seed;
 
 use std::{
     cmp::Reverse,
+    fmt,
     path::{Path, PathBuf},
 };
 
@@ -87,6 +88,8 @@ pub enum Remnant<'a> {
         first: Seq,
         /// The last.
         last: Seq,
+        /// When they were stamped.
+        stamps: RemovedStamps<'a>,
     },
     /// Bytes that are no frame, and should be.
     Damage {
@@ -104,6 +107,31 @@ pub enum Remnant<'a> {
         /// As they are.
         bytes: &'a [u8],
     },
+}
+
+/// When commits that were removed were stamped.
+#[derive(Clone, Copy)]
+pub struct RemovedStamps<'a> {
+    file: &'a [u8],
+    footer: &'a FooterView,
+}
+
+impl RemovedStamps<'_> {
+    /// When the commit at a `Seq` was stamped, which is one of those: exactly if it is the last of its segment, else
+    /// as near as the footer knows, and no later.
+    #[must_use]
+    pub fn at(&self, seq: Seq) -> Timestamp {
+        match (seq.0 - self.footer.first_seq.0) as usize {
+            index if index + 1 == self.footer.frames() => self.footer.last_at,
+            index => self.footer.stamp(self.file, index),
+        }
+    }
+}
+
+impl fmt::Debug for RemovedStamps<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemovedStamps(of a segment from seq {})", self.footer.first_seq)
+    }
 }
 
 /// The files of segments in a store's directory, by their first commit; those of which nothing can be told come last.
@@ -183,7 +211,7 @@ impl Wreck {
         let footer = self.footer(bytes, (seed, form));
         if let Some(Ok(view)) = &footer {
             found.promised = found.promised.max(view.last_seq);
-            each_removed(bytes, view, &mut |first, last| give(Remnant::Removed { first, last }));
+            each_removed(bytes, view, give);
         }
         let is_footed = footer.as_ref().is_some_and(Result::is_ok);
         match form {
@@ -398,14 +426,16 @@ impl Walk<'_> {
     }
 }
 
-/// Calls `give` with the first and the last of commits side by side that a footer says were removed.
-fn each_removed(file: &[u8], footer: &FooterView, give: &mut dyn FnMut(Seq, Seq)) {
+/// Gives what a footer says was removed, as far as it stands side by side.
+fn each_removed(file: &[u8], footer: &FooterView, give: &mut dyn FnMut(Remnant<'_>)) {
     let Some(kept) = footer.kept() else { return };
     let (mut index, end) = (0, footer.frames());
+    let stamps = RemovedStamps { file, footer };
     while index < end {
         let next = kept.next_kept(file, index, end).unwrap_or(end);
         if next > index {
-            give(Seq(footer.first_seq.0 + index as u64), Seq(footer.first_seq.0 + next as u64 - 1));
+            let (first, last) = (footer.first_seq.0 + index as u64, footer.first_seq.0 + next as u64 - 1);
+            give(Remnant::Removed { first: Seq(first), last: Seq(last), stamps });
         }
         index = next + 1;
     }

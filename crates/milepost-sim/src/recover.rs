@@ -39,6 +39,10 @@ pub struct Adopted {
     pub doubtful: usize,
     /// How many tasks retention let go.
     pub expired: usize,
+    /// Of how many of them something below stays,
+    pub kept_below: u64,
+    /// and how many are of a task that stays for now.
+    pub before_task: u64,
     /// All that is.
     pub model: Model,
 }
@@ -56,7 +60,7 @@ impl Known<'_> {
         }
         let last = self.model.last().seq;
         let mut model = self.model.clone();
-        let (mut doubtful, mut expired) = (0, 0);
+        let (mut doubtful, mut expired, mut kept_below, mut before_task) = (0, 0, 0, 0);
         for commit in found.iter().filter(|commit| commit.seq > last) {
             // Of one of them nothing may be shown: a later one erased all that it did.
             let is_before = |kept: &&Arc<Kept>| kept.commit.seq < commit.seq;
@@ -67,7 +71,10 @@ impl Known<'_> {
             if let Some(kept) = self.doubt.get(doubtful) {
                 model.keep(Arc::clone(kept));
                 doubtful += 1;
-            } else if let Some(commit) = model.expiry(commit) {
+            } else if let Some(commit) = model.expiry(commit, &found) {
+                let (keeps_below, is_before_task) = model.expires_in_part(&commit);
+                kept_below += u64::from(keeps_below);
+                before_task += u64::from(is_before_task);
                 model.keep(Arc::new(Kept { commit, ask: Ask::default() }));
                 expired += 1;
             } else {
@@ -78,7 +85,7 @@ impl Known<'_> {
         let left = model.find_left(&found, check::horizons(engine), pins);
         left.map_err(|what| Disagreement(format!("of what was acknowledged, something is lost: {what}")))?;
         tell_versions(engine, &mut model)?;
-        Ok(Adopted { doubtful, expired, model })
+        Ok(Adopted { doubtful, expired, kept_below, before_task, model })
     }
 }
 

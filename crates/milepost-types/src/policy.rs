@@ -24,9 +24,10 @@ use crate::{
 pub struct Policy {
     /// Every version that was the newest of its key within so many microseconds before now.
     pub keep_for_us: Option<u64>,
-    /// So many newest versions of each key, deletes among them.
+    /// So many newest values of each key that has one now, or had one `keep_for_us` ago.
     pub keep_last: Option<u64>,
-    /// A task's scope is erased, with those below it, so many microseconds after the task has ended.
+    /// A task's scope is erased, with those below it that no longer prefix speaks of, so many microseconds after the
+    /// task has ended.
     pub expire_ended_us: Option<u64>,
     /// Segments whose newest commit is older than so many microseconds are kept compressed. Segments mix scopes: what
     /// is said of the root holds, and it is refused for any other prefix.
@@ -44,13 +45,13 @@ impl Policy {
         Policy { keep_for_us: Some(micros(time)), ..self }
     }
 
-    /// Keeps so many newest versions of each key.
+    /// Keeps so many newest values of each key that has one; of one that was deleted, cleared or has expired none.
     #[must_use]
     pub fn keep_last(self, versions: u64) -> Policy {
         Policy { keep_last: Some(versions), ..self }
     }
 
-    /// Lets a task's scope go so long after the task has ended, with those below it.
+    /// Lets a task's scope go so long after the task has ended, with those below it that no longer prefix speaks of.
     #[must_use]
     pub fn expire_ended(self, after: Duration) -> Policy {
         Policy { expire_ended_us: Some(micros(after)), ..self }

@@ -64,10 +64,10 @@ pub use export::Export;
 pub use history::{History, HistoryBuilder};
 pub use import::Import;
 pub use milepost_engine::{
-    Change, ChangeKind, Checkpoint, Compacted, CompactionPause, Create, Difference, DifferenceKind, Entry, ErasedKey,
-    ErasedSince, Explanation, HoldSet, Holder, Horizon, Index, Lost, NoFork, PolicySet, Quarantined, Refusal, Report,
-    Salvaged, SegmentFate, SegmentKind, SegmentName, SegmentStats, SegmentSurvey, Stats, Subject, Value, Verdict,
-    Written,
+    Change, ChangeKind, Checkpoint, Compacted, CompactionPause, Create, Difference, DifferenceKind, EndedAbove, Entry,
+    ErasedKey, ErasedSince, Explanation, HoldSet, Holder, Horizon, Index, Lost, NoFork, PolicySet, Quarantined,
+    Refusal, Report, Salvaged, SegmentFate, SegmentKind, SegmentName, SegmentStats, SegmentSurvey, Stats, Subject,
+    Value, Verdict, Written,
 };
 pub use milepost_io::{Failure, ignore_file_size_signal};
 pub use milepost_types::{

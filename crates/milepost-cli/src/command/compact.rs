@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use milepost::Compacted;
+use milepost::{Compacted, ScopePrefix, Store};
 
-use super::{Context, segments};
+use super::{Context, retain::hold_text, segments};
 use crate::{
-    error::CliError,
+    error::{CliError, say},
     output::Out,
     progress::Bar,
     render::{Object, Row, Rows, Screen},
@@ -44,11 +44,32 @@ pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Resul
     let mut progress = |done, all| bar.at(done, all);
     let done = if args.cold { store.compact_cold(&mut progress) } else { store.compact_with_progress(&mut progress) }?;
     drop(bar);
+    say_what_is_held(&store)?;
     store.close()?;
     let mut rows = Rows::new(out, context.format)?;
     rows.push(&DoneRow(done))?;
     rows.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what was erased and is still in the files, since it was held afterwards.
+fn say_what_is_held(store: &Store) -> Result<(), CliError> {
+    let retention = store.retention();
+    let mut outermost: Vec<ScopePrefix> = Vec::new();
+    for hold in retention.holds()? {
+        if outermost.iter().any(|above| above.holds(hold.prefix.as_str())) {
+            continue;
+        }
+        let values = retention.explain(hold.prefix.clone())?.erased_held;
+        if values > 0 {
+            let hold = hold_text(&hold);
+            say(&format!(
+                "{values} erased values are still in the files: the hold {hold} keeps them until its release"
+            ));
+        }
+        outermost.push(hold.prefix);
+    }
+    Ok(())
 }
 
 /// What was done.

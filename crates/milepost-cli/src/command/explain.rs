@@ -78,6 +78,14 @@ impl ExplainRow {
             rows.push(["of them kept by a hold or a fork".to_owned(), told.ended_kept.to_string()]);
             rows.push(["the next of them expires at".to_owned(), next]);
         }
+        if let Some(above) = &told.ended_above {
+            let never = || "never: its own policy, a hold or a fork keeps it".to_owned();
+            rows.push(["a task above it has ended".to_owned(), above.task.to_string()]);
+            rows.push(["it expires for that at".to_owned(), above.expires_at.map_or_else(never, &time)]);
+        }
+        if told.erased_held > 0 {
+            rows.push(["erased values that wait for a hold".to_owned(), told.erased_held.to_string()]);
+        }
         rows.push(["scopes".to_owned(), told.scopes.to_string()]);
         rows.push(["versions".to_owned(), told.versions.to_string()]);
         rows.push(["go with a compaction".to_owned(), told.goes_now.to_string()]);
@@ -143,6 +151,15 @@ impl Row for ExplainRow {
         }
         if let Some(at) = told.next_expires_at {
             object.put("next_expires_at", utc_text(at));
+        }
+        if let Some(above) = &told.ended_above {
+            object.put("ended_above", above.task.as_str());
+            if let Some(at) = above.expires_at {
+                object.put("expires_at", utc_text(at));
+            }
+        }
+        if told.erased_held > 0 {
+            object.put("erased_held", told.erased_held);
         }
         if let Some(at) = told.next_goes_at {
             object.put("next_goes_at", utc_text(at));

@@ -18,6 +18,9 @@ use crate::{
     time,
 };
 
+/// Holds that a message names.
+const NAMED_MOST: usize = 10;
+
 /// Say what of the past is kept, and see what would go.
 ///
 /// What nothing keeps leaves the files by and by in a store that stays open, and with `milepost compact` now.
@@ -54,7 +57,7 @@ enum Command {
     List,
     /// Keep everything at and below a prefix until the hold of this name is released, durably.
     Hold(HoldArgs),
-    /// Release a hold, durably. Its history stays.
+    /// Release a hold, durably. Its history stays. One that is not there is an error.
     Release(ReleaseArgs),
     /// Show what is kept of a scope or a prefix, what goes, when, and why. Nothing is changed.
     Explain(explain::ExplainArgs),
@@ -67,10 +70,11 @@ struct SetArgs {
     /// Keep every moment of so long: 12h, 30d, 1y.
     #[arg(long, value_name = "TIME")]
     keep: Option<String>,
-    /// Keep so many newest versions of each key, deletes among them.
+    /// Keep so many newest values of each key that has one; of one that was deleted, cleared or has expired none.
     #[arg(long, value_name = "N")]
     last: Option<u64>,
-    /// Erase a task's scope, and those below it, so long after the task has ended (`milepost end`): 30d.
+    /// Erase a task's scope, and those below it that no longer prefix speaks of, so long after the task has ended
+    /// (`milepost end`): 30d.
     #[arg(long, value_name = "TIME")]
     expire_ended: Option<String>,
     /// Keep everything, whatever is said above.
@@ -177,8 +181,32 @@ fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliErro
 
 fn release(args: &ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
-    let nothing = format!("{} has no hold {name}: nothing was appended", place_text(&prefix));
-    tell(context, out, args.writer.as_deref(), &nothing, |retention| retention.release(&prefix, &name))
+    let writer = writer(args.writer.as_deref())?;
+    let store = context.open()?;
+    let before = store.last().seq;
+    let receipt = store.retention().by(writer).release(&prefix, &name)?;
+    if receipt.seq <= before {
+        return Err(CliError::NotFound(no_hold(&prefix, &name, &store.retention().holds()?)));
+    }
+    receipt::tell_and_close(out, context, &store, receipt)
+}
+
+/// What is said of a hold that is not there. Somebody believes that something can go now.
+fn no_hold(prefix: &ScopePrefix, name: &HoldName, holds: &[HoldSet]) -> String {
+    let place = place_text(prefix);
+    if holds.is_empty() {
+        return format!("{place} has no hold {name}, and there is no other: nothing was released");
+    }
+    let mut named: Vec<String> = holds.iter().take(NAMED_MOST).map(hold_text).collect();
+    if holds.len() > NAMED_MOST {
+        named.push(format!("{} more (`milepost retain list`)", holds.len() - NAMED_MOST));
+    }
+    format!("{place} has no hold {name}: nothing was released; the holds there are: {}", named.join(", "))
+}
+
+/// A hold in words.
+pub(super) fn hold_text(hold: &HoldSet) -> String {
+    format!("{:?} on {}", hold.name.as_str(), place_text(&hold.prefix))
 }
 
 /// Tells retention something, and says so if it had no effect.

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use milepost::{Corruption, Lost, Quarantined, Salvaged, Seq};
+use milepost::{Corruption, Horizon, Lost, Quarantined, Salvaged, Seq};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, retain::place_text};
 use crate::{
     error::{CliError, exit},
     escape,
@@ -21,6 +21,9 @@ use crate::{
 /// `milepost log '$/lost'` lists them. Keys that were set in lost commits have the values they had before. The damaged
 /// bytes are laid into the quarantine directory of the new store. A damaged index loses nothing, see `milepost index
 /// rebuild`; if there is a backup, restoring it may lose less.
+///
+/// From where on the past can be read only MANIFEST says. Where that is damaged, the past of places with a policy can't
+/// be read any more in the new store, nor any past if commits are lost too; histories and the newest state can.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -28,7 +31,7 @@ Examples:
   milepost salvage salvaged
   milepost log '$/lost' --store salvaged
 
-Exit: 0 if no commit is lost, 11 if some are.")]
+Exit: 0 if no commit is lost and no past is closed, 11 otherwise.")]
 pub(crate) struct SalvageArgs {
     /// Where to make the new store: a directory that is empty or not there.
     dest: PathBuf,
@@ -51,7 +54,7 @@ pub(crate) fn run(args: &SalvageArgs, context: &Context, out: &mut Out) -> Resul
         print(&done, out)?;
     }
     out.flush()?;
-    Ok(if done.lost.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(exit::LOST) })
+    Ok(if done.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(exit::LOST) })
 }
 
 fn print(done: &Salvaged, out: &mut Out) -> Result<(), CliError> {
@@ -70,6 +73,11 @@ fn print(done: &Salvaged, out: &mut Out) -> Result<(), CliError> {
         let copied = copy.as_ref().map_or(String::new(), |copy| format!(", copied to {}", copy.display()));
         let what = format!("{}: {bytes} bytes{copied}", at(place));
         out.line(format!("  damage: {}", escape::one_line(&what)).as_bytes())?;
+    }
+    for Horizon { prefix, seq, .. } in &done.closed {
+        let place = place_text(prefix);
+        let why = "what is kept of it MANIFEST alone said";
+        out.line(format!("  closed: the past of {place} before seq {seq}: {why}").as_bytes())?;
     }
     Ok(())
 }
@@ -95,6 +103,8 @@ fn object(done: &Salvaged, line: &mut Vec<u8>) {
     object.put("lost_count", done.lost_count());
     object.put("lost", done.lost.iter().map(lost).collect::<Vec<Value>>());
     object.put("damage", done.damage.iter().map(quarantined).collect::<Vec<Value>>());
+    let closed = |of: &Horizon| json!({ "prefix": of.prefix.as_str(), "seq": of.seq.0, "at": utc_text(of.at) });
+    object.put("closed", done.closed.iter().map(closed).collect::<Vec<Value>>());
     object.put("torn", done.torn.as_ref().map_or(Value::Null, quarantined));
     object.end();
 }

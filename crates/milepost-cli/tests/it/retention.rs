@@ -98,8 +98,8 @@ fn retention_is_said_listed_explained_and_taken_back() {
         $ milepost retain release task 'case 17' --writer w
         7
         $ milepost retain release task 'case 17' --writer w
-        7
-        ! milepost: task has no hold case 17: nothing was appended
+        ! milepost: task has no hold case 17, and there is no other: nothing was released
+        exit 1
         $ milepost retain unset task --writer w
         8
         $ milepost retain unset task --writer w
@@ -212,6 +212,203 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         ! For more information, try '--help'.
         exit 2
     "#]].assert_eq(&shown);
+}
+
+/// What a longer policy kept below a task went with the task, and `explain` said that nothing would go.
+#[test]
+fn what_a_longer_policy_keeps_stays_when_the_task_goes() {
+    let world = World::new();
+    let shown = world.transcript(&[
+        "retain set task --keep 0s --expire-ended 0s --writer w",
+        "retain set task/1/audit --everything --writer w",
+        "set task/1 k x --writer w",
+        "set task/1/part k x --writer w",
+        "set task/1/audit k KEEPME --writer w",
+        "end task/1 --writer w",
+        "retain explain task/1/audit",
+        "retain explain task/1/part",
+        "retain explain task/1/part -o jsonl",
+        "compact -o csv",
+        "scan",
+        "get task/1/audit k",
+        "log --kind erase -o jsonl",
+    ]);
+    expect![[r#"
+        $ milepost retain set task --keep 0s --expire-ended 0s --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost retain set task/1/audit --everything --writer w
+        2
+        $ milepost set task/1 k x --writer w
+        3
+        $ milepost set task/1/part k x --writer w
+        4
+        $ milepost set task/1/audit k KEEPME --writer w
+        5
+        $ milepost end task/1 --writer w
+        6
+        $ milepost retain explain task/1/audit
+        NAME                       VALUE
+        policy                     keep everything (said of task/1/audit)
+        can be read from           the first commit
+        after a compaction from    the first commit
+        older points that stay     0
+        a task above it has ended  task/1
+        it expires for that at     never: its own policy, a hold or a fork keeps it
+        scopes                     1
+        versions                   1
+        go with a compaction       0
+        the next one goes at       no time decides it
+        $ milepost retain explain task/1/part
+        NAME                       VALUE
+        policy                     keep 0s, expire 0s after the end (said of task)
+        can be read from           the first commit
+        after a compaction from    commit 6 (9999-99-99 99:99:99.999999+00:00)
+        older points that stay     0
+        a task above it has ended  task/1
+        it expires for that at     9999-99-99 99:99:99.999999+00:00
+        scopes                     1
+        versions                   1
+        go with a compaction       0
+        the next one goes at       no time decides it
+        $ milepost retain explain task/1/part -o jsonl
+        {"prefix":"task/1/part","policy_prefix":"task","policy":"keep 0s, expire 0s after the end","policy_seq":1,"horizon":0,"next_horizon":6,"points":0,"scopes":1,"versions":1,"goes_now":0,"ended_above":"task/1","expires_at":"9999-99-99T99:99:99.999999Z"}
+        $ milepost compact -o csv
+        dropped,rewritten,made_cold,bytes_before,bytes_after,runs
+        0,1,0,720,520,0
+        $ milepost scan
+        KEYS  SEQ  SCOPE
+        1     5    task/1/audit
+        $ milepost get task/1/audit k
+        KEEPME⏎
+        $ milepost log --kind erase -o jsonl
+        {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/1/part","bytes":0}
+        {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/1","bytes":0}
+    "#]].assert_eq(&shown);
+}
+
+/// An erasure promised that a compaction takes its bytes; then came a hold, nothing went, and nobody said why.
+#[test]
+fn what_was_erased_before_a_hold_is_counted() {
+    let world = World::new();
+    let shown = world.transcript(&[
+        "set user/1 k CANARY --writer w",
+        "set user/1 k CANARY-2 --writer w",
+        "set user/2 k CANARY --writer w",
+        "erase user/1 k --writer w",
+        "retain hold user/1 h1 --writer w",
+        "retain hold user h0 --writer w",
+        "retain hold user/1 h2 --writer w",
+        "compact -o csv",
+        "retain explain user/1",
+        "retain explain user -o jsonl",
+        "retain explain user/2 -o jsonl",
+        "get user/1 k",
+        "retain release user/1 h1 --writer w",
+        "retain release user/1 h2 --writer w",
+        "retain release user h0 --writer w",
+        "compact -o csv",
+        "retain explain user/1 -o jsonl",
+    ]);
+    expect![[r#"
+        $ milepost set user/1 k CANARY --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost set user/1 k CANARY-2 --writer w
+        2
+        $ milepost set user/2 k CANARY --writer w
+        3
+        $ milepost erase user/1 k --writer w
+        4
+        ! milepost: 2 values of 14 bytes of user/1 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        $ milepost retain hold user/1 h1 --writer w
+        5
+        $ milepost retain hold user h0 --writer w
+        6
+        $ milepost retain hold user/1 h2 --writer w
+        7
+        $ milepost compact -o csv
+        dropped,rewritten,made_cold,bytes_before,bytes_after,runs
+        0,0,0,0,0,0
+        ! milepost: 2 erased values are still in the files: the hold "h0" on user keeps them until its release
+        $ milepost retain explain user/1
+        NAME                                VALUE
+        policy                              none speaks of it: everything is kept
+        hold                                h0 (on user)
+        can be read from                    the first commit
+        after a compaction from             the first commit
+        older points that stay              0
+        erased values that wait for a hold  2
+        scopes                              1
+        versions                            3
+        go with a compaction                0
+        the next one goes at                no time decides it
+        $ milepost retain explain user -o jsonl
+        {"prefix":"user","hold_prefix":"user","hold":"h0","hold_seq":6,"holds_below":[{"hold":"h1","prefix":"user/1","seq":5},{"hold":"h2","prefix":"user/1","seq":7}],"horizon":0,"next_horizon":0,"points":0,"scopes":2,"versions":4,"goes_now":0,"erased_held":2}
+        $ milepost retain explain user/2 -o jsonl
+        {"prefix":"user/2","hold_prefix":"user","hold":"h0","hold_seq":6,"horizon":0,"next_horizon":0,"points":0,"scopes":1,"versions":1,"goes_now":0}
+        $ milepost get user/1 k
+        ! milepost: key k of scope user/1 has no value
+        exit 1
+        $ milepost retain release user/1 h1 --writer w
+        8
+        $ milepost retain release user/1 h2 --writer w
+        9
+        $ milepost retain release user h0 --writer w
+        10
+        $ milepost compact -o csv
+        dropped,rewritten,made_cold,bytes_before,bytes_after,runs
+        0,1,0,896,776,0
+        $ milepost retain explain user/1 -o jsonl
+        {"prefix":"user/1","horizon":0,"next_horizon":0,"points":0,"scopes":1,"versions":1,"goes_now":0}
+    "#]].assert_eq(&shown);
+    assert_eq!(world.files_with("CANARY-2"), Vec::<String>::new());
+}
+
+/// A legal hold stayed where somebody had misspelt its name, and the command had said that all was well.
+#[test]
+fn a_release_of_no_hold_is_an_error_that_names_those_there_are() {
+    let world = World::new();
+    let shown = world.transcript(&[
+        "set task/1 k x --writer w",
+        "retain release task case17",
+        "retain hold task 'case 17' --writer w",
+        "retain release task case17",
+        "retain release task/1 'case 17'",
+        "retain release task case17 -o jsonl",
+        "log -o jsonl",
+        "retain release task 'case 17' --writer w",
+    ]);
+    expect![[r#"
+        $ milepost set task/1 k x --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost retain release task case17
+        ! milepost: task has no hold case17, and there is no other: nothing was released
+        exit 1
+        $ milepost retain hold task 'case 17' --writer w
+        2
+        $ milepost retain release task case17
+        ! milepost: task has no hold case17: nothing was released; the holds there are: "case 17" on task
+        exit 1
+        $ milepost retain release task/1 'case 17'
+        ! milepost: task/1 has no hold case 17: nothing was released; the holds there are: "case 17" on task
+        exit 1
+        $ milepost retain release task case17 -o jsonl
+        ! milepost: task has no hold case17: nothing was released; the holds there are: "case 17" on task
+        exit 1
+        $ milepost log -o jsonl
+        {"seq":2,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"hold","prefix":"task","name":"case 17"}
+        {"seq":1,"at":"9999-99-99T99:99:99.999999Z","writer":"w","change":"set","scope":"task/1","key":"k","new":"x"}
+        $ milepost retain release task 'case 17' --writer w
+        3
+    "#]]
+    .assert_eq(&shown);
+    for n in 0..12 {
+        world.ok(["retain", "hold", "task", &format!("case {n}")]);
+    }
+    let refused = world.run(["retain", "release", "task", "case17"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("2 more (`milepost retain list`)"), "{refused:?}");
 }
 
 /// What goes back to a moment before an erasure says what it lacks, in every form.

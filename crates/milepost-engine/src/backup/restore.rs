@@ -80,7 +80,7 @@ pub fn restore(
         after = refill(&shelf, &mut filling, row, last, after)?;
         told(row.bytes);
     }
-    let restored = filling.with_horizons(known_horizons(&backup.horizons).rows().to_vec()).finish()?;
+    let restored = filling.with_known(known_horizons(&backup.horizons)).finish()?;
     Ok(Restored { backup: Backup::of(backup), last: restored, epoch: epoch + 1 })
 }
 

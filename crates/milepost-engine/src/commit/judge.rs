@@ -379,6 +379,10 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         if point >= horizon {
             return Ok(None);
         }
+        // The release of a checkpoint may be lost.
+        if self.tiers.is_any_lost_since(point)? {
+            return Ok(Some(horizon));
+        }
         let names_of = checkpoints_of(origin);
         let orders = self.tiers.key_orders(&names_of);
         let mut names = self.tiers.keys(&names_of, &orders, "")?;

@@ -35,13 +35,14 @@ impl Shared {
             if is_prefix(name) {
                 continue;
             }
-            let Some(ended) = judging.ended(name)?.filter(|ended| !ended.is_kept && ended.expires_at <= now) else {
-                continue;
-            };
-            match self.commit_own(judging.expiry_of(name, &ended)?) {
-                // Touched, or held, or forked, a moment ago: it is looked at again by the next pass.
-                Ok(_) | Err(CommitError::Refused(_)) => {}
-                Err(error) => return Err(error.into()),
+            let Some(ended) = judging.ended(name)? else { continue };
+            for request in judging.expiries_of(name, &ended, now)? {
+                match self.commit_own(request) {
+                    Ok(_) => {}
+                    // Touched, or held, or forked, a moment ago: it is looked at again by the next pass.
+                    Err(CommitError::Refused(_)) => break,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
         // The first name behind those that were looked at.

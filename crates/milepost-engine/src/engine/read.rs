@@ -50,7 +50,9 @@ impl Engine {
             }
             At::Checkpoint { scope, name } => {
                 let seq = shared.checkpoint(&scope, &name, last)?;
-                pinned = Some(scope);
+                // What was lost may have been its release.
+                let is_sure = !shared.state.load().is_any_lost_since(seq)?;
+                pinned = Some(scope).filter(|_| is_sure);
                 (seq, None)
             }
         };

@@ -284,7 +284,14 @@ impl Gather<'_> {
     fn may_be_gone(&self, since: u64, until: u64) -> Result<bool, ReadError> {
         let shared = self.lineage.bodies;
         let since = since.max(Seq::FIRST.0);
-        if until > self.horizon.0 || shared.reader.is_as_written(Seq(since), Seq(until)) {
+        if until > self.horizon.0 {
+            return Ok(false);
+        }
+        // How that was first written nobody knows any more.
+        if since <= shared.retention.horizons().filled().0 {
+            return Ok(true);
+        }
+        if shared.reader.is_as_written(Seq(since), Seq(until)) {
             return Ok(false);
         }
         if until - since > LOOKED_AT_MAX {

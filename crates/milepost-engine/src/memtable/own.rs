@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use milepost_types::Seq;
+
 /// Below it is what the engine keeps for itself.
 pub(crate) const RESERVED: &str = "$";
 /// Where the engine keeps idempotency keys: key → the commit that used it first.
@@ -23,6 +25,8 @@ pub(crate) const HOLD: &str = "$/hold";
 pub(crate) const ERASED: &str = "$/erased";
 /// Where the engine keeps which prefixes were erased: prefix → the events.
 pub(crate) const ERASED_BELOW: &str = "$/erased-below";
+/// Where a salvage says what is lost: the `Seq` of the commit, or of the first of very many side by side → a text.
+pub(crate) const LOST: &str = milepost_types::scope::KEPT[1];
 
 /// The name of the root where a name must not be empty.
 const ROOT: &str = "/";
@@ -50,6 +54,11 @@ pub(crate) fn erased_keys_of(scope: &str) -> String {
 /// The scope whose erased keys are kept in a scope, if it is one of those.
 pub(crate) fn erased_scope(keys_of: &str) -> Option<&str> {
     below(keys_of, ERASED).filter(|scope| !scope.is_empty())
+}
+
+/// A commit as a key, so that keys are in the order of commits.
+pub(crate) fn lost_key(seq: Seq) -> String {
+    format!("{seq:020}")
 }
 
 /// A prefix as a key.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Engine, ReadError,
     engine::Shared,
-    state::{Kind, Version},
+    state::{Kind, Mark, Version, prefixes_of},
 };
 
 /// What retention makes of a scope, or of all at and below a prefix.
@@ -51,10 +51,25 @@ pub struct Explanation {
     pub next_expires_at: Option<Timestamp>,
     /// How many of them a hold or a fork keeps, whatever the time.
     pub ended_kept: u64,
+    /// A task above it that has ended, if anything may expire for that.
+    pub ended_above: Option<EndedAbove>,
+    /// Values that were erased, and whose bytes a hold keeps in the files until it is released.
+    pub erased_held: u64,
     /// Points before the horizon that stay: checkpoints, forks, open views.
     pub points: u64,
     /// For how long idempotency keys are remembered, in microseconds: those of the whole store.
     pub idempotency_for_us: u64,
+}
+
+/// A task above a place that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EndedAbove {
+    /// Its scope.
+    pub task: ScopePrefix,
+    /// When the place goes for it, or the first of the scopes below: with the first compaction from then on. None of
+    /// them if a policy of their own, a hold or a fork keeps them.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Engine {
@@ -109,6 +124,8 @@ impl Engine {
             ended: 0,
             next_expires_at: None,
             ended_kept: 0,
+            ended_above: None,
+            erased_held: 0,
             points: 0,
             idempotency_for_us: idempotency_for_us(rules.root()),
         };
@@ -122,6 +139,7 @@ impl Engine {
         for scope in names {
             told.count(&judging, &scope)?;
         }
+        told.ended_above = ended_above(&judging, place)?;
         Ok(told)
     }
 }
@@ -133,13 +151,12 @@ impl Explanation {
         self.scopes += 1;
         if let Some(ended) = judging.ended(scope)? {
             self.ended += 1;
-            if ended.is_kept {
-                self.ended_kept += 1;
-            } else {
-                let at = ended.expires_at;
-                self.next_expires_at = Some(self.next_expires_at.map_or(at, |soonest| soonest.min(at)));
-            }
+            self.ended_kept += u64::from(ended.is_kept);
+            let next = ended.expires_at(&ScopePrefix::root());
+            self.next_expires_at = self.next_expires_at.into_iter().chain(next).min();
         }
+        let is_held = judging.rules.hold_of(scope).is_some();
+        let erased = if is_held { judging.tiers.erased_of(scope)? } else { None };
         self.points += of.points().iter().filter(|point| **point < horizon).count() as u64;
         let policy = judging.rules.policy_of(scope).map(|set| set.policy).filter(|_| !of.keeps_all());
         let orders = judging.tiers.key_orders(scope);
@@ -149,6 +166,9 @@ impl Explanation {
             let fates = judging.key(&of, keys.key(), &versions)?;
             self.versions += versions.len() as u64;
             self.goes_now += fates.iter().filter(|fate| **fate != Fate::Stays).count() as u64;
+            if let Some(erased) = &erased {
+                self.erased_held += judging.left_before(erased.mark(keys.key())?, &versions)?;
+            }
             if let Some(policy) = policy {
                 self.soonest(judging, &policy, (of.clears(), &versions, &fates))?;
             }
@@ -161,26 +181,18 @@ impl Explanation {
         &mut self,
         judging: &Judging<'_>,
         policy: &Policy,
-        (clears, versions, fates): (&[crate::state::Mark], &[Version], &[Fate]),
+        (clears, versions, fates): (&[Mark], &[Version], &[Fate]),
     ) -> Result<(), ReadError> {
-        let (Some(keep_for), count) = (policy.keep_for_us, versions.len() as u64) else { return Ok(()) };
+        let (Some(keep_for), keep_last) = (policy.keep_for_us, policy.keep_last.unwrap_or(0)) else { return Ok(()) };
+        let mut newer = versions.iter().filter(|version| version.kind != Kind::Delete).count() as u64;
         for (index, (version, fate)) in versions.iter().zip(fates).enumerate() {
-            let newer = count - 1 - index as u64;
-            if *fate != Fate::Stays || newer < policy.keep_last.unwrap_or(0) {
+            newer -= u64::from(version.kind != Kind::Delete);
+            if *fate != Fate::Stays {
                 continue;
             }
-            let next = versions.get(index + 1).map(|next| next.seq);
-            let clear = clears.iter().find(|clear| clear.stands_after(version)).map(|clear| clear.seq);
-            let end = next.into_iter().chain(clear).min().or((version.kind == Kind::Delete).then_some(version.seq));
-            let at = match end {
-                Some(end) => Some(judging.shared.stamp(Seq(end))?),
-                None if version.kind == Kind::Expiring => match judging.expiry(version) {
-                    // The index knows of it still, and it is gone.
-                    Err(ReadError::Removed { .. }) => None,
-                    expiry => expiry?.map(|expiry| judging.first_seen(expiry)).transpose()?,
-                },
-                None => None,
-            };
+            // What a number keeps goes with the key.
+            let last = if newer < keep_last { versions.len() - 1 } else { index };
+            let at = judging.end_of(clears, versions, last)?;
             if let Some(at) = at {
                 let goes = Timestamp(at.0.saturating_add_unsigned(keep_for));
                 self.next_goes_at = Some(self.next_goes_at.map_or(goes, |soonest| soonest.min(goes)));
@@ -189,6 +201,58 @@ impl Explanation {
         }
         Ok(())
     }
+}
+
+impl Judging<'_> {
+    /// The time from which on nothing shows a version, as far as it is known.
+    fn end_of(&self, clears: &[Mark], versions: &[Version], index: usize) -> Result<Option<Timestamp>, ReadError> {
+        let version = &versions[index];
+        let next = versions.get(index + 1).map(|next| next.seq);
+        let clear = clears.iter().find(|clear| clear.stands_after(version)).map(|clear| clear.seq);
+        let end = next.into_iter().chain(clear).min().or((version.kind == Kind::Delete).then_some(version.seq));
+        match end {
+            Some(end) => self.shared.stamp(Seq(end)).map(Some),
+            None if version.kind == Kind::Expiring => match self.expiry(version) {
+                // The index knows of it still, and it is gone.
+                Err(ReadError::Removed { .. }) => Ok(None),
+                expiry => expiry?.map(|expiry| self.first_seen(expiry)).transpose(),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// How many values before an erasure are in the log still.
+    fn left_before(&self, erased: Option<Mark>, versions: &[Version]) -> Result<u64, ReadError> {
+        let is_erased =
+            |version: &&Version| version.kind != Kind::Delete && erased.is_some_and(|mark| mark.stands_after(version));
+        let mut left = 0;
+        for version in versions.iter().filter(is_erased) {
+            left += match self.expiry(version) {
+                Err(ReadError::Removed { .. }) => 0,
+                there => there.map(|_| 1)?,
+            };
+        }
+        Ok(left)
+    }
+}
+
+/// The task above a place that has ended, the one for which it goes first.
+fn ended_above(judging: &Judging<'_>, place: &ScopePrefix) -> Result<Option<EndedAbove>, ReadError> {
+    let mut found: Option<EndedAbove> = None;
+    for scope in prefixes_of(place.as_str()).filter(|scope| !scope.is_empty() && *scope != place.as_str()) {
+        let Some(ended) = judging.ended(scope)? else { continue };
+        let task = ScopePrefix::parse(scope).expect("a prefix of one that was checked");
+        let next = EndedAbove { task, expires_at: ended.expires_at(place) };
+        let is_sooner = |than: &EndedAbove| match (next.expires_at, than.expires_at) {
+            (Some(at), Some(than)) => at < than,
+            (at, None) => at.is_some(),
+            (None, Some(_)) => false,
+        };
+        if found.as_ref().is_none_or(is_sooner) {
+            found = Some(next);
+        }
+    }
+    Ok(found)
 }
 
 impl Shared {

@@ -24,13 +24,26 @@ pub struct Horizon {
 pub(crate) struct Horizons {
     /// In the order of their prefixes.
     rows: Vec<Horizon>,
+    /// Commits up to this one were taken over from another log, out of which some had gone: that this one holds them
+    /// as they came says nothing of how they were first written. Never less than it was.
+    filled: Seq,
 }
 
 impl Horizons {
     /// Rows as they were kept, in any order.
     pub(crate) fn new(mut rows: Vec<Horizon>) -> Horizons {
         rows.sort_by(|a, b| a.prefix.cmp(&b.prefix));
-        Horizons { rows }
+        Horizons { rows, filled: Seq::ZERO }
+    }
+
+    /// The same of a log that was filled up to a commit.
+    pub(crate) fn filled_through(self, seq: Seq) -> Horizons {
+        Horizons { filled: self.filled.max(seq), ..self }
+    }
+
+    /// Up to which commit the log was filled with what was taken over; zero if it was not.
+    pub(crate) fn filled(&self) -> Seq {
+        self.filled
     }
 
     pub(crate) fn rows(&self) -> &[Horizon] {

@@ -3,8 +3,9 @@
 //! ```text
 //! a version is seen by reads after its commit and before the commit of the next version, or clear, of its key
 //!
-//! stays   a read at the horizon or behind it can meet it, or one at a pinned point, or it is one of the newest that
-//!         are kept by their number, or somebody goes through all commits from there on
+//! stays   a read at the horizon or behind it can meet it, or one at a pinned point, or somebody goes through all
+//!         commits from there on; or it is one of the newest values that are kept by their number, or the delete that
+//!         ended one of them, of a key that has a value at the horizon. Of a key that has none, no number keeps any
 //! gone    none of these
 //! bare    a delete, or a value that has expired, at or before the horizon: it says of no read anything but that
 //!         nothing is there. It may go once nothing older of the key is left in any file, and must stay until then
@@ -44,7 +45,7 @@ pub(crate) struct Wanted {
     pub(crate) horizon: u64,
     /// Older commits as of which reads are possible, in order.
     pub(crate) points: Vec<u64>,
-    /// So many newest versions stay.
+    /// So many newest values stay, of a key that has one at the horizon.
     pub(crate) keep_last: u64,
     /// Every version by this commit or a later one stays.
     pub(crate) keep_from: Option<u64>,
@@ -62,28 +63,59 @@ pub(crate) fn fates(
     wanted: &Wanted,
     has_expired: &mut dyn FnMut(&Version) -> bool,
 ) -> Vec<Fate> {
-    let mut fates = Vec::with_capacity(versions.len());
+    let mut fates: Vec<Fate> = Vec::with_capacity(versions.len());
+    let keep_last = if wanted.keep_last > 0 && has_value(versions, clears, wanted.horizon, has_expired) {
+        wanted.keep_last
+    } else {
+        0
+    };
     let mut clears = clears.iter().peekable();
     // Whether anything older stays: then what says that nothing is there must stay as well.
     let mut any_stays = false;
+    let mut newer = versions.iter().filter(|version| version.kind != Kind::Delete).count() as u64;
     for (index, version) in versions.iter().enumerate() {
         while clears.next_if(|clear| !clear.stands_after(version)).is_some() {}
         let next_version = versions.get(index + 1).map(|next| next.seq);
         let next_clear = clears.peek().map(|clear| clear.seq);
         let end = next_version.into_iter().chain(next_clear).min();
-        let newer = (versions.len() - index - 1) as u64;
-        let fate = fate(version, end, newer, wanted, any_stays, has_expired);
+        // A delete is no value, and goes with the one that it ended.
+        let ends_what_stays = || {
+            let before = index.checked_sub(1).map(|before| (versions[before].kind, fates[before]));
+            before.is_some_and(|(kind, fate)| kind != Kind::Delete && fate == Fate::Stays)
+        };
+        let is_value = version.kind != Kind::Delete;
+        newer -= u64::from(is_value);
+        let is_numbered = newer < keep_last && (is_value || ends_what_stays());
+        let fate = fate(version, end, is_numbered, wanted, any_stays, has_expired);
         any_stays |= fate == Fate::Stays;
         fates.push(fate);
     }
     fates
 }
 
-/// The fate of a version that is seen before the commit at `end`, and has so many `newer` ones.
+/// Whether a read at the horizon meets a value.
+fn has_value(
+    versions: &[Version],
+    clears: &[Mark],
+    horizon: u64,
+    has_expired: &mut dyn FnMut(&Version) -> bool,
+) -> bool {
+    let before = versions.partition_point(|version| version.seq <= horizon);
+    let Some(newest) = versions[..before].last() else { return false };
+    let is_cleared = clears.iter().any(|clear| clear.seq <= horizon && clear.stands_after(newest));
+    !is_cleared
+        && match newest.kind {
+            Kind::Set | Kind::Claim => true,
+            Kind::Delete => false,
+            Kind::Expiring => !has_expired(newest),
+        }
+}
+
+/// The fate of a version that is seen before the commit at `end`, and is kept by its number or not.
 fn fate(
     version: &Version,
     end: Option<u64>,
-    newer: u64,
+    is_numbered: bool,
     wanted: &Wanted,
     any_stays: bool,
     has_expired: &mut dyn FnMut(&Version) -> bool,
@@ -92,7 +124,7 @@ fn fate(
     if is_before(wanted.erased) {
         return Fate::Gone;
     }
-    if wanted.keep_from.is_some_and(|from| version.seq >= from) || newer < wanted.keep_last {
+    if wanted.keep_from.is_some_and(|from| version.seq >= from) || is_numbered {
         return Fate::Stays;
     }
     let is_seen_at = |point: u64| version.seq <= point && end.is_none_or(|end| point < end);

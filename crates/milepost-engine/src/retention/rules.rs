@@ -102,6 +102,16 @@ impl Rules {
         self.policies.iter().filter(speaks).max_by_key(|set| set.prefix.as_str().len())
     }
 
+    /// Whether a policy that speaks of a scope, or of one below it, lets go what has ended.
+    pub(crate) fn expires_within(&self, scope: &str) -> bool {
+        if self.policy_of(scope).is_some_and(|set| set.policy.expire_ended_us.is_some()) {
+            return true;
+        }
+        let mut expiring = self.policies.iter().filter(|set| set.policy.expire_ended_us.is_some()).peekable();
+        expiring.peek().is_some()
+            && ScopePrefix::parse(scope).is_ok_and(|place| expiring.any(|set| place.holds(set.prefix.as_str())))
+    }
+
     /// The policy of the root, which also speaks of what belongs to no scope.
     pub(crate) fn root(&self) -> Option<&Policy> {
         self.policies.iter().find(|set| set.prefix.is_root()).map(|set| &set.policy)

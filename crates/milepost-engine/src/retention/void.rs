@@ -97,7 +97,7 @@ impl Judging<'_> {
     }
 
     /// Whether retention itself erased it: a task that had ended, and expired.
-    fn is_own(&self, mark: Mark) -> Result<bool, ReadError> {
+    pub(super) fn is_own(&self, mark: Mark) -> Result<bool, ReadError> {
         let signed = self.shared.with_body(Seq(mark.seq), |_, body| {
             let writer = Body::parse(body)?.meta()?.writer;
             Ok((writer, erased_at(body, mark.record)?))

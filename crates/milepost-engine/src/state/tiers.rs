@@ -18,10 +18,10 @@ use milepost_types::{
 };
 
 use super::{
-    FORK, Inserter, Kind, Mark, Version,
+    FORK, Inserter, Kind, LOST, Mark, Version,
     changes::Changes,
     keys::{KeyCursor, KeyOrders},
-    look,
+    look, lost_key,
     scopes::ScopeCursor,
 };
 use crate::memtable::{Memtable, Met, Name, kind_in_run};
@@ -322,6 +322,13 @@ impl Tiers {
     /// changes than keys that a walk would meet.
     pub(crate) fn changes(&self, scope: &str, before: Seq, last: Seq) -> Result<Option<Changes>, Corruption> {
         Changes::new(self, scope, before, last)
+    }
+
+    /// Whether a salvage had to put up with the loss of a commit behind this one.
+    pub(crate) fn is_any_lost_since(&self, seq: Seq) -> Result<bool, Corruption> {
+        let orders = self.key_orders(LOST);
+        let mut keys = self.keys(LOST, &orders, &lost_key(Seq(seq.0.saturating_add(1))))?;
+        Ok(keys.read_next()?.is_some())
     }
 
     /// The orders of a scope's keys in memory, to be made once for a walk in pieces.

@@ -6,6 +6,7 @@ pub(crate) mod everywhere;
 mod expired;
 mod left;
 mod remembered;
+mod salvaged;
 mod told;
 mod unattended;
 mod watched;

@@ -225,6 +225,162 @@ fn what_has_ended_goes_when_its_time_has_come() {
     }
 }
 
+/// A place below a task, what is said of it, and after how many days from the task's end it goes; `None` if it stays.
+type Place = (&'static str, Option<Option<u64>>, Option<i64>);
+
+/// What a longer policy keeps was erased with the task around it. Rows: the task ends, of which nothing else is said
+/// than that it goes after ten days; then what is said of places below it, and when they go. The scope of the task goes
+/// with the last of them, since its end stands there.
+const PLACES: &[(&str, &[Place])] = &[
+    ("nothing else is said", &[("task/a", None, Some(10)), ("task/a/x", None, Some(10))]),
+    (
+        "a longer prefix keeps it",
+        &[
+            ("task/a", None, Some(10)),
+            ("task/a/audit", Some(None), None),
+            ("task/a/audit/x", None, None),
+            ("task/a/x", None, Some(10)),
+        ],
+    ),
+    (
+        "a longer prefix keeps it for longer",
+        &[("task/a", None, Some(30)), ("task/a/audit", Some(Some(30)), Some(30)), ("task/a/x", None, Some(10))],
+    ),
+    (
+        "a longer prefix keeps it for less",
+        &[("task/a", None, Some(10)), ("task/a/audit", Some(Some(4)), Some(4)), ("task/a/x", None, Some(10))],
+    ),
+    (
+        "the task's own policy keeps it, and one below does not",
+        &[("task/a", Some(None), None), ("task/a/tmp", Some(Some(4)), Some(4)), ("task/a/x", None, None)],
+    ),
+    (
+        "kept, within what is kept for longer",
+        &[
+            ("task/a", None, Some(20)),
+            ("task/a/b", Some(Some(20)), Some(20)),
+            ("task/a/b/c", Some(None), None),
+            ("task/a/b/c/d", Some(Some(3)), Some(3)),
+        ],
+    ),
+];
+
+#[test]
+fn each_scope_of_a_task_goes_as_its_own_policy_says() {
+    for (story, places) in PLACES {
+        let rig = Rig::new(2);
+        for (of, says, _) in *places {
+            rig.set(of, "k", b"value");
+            rig.tell(|request| request.add_checkpoint(&scope(of), "half", None).unwrap());
+            if let Some(after) = says {
+                let policy = after.map_or(Policy::default(), |days| {
+                    Policy::default().expire_ended(Duration::from_secs(days * 86_400))
+                });
+                rig.tell(|request| request.add_retain(&place(of), &policy).unwrap());
+            }
+        }
+        rig.end("task/a");
+        let ended_at = rig.store.last().at.0;
+        for day in 0..33 {
+            rig.compact();
+            for (of, _, goes) in *places {
+                let is_gone = goes.is_some_and(|after| ended_at + after * DAY <= rig.clock_now());
+                assert_eq!(rig.is_there(of), !is_gone, "{story}: {of} on day {day}");
+                let named = rig.store.checkpoints(&place(of)).unwrap();
+                assert_eq!(
+                    named.iter().any(|named| named.scope.as_str() == *of),
+                    !is_gone,
+                    "{story}: {of}'s checkpoint"
+                );
+                if *of != "task/a" && rig.is_there("task/a") {
+                    let above = rig.store.explain(&place(of)).unwrap().ended_above;
+                    let below = places.iter().filter(|(other, ..)| place(of).holds(other) && rig.is_there(other));
+                    let next = below.filter_map(|(.., goes)| *goes).min().map(|after| ended_at + after * DAY);
+                    let told = above.as_ref().map(|above| (above.task.as_str(), above.expires_at.map(|at| at.0)));
+                    let goes_on_for_it = places.iter().any(|(other, _, goes)| goes.is_some() && rig.is_there(other));
+                    assert_eq!(told, goes_on_for_it.then_some(("task/a", next)), "{story}: {of} on day {day}");
+                }
+            }
+            rig.days(1);
+        }
+        // And what is kept is so for good, in the files.
+        rig.store.close().unwrap();
+        for index in [Index::Keep, Index::Rebuild] {
+            let store = open(&rig.disk, &rig.clock, index);
+            for (of, _, goes) in *places {
+                assert_eq!(store.get(of, "k").unwrap().is_some(), goes.is_none(), "{story}: {of}, {index:?}");
+            }
+            store.close().unwrap();
+        }
+    }
+}
+
+/// What a longer policy keeps may be held, or forked: that keeps it alone, and the task goes.
+#[test]
+fn what_keeps_a_scope_that_stays_keeps_no_other() {
+    let rig = Rig::new(3);
+    for of in ["task/a", "task/a/audit"] {
+        rig.set(of, "k", b"value");
+    }
+    rig.tell(|request| request.add_retain(&place("task/a/audit"), &Policy::default()).unwrap());
+    rig.tell(|request| request.add_hold(&place("task/a/audit"), hold().as_str(), None).unwrap());
+    let seq = rig.end("task/a");
+    rig.tell(|request| request.add_fork(&scope("copy"), &scope("task/a/audit"), seq).unwrap());
+    rig.days(11);
+    rig.compact();
+    assert_eq!(["task/a", "task/a/audit", "copy"].map(|of| rig.is_there(of)), [false, true, true]);
+}
+
+/// A task below another one expired, and that counted as work of the one above: this never went any more.
+#[test]
+fn a_task_goes_also_when_one_below_it_went_before() {
+    let rig = Rig::new(4);
+    for of in ["task/a", "task/a/b"] {
+        rig.set(of, "k", b"value");
+    }
+    rig.end("task/a/b");
+    rig.days(5);
+    rig.end("task/a");
+    rig.days(6);
+    rig.compact();
+    assert_eq!(["task/a", "task/a/b"].map(|of| rig.is_there(of)), [true, false]);
+    rig.days(5);
+    rig.compact();
+    assert_eq!(["task/a", "task/a/b"].map(|of| rig.is_there(of)), [false, false]);
+}
+
+/// Of a task with more scopes below it than a commit can have conditions all go that are to go, and no other, also if
+/// the power fails between two commits.
+#[test]
+fn of_a_very_large_task_some_stays() {
+    let rig = Rig::new(6);
+    rig.tell(|request| request.add_retain(&place("task/a/audit"), &Policy::default()).unwrap());
+    rig.set("task/a/audit", "k", b"value");
+    for n in 0..25 {
+        rig.tell(|request| {
+            (0..100).for_each(|m| request.add_set(&scope(&format!("task/a/part/{n}-{m}")), "k", b"value").unwrap());
+        });
+    }
+    rig.end("task/a");
+    rig.days(11);
+    rig.store.close().unwrap();
+    let left = |store: &Engine| store.view(milepost_types::At::Latest).unwrap().scopes(&place("task/a")).unwrap().len();
+    let mut midway = 0;
+    for after in (0..60).step_by(5) {
+        let disk = rig.disk.copy();
+        let store = open(&disk, &rig.clock, Index::Keep);
+        disk.power_off_after(after);
+        let _ = store.compact(&mut |_, _| {});
+        drop(store);
+        let store = open(&disk.crash(Crash::KeepAll, after), &rig.clock, Index::Keep);
+        midway += u32::from((3..2503).contains(&left(&store)));
+        store.compact(&mut |_, _| {}).unwrap();
+        assert_eq!(left(&store), 1, "off after {after}");
+        assert!(store.get("task/a/audit", "k").unwrap().is_some());
+    }
+    assert!(midway > 0, "no crash between two commits");
+}
+
 /// What was drawn of a task.
 #[derive(Clone, Debug, Default)]
 struct Told {

@@ -2,7 +2,10 @@
 //! and erasures hide nothing any more.
 //!
 //! Invariant: a task goes if it said that it ended, long enough ago, and nothing at or below its scope was touched or
-//! claimed since, nor is held, nor is read through to.
+//! claimed since, nor is what goes held, or read through to. Of its scopes each goes as the policy says that speaks of
+//! it; that of the task with the last of them.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use milepost_types::{CheckpointName, Commit, Event, Scope, ScopePrefix, Seq, Timestamp};
 
@@ -14,44 +17,83 @@ pub const ENDED_KEY: &str = ".task/end";
 const RETENTION: &str = "retention";
 
 impl Model {
-    /// The tasks that are to go at a time, in order.
+    /// The scopes that are to go at a time, and of which anything is left, in order.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<String> {
         let state = self.state_as_told();
         let named: Vec<&str> = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
-        named.into_iter().filter(|scope| self.is_due(&state, scope, now)).map(str::to_owned).collect()
+        let tasks = named.iter().map(|task| self.going(&state, task));
+        let mut due: Vec<String> = Vec::new();
+        for going in tasks {
+            let is_due = |scope: &&str| going.get(scope).is_some_and(|at| *at <= now);
+            due.extend(named.iter().copied().filter(is_due).map(str::to_owned));
+        }
+        due.sort();
+        due.dedup();
+        due
     }
 
-    fn is_due(&self, state: &State<'_>, scope: &str, now: Timestamp) -> bool {
-        let Some(after) = state.policy_of(scope).and_then(|policy| policy.expire_ended_us) else { return false };
-        let Some(end) = state.get(scope, ENDED_KEY, Timestamp::MIN) else { return false };
-        let Ok(task) = ScopePrefix::parse(scope) else { return false };
+    /// The scopes that go for the end of a task, and when.
+    fn going<'a>(&self, state: &State<'a>, scope: &str) -> BTreeMap<&'a str, Timestamp> {
+        let none = BTreeMap::new();
+        let Some(end) = state.get(scope, ENDED_KEY, Timestamp::MIN) else { return none };
+        let Ok(task) = ScopePrefix::parse(scope) else { return none };
         let claims = |kept: &Kept| kept.commit.meta.fences.iter().any(|fence| fence.scope.as_str() == scope);
         let claimed = self.kept.iter().rev().find(|kept| claims(kept)).map_or(Seq::ZERO, |kept| kept.commit.seq);
-        let is_origin = state.forks().any(|(_, origin, _)| task.holds(origin));
-        let touched = state.touched_within(&task);
+        // What expired since is no work that goes on.
+        let goes_on = |name: &str| state.scope_version(name) > end.seq && !self.has_expired(state, name);
+        if claimed > end.seq || state.ever_within(&task).any(goes_on) {
+            return none;
+        }
+        let left = state.ever_within(&task).filter(|name| state.scope_version(name) <= end.seq);
+        let after = |name: &str| state.policy_of(name).and_then(|policy| policy.expire_ended_us);
+        let at = |name| after(name).map(|after| (name, Timestamp(end.at.0.saturating_add_unsigned(after))));
+        let mut going: BTreeMap<&str, Timestamp> = left.filter_map(at).collect();
         // What is held below it, and holds nothing, keeps nothing.
         let place = |name: &str| ScopePrefix::parse(name).expect("a scope that was written to");
-        let is_held = state.ever_within(&task).any(|name| state.hold_on(&place(name), false).is_some());
-        claimed <= end.seq
-            && touched <= end.seq
-            && !is_origin
-            && !is_held
-            && end.at.0.saturating_add_unsigned(after) <= now.0
+        let is_origin = |name: &str| state.forks().any(|(_, origin, _)| origin == name);
+        if going.keys().any(|name| is_origin(name) || state.hold_on(&place(name), false).is_some()) {
+            return none;
+        }
+        let last = going.values().copied().max();
+        if let (Some(own), Some(last)) = (going.get_mut(scope), last) {
+            *own = last;
+        }
+        going
     }
 
-    /// What a commit that nobody asked for said when it was made, if it lets go a task that is to go: its scope with
-    /// all below it, and their checkpoints. The pass that made it may have taken the releases with what they let go.
+    /// Whether a scope was touched last by being let go.
+    fn has_expired(&self, state: &State<'_>, scope: &str) -> bool {
+        let Some(kept) = self.kept.iter().find(|kept| kept.commit.seq == state.scope_version(scope)) else {
+            return false;
+        };
+        kept.commit.meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
+    }
+
+    /// What a commit that nobody asked for said when it was made, if it lets go what is to go of a task, and their
+    /// checkpoints. The pass that made it may have taken the releases with what they let go; one before it what had
+    /// touched the task since its end, so that nobody knew of it. `all` are the commits that were found.
     #[must_use]
-    pub fn expiry(&self, found: &Commit) -> Option<Commit> {
+    pub fn expiry(&self, found: &Commit, all: &[Commit]) -> Option<Commit> {
+        let mut known = State::default();
+        for commit in all.iter().take_while(|commit| commit.seq < found.seq) {
+            commit.events.iter().for_each(|event| known.touch(event, commit.seq));
+        }
+        let state = self.state_as_told();
+        let mut forgetful = state.clone();
+        for scope in state.ever_within(&ScopePrefix::root()) {
+            forgetful.touch_as_told(scope, known.scope_version(scope));
+        }
+        self.expiry_by(&state, found).or_else(|| self.expiry_by(&forgetful, found))
+    }
+
+    fn expiry_by(&self, state: &State<'_>, found: &Commit) -> Option<Commit> {
         let meta = &found.meta;
         let is_own = meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
             && meta.idempotency_key.is_none()
             && meta.fences.is_empty()
             && found.at > self.last().at;
         let Some(Event::EraseScope { scope, .. }) = found.events.first().filter(|_| is_own) else { return None };
-        let state = self.state_as_told();
-        let task = ScopePrefix::from(scope);
         // Those of which nothing is left are among them.
         let erased: Vec<&Scope> = found
             .events
@@ -68,11 +110,43 @@ impl Model {
             name: CheckpointName::parse(name).expect("it was taken"),
         });
         let said: Vec<Event> = found.events[..erased.len()].iter().cloned().chain(released).collect();
-        let is_said = erased.iter().all(|scope| task.holds(scope.as_str()))
-            && state.scopes(&task, found.at).iter().all(|name| is_erased(name))
-            && found.events.iter().all(|event| said.contains(event));
-        let is_it = is_said && self.is_due(&state, scope.as_str(), found.at);
+        let there = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
+        let lets_go = |task: &str| {
+            let going = self.going(state, task);
+            // By a clock that may be behind the stamp.
+            let last = erased.iter().filter_map(|scope| going.get(scope.as_str())).max().copied();
+            let is_due = |name: &str| going.get(name).is_some_and(|at| *at <= found.at && Some(*at) <= last);
+            let within = |name: &str| ScopePrefix::parse(task).is_ok_and(|task| task.holds(name));
+            !going.is_empty()
+                && erased.iter().all(|scope| within(scope.as_str()))
+                // Of one that was forgotten with all that it held nothing is known here.
+                && erased.iter().all(|scope| is_due(scope.as_str()) || state.scope_version(scope.as_str()) == Seq::ZERO)
+                && there.iter().filter(|name| is_due(name)).all(|name| is_erased(name))
+        };
+        let is_said = found.events.iter().all(|event| said.contains(event));
+        let above = scope.as_str().match_indices('/').map(|(at, _)| &scope.as_str()[..at]);
+        let is_it = is_said && above.chain([scope.as_str()]).any(lets_go);
         is_it.then(|| Commit { events: said, ..found.clone() })
+    }
+
+    /// Whether something below what an expiry let go is still there, and whether it is of a task that is.
+    #[must_use]
+    pub fn expires_in_part(&self, expiry: &Commit) -> (bool, bool) {
+        let state = self.state_as_told();
+        let there = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
+        let mut erased = BTreeSet::new();
+        for event in &expiry.events {
+            if let Event::EraseScope { scope, .. } = event {
+                erased.insert(scope.as_str());
+            }
+        }
+        let is_below =
+            |name: &str, above: &str| name != above && ScopePrefix::parse(above).is_ok_and(|p| p.holds(name));
+        let mut left = there.iter().filter(|name| !erased.contains(**name));
+        let is_kept_below = left.clone().any(|name| erased.iter().any(|above| is_below(name, above)));
+        let is_before_task =
+            left.any(|task| !self.going(&state, task).is_empty() && erased.iter().any(|name| is_below(name, task)));
+        (is_kept_below, is_before_task)
     }
 
     /// How many clears and erasures of scopes and prefixes are gone.

@@ -181,13 +181,13 @@ impl Model {
         }
     }
 
-    /// Whether an event of a commit is there.
+    /// Whether an event of a commit is there. Of one that is being made all is.
     #[must_use]
     pub fn is_there(&self, seq: Seq, place: usize) -> bool {
-        match &self.left[(seq.0 - 1) as usize] {
-            Left::Whole => true,
-            Left::Thinned(places) => places.contains(&place),
-            Left::Removed => false,
+        match self.left.get((seq.0 - 1) as usize) {
+            None | Some(Left::Whole) => true,
+            Some(Left::Thinned(places)) => places.contains(&place),
+            Some(Left::Removed) => false,
         }
     }
 
@@ -380,9 +380,9 @@ impl Model {
         if pins.from.is_some_and(|from| seq >= from) {
             return Err(format!("somebody goes through all commits from {:?} on", pins.from));
         }
-        let (newer, end) = self.after((seq, place), event);
-        if newer < keep_last.unwrap_or(0) {
-            return Err(format!("it is one of the newest {keep_last:?}, {newer} are newer"));
+        let end = self.end((seq, place), event);
+        if self.is_numbered((seq, place), event, (keep_last.unwrap_or(0), horizon.seq)) {
+            return Err(format!("it is one of the newest {keep_last:?}"));
         }
         // Of a view at the horizon.
         let now = self.commit(horizon.seq).map_or(Timestamp::MIN, |commit| commit.at);
@@ -410,21 +410,44 @@ impl Model {
         named.chain(forked).chain(pins.points.iter().copied()).collect()
     }
 
-    /// How many versions of the same key, or name, are newer than an event, and where it is seen no more.
-    fn after(&self, place: (Seq, usize), event: &Event) -> (u64, Option<Seq>) {
-        let (mut newer, mut end) = (0, None);
-        let behind = self.kept.iter().filter(|kept| kept.commit.seq >= place.0);
-        for kept in behind {
-            for (index, later) in kept.commit.events.iter().enumerate() {
-                let seq = kept.commit.seq;
-                let is_newer = (seq, index) > place && is_version_of(later, event);
-                newer += u64::from(is_newer);
-                if is_newer || ((seq, index) > place && clears(later, event)) {
-                    end = end.or(Some(seq));
-                }
-            }
-        }
-        (newer, end)
+    /// Where an event is seen no more: the next version of the same key, or name, or what clears it.
+    fn end(&self, place: (Seq, usize), event: &Event) -> Option<Seq> {
+        let mut later = self.events().filter(|(at, _)| *at > place);
+        later.find(|(_, later)| is_version_of(later, event) || clears(later, event)).map(|((seq, _), _)| seq)
+    }
+
+    fn events(&self) -> impl Iterator<Item = ((Seq, usize), &Event)> {
+        self.kept.iter().flat_map(|kept| {
+            kept.commit.events.iter().enumerate().map(|(index, event)| ((kept.commit.seq, index), event))
+        })
+    }
+
+    /// Whether an event is one of so many newest values of a key that has one, or the delete behind such a value that
+    /// is there. If at any horizon up to this one nothing of the key was seen, it may have gone then.
+    fn is_numbered(&self, place: (Seq, usize), event: &Event, (keep_last, horizon): (u64, Seq)) -> bool {
+        let is_version = |at: (Seq, usize), other: &Event| at == place || is_version_of(other, event);
+        let versions: Vec<_> = self.events().filter(|(at, other)| is_version(*at, other)).collect();
+        let own = versions.iter().position(|(at, _)| *at == place).expect("it is one of them");
+        let is_value = |event: &Event| matches!(event, Event::Set { .. } | Event::Checkpoint { .. });
+        let newer = versions[own + 1..].iter().filter(|(_, later)| is_value(later)).count() as u64;
+        let was_gone = versions[own..].iter().enumerate().any(|(index, (at, version))| {
+            let next = versions.get(own + index + 1).map(|((seq, _), _)| seq.prev());
+            let last = next.map_or(horizon, |next| next.min(horizon));
+            let now = self.commit(last).map_or(Timestamp::MIN, |commit| commit.at);
+            let has_expired =
+                matches!(version, Event::Set { expires_at, .. } if expires_at.is_some_and(|end| end <= now));
+            let mut behind = self.events().filter(|(clear, _)| clear > at && clear.0 <= last);
+            at.0 <= last && (!is_value(version) || has_expired || behind.any(|(_, clear)| clears(clear, version)))
+        });
+        let ends_value = own.checked_sub(1).is_some_and(|before| {
+            let ((seq, index), before) = versions[before];
+            let is_erased = matches!(before, Event::Set { scope, key, .. }
+                if self.is_erased(scope.as_str(), key.as_str(), (seq, index)));
+            is_value(before) && self.is_there(seq, index) && !is_erased
+        });
+        // Of equal events of a commit the last is said to be there: that of two deletes one is enough is not told here.
+        let is_doubled = versions.get(own + 1).is_some_and(|(at, next)| at.0 == place.0 && *next == event);
+        newer < keep_last && !was_gone && (is_value(event) || (ends_value && !is_doubled))
     }
 
     /// Whether a commit may go with what it claimed.

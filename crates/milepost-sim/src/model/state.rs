@@ -23,6 +23,8 @@ pub struct Version<'a> {
     pub content_type: Option<&'a str>,
     /// From when on it is gone.
     pub expires_at: Option<Timestamp>,
+    /// Whether compaction has left it.
+    is_left: bool,
 }
 
 impl<'a> Version<'a> {
@@ -31,8 +33,11 @@ impl<'a> Version<'a> {
         (self.value, self.content_type, self.expires_at)
     }
 
+    /// The time of a moment may be before what it sees: among commits that are gone a time leads to a later one, see
+    /// `check::sight`. What is gone had expired by then. A time before all others asks for no expiry.
     fn lives(&self, now: Timestamp) -> bool {
-        self.expires_at.is_none_or(|end| now < end)
+        let was_there = self.is_left || self.at <= now || now == Timestamp::MIN;
+        self.expires_at.is_none_or(|end| now < end && was_there)
     }
 }
 
@@ -214,12 +219,6 @@ impl<'a> State<'a> {
         self.forks.iter().map(|(scope, (_, origin, point))| (*scope, *origin, *point))
     }
 
-    /// The last commit that touched a scope at or below a prefix.
-    pub(super) fn touched_within(&self, prefix: &ScopePrefix) -> Seq {
-        let within = self.touched.iter().filter(|(scope, _)| prefix.holds(scope));
-        within.map(|(_, touched)| *touched).max().unwrap_or(Seq::ZERO)
-    }
-
     /// The scopes at or below a prefix that were ever touched.
     pub(super) fn ever_within<'p>(&'p self, prefix: &'p ScopePrefix) -> impl Iterator<Item = &'a str> + 'p {
         self.touched.keys().copied().filter(|scope| prefix.holds(scope))
@@ -283,7 +282,8 @@ impl<'a> State<'a> {
             }
             Event::Set { scope, key, value, content_type, expires_at } => {
                 let content_type = content_type.as_ref().map(ContentType::as_str);
-                let version = Version { seq, at, value, content_type, expires_at: *expires_at };
+                let is_left = model.is_there(seq, place.1);
+                let version = Version { seq, at, value, content_type, expires_at: *expires_at, is_left };
                 self.scopes.entry(scope.as_str()).or_default().insert(key.as_str(), version);
                 self.touched.insert(scope.as_str(), seq);
             }

@@ -62,6 +62,9 @@ impl Asks {
         {
             return again;
         }
+        if self.ends_once_in > 0 && self.dice.once_in(24) {
+            return self.ended_task();
+        }
         let many = self.dice.once_in(6);
         let count = if many { 2 + self.dice.index(30) } else { 1 + self.dice.index(2) };
         let one_scope = many.then(|| self.scope());
@@ -157,6 +160,19 @@ impl Asks {
         let of = if there.is_empty() { scope } else { parsed(there[self.dice.index(there.len())]) };
         let key = Key::parse(ENDED_KEY).expect("a key");
         Event::Set { scope: of, key, value: b"ended".to_vec(), content_type: None, expires_at: None }
+    }
+
+    /// A task that ends with scopes below it, of which other policies speak.
+    fn ended_task(&mut self) -> Ask {
+        let mut events: Vec<Event> = ["a", "a/b", "a/b/c"].iter().map(|scope| self.set(scope, "k", 5)).collect();
+        for (place, once_in) in [("a", 1), ("a/b", 2)] {
+            let expire_ended_us = self.dice.once_in(once_in).then(|| *self.dice.pick(&[0, 20_000]));
+            let prefix = ScopePrefix::parse(place).expect("a prefix of the table");
+            events.push(Event::Retain { prefix, policy: Policy { expire_ended_us, ..Policy::default() } });
+        }
+        let (scope, key) = (Scope::parse("a").expect("a scope of the table"), Key::parse(ENDED_KEY).expect("a key"));
+        events.push(Event::Set { scope, key, value: b"ended".to_vec(), content_type: None, expires_at: None });
+        Ask { meta: Meta::default(), require: Vec::new(), events }
     }
 
     /// What retention is told.

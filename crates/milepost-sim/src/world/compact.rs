@@ -70,6 +70,8 @@ impl World {
     pub(super) fn see_what_is_left(&mut self) -> Agreed {
         let adopted = self.known().adopt(&self.engine(), &self.pins())?;
         self.coverage.add("compact/task expired", adopted.expired as u64);
+        self.coverage.add("compact/kept below what expired", adopted.kept_below);
+        self.coverage.add("compact/expired before its task", adopted.before_task);
         let gone = adopted.model.clears_gone() - self.model.clears_gone();
         self.coverage.add("compact/clear taken", gone);
         if adopted.doubtful == 0 {

@@ -19,6 +19,7 @@ mod progress; // which of many items are done, after SIGKILL too
 mod reads; // a read that follows an acknowledgement sees it
 mod replay; // the same log, the same answers
 mod retention; // what is said of the past, and what is erased
+mod salvaged; // whatever was damaged: a value that is left never answers for one that is gone
 mod task; // the task patterns
 mod views; // a past moment never changes
 mod watch; // each commit once, in order

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use milepost_engine::{ChangeKind, HistoryQuery, Subject};
+use milepost_engine::{ChangeKind, HistoryQuery, Index, Subject};
 use milepost_io::Clock;
 use milepost_types::{At, Key, Policy, Precondition, ScopePrefix, Timestamp};
 
-use super::{KEYS, Rig, bytes_of_log, place};
+use super::{KEYS, Rig, bytes_of_log, files_with, place};
 use crate::scope;
 
 /// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
@@ -44,6 +44,82 @@ fn what_has_expired_goes_and_the_next_compaction_goes_on() {
         store.commit(store.request().delete(&scope(of), "k0").unwrap().require(absent)).unwrap();
     }
     assert_eq!(rig.store.get("a/b", "k1").unwrap().unwrap().to_vec(), b"stays");
+}
+
+/// A value that had expired, and a delete, were among the newest versions that a policy kept by their number, for good:
+/// a value that was to be gone after a minute stayed in the files, and of a queue each key that ever came.
+#[test]
+fn by_their_number_no_values_stay_of_a_key_that_is_gone() {
+    for last in [0, 1, 3] {
+        let mut rig = Rig::new(13);
+        rig.retain("a", Policy::default().keep_last(last));
+        let empty = bytes_of_log(&rig.store);
+        let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
+        for n in 0..40 {
+            let key = format!("come and gone {n}");
+            for value in 0..3u8 {
+                rig.set("a", &key, &[value; 20]);
+            }
+            rig.store.commit(rig.store.request().delete(&scope("a"), &key).unwrap()).unwrap();
+            rig.set("a", "to be cleared", b"of the scope below");
+        }
+        rig.set("a", "expires", b"an older value");
+        let request = rig.store.request().set_with(&scope("a"), "expires", b"CANARY", None, soon).unwrap();
+        rig.store.commit(request).unwrap();
+        rig.set("a/b", "cleared", b"CANARY");
+        rig.store.commit(rig.store.request().clear(&scope("a/b")).unwrap()).unwrap();
+        rig.clock.advance(6_000_000);
+        rig.set("a", "lives", b"1");
+        for index in [Index::Keep, Index::Rebuild, Index::Keep, Index::Keep] {
+            rig.compact();
+            rig = rig.again(index);
+            let view = rig.store.view(At::Latest).unwrap();
+            let keys: Vec<_> = view.scan("a", "").map(|entry| entry.unwrap().key).collect();
+            assert_eq!(keys.len(), 2, "of {last}: {keys:?}");
+            assert_eq!(files_with(&rig.disk, b"CANARY"), Vec::<String>::new(), "of {last}");
+        }
+        let left = bytes_of_log(&rig.store);
+        assert!(left < empty + 300 + 100 * last, "of {last}: {left} bytes, {empty} without any key");
+        assert_eq!(files_with(&rig.disk, b"come and gone"), Vec::<String>::new(), "of {last}");
+        let changes = rig.store.history(HistoryQuery { prefix: place("a"), ..HistoryQuery::default() }).unwrap();
+        let values = changes.filter(|change| change.as_ref().unwrap().kind == ChangeKind::Set).count() as u64;
+        assert_eq!(values, 1 + last.max(1), "of {last}");
+    }
+}
+
+/// Deleted, and set again: of a key that is there the newest values stay, those before the delete among them, and the
+/// delete, which the history would lie without. With a time besides, what was deleted goes that long after.
+#[test]
+fn of_a_key_that_came_back_the_newest_values_stay() {
+    let rig = Rig::new(14);
+    rig.retain("", Policy::default().keep_last(3));
+    for n in 0..4u8 {
+        rig.set("a", "k", &[n]);
+    }
+    rig.store.commit(rig.store.request().delete(&scope("a"), "k").unwrap()).unwrap();
+    for n in 4..6u8 {
+        rig.set("a", "k", &[n]);
+    }
+    for _ in 0..3 {
+        rig.compact();
+    }
+    let query = HistoryQuery { prefix: place("a"), ..HistoryQuery::default() };
+    let told: Vec<_> = rig.store.history(query).unwrap().map(Result::unwrap).collect();
+    let told: Vec<_> = told.iter().map(|change| (change.kind, change.new.as_ref().map(|new| new.to_vec()))).collect();
+    let set = |n: u8| (ChangeKind::Set, Some(vec![n]));
+    assert_eq!(told, [set(3), (ChangeKind::Delete, None), set(4), set(5)]);
+
+    rig.retain("a", Policy::default().keep_last(3).keep_for(Duration::from_secs(60)));
+    let explained = || rig.store.explain(&place("a")).unwrap();
+    assert_eq!((explained().next_goes_at, explained().goes_now), (None, 0));
+    rig.clock.advance(1_000_000);
+    let at = rig.store.commit(rig.store.request().delete(&scope("a"), "k").unwrap()).unwrap().at;
+    assert_eq!((explained().next_goes_at, explained().goes_now), (Some(Timestamp(at.0 + 60_000_000)), 0));
+    rig.clock.advance(59_000_000);
+    rig.compact();
+    assert_eq!((explained().versions, explained().goes_now), (5, 0));
+    rig.clock.advance(1_000_000);
+    assert_eq!((explained().next_goes_at, explained().goes_now), (None, 5));
 }
 
 /// A value that had expired was removed, and the index still knew of it: a clear of its scope, which took another key,
