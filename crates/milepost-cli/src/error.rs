@@ -57,7 +57,7 @@ Exit codes:
   8  an error of the system: permission, IO, a store of a newer version
   9  job run: it has not ended in time and goes on; run it again
   10 job run: the submit, find or poll command failed; run it again
-  11 salvage: the new store is made, and commits are lost or a past can't be read; the report says which
+  11 salvage: the new store is made, and commits or a past are lost; the report says which
   125 step: the command succeeded, and its output is too large to be recorded
   130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable
   `each`, `step` and `verify` say more in their own --help.";

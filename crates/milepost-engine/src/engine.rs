@@ -481,16 +481,6 @@ impl Shared {
         self.recycler.lock().as_mut().is_some_and(|recycler| recycler.step() != Recycled::Nothing)
     }
 
-    fn waits_for_readers(&self) -> bool {
-        self.recycler.lock().as_ref().is_some_and(Recycler::waits_for_readers)
-    }
-
-    pub(crate) fn wake_recycle(self: &Arc<Shared>) {
-        if self.settings.threads == Threads::Spawned {
-            self.workers.wake_recycle(self);
-        }
-    }
-
     fn close(self: &Arc<Shared>) -> Result<(), CommitError> {
         if self.fork.is_child() {
             return Err(CommitError::Forked);

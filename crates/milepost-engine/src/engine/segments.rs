@@ -7,10 +7,10 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use milepost_io::Failure;
-use milepost_log::{Dropped, Form, Rewrite, RewriteError, Rewritten, SegmentId, SegmentStats};
+use milepost_log::{Dropped, Form, Recycler, Rewrite, RewriteError, Rewritten, SegmentId, SegmentStats};
 
 use super::{Engine, Shared};
-use crate::{CommitError, OpenError, manifest};
+use crate::{CommitError, OpenError, Threads, manifest};
 
 impl Engine {
     /// One line per segment of the log.
@@ -36,6 +36,16 @@ impl Engine {
 }
 
 impl Shared {
+    pub(super) fn waits_for_readers(&self) -> bool {
+        self.recycler.lock().as_ref().is_some_and(Recycler::waits_for_readers)
+    }
+
+    pub(crate) fn wake_recycle(self: &Arc<Shared>) {
+        if self.settings.threads == Threads::Spawned {
+            self.workers.wake_recycle(self);
+        }
+    }
+
     pub(crate) fn begin_rewrite(&self, ids: RangeInclusive<SegmentId>, form: Form) -> Result<Rewrite, RewriteError> {
         let mut rewriter = self.rewriter.lock();
         let closed =

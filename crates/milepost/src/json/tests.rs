@@ -123,7 +123,7 @@ fn bad_lines_are_refused() {
     for (line, says) in [
         ("", "EOF"),
         ("[]", "column"),
-        ("null", "expected struct"),
+        ("null", "one JSON object"),
         ("{}", "missing field `events`"),
         (r#"{"events":[]} x"#, "trailing characters, at column 15"),
         (r#"{"events":[],"events":[]}"#, "duplicate field `events`"),

@@ -122,8 +122,8 @@ fn what_is_held_or_read_stays_remembered() {
     assert!(rig.clock.now() > Timestamp(0) && send(&rig, 0).seq > first[299].seq);
 }
 
-/// The newest use of a key had gone, an older one had not, and the window was made longer: the index still named the one
-/// that had gone, an index that was made anew the other, and the two answered differently.
+/// The newest use of a key had gone, an older one had not, and the window was made longer: the index still named the
+/// one that had gone, an index that was made anew the other, and the two answered differently.
 #[test]
 fn a_window_made_longer_speaks_of_the_uses_that_are_left() {
     let again = |rig: &Rig, name: &str| {

@@ -1,4 +1,5 @@
-//! A store that nobody looks after, and that is not written to: what goes by the clock, or was erased, goes all the same.
+//! A store that nobody looks after, and that is not written to: what goes by the clock, or was erased, goes all the
+//! same.
 
 use std::{
     fs,
