@@ -70,7 +70,6 @@ impl Request {
 
     /// Has its fences and preconditions judged, at a place in the order like any other, and appends nothing: it is
     /// refused as the commit would be, or comes back with the receipt of the commit before.
-    #[must_use]
     pub fn only_ask(self) -> Request {
         Request { only_asks: true, ..self }
     }
