@@ -10,7 +10,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_log::{Provenance, Stretch};
-use milepost_types::{Seq, Timestamp};
+use milepost_types::{Receipt, Seq, Timestamp};
 
 use super::{
     Backup, BackupError,
@@ -58,13 +58,15 @@ pub fn create(
         // Behind the segments: what is missing there is before these. One behind the last commit came meanwhile.
         let horizons = shared.retention.horizons();
         if horizons.last() <= last {
-            break (last, stretches, horizons);
+            // Also of a commit whose segment compaction dropped.
+            let at = shared.reader.stamp(last)?.unwrap_or(Timestamp::MIN);
+            break (Receipt { seq: last, at }, stretches, horizons);
         }
     };
     let (place, _lock) = Place::open_or_make(&shared.parts.disk, dir, shared.store)?;
     let mut creation = Creation { shared, place: &place, pieces: Vec::new(), new_bytes: 0 };
     if rollback == Rollback::Refuse {
-        creation.refuse_rolled_back(&stretches, last)?;
+        creation.refuse_rolled_back(&stretches, last.seq)?;
     }
     let plan = creation.plan(&stretches)?;
     let total: u64 = plan.iter().map(|planned| planned.bytes).sum();
@@ -75,17 +77,13 @@ pub fn create(
             progress(done.min(total), total);
         })?;
     }
-    let at = match stretches.last() {
-        Some(stretch) => stretch.at(last)?,
-        None => Timestamp::MIN,
-    };
     let manifest = BackupManifest {
         store: shared.store.0,
         number: place.next_number,
         epoch: shared.epoch,
         made_at: shared.parts.clock.now().0,
-        last_seq: creation.pieces.last().map_or(0, |piece| piece.last_seq),
-        last_at: at.0,
+        last_seq: last.seq.0,
+        last_at: last.at.0,
         new_bytes: creation.new_bytes,
         pieces: creation.pieces,
         horizons: manifest::horizon_rows(&horizons),

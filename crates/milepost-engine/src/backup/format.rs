@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Invariant: what [`decode`] returns names pieces that follow each other without a gap, in `Seq` and in time: first
-//! those that are whole segments, each with a number of its own, then those of the segment that grew.
+//! those that are whole segments, each with a number of its own, then those of the segment that grew. The last commit
+//! is in the last piece, or behind it: then that piece is a whole segment, and those behind it were dropped.
 
 use std::collections::BTreeSet;
 
@@ -151,10 +152,12 @@ fn is_sound(manifest: &BackupManifest) -> bool {
         }
         end = Some(piece);
     }
-    match end {
-        Some(end) => (end.last_seq, end.last_at) == (manifest.last_seq, manifest.last_at),
-        None => manifest.last_seq == 0,
-    }
+    // The last segments may be among the dropped.
+    let is_tail_gone =
+        |end: &PieceRow| end.is_whole && end.last_seq < manifest.last_seq && end.last_at < manifest.last_at;
+    manifest.last_seq < u64::MAX - 1
+        && end
+            .is_none_or(|end| (end.last_seq, end.last_at) == (manifest.last_seq, manifest.last_at) || is_tail_gone(end))
 }
 
 pub(super) fn encode_store(store: StoreId) -> Vec<u8> {

@@ -80,8 +80,26 @@ pub fn restore(
         after = refill(&shelf, &mut filling, row, last, after)?;
         told(row.bytes);
     }
+    pass_tail(&mut filling, backup, last)?;
     let restored = filling.with_known(known_horizons(&backup.horizons)).finish()?;
     Ok(Restored { backup: Backup::of(backup), last: restored, epoch: epoch + 1 })
+}
+
+/// What lies behind the last piece was dropped before the backup was made: it is not there in the new store either, and
+/// what comes next is given a place behind it.
+fn pass_tail(filling: &mut Filling, backup: &BackupManifest, last: Seq) -> Result<(), FillError> {
+    if backup.pieces.last().is_some_and(|end| last.0 <= end.last_seq) {
+        return Ok(());
+    }
+    let last_at = backup.last_at.saturating_sub_unsigned(backup.last_seq - last.0);
+    let before = filling.last();
+    let stamped = if before.seq == Seq::ZERO {
+        let first_at = last_at.saturating_sub_unsigned(last.0.saturating_sub(1));
+        Stamped::Between(Timestamp(first_at), Timestamp(last_at))
+    } else {
+        Stamped::Before(Timestamp(last_at.saturating_add(1)))
+    };
+    filling.pass(last, stamped)
 }
 
 /// The backup to restore from, and the last commit to restore.
@@ -148,7 +166,8 @@ fn at_time(place: &Place, asked: Timestamp) -> Result<(&BackupManifest, Seq), Ba
     for backup in place.backups.iter().rev() {
         // The piece in which the moment lies: the first that ends after it.
         let Some(row) = backup.pieces.iter().find(|row| row.last_at > asked.0) else {
-            return Ok((backup, Seq(backup.last_seq)));
+            let end = backup.pieces.last().filter(|_| asked.0 < backup.last_at);
+            return Ok((backup, Seq(end.map_or(backup.last_seq, |end| end.last_seq))));
         };
         let (map, path) = shelf.open(&row.id())?;
         let sealed = shelf.check_row(&map, &path, row, Timestamp::MIN)?;

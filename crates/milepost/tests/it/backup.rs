@@ -6,7 +6,7 @@ use std::{
 };
 
 use milepost::{
-    Seq, Store,
+    Policy, ScopePrefix, Seq, SetOptions, Store, Timestamp,
     backup::{self, Until},
 };
 
@@ -113,4 +113,48 @@ fn what_was_erased_is_in_no_later_backup() {
         assert!(backup::verify(&before, None, &mut |_, _| {}).unwrap().is_clean());
         assert!(get(&restore(4), &task, "k3").is_some());
     }
+}
+
+/// Compaction may drop the segment of the very last commits. A backup said then that it ended before them, at the time
+/// of one that was gone, and a store restored from it gave the places of those out again.
+#[test]
+fn a_backup_ends_with_the_last_commit_even_where_that_is_gone() {
+    let (place, out) = (Place::new(), tempfile::tempdir().unwrap());
+    let store = place.open_small();
+    let past = Policy::default().keep_for(std::time::Duration::ZERO);
+    store.retention().set(&ScopePrefix::root(), past).unwrap();
+    let kept = store.set(&scope("asset"), "k", b"kept").unwrap();
+    store.compact().unwrap();
+    let task = scope("task/a");
+    for n in 0..300_u32 {
+        store.set(&task, &format!("k{}", n % 7), &[n as u8; 100]).unwrap();
+    }
+    // All of it is cleared, and the last of it has expired long ago: neither stays.
+    store.clear(&task).unwrap();
+    let long_ago = SetOptions { expires_at: Some(Timestamp(1)), ..SetOptions::default() };
+    let last = store.commit().set_with(&task, "k", b"gone", &long_ago).durable().unwrap();
+    store.compact().unwrap();
+    store.compact().unwrap();
+    let left: Vec<Seq> = store.replay(Seq::FIRST).map(|commit| commit.unwrap().seq).collect();
+    assert!(left.last() < Some(&last.seq), "{left:?}");
+
+    let dir = out.path().join("b");
+    let made = store.backup(&dir).unwrap();
+    assert_eq!(made.last, last);
+    assert!(backup::verify(&dir, None, &mut |_, _| {}).unwrap().is_clean());
+    for until in [Until::Newest, Until::Seq(last.seq), Until::Time(last.at)] {
+        let to = tempfile::tempdir().unwrap();
+        let done = backup::restore(&dir, to.path(), until, &mut |_, _| {}).unwrap();
+        assert_eq!(done.last, last, "{until:?}");
+        let restored = Store::open(to.path()).unwrap();
+        assert_eq!(get(&restored, &scope("asset"), "k").as_deref(), Some(&b"kept"[..]));
+        let next = restored.set(&task, "k", b"next").unwrap();
+        assert!(Some(next.seq) == last.seq.next() && next.at > last.at, "{next:?} after {last:?}");
+        drop(restored);
+        assert!(Store::read_only(to.path()).unwrap().replay(Seq::FIRST).all(|commit| commit.is_ok()));
+    }
+    // As of a moment in the past that is not kept.
+    let to = tempfile::tempdir().unwrap();
+    let refused = backup::restore(&dir, to.path(), Until::Time(kept.at), &mut |_, _| {}).unwrap_err();
+    assert_eq!(refused.kind(), milepost::ErrorKind::BeforeHorizon, "{refused}");
 }

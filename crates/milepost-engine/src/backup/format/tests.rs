@@ -30,6 +30,10 @@ fn what_is_encoded_is_decoded() {
     assert_eq!(decode(&encode(&manifest()), 3), Ok(manifest()));
     let empty = BackupManifest { pieces: Vec::new(), last_seq: 0, ..manifest() };
     assert_eq!(decode(&encode(&empty), 3), Ok(empty));
+    // The last segments were dropped.
+    let mut tail_gone = BackupManifest { last_seq: 44, last_at: 440, ..manifest() };
+    tail_gone.pieces.truncate(1);
+    assert_eq!(decode(&encode(&tail_gone), 3), Ok(tail_gone));
     let store = StoreId([9; 16]);
     assert_eq!(decode_store(&encode_store(store)), Ok(store));
 }
@@ -53,7 +57,7 @@ fn every_cut_and_every_flipped_bit_is_named() {
 #[test]
 fn pieces_that_do_not_follow_each_other_are_refused() {
     type Change = fn(&mut BackupManifest);
-    let broken: [(&str, Change); 10] = [
+    let broken: [(&str, Change); 13] = [
         ("another number", |m| m.number = 4),
         ("a gap", |m| m.pieces[1].first_seq = 12),
         ("an overlap", |m| m.pieces[1].first_seq = 10),
@@ -64,6 +68,15 @@ fn pieces_that_do_not_follow_each_other_are_refused() {
         ("one number for two segments", |m| (m.pieces[1].is_whole, m.pieces[1].segment) = (true, 1)),
         ("no segment", |m| m.pieces[0].segment = 0),
         ("another end", |m| m.last_seq = 31),
+        ("an end behind a part", |m| (m.last_seq, m.last_at) = (31, 310)),
+        ("an end before the last piece", |m| {
+            m.pieces.truncate(1);
+            (m.last_seq, m.last_at) = (9, 90);
+        }),
+        ("an end earlier than the last piece", |m| {
+            m.pieces.truncate(1);
+            (m.last_seq, m.last_at) = (31, 100);
+        }),
     ];
     for (what, change) in broken {
         let mut manifest = manifest();
