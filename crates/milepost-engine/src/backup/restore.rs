@@ -80,26 +80,34 @@ pub fn restore(
         after = refill(&shelf, &mut filling, row, last, after)?;
         told(row.bytes);
     }
-    pass_tail(&mut filling, backup, last)?;
+    pass_tail(&shelf, &mut filling, backup, last)?;
     let restored = filling.with_known(known_horizons(&backup.horizons)).finish()?;
     Ok(Restored { backup: Backup::of(backup), last: restored, epoch: epoch + 1 })
 }
 
-/// What lies behind the last piece was dropped before the backup was made: it is not there in the new store either, and
-/// what comes next is given a place behind it.
-fn pass_tail(filling: &mut Filling, backup: &BackupManifest, last: Seq) -> Result<(), FillError> {
-    if backup.pieces.last().is_some_and(|end| last.0 <= end.last_seq) {
+/// What lies behind the last piece that was taken was dropped before the backup was made: it is not there in the new
+/// store either, and what comes next is given a place behind it. It is stamped as late as it can have been.
+fn pass_tail(shelf: &Shelf<'_>, filling: &mut Filling, backup: &BackupManifest, last: Seq) -> Result<(), BackupError> {
+    let before = filling.last();
+    if before.seq >= last {
         return Ok(());
     }
-    let last_at = backup.last_at.saturating_sub_unsigned(backup.last_seq - last.0);
-    let before = filling.last();
+    let next = backup.pieces.iter().find(|row| row.first_seq > last.0);
+    let (known, at) = match next {
+        Some(row) => {
+            let (map, path) = shelf.open(&row.id())?;
+            (row.first_seq, shelf.check_row(&map, &path, row, Timestamp::MIN)?.times().0.0)
+        }
+        None => (backup.last_seq, backup.last_at),
+    };
+    let last_at = at.saturating_sub_unsigned(known - last.0);
     let stamped = if before.seq == Seq::ZERO {
         let first_at = last_at.saturating_sub_unsigned(last.0.saturating_sub(1));
         Stamped::Between(Timestamp(first_at), Timestamp(last_at))
     } else {
         Stamped::Before(Timestamp(last_at.saturating_add(1)))
     };
-    filling.pass(last, stamped)
+    Ok(filling.pass(last, stamped)?)
 }
 
 /// The backup to restore from, and the last commit to restore.

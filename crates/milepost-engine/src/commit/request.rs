@@ -321,17 +321,18 @@ impl Request {
     }
 
     pub(crate) fn seal(self) -> Result<Sealed, CommitError> {
-        self.seal_kept(None)
+        limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
+        self.seal_own(None)
     }
 
-    /// The same of what is left of a commit that was made before: the digest says what it was repeated as.
-    pub(crate) fn seal_kept(mut self, digest: Option<Digest>) -> Result<Sealed, CommitError> {
+    /// The same of what the store itself asks for, and of what is left of a commit that was made before: the digest says
+    /// what it was repeated as.
+    pub(crate) fn seal_own(mut self, digest: Option<Digest>) -> Result<Sealed, CommitError> {
         // Of one that was made before, the key may be all that is left.
         let is_key_kept = self.is_recorded && self.meta.idempotency_key.is_some();
         if self.encoder.events() == 0 && self.meta.fences.is_empty() && !is_key_kept {
             return Err(CommitError::Empty);
         }
-        limits::check("commit", "preconditions", self.preconditions.len(), 0, limits::PRECONDITIONS_MAX)?;
         let events = self.encoder.events();
         let body = self.encoder.finish_kept(&self.meta, digest)?;
         Ok(Sealed {

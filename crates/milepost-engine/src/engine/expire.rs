@@ -50,7 +50,7 @@ impl Shared {
     }
 
     fn commit_own(self: &Arc<Shared>, request: Request) -> Result<Receipt, CommitError> {
-        let place = self.queue.push(request.seal()?, true)?;
+        let place = self.queue.push(request.seal_own(None)?, true)?;
         self.see_through(&place);
         place.fate.outcome(place.index).expect("seen through until it was there")
     }

@@ -20,7 +20,7 @@ impl Engine {
         request: Request,
         digest: Option<Digest>,
     ) -> Result<Ticket, CommitError> {
-        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal_kept(digest)? })
+        self.submit_sealed(Sealed { recorded: Some(place), ..request.seal_own(digest)? })
     }
 
     /// Submits a commit that was made before, of which the body is there already.

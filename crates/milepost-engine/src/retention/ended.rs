@@ -18,7 +18,8 @@ use milepost_types::{CheckpointName, Precondition, Scope, ScopePrefix, Seq, Time
 use super::judging::Judging;
 use crate::{
     CommitError, ReadError, Request,
-    state::{FENCE, Kind, checkpoints_of},
+    memtable::is_prefix,
+    state::{FENCE, Kind, Mark, checkpoints_of},
 };
 
 /// The key under which a task says that it has ended.
@@ -26,6 +27,9 @@ pub const ENDED_KEY: &str = ".task/end";
 
 /// The name under which retention itself writes.
 pub(crate) const RETENTION_WRITER: &str = "retention";
+
+/// A task of more scopes goes by so many in a commit: others wait for as long as it looks at these again.
+const SCOPES_AT_ONCE: usize = 1024;
 
 /// A task that has ended, and for which something expires.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,19 +67,18 @@ impl Judging<'_> {
             return Ok(None);
         }
         let last = self.shared.published();
-        let mark = self.tiers.find(scope, ENDED_KEY, last)?;
-        let Some(mark) = mark.filter(|mark| matches!(mark.kind, Kind::Set | Kind::Expiring)) else { return Ok(None) };
-        if self.tiers.claim(FENCE, scope, last)?.is_some_and(|claim| claim.seq > mark.seq) {
+        let Some(said) = self.end_of_task(scope)? else { return Ok(None) };
+        if self.tiers.claim(FENCE, scope, last)?.is_some_and(|claim| claim.seq > said.0) {
             return Ok(None);
         }
         let Ok(prefix) = ScopePrefix::parse(scope) else { return Ok(None) };
         let lineage = self.shared.lineage(self.tiers);
-        let at = self.shared.stamp(Seq(mark.seq))?;
-        let mut ended = Ended { is_kept: false, at: Seq(mark.seq), going: Vec::new(), staying: Vec::new() };
+        let at = self.shared.stamp(said)?;
+        let mut ended = Ended { is_kept: false, at: said, going: Vec::new(), staying: Vec::new() };
         let mut goes_on = false;
         lineage.each_scope(&prefix, &mut |name| {
             let touched = lineage.scope_version(name, last)?;
-            if touched.0 > mark.seq {
+            if touched > said {
                 // What went before for an end, its own or this one, is no work that goes on.
                 goes_on = !self.has_expired_by(name, touched)?;
                 return Ok(if goes_on { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
@@ -91,7 +94,7 @@ impl Judging<'_> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        if goes_on || ended.going.is_empty() {
+        if goes_on || ended.going.is_empty() || self.is_cleared_below(scope, said)? {
             return Ok(None);
         }
         let last_of_all = ended.going.iter().map(|going| going.expires_at).max();
@@ -101,6 +104,54 @@ impl Judging<'_> {
         Ok(Some(ended))
     }
 
+    /// The last commit that touched a scope since the end of a task that it is of; `None` if that did not end, or the
+    /// scope was not touched. It says that the task goes on, and nobody would know if all of it went.
+    pub(super) fn touched_since_end(&self, name: &str) -> Result<Option<Seq>, ReadError> {
+        let last = self.shared.published();
+        let Some(end) = self.first_end(name.match_indices('/').map(|(at, _)| &name[..at]).chain([name]))? else {
+            return Ok(None);
+        };
+        let touched = self.shared.lineage(self.tiers).scope_version(name, last)?;
+        Ok(Some(touched).filter(|touched| *touched > end))
+    }
+
+    /// The same of a clear of all below a prefix: whether it is the last that touched what is of a task that had ended.
+    pub(super) fn touches_ended(&self, prefix: &str, mark: Mark) -> Result<bool, ReadError> {
+        let end = self.first_end(prefix.match_indices('/').map(|(at, _)| &prefix[..at]))?;
+        // One that says it is enough.
+        Ok(end.is_some_and(|end| end.0 < mark.seq) && self.tiers.own_marks(&format!("{prefix}/"))?.pop() == Some(mark))
+    }
+
+    /// The first of the commits that say of tasks that they have ended.
+    fn first_end<'n>(&self, tasks: impl Iterator<Item = &'n str>) -> Result<Option<Seq>, ReadError> {
+        let mut first = None;
+        for task in tasks {
+            first = first.into_iter().chain(self.end_of_task(task)?).min();
+        }
+        Ok(first)
+    }
+
+    fn end_of_task(&self, scope: &str) -> Result<Option<Seq>, ReadError> {
+        let mark = self.tiers.find(scope, ENDED_KEY, self.shared.published())?;
+        Ok(mark.filter(|mark| matches!(mark.kind, Kind::Set | Kind::Expiring)).map(|mark| Seq(mark.seq)))
+    }
+
+    /// Whether all below some place in a scope was cleared or erased since a commit: of scopes of which that left nothing
+    /// nobody knows that they were touched.
+    fn is_cleared_below(&self, scope: &str, since: Seq) -> Result<bool, ReadError> {
+        let below = format!("{scope}/");
+        let mut names = self.tiers.every_scope(&below)?;
+        while let Some(name) = names.read_next()?.filter(|name| name.starts_with(&below)) {
+            let mark = if is_prefix(name) { self.tiers.own_marks(name)?.pop() } else { None };
+            if let Some(mark) = mark.filter(|mark| mark.seq > since.0)
+                && !(self.is_erasure(name, mark)? && self.is_own(mark)?)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether the commit that touched a scope last was an expiry of it.
     fn has_expired_by(&self, name: &str, touched: Seq) -> Result<bool, ReadError> {
         let erased = self.tiers.erased_of(name)?.and_then(|erased| erased.whole());
@@ -108,7 +159,7 @@ impl Judging<'_> {
     }
 
     /// The commits that let go what of it has expired by now, in order, on the condition that nothing was committed
-    /// there since. One alone, but for a task of very many scopes of which not all go at once.
+    /// there since. One alone, but for a task of very many scopes.
     pub(crate) fn expiries_of(&self, scope: &str, ended: &Ended, now: Timestamp) -> Result<Vec<Request>, ExpiryError> {
         let (due, later): (Vec<&Going>, Vec<&Going>) = ended.going.iter().partition(|going| going.expires_at <= now);
         if due.is_empty() || ended.is_kept {
@@ -117,36 +168,30 @@ impl Judging<'_> {
         let later = later.into_iter().map(|going| (going.name.as_str(), going.touched));
         let others: Vec<(&str, Seq)> =
             later.chain(ended.staying.iter().map(|(name, touched)| (name.as_str(), *touched))).collect();
-        // So many conditions a commit can have.
-        if due.len() + others.len() <= limits::PRECONDITIONS_MAX {
-            return Ok(vec![self.expiry_of(&due, &others, None)?]);
-        }
-        if others.is_empty() {
-            return Ok(vec![self.expiry_of(&due, &others, Some(scope))?]);
+        // All at once, where that is few enough to be looked at again while others wait.
+        if due.len() + others.len() <= SCOPES_AT_ONCE {
+            return Ok(vec![self.expiry_of(&due, &others)?]);
         }
         // The end itself stays until all that goes for it has gone: after a crash the rest is found by it.
         let (own, below): (Vec<&Going>, Vec<&Going>) = due.into_iter().partition(|going| going.name == scope);
-        let chunks = below.chunks(limits::PRECONDITIONS_MAX - 1);
+        let chunks = below.chunks(SCOPES_AT_ONCE);
         let mut requests =
-            chunks.map(|chunk| self.expiry_of(chunk, &[(scope, ended.at)], None)).collect::<Result<Vec<_>, _>>()?;
+            chunks.map(|chunk| self.expiry_of(chunk, &[(scope, ended.at)])).collect::<Result<Vec<_>, _>>()?;
         if !own.is_empty() {
-            requests.push(self.expiry_of(&own, &others[..others.len().min(limits::PRECONDITIONS_MAX - 1)], None)?);
+            requests.push(self.expiry_of(&own, &others)?);
         }
         Ok(requests)
     }
 
-    /// The commit that lets go of scopes, while these and others are as they were; or of all below a prefix.
-    fn expiry_of(&self, due: &[&Going], others: &[(&str, Seq)], prefix: Option<&str>) -> Result<Request, ExpiryError> {
+    /// The commit that lets go of scopes, while these and others are as they were.
+    fn expiry_of(&self, due: &[&Going], others: &[(&str, Seq)]) -> Result<Request, ExpiryError> {
         let mut request = Request::new(limits::VALUE_BYTES_MAX)
             .writer(Writer::new(RETENTION_WRITER).expect("its length is within the limits"));
         let touched = due.iter().map(|going| (going.name.as_str(), going.touched)).chain(others.iter().copied());
-        for (name, seq) in touched.take(limits::PRECONDITIONS_MAX) {
+        for (name, seq) in touched {
             request = request.require(Precondition::ScopeAt { scope: parsed(name)?, seq });
         }
-        if let Some(prefix) = prefix {
-            request.add_erase_prefix(&ScopePrefix::parse(prefix).map_err(CommitError::from)?, 0)?;
-        }
-        for going in due.iter().filter(|_| prefix.is_none()) {
+        for going in due {
             request.add_erase_scope(&parsed(&going.name)?, 0)?;
         }
         for going in due {

@@ -49,6 +49,8 @@ pub(crate) struct OfScope<'t> {
     asked: Asked,
     wanted: Wanted,
     clears: Vec<Mark>,
+    /// The commit that says that a task goes on which had ended: what it did there stays.
+    touched: Option<Seq>,
     erased: Option<ErasedOf<'t>>,
     /// The time of a view at the horizon: a value that has expired by then is seen by nobody.
     at: Timestamp,
@@ -101,8 +103,14 @@ impl<'a> Judging<'a> {
 
     /// What is wanted of a scope's keys.
     pub(crate) fn scope(&self, name: &str) -> Result<OfScope<'a>, ReadError> {
-        let all =
-            |asked| OfScope { asked, wanted: Wanted::default(), clears: Vec::new(), erased: None, at: Timestamp::MIN };
+        let all = |asked| OfScope {
+            asked,
+            wanted: Wanted::default(),
+            clears: Vec::new(),
+            touched: None,
+            erased: None,
+            at: Timestamp::MIN,
+        };
         if let Some(of) = name.strip_prefix(CHECKPOINT).and_then(|rest| rest.strip_prefix('/')) {
             let mut own = self.rule(of, false)?;
             // What was erased of a scope is its keys; a name stands for a commit.
@@ -132,11 +140,12 @@ impl<'a> Judging<'a> {
             wanted.forked = self.forks.iter().find(|fork| fork.scope == name).map(|fork| fork.place);
         }
         let clears = self.tiers.marks(name)?;
+        let touched = if keeps_all { None } else { self.touched_since_end(name)? };
         let erased = if is_held { None } else { self.tiers.erased_of(name)? };
         let asked = if keeps_all && erased.is_none() { Asked::All } else { Asked::Rule };
         // A view at the horizon has the time of its commit, which the row's own may be behind.
         let at = row.map_or(Ok(None), |row| self.shared.reader.stamp_at_least(row.seq))?.unwrap_or(Timestamp::MIN);
-        Ok(OfScope { asked, wanted, clears, erased, at })
+        Ok(OfScope { asked, wanted, clears, touched, erased, at })
     }
 
     /// The commits as of which a scope is read whatever its horizon.
@@ -188,7 +197,13 @@ impl<'a> Judging<'a> {
                 false
             }
         };
-        let fates = fates(versions, &of.clears, &wanted, &mut has_expired);
+        let mut fates = fates(versions, &of.clears, &wanted, &mut has_expired);
+        if let Some(touched) = of.touched {
+            let is_erased = |version: &Version| wanted.erased.is_some_and(|mark| mark.stands_after(version));
+            let is_it = |version: &Version| version.seq == touched.0 && !is_erased(version);
+            let own = versions.iter().zip(&mut fates).filter(|(version, _)| is_it(version));
+            own.for_each(|(_, fate)| *fate = Fate::Stays);
+        }
         fault.map_or(Ok(fates), Err)
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! void      a clear, or an erasure, before which nothing is left of what it meets, in any file or in the index: no
 //!           read of any moment finds anything else without it
-//! a clear   goes once it is void, if its horizon has passed it, or an erasure of all that it meets stands behind it
+//! a clear   goes once it is void, if its horizon has passed it, or an erasure of all that it meets stands behind it; not
+//!           if it is what says that a task goes on which had ended
 //! a claim   goes once all of its scope was erased behind it, so long ago that idempotency keys of then are forgotten
 //! an erasure of retention's own   goes once it is void, so long ago, and no claim before it is left
 //! an erasure by somebody else     stays, since it is history
@@ -54,6 +55,13 @@ impl Judging<'_> {
         // What was erased of a scope says nothing of those below it.
         if !is_prefix(name) && erased.is_some_and(|erased| erased > mark) {
             return Ok(true);
+        }
+        let says_goes_on = match name.strip_suffix('/') {
+            Some(prefix) => self.touches_ended(prefix, mark)?,
+            None => self.touched_since_end(name)? == Some(Seq(mark.seq)),
+        };
+        if says_goes_on {
+            return Ok(false);
         }
         let keeps_all = self.rules.policy_of(place).is_none_or(|set| set.policy.keeps_everything());
         Ok(!keeps_all && mark.seq <= self.horizons.of(place).0)

@@ -489,3 +489,85 @@ fn a_crash_takes_all_of_a_task_or_nothing() {
     }
     assert!(points > 10 && gone > 3, "{points} crashes, {gone} gone");
 }
+
+/// Work on a task that had ended, of which retention keeps nothing: what was set there was deleted, cleared or has
+/// expired since. With it went that the task goes on, and the task expired for its old end, with all that it held.
+const WORK: &[(&str, fn(&Rig, &str))] = &[
+    ("a delete", |rig, at| {
+        rig.tell(|request| request.add_delete(&scope(at), "gone").unwrap());
+    }),
+    ("a value that has expired", |rig, at| {
+        let soon = Some(Timestamp(rig.clock_now() + 2_000_000));
+        rig.tell(|request| request.add_set_with(&scope(at), "soon", b"1", None, soon).unwrap());
+    }),
+    ("a set and a delete", |rig, at| {
+        rig.set(at, "twice", b"1");
+        rig.tell(|request| request.add_delete(&scope(at), "twice").unwrap());
+    }),
+    ("a clear below", |rig, _| {
+        rig.tell(|request| request.add_clear(&scope("task/a/below")).unwrap());
+    }),
+    ("a clear of all below a place", |rig, _| {
+        rig.tell(|request| request.add_clear_prefix(&place("task/a/below")).unwrap());
+    }),
+];
+
+#[test]
+fn a_task_goes_on_also_where_nothing_of_the_work_is_left() {
+    for (story, work) in WORK {
+        for at in ["task/a", "task/a/below", "task/a/new/place"] {
+            // Of what is not there nothing is deleted.
+            let is_nothing = *story == "a delete" && at.ends_with("new/place");
+            for expires_only_later in [false, true].into_iter().filter(|_| !is_nothing) {
+                let rig = Rig::new(4);
+                let present = Policy::default().keep_for(Duration::ZERO);
+                let both = present.clone().expire_ended(Duration::from_secs(10 * 86_400));
+                let first = if expires_only_later { &present } else { &both };
+                rig.tell(|request| request.add_retain(&place("task"), first).unwrap());
+                for of in ["task/a", "task/a/below"] {
+                    // Nor is what came after an erasure taken for what it erased.
+                    rig.set(of, "gone", b"value");
+                    rig.tell(|request| request.add_erase(&scope(of), "gone", 0).unwrap());
+                    rig.set(of, "k", b"value");
+                    rig.set(of, "gone", b"value");
+                }
+                rig.end("task/a");
+                work(&rig, at);
+                let is_below = story.starts_with("a clear");
+                // What comes elsewhere moves the horizon behind it, and it leaves the files.
+                for day in 0..3 {
+                    rig.days(1);
+                    rig.set("elsewhere", "k", &[day; 1000]);
+                    rig.compact();
+                }
+                rig.tell(|request| request.add_retain(&place("task"), &both).unwrap());
+                rig.days(20);
+                rig.compact();
+                rig.compact();
+                assert!(rig.is_there("task/a"), "{story} at {at}");
+                assert!(is_below || rig.is_there("task/a/below"), "{story} at {at}");
+                // Said again, it ends.
+                rig.end("task/a");
+                rig.days(11);
+                rig.compact();
+                assert!(!rig.is_there("task/a") && !rig.is_there("task/a/below"), "{story} at {at}");
+            }
+        }
+    }
+}
+
+/// Of a task of thousands of scopes only the first were looked at once more before all of it went.
+#[test]
+fn of_a_task_of_many_scopes_the_last_is_asked_as_well() {
+    let rig = Rig::new(5);
+    let name = |n: u32| format!("task/a/{n:05}");
+    for from in (0..3000).step_by(500) {
+        rig.tell(|request| (from..from + 500).for_each(|n| request.add_set(&scope(&name(n)), "k", b"v").unwrap()));
+    }
+    rig.set("task/a", "k", b"value");
+    rig.end("task/a");
+    rig.days(11);
+    rig.compact();
+    assert!((0..3000).all(|n| !rig.is_there(&name(n))) && !rig.is_there("task/a"));
+    assert_eq!(rig.store.explain(&place("task/a")).unwrap().ended_above, None);
+}

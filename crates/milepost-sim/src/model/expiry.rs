@@ -42,7 +42,7 @@ impl Model {
         let claimed = self.kept.iter().rev().find(|kept| claims(kept)).map_or(Seq::ZERO, |kept| kept.commit.seq);
         // What expired since is no work that goes on.
         let goes_on = |name: &str| state.scope_version(name) > end.seq && !self.has_expired(state, name);
-        if claimed > end.seq || state.ever_within(&task).any(goes_on) {
+        if claimed > end.seq || state.ever_within(&task).any(goes_on) || state.is_cleared_below(&task, end.seq) {
             return none;
         }
         let left = state.ever_within(&task).filter(|name| state.scope_version(name) <= end.seq);
@@ -71,23 +71,10 @@ impl Model {
     }
 
     /// What a commit that nobody asked for said when it was made, if it lets go what is to go of a task, and their
-    /// checkpoints. The pass that made it may have taken the releases with what they let go; one before it what had
-    /// touched the task since its end, so that nobody knew of it. `all` are the commits that were found.
+    /// checkpoints. The pass that made it may have taken the releases with what they let go.
     #[must_use]
-    pub fn expiry(&self, found: &Commit, all: &[Commit]) -> Option<Commit> {
-        let mut known = State::default();
-        for commit in all.iter().take_while(|commit| commit.seq < found.seq) {
-            commit.events.iter().for_each(|event| known.touch(event, commit.seq));
-        }
-        let state = self.state_as_told();
-        let mut forgetful = state.clone();
-        for scope in state.ever_within(&ScopePrefix::root()) {
-            forgetful.touch_as_told(scope, known.scope_version(scope));
-        }
-        self.expiry_by(&state, found).or_else(|| self.expiry_by(&forgetful, found))
-    }
-
-    fn expiry_by(&self, state: &State<'_>, found: &Commit) -> Option<Commit> {
+    pub fn expiry(&self, found: &Commit) -> Option<Commit> {
+        let state = &self.state_as_told();
         let meta = &found.meta;
         let is_own = meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
             && meta.idempotency_key.is_none()

@@ -162,6 +162,8 @@ pub struct State<'a> {
     /// Every scope that ever began as another one: since which commit, as which one, after which commit.
     forks: BTreeMap<&'a str, (Seq, &'a str, Seq)>,
     policies: BTreeMap<&'a str, Policy>,
+    /// Prefixes of which all was cleared or erased, and by which commit last.
+    cleared: BTreeMap<&'a str, Seq>,
     /// Prefix and name.
     holds: BTreeSet<(&'a str, &'a str)>,
 }
@@ -240,6 +242,11 @@ impl<'a> State<'a> {
         }
     }
 
+    /// Whether all below some place in a prefix was cleared or erased since a commit.
+    pub(super) fn is_cleared_below(&self, prefix: &ScopePrefix, since: Seq) -> bool {
+        self.cleared.iter().any(|(below, seq)| prefix.holds(below) && *seq > since)
+    }
+
     /// Notes which scopes an event touches, and nothing else of it.
     pub(super) fn touch(&mut self, event: &'a Event, seq: Seq) {
         match event {
@@ -301,6 +308,7 @@ impl<'a> State<'a> {
                 // It touches every scope there ever was at its place, whether or not a key was left in it.
                 self.touched.iter_mut().filter(|(scope, _)| prefix.holds(scope)).for_each(|(_, last)| *last = seq);
                 self.scopes.retain(|scope, _| !prefix.holds(scope));
+                self.cleared.insert(prefix.as_str(), seq);
             }
             Event::Checkpoint { scope, name, .. } => {
                 self.checkpoints.insert((scope.as_str(), name.as_str()), seq);

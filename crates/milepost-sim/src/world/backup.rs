@@ -70,6 +70,8 @@ impl World {
         // As of a commit before an erasure, what was erased since may be gone: the backup does not hold it.
         let is_before_erasure = seq < self.model.last_erasure() && self.taste.compacts == Compacts::Often;
         let seq = if is_before_erasure { made.last.seq } else { seq };
+        // Of one that is gone, in the middle, nobody knows any more when it was made.
+        let seq = if self.model.there(seq).is_none() { made.last.seq } else { seq };
         let machine = self.machine.with_disk(self.machine.disk.copy());
         let at = |Disagreement(what)| Disagreement(format!("backup {} restored to {seq}: {what}", made.number));
         let horizon = self.model.horizons().last();
