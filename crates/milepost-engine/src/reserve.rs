@@ -204,8 +204,12 @@ impl Reserve {
         let (bytes, whole) = (held.bytes, held.whole);
         let Some(file) = &held.file else { return Ok(()) };
         if self.is_lent.load(Ordering::Relaxed) {
-            let free = Some(Room::Free(self.disk.free_bytes(&self.dir).unwrap_or(0)));
-            return Err(Lacking { need: whole - bytes, free, error: ErrorKind::StorageFull.into() });
+            // Unless there is so much by now that it is enough for both.
+            let free = self.disk.free_bytes(&self.dir).unwrap_or(0);
+            if free / PLENTY_PARTS < whole - bytes {
+                let free = Some(Room::Free(free));
+                return Err(Lacking { need: whole - bytes, free, error: ErrorKind::StorageFull.into() });
+            }
         }
         let taken = file.allocate(bytes, whole - bytes).and_then(|()| file.sync());
         if let Err(error) = taken {

@@ -64,12 +64,28 @@ fn some_of_it_is_for_manifest_alone() {
     assert!(reserve.lend().is_none(), "there is nothing left of it");
     let lent_again = Lent(Arc::clone(&reserve));
     reserve.is_lent.store(true, Ordering::Relaxed);
+    disk.set_capacity(Some(WHOLE + BLOCK_BYTES));
     assert!(reserve.make_whole().is_err(), "it is in use");
     while reserve.give(For::Removal, 1) {}
     assert!(reserve.to_give(For::Manifest) >= 8 << 10);
     while reserve.give(For::Manifest, 1) {}
     assert_eq!(reserve.stats().bytes, BLOCK_BYTES);
     drop((lent, lent_again));
+    reserve.make_whole().unwrap();
+    assert_eq!(reserve.stats().bytes, WHOLE);
+}
+
+/// Commits were refused, as if the disk were full, beside any amount of free room, while a segment was written anew that
+/// had begun on a full disk.
+#[test]
+fn what_is_lent_is_taken_back_where_there_is_plenty_for_both() {
+    let disk = disk();
+    let reserve = Arc::new(open(&disk));
+    reserve.keep_for(SMALL);
+    disk.set_capacity(Some(WHOLE));
+    let _lent = reserve.lend().unwrap();
+    assert!(reserve.make_whole().is_err(), "it is in use");
+    disk.set_capacity(Some(64 * WHOLE));
     reserve.make_whole().unwrap();
     assert_eq!(reserve.stats().bytes, WHOLE);
 }
