@@ -49,6 +49,9 @@ pub enum CompactError {
     /// A segment could not be written anew.
     #[error("{0}; the segments are as they were")]
     Failed(Failure),
+    /// What lies in quarantine, and may hold what was erased, could not be removed.
+    #[error("{0}; what was erased may still stand there, so compact again")]
+    Quarantine(Failure),
     /// There was no room for the end of a segment when it was full. Before the next opening it can't be written anew.
     #[error(
         "segment {0} could not be sealed for want of room, and what goes of it is still there: make room, open the \

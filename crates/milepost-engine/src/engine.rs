@@ -4,16 +4,13 @@
 //!
 //! 1. `leader`: who leads. Held across IO; no reader takes it. Then `turn`: who folds. Taken before the lead is let go,
 //!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
-//!    reader
-//!    takes it.
+//!    reader takes it.
 //! 2. `beside`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
 //!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
 //!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
-//!    readers see what was written anew.
-//!    The reserve's comes behind all of these.
+//!    readers see what was written anew. The reserve's comes behind all of these.
 //! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
-//! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one look-up or
-//!    insertion.
+//! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one step.
 //!
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
@@ -23,6 +20,7 @@ mod due;
 mod expire;
 mod index;
 mod pause;
+pub(crate) mod quarantine;
 mod read;
 mod recorded;
 mod room;

@@ -30,6 +30,7 @@ use milepost_types::{
 use crate::{
     FillError, Filling, Horizon, OpenError, Parts, Purpose, Settings, Stamped,
     backup::RESTORED_EPOCHS,
+    engine::quarantine::QUARANTINE,
     error::Unreadable,
     filling::{Ground, NARROW_COMMITS},
     manifest::{self, Manifest, SegmentRow, SegmentState},
@@ -291,7 +292,7 @@ impl Quarantine {
         if bytes.is_empty() {
             return Ok(None);
         }
-        let below = self.dir.join("quarantine");
+        let below = self.dir.join(QUARANTINE);
         let path = below.join(format!("{segment}-{offset}-{}.bytes", self.epoch));
         let failed =
             |error| OpenError::no_room_or_io(&*self.disk, &self.dir, bytes.len() as u64, "write", &path, error);

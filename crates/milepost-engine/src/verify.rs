@@ -16,6 +16,7 @@ use milepost_types::{Corruption, Seq, Timestamp, body::Body};
 use crate::{
     Holder, OpenError,
     backup::NOTED,
+    engine::quarantine::QUARANTINE,
     error::Unreadable,
     filling,
     index::INDEX,
@@ -244,7 +245,7 @@ fn strays(disk: &dyn Disk, dir: &Path) -> Result<Vec<String>, OpenError> {
     let entries = disk.list(dir).map_err(|error| OpenError::io("list", dir, error))?;
     let is_ours = |entry: &DirEntry| match entry.name.as_str() {
         open::LOCK | manifest::MANIFEST | manifest::MANIFEST_NEXT | RESERVE => !entry.is_dir,
-        open::LOG | INDEX | NOTED | "quarantine" => entry.is_dir,
+        open::LOG | INDEX | NOTED | QUARANTINE => entry.is_dir,
         _ => false,
     };
     let mut strays: Vec<String> = entries.into_iter().filter(|entry| !is_ours(entry)).map(|entry| entry.name).collect();

@@ -288,6 +288,17 @@ impl LogReader {
         }
     }
 
+    /// The epoch that the commit at a `Seq` was written in; `None` if it is not there.
+    pub fn epoch(&self, seq: Seq) -> Result<Option<u32>, Corruption> {
+        let shape = self.shape.load();
+        let Some(part) = shape.part_of(seq).map(|index| &shape.parts[index]) else { return Ok(None) };
+        let Ok(index) = usize::try_from(seq.0 - part.first_seq().0) else { return Ok(None) };
+        match part.view(index, &mut Unpacked::default())? {
+            Found::Frame(view) => Ok(Some(view.epoch)),
+            Found::Removed | Found::Ahead => Ok(None),
+        }
+    }
+
     /// `Seq` of the last commit stamped at or before a moment; [`Seq::ZERO`], or the one before the first that is still
     /// there, if all are later.
     pub fn seq_at(&self, at: Timestamp) -> Result<Seq, Corruption> {

@@ -59,6 +59,20 @@ impl Store {
         Ok(self.engine().compact_cold(progress)?)
     }
 
+    /// The store's quarantine, if [`Store::compact`] leaves it though it may hold what was erased. It holds what an
+    /// opening has cut behind the last whole commit, or what a salvage found damaged: nobody knows whose that was, so
+    /// an erasure takes all of it that was there before, unless there is a hold anywhere.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = milepost::Store::open(dir.path())?;
+    /// assert_eq!(store.quarantine_kept()?, None);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn quarantine_kept(&self) -> Result<Option<std::path::PathBuf>> {
+        Ok(self.engine().quarantine_kept()?)
+    }
+
     /// What is live and what is dead of each segment of the log, and what [`Store::compact`] would make of it now.
     /// Nothing is changed. It walks over all that the index knows, so it takes as long as there are versions:
     /// [`Store::stats`] is for looking often.

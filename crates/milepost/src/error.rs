@@ -287,7 +287,7 @@ fn compact_kind(error: &CompactError) -> ErrorKind {
         CompactError::Commit(error) => commit_kind(error),
         CompactError::Open(error) => open_kind(error),
         CompactError::DiskFull { .. } | CompactError::NotSealed(_) => ErrorKind::DiskFull,
-        CompactError::Failed(_) => ErrorKind::Io,
+        CompactError::Failed(_) | CompactError::Quarantine(_) => ErrorKind::Io,
     }
 }
 

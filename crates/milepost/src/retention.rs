@@ -228,6 +228,7 @@ impl Retention {
         let mut not_covered: Vec<PathBuf> = known.into_iter().map(|backup| backup.dir.into()).collect();
         not_covered.sort_unstable();
         not_covered.dedup();
+        not_covered.extend(self.engine.quarantine_kept()?);
         Ok(Erasure { receipt, values: found.values, bytes: found.bytes, not_covered })
     }
 }
@@ -257,5 +258,6 @@ pub struct Erasure {
     pub bytes: u64,
     /// Places of backups that the store remembers: a backup that was made there before the bytes left the store's
     /// files, with the next compaction, may hold them still. Also where the store itself holds nothing of it any more.
+    /// And the store's own quarantine, if [`crate::Store::quarantine_kept`].
     pub not_covered: Vec<PathBuf>,
 }

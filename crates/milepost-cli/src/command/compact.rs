@@ -1,8 +1,9 @@
 //! `milepost compact`: what retention does not keep leaves the files, now.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use milepost::{Compacted, ScopePrefix, Store};
+use serde_json::json;
 
 use super::{Context, retain::hold_text, segments};
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
 /// A store that stays open does so by itself, as far as it is worth it; this is for when you don't want to wait: after
 /// an erasure, or on a store that is only opened for moments. What goes: versions that no policy keeps (`milepost
 /// retain explain`), and what was erased. What is held, named by a checkpoint, or read through a fork stays. A moment
-/// before the horizon can't be read any more; all else answers as before. Prints how many bytes of files went and came.
+/// before the horizon can't be read any more; all else answers as before. What was cut from the log before an erasure
+/// goes from the quarantine, unless there is a hold. Prints how many bytes of files went and came.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -45,9 +47,16 @@ pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Resul
     let done = if args.cold { store.compact_cold(&mut progress) } else { store.compact_with_progress(&mut progress) }?;
     drop(bar);
     say_what_is_held(&store)?;
+    let not_covered = store.quarantine_kept()?;
     store.close()?;
+    if let Some(quarantine) = &not_covered {
+        say(&format!(
+            "{} is not covered, since there is a hold: what was erased may still stand there",
+            quarantine.display()
+        ));
+    }
     let mut rows = Rows::new(out, context.format)?;
-    rows.push(&DoneRow(done))?;
+    rows.push(&DoneRow { done, not_covered })?;
     rows.flush()?;
     Ok(ExitCode::SUCCESS)
 }
@@ -73,11 +82,15 @@ fn say_what_is_held(store: &Store) -> Result<(), CliError> {
 }
 
 /// What was done.
-struct DoneRow(Compacted);
+struct DoneRow {
+    done: Compacted,
+    /// Where what was erased may still stand.
+    not_covered: Option<PathBuf>,
+}
 
 impl DoneRow {
     fn numbers(&self) -> [(&'static str, u64); 6] {
-        let Compacted { dropped, rewritten, made_cold, bytes_before, bytes_after, runs, .. } = self.0;
+        let Compacted { dropped, rewritten, made_cold, bytes_before, bytes_after, runs, .. } = self.done;
         [
             ("dropped", dropped),
             ("rewritten", rewritten),
@@ -107,6 +120,8 @@ impl Row for DoneRow {
         for (name, number) in self.numbers() {
             object.put(name, number);
         }
+        let places: Vec<_> = self.not_covered.iter().map(|place| place.to_string_lossy()).collect();
+        object.put("not_covered", json!(places));
         object.end();
         Ok(())
     }

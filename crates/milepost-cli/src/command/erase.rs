@@ -60,8 +60,12 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         "{} values of {} bytes of {place} are erased from every moment; `milepost compact` takes their bytes out of the files now",
         erased.values, erased.bytes
     ));
-    for backup in &erased.not_covered {
+    let quarantine = store.quarantine_kept()?;
+    for backup in erased.not_covered.iter().filter(|place| Some(*place) != quarantine.as_ref()) {
         say(&format!("backups in {} are not covered: those made before then may hold them still", backup.display()));
+    }
+    if let Some(quarantine) = quarantine {
+        say(&format!("{} is not covered, since there is a hold: bytes of them may stand there", quarantine.display()));
     }
     let places: Vec<_> = erased.not_covered.iter().map(|place| place.to_string_lossy()).collect();
     let more = [("values", json!(erased.values)), ("bytes", json!(erased.bytes)), ("not_covered", json!(places))];

@@ -51,7 +51,7 @@ struct StatsRow {
 }
 
 impl StatsRow {
-    fn numbers(&self) -> [(&'static str, u64); 20] {
+    fn numbers(&self) -> [(&'static str, u64); 21] {
         let stats = &self.stats;
         [
             ("epoch", u64::from(stats.epoch)),
@@ -70,6 +70,7 @@ impl StatsRow {
             ("run_bytes", stats.run_bytes),
             ("reserve_bytes", stats.reserve.bytes),
             ("reserve_whole", stats.reserve.whole),
+            ("quarantine_bytes", stats.quarantine_bytes),
             ("appended_bytes", stats.written.frame_bytes),
             ("written_log_bytes", stats.written.log_bytes),
             ("written_index_bytes", stats.written.index_bytes),

@@ -30,6 +30,8 @@ mod output;
 mod kill;
 // Stopped for a while, and overtaken meanwhile.
 mod paused;
+// What was cut from the log.
+mod quarantine;
 // What of the past is kept, and what is erased.
 mod retention;
 // System calls that fail.

@@ -194,7 +194,7 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         go with a compaction              0
         the next one goes at              no time decides it
         $ milepost compact -o jsonl
-        {"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":736,"bytes_after":512,"runs":0}
+        {"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":736,"bytes_after":512,"runs":0,"not_covered":[]}
         $ milepost scan
         KEYS  SEQ  SCOPE
         1     4    task/other

@@ -62,6 +62,8 @@ pub struct Stats {
     pub is_compaction_paused: bool,
     /// Batches written since this opening, each with one sync.
     pub batches: u64,
+    /// Bytes that lie in quarantine: torn tails that openings have cut, and what a salvage found damaged.
+    pub quarantine_bytes: u64,
     /// Bytes of a torn tail that this opening moved to quarantine.
     pub torn_bytes: u64,
 }
@@ -98,6 +100,7 @@ impl Engine {
             horizons: self.horizons(),
             is_compaction_paused: shared.is_compaction_paused(),
             batches: shared.batches.load(Ordering::Relaxed),
+            quarantine_bytes: shared.quarantine_bytes(),
             torn_bytes: shared.torn_bytes,
         }
     }

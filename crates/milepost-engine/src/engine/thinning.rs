@@ -46,6 +46,7 @@ impl Shared {
         let Stage::Index { ranges, current } = &mut compactor.stage else { unreachable!("asked by the stage") };
         let Some(merging) = current else {
             let Some(seqs) = ranges.front() else {
+                self.empty_quarantine()?;
                 self.end_pass(compactor);
                 return Ok(false);
             };

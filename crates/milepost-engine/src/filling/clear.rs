@@ -8,9 +8,8 @@ use std::{
 use milepost_io::{DirEntry, Disk};
 
 use super::UNFINISHED;
-use crate::{index::INDEX, manifest, open, reserve::RESERVE};
+use crate::{engine::quarantine::QUARANTINE, index::INDEX, manifest, open, reserve::RESERVE};
 
-const QUARANTINE: &str = "quarantine";
 const DIRECTORIES: [&str; 3] = [open::LOG, INDEX, QUARANTINE];
 const FILES: [&str; 4] = [manifest::MANIFEST, manifest::MANIFEST_NEXT, open::LOCK, RESERVE];
 
