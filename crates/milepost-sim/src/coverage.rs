@@ -109,6 +109,21 @@ pub const EXPECTED: [&str; 100] = [
     "verify/torn tail",
 ];
 
+/// Errors that no bounded run can be expected to meet: docs/reliability.md names the test of each.
+pub const ELSEWHERE: [&str; 11] = [
+    "error/commit: empty",
+    "error/open: corrupt",
+    "error/open: limit",
+    "error/open: manifest missing",
+    "error/open: missing",
+    "error/open: newer format",
+    "error/open: no index",
+    "error/open: not a store",
+    "error/open: permission",
+    "error/refused: exhausted",
+    "error/refused: fork too deep",
+];
+
 /// Counters by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage(BTreeMap<&'static str, u64>);
@@ -153,3 +168,6 @@ impl fmt::Display for Coverage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,8 @@ fn what_is_asked_for_is_understood_or_refused_by_name() {
         ("--seed x", "--seed needs a number, \"x\" is none"),
         ("--sed 7", "unknown option --sed"),
         ("--sed", "unknown option --sed"),
-        ("reliability", "reliability 1 1000000 400 3 29"),
-        ("reliability --states 9 --length 2 --stride 1 --seed 3 --rounds 4", "reliability 3 9 4 2 1"),
+        ("reliability", "reliability 1 1000000 400 3 1"),
+        ("reliability --states 9 --length 2 --stride 5 --seed 3 --rounds 4", "reliability 3 9 4 2 5"),
         ("reliability --seconds 9", "unknown option --seconds of reliability"),
         ("--states 9", "unknown option --states"),
     ];
