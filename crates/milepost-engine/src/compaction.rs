@@ -241,6 +241,8 @@ pub(crate) struct Compactor {
     pub(crate) stuck: Option<SegmentId>,
     /// The log as it was when the last pass ended; `None` before the first.
     pub(crate) last: Option<LastPass>,
+    /// What had been erased and said of what is kept when the pass that is under way began.
+    pub(crate) told: u64,
 }
 
 /// What the next pass is compared with.

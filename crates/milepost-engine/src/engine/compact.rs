@@ -16,7 +16,9 @@ use milepost_types::Receipt;
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError,
-    compaction::{ColdFrom, CompactError, Compactor, Keeping, PutOff, Stage, Survey, Tally, Task, Worth, plan},
+    compaction::{
+        ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, Stage, Survey, Tally, Task, Worth, plan,
+    },
     manifest,
     retention::{Horizons, Judging, Rules},
 };
@@ -140,6 +142,8 @@ impl Shared {
     fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
         match &mut compactor.stage {
             Stage::Idle => {
+                // What is told from now on is for another pass, however much of it this one sees.
+                compactor.told = self.last_told();
                 compactor.begin(Stage::Expire(String::new()), worth);
                 if self.expires_anything()? {
                     return Ok(true);
@@ -376,7 +380,7 @@ impl Shared {
     pub(super) fn end_pass(&self, compactor: &mut Compactor) {
         compactor.stage = Stage::Idle;
         compactor.done.passes += 1;
-        compactor.last = Some(self.as_it_is());
+        compactor.last = Some(LastPass { told: compactor.told, ..self.as_it_is() });
     }
 
     fn file_bytes(&self, first: &SegmentId, last: &SegmentId) -> u64 {

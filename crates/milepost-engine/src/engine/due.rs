@@ -118,13 +118,22 @@ impl Shared {
         }
     }
 
+    /// The last commit that erased anything, or said what is kept, as far as memory has that still.
+    pub(super) fn last_told(&self) -> u64 {
+        let tiers = self.state.load();
+        tiers.last_told().max(tiers.last_erasure_ever())
+    }
+
     /// What the next pass is compared with.
     pub(super) fn as_it_is(&self) -> LastPass {
         let segments = self.reader.segment_stats();
         LastPass {
             log_bytes: segments.iter().map(|segment| segment.file_bytes).sum(),
-            told: self.state.load().last_told(),
+            told: self.last_told(),
             at: self.parts.clock.now(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
