@@ -5,6 +5,7 @@
 
 mod gather;
 mod told;
+mod window;
 
 use std::{ops::Range, vec};
 
@@ -23,6 +24,7 @@ use crate::{
     value::read_part,
 };
 use gather::{Found, Gather};
+use window::{Edge, Window};
 
 /// Which changes to show. The default is all of them, oldest first.
 #[derive(Clone, Debug, Default)]
@@ -193,14 +195,29 @@ impl Change {
 /// other each waits for memory, fetched at the same time they wait together.
 const AHEAD: usize = 16;
 
+/// Changes of the first window; of each after it eight times as many,
+const WINDOW_MIN: usize = 1 << 14;
+/// up to so many: about 100 bytes each, and their names.
+const WINDOW_MAX: usize = 1 << 20;
+
 /// The changes that a query asks for, one after the other.
+///
+/// They are gathered in windows, in the order asked for: whoever looks at the first few has no more than those in memory,
+/// and whoever looks at all of them a bounded number at a time. Each window takes a walk over the scopes asked for.
 #[derive(Debug)]
 pub struct History {
     /// Keeps what it is going to show, and holds the store.
     pin: Pin,
+    query: HistoryQuery,
+    /// The last commit that can be seen.
+    seen: Seq,
+    /// The first commit that is asked for, and the last.
+    range: (u64, u64),
     found: vec::IntoIter<Found>,
-    writer: Option<String>,
-    attempt: Option<u32>,
+    /// Behind which change the next window begins; `None` if there is none.
+    edge: Option<Edge>,
+    /// Changes of the next window, at most.
+    window: usize,
     /// The value that was read last: what one change sets is what the next one finds.
     last: Option<(Version, Value)>,
     /// The scope of the last change.
@@ -210,40 +227,53 @@ pub struct History {
 impl History {
     pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
         let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
-        let last = shared.published();
-        if let Some(asked) = query.since.into_iter().chain(query.until).find(|asked| *asked > last) {
-            return Err(ReadError::Future { asked, last });
+        let seen = shared.published();
+        if let Some(asked) = query.since.into_iter().chain(query.until).find(|asked| *asked > seen) {
+            return Err(ReadError::Future { asked, last: seen });
         }
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
             from = from.max(shared.reader.seq_at(Timestamp(time.0.saturating_sub(1)))?.0 + 1);
         }
-        let mut until = query.until.unwrap_or(last).0;
+        let mut until = query.until.unwrap_or(seen).0;
         if let Some(time) = query.until_time {
             until = until.min(shared.reader.seq_at(time)?.0);
         }
+        let mut history = History {
+            pin,
+            query,
+            seen,
+            range: (from, until),
+            found: Vec::new().into_iter(),
+            edge: None,
+            window: WINDOW_MIN,
+            last: None,
+            scope: None,
+        };
+        history.gather()?;
+        Ok(history)
+    }
+
+    /// The next window.
+    fn gather(&mut self) -> Result<(), ReadError> {
+        let shared = &self.pin.shared;
         let tiers = shared.state.pin();
         let mut gather = Gather {
             lineage: shared.lineage(&tiers),
-            last,
-            key: query.key.as_ref(),
-            kind: query.kind,
-            range: (from, until),
+            last: self.seen,
+            key: self.query.key.as_ref(),
+            kind: self.query.kind,
+            range: self.range,
             horizon: Seq::ZERO,
-            found: Vec::new(),
+            window: Window::new(self.window, self.query.newest_first, self.edge.take()),
             erased: None,
         };
-        gather.prefix(&query.prefix)?;
-        let mut found = gather.found;
-        // A clear has one place for many keys: their order makes the order whole.
-        found.sort_unstable_by(|a, b| (a.place, &a.scope, &a.name).cmp(&(b.place, &b.scope, &b.name)));
-        if query.newest_first {
-            found.reverse();
-        }
-        let found = found.into_iter();
-        let history = History { pin, found, writer: query.writer, attempt: query.attempt, last: None, scope: None };
-        history.glance(0..AHEAD);
-        Ok(history)
+        gather.prefix(&self.query.prefix)?;
+        let (found, edge) = gather.window.end();
+        (self.found, self.edge) = (found.into_iter(), edge);
+        self.window = (8 * self.window).min(WINDOW_MAX);
+        self.glance(0..AHEAD);
+        Ok(())
     }
 
     /// Has the values fetched that some of the next changes set.
@@ -280,12 +310,12 @@ impl History {
         let seq = Seq(found.place.0);
         // What retention has taken is shown by nobody any more.
         let Some((at, writer)) = kept(self.signed(seq))? else { return Ok(None) };
-        if let Some(name) = &self.writer
+        if let Some(name) = &self.query.writer
             && writer.as_ref().map(Writer::name) != Some(name)
         {
             return Ok(None);
         }
-        if self.attempt.is_some() && writer.as_ref().and_then(Writer::attempt_number) != self.attempt {
+        if self.query.attempt.is_some() && writer.as_ref().and_then(Writer::attempt_number) != self.query.attempt {
             return Ok(None);
         }
         // What is set is shown even if it was set to have expired already.
@@ -356,7 +386,13 @@ impl Iterator for History {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let found = self.found.next()?;
+            let Some(found) = self.found.next() else {
+                self.edge.as_ref()?;
+                match self.gather() {
+                    Ok(()) => continue,
+                    Err(error) => return Some(Err(error)),
+                }
+            };
             self.glance(AHEAD - 1..AHEAD);
             if let Some(change) = self.change(found).transpose() {
                 return Some(change);

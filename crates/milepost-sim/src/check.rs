@@ -200,7 +200,7 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
             })
         }
         (Ok(opened), None) if matches!(at, At::Time(_)) && opened.seq() < model.horizons().last() => {
-            before_first(&opened, model)
+            before_first(&opened, model, engine.is_read_only())
         }
         (Err(ReadError::NoCheckpoint { scope, others, .. }), None) => {
             let state = model.state(model.last().seq);
@@ -217,13 +217,14 @@ pub fn moment(engine: &Engine, model: &Model, at: &At, wall: Timestamp, dice: &m
     }
 }
 
-/// Of a time before the first commit it is told that there was nothing, or that a scope's past is not kept.
-fn before_first(view: &View, model: &Model) -> Agreed {
+/// Of a time before the first commit it is told that there was nothing, or that a scope's past is not kept. Who reads
+/// beside the writer may not have heard of the newest horizon.
+fn before_first(view: &View, model: &Model, is_beside: bool) -> Agreed {
     for scope in SCOPES {
         let told = view.get(scope, "k");
         let is_kept = view.seq() >= model.horizons().of(scope);
         match told {
-            Err(ReadError::BeforeFirst { .. }) if is_kept => {}
+            Err(ReadError::BeforeFirst { .. }) if is_kept || is_beside => {}
             Err(ReadError::BeforeHorizon { .. }) if !is_kept => {}
             told => return disagree(format!("{scope:?} before the first commit: {told:?}, of {:?}", model.horizons())),
         }

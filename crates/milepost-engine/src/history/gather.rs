@@ -12,7 +12,7 @@ use milepost_types::{
     scope::{is_hidden, is_reserved},
 };
 
-use super::ChangeKind;
+use super::{ChangeKind, window::Window};
 use crate::{
     ReadError,
     engine::Shared,
@@ -54,7 +54,7 @@ pub(super) struct Gather<'a> {
     pub(super) range: (u64, u64),
     /// Of the scope that is walked over: what later reads don't meet may be gone from before it.
     pub(super) horizon: Seq,
-    pub(super) found: Vec<Found>,
+    pub(super) window: Window,
     /// Of the key that is walked over: changes through here were erased.
     pub(super) erased: Option<Mark>,
 }
@@ -73,14 +73,13 @@ enum Turn {
 
 impl Gather<'_> {
     pub(super) fn prefix(&mut self, prefix: &ScopePrefix) -> Result<(), ReadError> {
-        let mut scopes: Vec<Arc<str>> = Vec::new();
-        self.lineage.each_scope(prefix, &mut |scope| {
-            scopes.extend((!is_hidden(scope)).then(|| Arc::from(scope)));
+        let Lineage { tiers, bodies } = self.lineage;
+        Lineage { tiers, bodies }.each_scope(prefix, &mut |scope| {
+            if !is_hidden(scope) {
+                self.scope(&Arc::from(scope))?;
+            }
             Ok(ControlFlow::Continue(()))
         })?;
-        for scope in scopes {
-            self.scope(&scope)?;
-        }
         if self.key.is_none() && !is_reserved(prefix.as_str()) {
             self.checkpoints(prefix)?;
         }
@@ -263,7 +262,9 @@ impl Gather<'_> {
         };
         let (from, until) = self.range;
         let is_erased = self.erased.is_some_and(|mark| place <= (mark.seq, mark.record));
-        let is_wanted = (from..=until).contains(&place.0) && self.kind.is_none_or(|wanted| wanted == kind);
+        let is_wanted = (from..=until).contains(&place.0)
+            && self.kind.is_none_or(|wanted| wanted == kind)
+            && self.window.may_take(place, scope, name);
         if !is_wanted || (is_of_key && is_erased) {
             return Ok(());
         }
@@ -274,7 +275,7 @@ impl Gather<'_> {
             return Ok(());
         }
         let (scope, name) = (Arc::clone(scope), Arc::clone(name));
-        self.found.push(Found { place, scope, name, kind, old, old_may_be_gone, new });
+        self.window.push(Found { place, scope, name, kind, old, old_may_be_gone, new });
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! * `compaction`: what is not kept leaves the disk
 //! * `expiry`: scopes of tasks that have ended
 //! * `forks`: scopes that begin as others
+//! * `history`: more changes than are gathered at a time
 //! * `newer`: commits that a later version wrote, or nobody did
 //! * `restores`: differences, and back to a past point
 //! * `room`: a full disk, and the way out of it
@@ -31,6 +32,7 @@ mod compaction;
 mod expiry;
 mod faults;
 mod forks;
+mod history;
 mod judged;
 mod newer;
 mod restores;
