@@ -202,8 +202,9 @@ const WINDOW_MAX: usize = 1 << 20;
 
 /// The changes that a query asks for, one after the other.
 ///
-/// They are gathered in windows, in the order asked for: whoever looks at the first few has no more than those in memory,
-/// and whoever looks at all of them a bounded number at a time. Each window takes a walk over the scopes asked for.
+/// They are gathered in windows, in the order asked for: whoever looks at the first few has no more than those in
+/// memory, and whoever looks at all of them a bounded number at a time. Each window takes a walk over the scopes asked
+/// for.
 #[derive(Debug)]
 pub struct History {
     /// Keeps what it is going to show, and holds the store.

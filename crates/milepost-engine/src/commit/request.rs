@@ -325,8 +325,8 @@ impl Request {
         self.seal_own(None)
     }
 
-    /// The same of what the store itself asks for, and of what is left of a commit that was made before: the digest says
-    /// what it was repeated as.
+    /// The same of what the store itself asks for, and of what is left of a commit that was made before: the digest
+    /// says what it was repeated as.
     pub(crate) fn seal_own(mut self, digest: Option<Digest>) -> Result<Sealed, CommitError> {
         // Of one that was made before, the key may be all that is left.
         let is_key_kept = self.is_recorded && self.meta.idempotency_key.is_some();

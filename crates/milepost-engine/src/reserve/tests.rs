@@ -75,8 +75,8 @@ fn some_of_it_is_for_manifest_alone() {
     assert_eq!(reserve.stats().bytes, WHOLE);
 }
 
-/// Commits were refused, as if the disk were full, beside any amount of free room, while a segment was written anew that
-/// had begun on a full disk.
+/// Commits were refused, as if the disk were full, beside any amount of free room, while a segment was written anew
+/// that had begun on a full disk.
 #[test]
 fn what_is_lent_is_taken_back_where_there_is_plenty_for_both() {
     let disk = disk();

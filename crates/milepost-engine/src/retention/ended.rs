@@ -136,8 +136,8 @@ impl Judging<'_> {
         Ok(mark.filter(|mark| matches!(mark.kind, Kind::Set | Kind::Expiring)).map(|mark| Seq(mark.seq)))
     }
 
-    /// Whether all below some place in a scope was cleared or erased since a commit: of scopes of which that left nothing
-    /// nobody knows that they were touched.
+    /// Whether all below some place in a scope was cleared or erased since a commit: of scopes of which that left
+    /// nothing nobody knows that they were touched.
     fn is_cleared_below(&self, scope: &str, since: Seq) -> Result<bool, ReadError> {
         let below = format!("{scope}/");
         let mut names = self.tiers.every_scope(&below)?;

@@ -3,8 +3,8 @@
 //! ```text
 //! void      a clear, or an erasure, before which nothing is left of what it meets, in any file or in the index: no
 //!           read of any moment finds anything else without it
-//! a clear   goes once it is void, if its horizon has passed it, or an erasure of all that it meets stands behind it; not
-//!           if it is what says that a task goes on which had ended
+//! a clear   goes once it is void, if its horizon has passed it, or an erasure of all that it meets stands behind it;
+//!           not if it is what says that a task goes on which had ended
 //! a claim   goes once all of its scope was erased behind it, so long ago that idempotency keys of then are forgotten
 //! an erasure of retention's own   goes once it is void, so long ago, and no claim before it is left
 //! an erasure by somebody else     stays, since it is history

@@ -492,7 +492,9 @@ fn a_crash_takes_all_of_a_task_or_nothing() {
 
 /// Work on a task that had ended, of which retention keeps nothing: what was set there was deleted, cleared or has
 /// expired since. With it went that the task goes on, and the task expired for its old end, with all that it held.
-const WORK: &[(&str, fn(&Rig, &str))] = &[
+type Work = (&'static str, fn(&Rig, &str));
+
+const WORK: &[Work] = &[
     ("a delete", |rig, at| {
         rig.tell(|request| request.add_delete(&scope(at), "gone").unwrap());
     }),
@@ -521,7 +523,7 @@ fn a_task_goes_on_also_where_nothing_of_the_work_is_left() {
             for expires_only_later in [false, true].into_iter().filter(|_| !is_nothing) {
                 let rig = Rig::new(4);
                 let present = Policy::default().keep_for(Duration::ZERO);
-                let both = present.clone().expire_ended(Duration::from_secs(10 * 86_400));
+                let both = present.expire_ended(Duration::from_secs(10 * 86_400));
                 let first = if expires_only_later { &present } else { &both };
                 rig.tell(|request| request.add_retain(&place("task"), first).unwrap());
                 for of in ["task/a", "task/a/below"] {
