@@ -63,6 +63,14 @@ impl Restoration {
         self.then.each_erased_since(self.scope.as_str(), visit)
     }
 
+    /// Whether a request that it was added to is within what a commit may hold.
+    pub fn fits(&self, request: Request) -> Result<(), CommitError> {
+        if self.differences.is_empty() {
+            return Ok(());
+        }
+        self.add_to(request)?.seal().map(drop)
+    }
+
     /// Adds it to a request, with the condition that nothing touches the scope before it.
     pub fn add_to(&self, mut request: Request) -> Result<Request, CommitError> {
         for difference in &self.differences {

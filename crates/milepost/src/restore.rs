@@ -109,6 +109,22 @@ impl Restore {
         Ok(self.plan.each_erased(&mut visit)?)
     }
 
+    /// Whether one commit can hold it: up to a million differences of 64 MiB together. What is more can be forked as it
+    /// was, into another scope, without a copy: [`crate::Store::fork`].
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// let first = store.set(&scope, "k", b"1")?;
+    /// store.set(&scope, "k", b"2")?;
+    /// store.restore(&scope, first.seq)?.fits()?;
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn fits(&self) -> Result<()> {
+        Ok(self.plan.fits(self.engine.request())?)
+    }
+
     /// The one commit that does it, to be signed and made durable; `None` if there is nothing to do. It requires that
     /// nothing touches the scope before it.
     ///

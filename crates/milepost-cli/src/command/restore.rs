@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use milepost::json::Side;
+use milepost::{Restore, Scope, json::Side};
 
 use super::{
     Context, Signature, at,
@@ -55,11 +55,13 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
         let erased = push_erased(&mut rows, Side::New, |visit| restore.each_erased(visit))?;
         rows.end(|| format!("scope {scope} is as it was then"))?;
         say_lacking(&scope, erased, "");
+        refuse_too_large(&restore, &scope, &args.at)?;
         return Ok(ExitCode::SUCCESS);
     }
     let store = context.open()?;
     let restore = store.restore(&scope, at)?;
     let erased = restore.erased();
+    refuse_too_large(&restore, &scope, &args.at)?;
     let receipt = match restore.commit() {
         Some(commit) => signature.sign(commit).durable()?,
         None => {
@@ -71,4 +73,16 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
     say_lacking(&scope, erased, " (--dry-run names them)");
     receipt::tell_lacking_and_close(out, context, &store, receipt, erased)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What one commit can't hold, a fork can.
+fn refuse_too_large(restore: &Restore, scope: &Scope, at: &str) -> Result<(), CliError> {
+    restore.fits().map_err(|error| CliError::Argument {
+        what: "SCOPE",
+        why: format!(
+            "{error}: the difference is too large for one commit; `milepost fork {scope} OTHER --at '{at}'` begins \
+             another scope as this one was, without a copy, and after `milepost clear {scope}` this one can be forked \
+             from that"
+        ),
+    })
 }

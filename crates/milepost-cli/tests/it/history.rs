@@ -356,3 +356,26 @@ fn moments_at_which_nothing_was_or_is_yet() {
         2⏎
     "#]].assert_eq(&transcript);
 }
+
+/// A restore of more than a commit holds was refused with the size alone, and its dry run said nothing of it.
+#[test]
+fn a_restore_of_too_much_names_the_way() {
+    let world = World::new();
+    let value = vec![b'v'; 14 << 20];
+    for key in ["1", "2", "3", "4", "5"] {
+        assert_eq!(world.feed(["set", "a", key, "-"], &value).code, Some(0));
+    }
+    world.ok(["checkpoint", "create", "a", "full"]);
+    world.ok(["clear", "a"]);
+    for args in
+        [&["restore", "a", "--at", "checkpoint:full", "--dry-run"][..], &["restore", "a", "--at", "checkpoint:full"]]
+    {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`milepost fork a OTHER --at 'checkpoint:full'`"), "{}", ran.stderr);
+    }
+    // The way that it names.
+    world.ok(["fork", "a", "was", "--at", "checkpoint:full"]);
+    world.ok(["fork", "was", "a"]);
+    assert_eq!(world.run(["get", "a", "3"]).stdout.len(), value.len());
+}
