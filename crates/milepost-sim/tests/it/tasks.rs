@@ -2,6 +2,7 @@
 //! sees one job, no result of a step changes.
 
 mod progress; // no item is lost, none done twice
+mod troubled; // the same on a disk that fails, with all that they have
 
 use std::collections::BTreeMap;
 
