@@ -99,7 +99,8 @@ fn run(seed: u64) -> Met {
         }
         outside.met.faults += machine.disk.faults_hit().len();
         let is_killed = !machine.disk.is_off() && dice.once_in(2);
-        let disk = if is_killed { machine.disk.kill() } else { machine.disk.crash(*dice.pick(&Crash::ALL), dice.bits()) };
+        let disk =
+            if is_killed { machine.disk.kill() } else { machine.disk.crash(*dice.pick(&Crash::ALL), dice.bits()) };
         disk.clear_faults();
         disk.set_capacity(None);
         machine = machine.with_disk(disk);
