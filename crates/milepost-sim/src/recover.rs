@@ -71,7 +71,7 @@ impl Known<'_> {
             if let Some(kept) = self.doubt.get(doubtful) {
                 model.keep(Arc::clone(kept));
                 doubtful += 1;
-            } else if let Some(commit) = model.expiry(commit) {
+            } else if let Some(commit) = model.expiry(commit, &found) {
                 let (keeps_below, is_before_task) = model.expires_in_part(&commit);
                 kept_below += u64::from(keeps_below);
                 before_task += u64::from(is_before_task);

@@ -22,7 +22,7 @@ impl Model {
     pub fn due(&self, now: Timestamp) -> Vec<String> {
         let state = self.state_as_told();
         let named: Vec<&str> = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
-        let tasks = named.iter().map(|task| self.going(&state, task));
+        let tasks = named.iter().map(|task| self.going(&state, &state, task));
         let mut due: Vec<String> = Vec::new();
         for going in tasks {
             let is_due = |scope: &&str| going.get(scope).is_some_and(|at| *at <= now);
@@ -33,8 +33,8 @@ impl Model {
         due
     }
 
-    /// The scopes that go for the end of a task, and when.
-    fn going<'a>(&self, state: &State<'a>, scope: &str) -> BTreeMap<&'a str, Timestamp> {
+    /// The scopes that go for the end of a task, of those that are known, and when.
+    fn going<'a>(&self, state: &State<'a>, known: &State<'a>, scope: &str) -> BTreeMap<&'a str, Timestamp> {
         let none = BTreeMap::new();
         let Some(end) = state.get(scope, ENDED_KEY, Timestamp::MIN) else { return none };
         let Ok(task) = ScopePrefix::parse(scope) else { return none };
@@ -45,7 +45,7 @@ impl Model {
         if claimed > end.seq || state.ever_within(&task).any(goes_on) || state.is_cleared_below(&task, end.seq) {
             return none;
         }
-        let left = state.ever_within(&task).filter(|name| state.scope_version(name) <= end.seq);
+        let left = known.ever_within(&task).filter(|name| known.scope_version(name) <= end.seq);
         let after = |name: &str| state.policy_of(name).and_then(|policy| policy.expire_ended_us);
         let at = |name| after(name).map(|after| (name, Timestamp(end.at.0.saturating_add_unsigned(after))));
         let mut going: BTreeMap<&str, Timestamp> = left.filter_map(at).collect();
@@ -71,10 +71,30 @@ impl Model {
     }
 
     /// What a commit that nobody asked for said when it was made, if it lets go what is to go of a task, and their
-    /// checkpoints. The pass that made it may have taken the releases with what they let go.
+    /// checkpoints. The pass that made it may have taken the releases with what they let go; one before it all of a scope
+    /// that nobody had touched since the end, so that its policy counts no more. `all` are the commits that were found.
     #[must_use]
-    pub fn expiry(&self, found: &Commit) -> Option<Commit> {
-        let state = &self.state_as_told();
+    pub fn expiry(&self, found: &Commit, all: &[Commit]) -> Option<Commit> {
+        let mut left = State::default();
+        for commit in all.iter().take_while(|commit| commit.seq < found.seq) {
+            commit.events.iter().for_each(|event| left.touch(event, commit.seq));
+        }
+        let state = self.state_as_told();
+        let mut known = state.clone();
+        // What the commit itself lets go is shown no more.
+        let is_erased = |name: &str| {
+            let mut events = found.events.iter();
+            events.any(|event| matches!(event, Event::EraseScope { scope, .. } if scope.as_str() == name))
+        };
+        for scope in state.ever_within(&ScopePrefix::root()) {
+            if left.scope_version(scope) == Seq::ZERO && !is_erased(scope) {
+                known.touch_as_told(scope, Seq::ZERO);
+            }
+        }
+        self.expiry_by((&state, &state), found).or_else(|| self.expiry_by((&state, &known), found))
+    }
+
+    fn expiry_by(&self, (state, known): (&State<'_>, &State<'_>), found: &Commit) -> Option<Commit> {
         let meta = &found.meta;
         let is_own = meta.writer.as_ref().is_some_and(|writer| writer.name() == RETENTION)
             && meta.idempotency_key.is_none()
@@ -99,7 +119,7 @@ impl Model {
         let said: Vec<Event> = found.events[..erased.len()].iter().cloned().chain(released).collect();
         let there = state.scopes(&ScopePrefix::root(), Timestamp::MIN);
         let lets_go = |task: &str| {
-            let going = self.going(state, task);
+            let going = self.going(state, known, task);
             // By a clock that may be behind the stamp.
             let last = erased.iter().filter_map(|scope| going.get(scope.as_str())).max().copied();
             let is_due = |name: &str| going.get(name).is_some_and(|at| *at <= found.at && Some(*at) <= last);
@@ -107,7 +127,7 @@ impl Model {
             !going.is_empty()
                 && erased.iter().all(|scope| within(scope.as_str()))
                 // Of one that was forgotten with all that it held nothing is known here.
-                && erased.iter().all(|scope| is_due(scope.as_str()) || state.scope_version(scope.as_str()) == Seq::ZERO)
+                && erased.iter().all(|scope| is_due(scope.as_str()) || known.scope_version(scope.as_str()) == Seq::ZERO)
                 && there.iter().filter(|name| is_due(name)).all(|name| is_erased(name))
         };
         let is_said = found.events.iter().all(|event| said.contains(event));
@@ -131,8 +151,8 @@ impl Model {
             |name: &str, above: &str| name != above && ScopePrefix::parse(above).is_ok_and(|p| p.holds(name));
         let mut left = there.iter().filter(|name| !erased.contains(**name));
         let is_kept_below = left.clone().any(|name| erased.iter().any(|above| is_below(name, above)));
-        let is_before_task =
-            left.any(|task| !self.going(&state, task).is_empty() && erased.iter().any(|name| is_below(name, task)));
+        let is_before_task = left
+            .any(|task| !self.going(&state, &state, task).is_empty() && erased.iter().any(|name| is_below(name, task)));
         (is_kept_below, is_before_task)
     }
 
