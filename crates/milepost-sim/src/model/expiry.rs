@@ -71,8 +71,9 @@ impl Model {
     }
 
     /// What a commit that nobody asked for said when it was made, if it lets go what is to go of a task, and their
-    /// checkpoints. The pass that made it may have taken the releases with what they let go; one before it all of a scope
-    /// that nobody had touched since the end, so that its policy counts no more. `all` are the commits that were found.
+    /// checkpoints. The pass that made it may have taken the releases with what they let go; one before it all of a
+    /// scope that nobody had touched since the end, so that its policy counts no more. `all` are the commits that were
+    /// found.
     #[must_use]
     pub fn expiry(&self, found: &Commit, all: &[Commit]) -> Option<Commit> {
         let mut left = State::default();
