@@ -243,6 +243,7 @@ pub(crate) fn exit_code(error: &milepost::Error) -> u8 {
         | ErrorKind::RolledBack
         | ErrorKind::Changed
         | ErrorKind::Failed
+        | ErrorKind::Skipped
         | ErrorKind::OtherType => exit::NOT_FOUND,
         ErrorKind::TimedOut => exit::TIMED_OUT,
         ErrorKind::Caller => exit::COMMAND,

@@ -176,8 +176,8 @@ pub(crate) enum Stage {
     /// No pass is under way.
     #[default]
     Idle,
-    /// What has expired is let go, scope by scope; this one is next.
-    Expire(String),
+    /// What has expired is let go, scope by scope.
+    Expire(Sweep),
     /// What stays is being counted.
     Survey(Box<Survey>),
     /// What the plan says is being done.
@@ -194,6 +194,16 @@ pub(crate) enum Stage {
         /// What is being written.
         current: Option<Box<Merging>>,
     },
+}
+
+/// Goes through the scopes by name, and again as long as anything went: it may be all that an outer task waited for,
+/// whose name comes before it.
+#[derive(Debug, Default)]
+pub(crate) struct Sweep {
+    /// The scope that is next.
+    pub(crate) next: String,
+    /// Whether anything went since the first.
+    pub(crate) has_gone: bool,
 }
 
 /// What a full disk has put off.

@@ -45,7 +45,7 @@ use milepost_types::{Receipt, Seq, Timestamp};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::{
-    CommitError, OpenError, Parts, Request, Settings, Threads, Ticket,
+    CommitError, OpenError, Parts, Pipeline, Request, Settings, Threads, Ticket,
     commit::{
         Outcome, Queue, Sealed,
         fold::Turns,
@@ -292,6 +292,16 @@ impl Engine {
     pub fn submit(&self, request: Request) -> Result<Ticket, CommitError> {
         self.shared().may_commit()?;
         self.submit_sealed(request.seal()?)
+    }
+
+    /// The same through a pipeline: once a commit of it was refused, those behind are. One that does not get into the
+    /// queue is none of it.
+    pub fn submit_in(&self, pipeline: &mut Pipeline, request: Request) -> Result<Ticket, CommitError> {
+        self.shared().may_commit()?;
+        let sealed = Sealed { in_pipeline: Some(pipeline.next_place()), ..request.seal()? };
+        let ticket = self.submit_sealed(sealed)?;
+        pipeline.took();
+        Ok(ticket)
     }
 
     fn submit_sealed(&self, sealed: Sealed) -> Result<Ticket, CommitError> {

@@ -325,6 +325,9 @@ pub enum CommitError {
         /// Bytes waiting.
         bytes: usize,
     },
+    /// A commit before it in the same pipeline was refused. Nothing was appended.
+    #[error("an earlier commit of the same pipeline was refused, so this one was not made; see to that one first")]
+    Skipped,
     /// Durability of this very commit is unknown: its sync failed. The store takes no more commits; reads go on.
     #[error("whether the commit is durable is unknown: {0}; open the store again to see what is there")]
     OutcomeUnknown(Failure),

@@ -34,7 +34,7 @@ mod view;
 mod written;
 
 pub use checkpoint::Checkpoint;
-pub use commit::{Request, Ticket};
+pub use commit::{Pipeline, Request, Ticket};
 pub use compaction::{CompactError, Compacted, SegmentFate, SegmentSurvey};
 pub use diff::{Diff, Difference, DifferenceKind};
 pub use engine::{CompactionPause, Engine, Led, Stats};

@@ -1,4 +1,5 @@
-//! [`CommitBuilder`]: one commit, put together in a chain; [`Ticket`]: one on its way to the disk.
+//! [`CommitBuilder`]: one commit, put together in a chain; [`Ticket`]: one on its way to the disk; [`Pipeline`]: many,
+//! in order.
 //!
 //! Invariant: the first step that fails is kept and returned at the end, and then nothing is appended.
 
@@ -364,21 +365,6 @@ impl CommitBuilder {
         self.state.as_ref().map_or(0, |request| request.events())
     }
 
-    /// Whether the store may refuse it for what it finds: it has preconditions, fences or an idempotency key.
-    ///
-    /// ```
-    /// # use milepost::{Scope, Store};
-    /// # let dir = tempfile::tempdir().unwrap();
-    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
-    /// assert!(!store.commit().set(&scope, "k", b"1").is_judged());
-    /// assert!(store.commit().set(&scope, "k", b"1").fence(&scope, 2).is_judged());
-    /// # Ok::<(), milepost::Error>(())
-    /// ```
-    #[must_use]
-    pub fn is_judged(&self) -> bool {
-        self.state.as_ref().is_ok_and(milepost_engine::Request::is_judged)
-    }
-
     /// Commits, and returns when it is durable.
     ///
     /// ```
@@ -419,6 +405,22 @@ impl CommitBuilder {
         Ok(Ticket(self.engine.submit(self.state?)?))
     }
 
+    /// The same through a [`Pipeline`].
+    ///
+    /// ```
+    /// # use milepost::{Pipeline, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a")?);
+    /// let mut pipeline = Pipeline::new();
+    /// let first = store.commit().set(&scope, "k", b"1").submit_in(&mut pipeline)?;
+    /// let second = store.commit().set(&scope, "k", b"2").submit_in(&mut pipeline)?;
+    /// assert!(first.wait()?.seq < second.wait()?.seq);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn submit_in(self, pipeline: &mut Pipeline) -> Result<Ticket> {
+        Ok(Ticket(self.engine.submit_in(&mut pipeline.0, self.state?)?))
+    }
+
     fn step(
         mut self,
         add: impl FnOnce(&mut milepost_engine::Request) -> Result<(), milepost_engine::CommitError>,
@@ -448,6 +450,45 @@ impl std::fmt::Debug for CommitBuilder {
             Ok(request) => write!(f, "CommitBuilder({} events)", request.events()),
             Err(error) => write!(f, "CommitBuilder({error})"),
         }
+    }
+}
+
+/// Sends commits ahead, of which none is made behind one that was refused: what became durable is what was sent first,
+/// without a gap. So many can be on their way, and an input can be taken up again behind what was told.
+///
+/// Once a commit is refused, by a condition or for want of room, those sent behind it are refused with
+/// [`ErrorKind::Skipped`](crate::ErrorKind::Skipped); go on with a new pipeline. A commit that
+/// [`CommitBuilder::submit_in`] itself refuses was not sent. For the commits of one store.
+///
+/// ```
+/// use milepost::{ErrorKind, Pipeline, Scope, Store};
+/// # let dir = tempfile::tempdir().unwrap();
+/// let (store, scope) = (Store::open(dir.path())?, Scope::parse("import/orders")?);
+/// store.set(&scope, "2", b"there already")?;
+/// let mut pipeline = Pipeline::new();
+/// let mut tickets = Vec::new();
+/// for key in ["1", "2", "3"] {
+///     let commit = store.commit().require_absent(&scope, key).set(&scope, key, b"new");
+///     tickets.push(commit.submit_in(&mut pipeline)?);
+/// }
+/// let kinds = tickets.into_iter().map(|ticket| ticket.wait().err().map(|error| error.kind()));
+/// assert_eq!(kinds.collect::<Vec<_>>(), [None, Some(ErrorKind::Conflict), Some(ErrorKind::Skipped)]);
+/// assert!(store.get(&scope, "3")?.is_none());
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Pipeline(milepost_engine::Pipeline);
+
+impl Pipeline {
+    /// One through which nothing was sent yet.
+    ///
+    /// ```
+    /// let pipeline = milepost::Pipeline::new();
+    /// # drop(pipeline);
+    /// ```
+    #[must_use]
+    pub fn new() -> Pipeline {
+        Pipeline::default()
     }
 }
 

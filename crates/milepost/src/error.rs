@@ -52,6 +52,9 @@ pub enum ErrorKind {
     DiskFull,
     /// Too much waits already; nothing was appended: try again.
     Busy,
+    /// A commit sent before it through the same pipeline was refused; nothing was appended: see to that one, then send
+    /// both through a new pipeline.
+    Skipped,
     /// The store takes no more commits since an earlier failure; reads go on: open it again.
     Stopped,
     /// The commit may be durable or not: open the store again and look, or repeat it with an idempotency key.
@@ -240,6 +243,7 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
         CommitError::DiskFull { .. } => ErrorKind::DiskFull,
         CommitError::Write(_) => ErrorKind::Io,
         CommitError::QueueFull { .. } => ErrorKind::Busy,
+        CommitError::Skipped => ErrorKind::Skipped,
         CommitError::OutcomeUnknown(_) => ErrorKind::OutcomeUnknown,
         CommitError::Stopped(_) => ErrorKind::Stopped,
         CommitError::ReadOnly => ErrorKind::ReadOnly,

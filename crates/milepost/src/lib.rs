@@ -57,7 +57,7 @@ pub mod typed;
 mod verify;
 mod view;
 
-pub use commit::{CommitBuilder, SetOptions, Ticket};
+pub use commit::{CommitBuilder, Pipeline, SetOptions, Ticket};
 pub use diff::Diff;
 pub use error::{Error, ErrorKind, Result};
 pub use export::Export;

@@ -1,15 +1,14 @@
 //! `milepost append`: commits as JSON lines in, a `Seq` per durable commit out.
 //!
-//! Invariant: a receipt is written and flushed only after its commit is durable, in the order of the lines. A line that
-//! the store may refuse for what it finds is waited for before the next is sent, so that "stops at the first bad line"
-//! is exact; all others are sent ahead, so that many share a sync. However it ends, also by a signal, what was sent is
-//! waited for and told: nothing becomes durable unsaid.
+//! Invariant: a receipt is written and flushed only after its commit is durable, in the order of the lines. Lines are
+//! sent ahead, so that many share a sync, through one pipeline: none behind a line that was refused becomes durable.
+//! However it ends, also by a signal, what was sent is waited for and told: nothing becomes durable unsaid.
 
 mod interrupt;
 
 use std::{io, process::ExitCode};
 
-use milepost::{ErrorKind, Store, Ticket, Writer, json};
+use milepost::{ErrorKind, Pipeline, Store, Ticket, Writer, json};
 
 use self::interrupt::{Input, Interrupt};
 use super::{
@@ -36,8 +35,7 @@ const UNDER_WAY_BYTES_MAX: usize = 64 << 20;
 ///
 /// With -o jsonl each answer has the number of its line in the input, from 1: a receipt is
 /// {"seq":..,"at":..,"line":..}, a refusal {"line":..,"refused":..,"code":..}, with why and the code to exit with. With
-/// -o csv receipts have it in the column "line", and refusals are told on standard error, as they always are. Lines are
-/// sent ahead: where one is refused for want of room, one behind it may have been taken.
+/// -o csv receipts have it in the column "line", and refusals are told on standard error, as they always are.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -84,6 +82,7 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
         out,
         format: context.format,
         keep_going: args.keep_going,
+        pipeline: Pipeline::new(),
         under_way: Default::default(),
         under_way_bytes: 0,
         durable: 0,
@@ -94,7 +93,8 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
     // Whatever ended it, what was sent is waited for and told.
     let told = append.settle(0);
     let closed = append.store.close();
-    let ended = ended.and_then(|ended| told.map(|()| ended))?;
+    // What was waited for came before what ended the reading.
+    let ended = told.and(ended)?;
     closed?;
     if let Ended::Signal(signal) = ended {
         return Err(CliError::Interrupted { signal, durable: append.durable });
@@ -160,6 +160,20 @@ enum Ended {
     Signal(u8),
 }
 
+/// A line whose outcome was not told yet.
+struct UnderWay {
+    line: u64,
+    bytes: usize,
+    /// Or why it was not sent.
+    sent: Result<Ticket, CliError>,
+}
+
+impl UnderWay {
+    fn is_done(&self) -> bool {
+        self.sent.as_ref().map_or(true, Ticket::is_done)
+    }
+}
+
 struct Append<'o> {
     store: Store,
     /// Who writes where the line does not say it.
@@ -167,8 +181,10 @@ struct Append<'o> {
     out: &'o mut Out,
     format: Format,
     keep_going: bool,
-    /// In the order of the lines: which line, its bytes, its ticket.
-    under_way: std::collections::VecDeque<(u64, usize, Ticket)>,
+    /// All lines go through it, where the first that is refused ends it.
+    pipeline: Pipeline,
+    /// In the order of the lines.
+    under_way: std::collections::VecDeque<UnderWay>,
     under_way_bytes: usize,
     durable: u64,
     refused: u64,
@@ -194,7 +210,7 @@ impl Append<'_> {
             };
             match line {
                 None => return Ok(Ended::Input),
-                Some(Line::TooLong { number }) => self.refuse(number, too_long(number))?,
+                Some(Line::TooLong { number }) => self.add(number, 0, Err(too_long(number)))?,
                 Some(Line::Whole { number, bytes }) => self.take(number, bytes)?,
             }
         }
@@ -210,29 +226,28 @@ impl Append<'_> {
         {
             self.settle(self.under_way.len() - 1)?;
         }
-        let line = |error| CliError::Line { line: number, error };
-        let commit = match json::add_commit(bytes, self.store.commit().writer(self.writer.clone())) {
-            Ok(commit) => commit,
-            Err(error) => return self.refuse(number, line(error.into())),
-        };
-        let is_judged = commit.is_judged();
-        if is_judged && !self.keep_going {
-            self.settle(0)?;
-        }
-        match commit.submit() {
-            Ok(ticket) => {
-                self.under_way.push_back((number, bytes_count, ticket));
-                self.under_way_bytes += bytes_count;
-            }
-            Err(error) => return self.refuse(number, line(error)),
-        }
-        if is_judged && !self.keep_going { self.settle(0) } else { Ok(()) }
+        let sent = self.send(bytes).map_err(|error| CliError::Line { line: number, error });
+        self.add(number, bytes_count, sent)
+    }
+
+    fn send(&mut self, line: &[u8]) -> milepost::Result<Ticket> {
+        let commit = json::add_commit(line, self.store.commit().writer(self.writer.clone()))?;
+        if self.keep_going { commit.submit() } else { commit.submit_in(&mut self.pipeline) }
+    }
+
+    /// Adds a line whose outcome is to be told behind those before it. One that could not be sent ends it, unless it
+    /// was asked to go on.
+    fn add(&mut self, line: u64, bytes: usize, sent: Result<Ticket, CliError>) -> Result<(), CliError> {
+        let is_end = sent.is_err() && !self.keep_going;
+        self.under_way.push_back(UnderWay { line, bytes, sent });
+        self.under_way_bytes += bytes;
+        if is_end { self.settle(0) } else { Ok(()) }
     }
 
     /// Tells what is done without waiting.
     fn tell_done(&mut self) -> Result<(), CliError> {
         let mut told = false;
-        while self.under_way.front().is_some_and(|(_, _, ticket)| ticket.is_done()) {
+        while self.under_way.front().is_some_and(UnderWay::is_done) {
             self.tell_first()?;
             told = true;
         }
@@ -249,7 +264,7 @@ impl Append<'_> {
             if result.is_err() && matches!(result, Err(CliError::Untold { .. })) {
                 break;
             }
-            if !self.under_way.front().is_some_and(|(_, _, ticket)| ticket.is_done()) {
+            if !self.under_way.front().is_some_and(UnderWay::is_done) {
                 result = result.and(self.flush());
             }
         }
@@ -257,20 +272,25 @@ impl Append<'_> {
     }
 
     fn tell_first(&mut self) -> Result<(), CliError> {
-        let Some((number, bytes, ticket)) = self.under_way.pop_front() else { return Ok(()) };
+        let Some(UnderWay { line, bytes, sent }) = self.under_way.pop_front() else { return Ok(()) };
         self.under_way_bytes -= bytes;
-        match ticket.wait() {
+        let outcome = sent.and_then(|ticket| ticket.wait().map_err(|error| CliError::Line { line, error }));
+        match outcome {
             Ok(receipt) => {
                 self.durable += 1;
-                let written = receipt::write(self.out, self.format, receipt, &[("line", number.into())]);
+                let written = receipt::write(self.out, self.format, receipt, &[("line", line.into())]);
                 written.map_err(|error| untold(error, self.durable))
             }
-            Err(error) => self.refuse(number, CliError::Line { line: number, error }),
+            Err(error) => self.refuse(line, error),
         }
     }
 
     /// Ends with the error, or says it and goes on if that was asked for and can help.
     fn refuse(&mut self, number: u64, error: CliError) -> Result<(), CliError> {
+        // As if it had not been read.
+        if matches!(&error, CliError::Line { error, .. } if error.kind() == ErrorKind::Skipped) {
+            return Err(error);
+        }
         let written = receipt::write_refusal(self.out, self.format, number, &error);
         if !self.keep_going || ends_all(&error) {
             return Err(error);

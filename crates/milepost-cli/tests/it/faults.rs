@@ -242,6 +242,27 @@ fn every_interrupted_call_but_a_sync_is_made_again() {
     }
 }
 
+/// The first write fails, late, while the lines behind it are sent: none of them may become durable, or else "stops at
+/// the first line that is refused" has a hole, and whoever counts the answers goes on at the wrong line.
+#[test]
+fn no_line_behind_one_that_is_refused_becomes_durable() {
+    if !can_trace("no_line_behind_one_that_is_refused_becomes_durable") {
+        return;
+    }
+    for (format, told) in [("table", ""), ("jsonl", "{\"line\":1,\"refused\":\"the disk is full: ")] {
+        let world = World::with_commits(3);
+        let input = (4..1500).map(|n| line(n) + "\n").collect::<String>();
+        let late = "pwrite64:error=ENOSPC:delay_enter=300000:when=1";
+        let ran = run(&world, "pwrite64", late, &["append", "-o", format], input.as_bytes());
+        let answer = ran.text();
+        assert_eq!(ran.code, Some(6), "{answer}{}", ran.stderr);
+        assert!(ran.stderr.starts_with("milepost: line 1 of standard input: the disk is full"), "{}", ran.stderr);
+        assert!(answer.starts_with(told) && answer.lines().count() <= 1 && answer.is_empty() == told.is_empty());
+        check_after(&world, 3, "behind the refused line");
+        assert_eq!(world.ok(["set", "a/b", "k", "1"]), "5\n", "what was refused is not there");
+    }
+}
+
 /// A read error names the file, and does no harm: the next read is right.
 #[test]
 fn a_read_error_is_named() {

@@ -21,7 +21,7 @@ use milepost_types::{
 };
 
 use super::{
-    Outcome, Sealed,
+    InPipeline, Outcome, Sealed,
     fold::{Turn, Unread},
     judge::{Judge, Verdict, repeated, unreachable_body},
     queue::{Fate, Generation},
@@ -56,6 +56,8 @@ struct Batch<'a> {
     /// The turn to fold, once the judge needed it.
     turn: Option<Turn<'a>>,
     outcomes: Vec<Planned>,
+    /// Those of pipelines that were refused.
+    refused: Vec<InPipeline>,
     first: Seq,
     last: Receipt,
 }
@@ -75,7 +77,20 @@ impl Leader {
     pub(crate) fn lead<'s>(&mut self, shared: &'s Shared, generation: Generation) -> Landed<'s> {
         let Generation { commits, fate, .. } = generation;
         let unfinished = Unfinished { shared, fate, count: commits.len(), armed: true };
-        let (outcomes, unread) = self.outcomes_with_room(shared, commits);
+        let in_pipelines = commits.iter().map(|commit| commit.in_pipeline.clone());
+        let in_pipelines: Vec<_> =
+            in_pipelines.enumerate().filter_map(|(index, place)| Some((index, place?))).collect();
+        let (mut outcomes, unread) = self.outcomes_with_room(shared, commits);
+        // Before anybody leads what was sent behind them.
+        for (index, place) in in_pipelines {
+            let outcome = &mut outcomes[index];
+            if place.is_behind_refused() && matches!(outcome, Err(CommitError::DiskFull { .. } | CommitError::Write(_)))
+            {
+                *outcome = Err(CommitError::Skipped);
+            } else if outcome.is_err() {
+                place.refuse();
+            }
+        }
         Landed { outcomes, unread, unfinished }
     }
 
@@ -95,12 +110,15 @@ impl Leader {
             folded: 0,
             turn: None,
             outcomes: Vec::with_capacity(count),
+            refused: Vec::new(),
             first: self.writer.next_seq(),
             last: durable,
         };
         let wall = shared.parts.clock.now();
         for commit in commits {
-            let planned = batch.plan(commit, wall);
+            let in_pipeline = commit.in_pipeline.clone();
+            let planned = if batch.skips(&commit) { Err(CommitError::Skipped) } else { batch.plan(commit, wall) };
+            batch.refused.extend(in_pipeline.filter(|_| planned.is_err()));
             batch.outcomes.push(planned.unwrap_or_else(Planned::Error));
         }
         let planned = std::mem::take(&mut batch.outcomes);
@@ -197,6 +215,14 @@ impl Leader {
 }
 
 impl Batch<'_> {
+    /// Whether a commit before it in its pipeline was refused, in this batch or earlier.
+    fn skips(&self, commit: &Sealed) -> bool {
+        let is_behind = |place: &InPipeline| {
+            place.is_behind_refused() || self.refused.iter().any(|refused| place.is_behind(refused))
+        };
+        commit.in_pipeline.as_ref().is_some_and(is_behind)
+    }
+
     fn plan(&mut self, commit: Sealed, wall: Timestamp) -> Result<Planned, CommitError> {
         if let Some(place) = commit.recorded {
             return self.plan_recorded(commit, place);

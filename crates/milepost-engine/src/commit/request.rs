@@ -9,7 +9,7 @@ use milepost_types::{
     scope::is_reserved,
 };
 
-use super::encoder::Encoder;
+use super::{InPipeline, encoder::Encoder};
 use crate::CommitError;
 
 /// A commit being put together: events, who writes, and under which conditions. Nothing of it is stored before it is
@@ -52,6 +52,8 @@ pub(crate) struct Sealed {
     pub(crate) recorded: Option<Receipt>,
     /// It is judged, and changes nothing whatever the verdict.
     pub(crate) only_asks: bool,
+    /// Its place in a pipeline, if it came through one.
+    pub(crate) in_pipeline: Option<InPipeline>,
 }
 
 impl Request {
@@ -299,15 +301,6 @@ impl Request {
         Ok(self.encoder.erase_prefix(prefix, bytes)?)
     }
 
-    /// Whether it may be refused for what the store holds: it has preconditions, fences, an idempotency key or a fork.
-    #[must_use]
-    pub fn is_judged(&self) -> bool {
-        self.forks
-            || !self.preconditions.is_empty()
-            || !self.meta.fences.is_empty()
-            || self.meta.idempotency_key.is_some()
-    }
-
     /// How many events it has.
     #[must_use]
     pub fn events(&self) -> usize {
@@ -346,6 +339,7 @@ impl Request {
             forks: self.forks,
             recorded: None,
             only_asks: self.only_asks,
+            in_pipeline: None,
         })
     }
 
@@ -380,6 +374,7 @@ impl Sealed {
             forks,
             recorded: Some(place),
             only_asks: false,
+            in_pipeline: None,
         })
     }
 

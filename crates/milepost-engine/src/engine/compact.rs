@@ -17,7 +17,7 @@ use super::{Engine, Leading, Relay, Shared};
 use crate::{
     CommitError, Compacted, ReadError,
     compaction::{
-        ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, Stage, Survey, Tally, Task, Worth, plan,
+        ColdFrom, CompactError, Compactor, Keeping, LastPass, PutOff, Stage, Survey, Sweep, Tally, Task, Worth, plan,
     },
     manifest,
     retention::{Horizons, Judging, Rules},
@@ -144,19 +144,22 @@ impl Shared {
             Stage::Idle => {
                 // What is told from now on is for another pass, however much of it this one sees.
                 compactor.told = self.last_told();
-                compactor.begin(Stage::Expire(String::new()), worth);
+                compactor.begin(Stage::Expire(Sweep::default()), worth);
                 if self.expires_anything()? {
                     return Ok(true);
                 }
                 self.begin_survey(compactor)
             }
-            Stage::Expire(from) => match self.expire_ended(from)? {
-                Some(next) => {
-                    *from = next;
-                    Ok(true)
+            Stage::Expire(sweep) => {
+                let swept = self.expire_ended(&sweep.next)?;
+                sweep.has_gone |= swept.has_gone;
+                match swept.next {
+                    Some(next) => sweep.next = next,
+                    None if sweep.has_gone => *sweep = Sweep::default(),
+                    None => return self.begin_survey(compactor),
                 }
-                None => self.begin_survey(compactor),
-            },
+                Ok(true)
+            }
             Stage::Survey(survey) => match survey.step(self, SURVEY_VERSIONS)? {
                 true => Ok(true),
                 false => self.end_survey(compactor),

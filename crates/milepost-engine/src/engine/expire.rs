@@ -17,6 +17,14 @@ use crate::{
 /// Scopes that a step looks at.
 const SCOPES_PER_STEP: usize = 1000;
 
+/// What became of some scopes.
+pub(super) struct Swept {
+    /// The first name behind them, if there is any.
+    pub(super) next: Option<String>,
+    /// Whether anything of them was let go.
+    pub(super) has_gone: bool,
+}
+
 impl Shared {
     /// Whether any policy lets scopes expire.
     pub(super) fn expires_anything(&self) -> Result<bool, ReadError> {
@@ -24,29 +32,31 @@ impl Shared {
         Ok(rules.policies.iter().any(|set| set.policy.expire_ended_us.is_some()))
     }
 
-    /// Lets go what has expired of the next scopes; the one to go on with.
-    pub(super) fn expire_ended(self: &Arc<Shared>, from: &str) -> Result<Option<String>, CompactError> {
+    /// Lets go what has expired of the next scopes.
+    pub(super) fn expire_ended(self: &Arc<Shared>, from: &str) -> Result<Swept, CompactError> {
         let tiers = self.state.pin();
         let judging = Judging::now(self, &tiers)?;
         let now = self.now();
         let mut scopes = tiers.every_scope(from).map_err(ReadError::from)?;
+        let mut has_gone = false;
         for _ in 0..SCOPES_PER_STEP {
-            let Some(name) = scopes.read_next().map_err(ReadError::from)? else { return Ok(None) };
+            let Some(name) = scopes.read_next().map_err(ReadError::from)? else {
+                return Ok(Swept { next: None, has_gone });
+            };
             if is_prefix(name) {
                 continue;
             }
             let Some(ended) = judging.ended(name)? else { continue };
             for request in judging.expiries_of(name, &ended, now)? {
                 match self.commit_own(request) {
-                    Ok(_) => {}
+                    Ok(_) => has_gone = true,
                     // Touched, or held, or forked, a moment ago: it is looked at again by the next pass.
                     Err(CommitError::Refused(_)) => break,
                     Err(error) => return Err(error.into()),
                 }
             }
         }
-        // The first name behind those that were looked at.
-        Ok(scopes.read_next().map_err(ReadError::from)?.map(str::to_owned))
+        Ok(Swept { next: scopes.read_next().map_err(ReadError::from)?.map(str::to_owned), has_gone })
     }
 
     fn commit_own(self: &Arc<Shared>, request: Request) -> Result<Receipt, CommitError> {

@@ -349,6 +349,23 @@ fn a_task_goes_also_when_one_below_it_went_before() {
     assert_eq!(["task/a", "task/a/b"].map(|of| rig.is_there(of)), [false, false]);
 }
 
+/// Tasks within each other whose times have all come go in one pass, the inner ones first, as each is work of the one
+/// around it: a pass came to the outer one first, and left it for the next.
+#[test]
+fn tasks_within_each_other_go_in_one_pass() {
+    let rig = Rig::new(4);
+    let tasks = ["task/a", "task/a/b", "task/a/b/c"];
+    for of in tasks {
+        rig.set(of, "k", b"value");
+    }
+    for of in tasks {
+        rig.end(of);
+    }
+    rig.days(11);
+    while rig.store.step_compact().unwrap() {}
+    assert_eq!((tasks.map(|of| rig.is_there(of)), rig.store.compacted().passes), ([false; 3], 1));
+}
+
 /// Of a task with more scopes below it than a commit can have conditions all go that are to go, and no other, also if
 /// the power fails between two commits.
 #[test]

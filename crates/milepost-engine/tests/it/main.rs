@@ -8,6 +8,7 @@
 //! * `forks`: scopes that begin as others
 //! * `history`: more changes than are gathered at a time
 //! * `newer`: commits that a later version wrote, or nobody did
+//! * `pipelines`: commits sent ahead, none behind one that was refused
 //! * `restores`: differences, and back to a past point
 //! * `room`: a full disk, and the way out of it
 //! * `segments`: written anew and dropped, beside commits and readers
@@ -35,6 +36,7 @@ mod forks;
 mod history;
 mod judged;
 mod newer;
+mod pipelines;
 mod restores;
 mod room;
 mod segments;

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use milepost_engine::{CommitError, CompactError, Engine, Parts, Request, Settings, Threads};
+use milepost_engine::{CommitError, CompactError, Engine, Parts, Pipeline, Request, Settings, Threads};
 use milepost_io::{Crash, Disk, Fault, FaultKind, Op, OpenMode, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
@@ -397,6 +397,33 @@ fn of_one_batch_what_takes_away_is_taken() {
     let done: Vec<bool> = tickets.into_iter().map(|ticket| ticket.wait().is_ok()).collect();
     assert_eq!(done, [false, true, false, true]);
     assert!(rig.store.get("a", "k5").unwrap().is_none() && rig.store.get("a", "k1").unwrap().is_none());
+    rig.expected.clear();
+    rig.close();
+}
+
+/// The same through a pipeline: what takes away is made before the first that is refused, and not behind it. A commit
+/// that somebody else has between them is made.
+#[test]
+fn in_a_pipeline_nothing_is_taken_behind_what_there_is_no_room_for() {
+    let mut rig = Rig::new(1 << 20);
+    rig.fill(3000);
+    let delete = |key: &str| rig.request(|r| r.add_delete(&scope("a"), key).unwrap());
+    let mut pipeline = Pipeline::default();
+    let mut tickets = vec![rig.store.submit_in(&mut pipeline, delete("k1")).unwrap()];
+    let set = rig.store.request().set(&scope("a"), "k5", &[1; 9000]).unwrap();
+    tickets.push(rig.store.submit_in(&mut pipeline, set).unwrap());
+    tickets.push(rig.store.submit_in(&mut pipeline, delete("k2")).unwrap());
+    tickets.push(rig.store.submit(delete("k3")).unwrap());
+    assert_eq!(rig.store.step_leader().commits, 4);
+    tickets.push(rig.store.submit_in(&mut pipeline, delete("k4")).unwrap());
+    while rig.store.step_leader().commits > 0 {}
+    let done: Vec<_> = tickets.into_iter().map(milepost_engine::Ticket::wait).collect();
+    assert!(done[0].is_ok() && done[3].is_ok(), "{done:?}");
+    assert!(done[1].as_ref().is_err_and(is_full), "{done:?}");
+    let skipped = |index: usize| matches!(done[index], Err(CommitError::Skipped));
+    assert!(skipped(2) && skipped(4), "{done:?}");
+    let there = ["k1", "k2", "k3", "k4"].map(|key| rig.store.get("a", key).unwrap().is_some());
+    assert_eq!(there, [false, true, false, true]);
     rig.expected.clear();
     rig.close();
 }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use milepost_engine::{CommitError, Engine, NoFork, ReadError, Refusal, Request, Ticket};
+use milepost_engine::{CommitError, Engine, NoFork, Pipeline, ReadError, Refusal, Request, Ticket};
 use milepost_types::{At, ContentType, Event, Key, Precondition, Receipt, Scope, Seq};
 
 use super::World;
@@ -46,12 +46,16 @@ impl World {
         self.settle(ask, result)
     }
 
-    /// Several commits in flight, then the leader as often as it takes.
+    /// Several commits in flight, then the leader as often as it takes. An odd number of them through a pipeline.
     pub(super) fn flight(&mut self, asks: &[Ask]) -> Agreed {
         let engine = self.engine();
+        let mut pipeline = (asks.len() % 2 == 1).then(Pipeline::default);
         let mut tickets: Vec<Result<Ticket, CommitError>> = Vec::new();
         for ask in asks {
-            tickets.push(request(&engine, ask).and_then(|request| engine.submit(request)));
+            tickets.push(request(&engine, ask).and_then(|request| match &mut pipeline {
+                Some(pipeline) => engine.submit_in(pipeline, request),
+                None => engine.submit(request),
+            }));
         }
         let waiting = |tickets: &[Result<Ticket, CommitError>]| {
             tickets.iter().any(|ticket| ticket.as_ref().is_ok_and(|ticket| !ticket.is_done()))
@@ -65,8 +69,20 @@ impl World {
             let _led = engine.step_leader();
         }
         self.coverage.hit("step/flight of several");
+        let mut is_broken = false;
         for (ask, ticket) in asks.iter().zip(tickets) {
-            self.settle(ask, ticket.and_then(Ticket::wait))?;
+            let was_sent = ticket.is_ok();
+            let result = ticket.and_then(Ticket::wait);
+            let is_skipped = matches!(result, Err(CommitError::Skipped));
+            if pipeline.is_some() && ((is_broken && result.is_ok()) || (!is_broken && is_skipped)) {
+                return disagree(format!("through a pipeline, broken: {is_broken}, commit of {ask:.400?}: {result:?}"));
+            }
+            is_broken |= was_sent && result.is_err();
+            if is_skipped {
+                self.coverage.hit("error/commit: skipped");
+                continue;
+            }
+            self.settle(ask, result)?;
         }
         Ok(())
     }

@@ -59,6 +59,7 @@ fn committing() {
     check(full(Room::Free(4)), ErrorKind::DiskFull, "4 are free; nothing was written, make room and try again");
     check(full(Room::FileLimit), ErrorKind::DiskFull, "limit on a file's size is reached (`ulimit -f`");
     check(CommitError::QueueFull { commits: 1, bytes: 2 }, ErrorKind::Busy, "try again");
+    check(CommitError::Skipped, ErrorKind::Skipped, "see to that one first");
     check(CommitError::ReadOnly, ErrorKind::ReadOnly, "read-only");
     check(CommitError::Closed, ErrorKind::Closed, "closed");
     check(CommitError::Removed { seq: Seq(7) }, ErrorKind::Removed, "commit 7");

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use milepost_io::{Failure, Room};
 
-use super::{Leader, Outcome, Sealed, Unread};
+use super::{InPipeline, Leader, Outcome, Sealed, Unread};
 use crate::{
     CommitError,
     engine::Shared,
@@ -19,6 +19,8 @@ use crate::{
 struct Removals {
     places: Vec<usize>,
     commits: Vec<Sealed>,
+    /// The others' places in pipelines.
+    others: Vec<InPipeline>,
 }
 
 impl Leader {
@@ -61,7 +63,8 @@ impl Leader {
         if !std::mem::replace(&mut self.is_full, true) {
             shared.want_room();
         }
-        let Removals { places, commits } = removals;
+        let Removals { places, commits, others } = removals;
+        others.iter().for_each(InPipeline::refuse);
         if commits.is_empty() {
             return (refused, None);
         }
@@ -85,15 +88,16 @@ impl Leader {
 
 impl Removals {
     fn of(commits: &[Sealed], reserve_bytes: u64) -> Removals {
-        let mut removals = Removals { places: Vec::new(), commits: Vec::new() };
+        let mut removals = Removals { places: Vec::new(), commits: Vec::new(), others: Vec::new() };
         let mut bytes = 0;
-        for (place, commit) in commits.iter().enumerate().filter(|(_, commit)| commit.gives_room) {
-            bytes += commit.frame_bytes() as u64;
-            if bytes > reserve_bytes {
-                break;
+        for (place, commit) in commits.iter().enumerate() {
+            bytes += if commit.gives_room { commit.frame_bytes() as u64 } else { 0 };
+            if commit.gives_room && bytes <= reserve_bytes {
+                removals.places.push(place);
+                removals.commits.push(commit.clone());
+            } else {
+                removals.others.extend(commit.in_pipeline.clone());
             }
-            removals.places.push(place);
-            removals.commits.push(commit.clone());
         }
         removals
     }
