@@ -248,6 +248,11 @@ impl Memtable {
         self.last_told.load(Ordering::Relaxed)
     }
 
+    /// Takes over what the one before it knew of that.
+    pub(crate) fn told_before(&self, seq: u64) {
+        self.last_told.fetch_max(seq, Ordering::Relaxed);
+    }
+
     /// Every version of a key, oldest first.
     pub(crate) fn versions(&self, scope: &str, key: &str) -> Vec<Version> {
         let entry = self.scope(scope).and_then(|state| self.entry(state, key));

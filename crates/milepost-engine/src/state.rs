@@ -88,6 +88,7 @@ impl State {
     pub(crate) fn freeze(&self, last: Seq) {
         let spare = self.spare.lock().take();
         let fresh = spare.unwrap_or_else(|| Arc::new(Memtable::after(self.tiers.load().active())));
+        fresh.told_before(self.tiers.load().active().last_told());
         self.tiers.rcu(|tiers| {
             assert!(tiers.frozen.is_none() && tiers.active_first <= last, "a memtable of commits, and one at a time");
             let frozen = Frozen { memtable: Arc::clone(&tiers.active), first: tiers.active_first, last };

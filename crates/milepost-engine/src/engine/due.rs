@@ -118,7 +118,7 @@ impl Shared {
         }
     }
 
-    /// The last commit that erased anything, or said what is kept, as far as memory has that still.
+    /// The last commit that erased anything, or said what is kept since the store was opened.
     pub(super) fn last_told(&self) -> u64 {
         let tiers = self.state.load();
         tiers.last_told().max(tiers.last_erasure_ever())

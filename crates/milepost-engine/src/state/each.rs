@@ -3,7 +3,8 @@
 //! A look-up is a chain of cache misses, but those of two keys do not wait for each other: so what the look-ups of a
 //! group read is touched first, step by step for all of them, and the processor waits for all at once.
 //!
-//! Many keys are often those of a directory or two: then a run is asked with a [`Finger`], which needs no hash.
+//! Many keys are often those of a directory or two: then a run is asked with a [`Finger`], which needs no hash. Where
+//! they come in about their order, most runs have none from the first to the last of a group, and are not asked.
 //!
 //! Invariant: each key is answered as [`Tiers::find`] answers it.
 
@@ -72,7 +73,7 @@ impl Tiers {
             return Ok(Way::ByHash);
         }
         let view = look::scope(run, self.seed, scope)?.filter(|view| view.keys() > 0);
-        Ok(view.map_or(Way::Not, |view| Way::Near(Box::new(run.finger(view)))))
+        view.map_or(Ok(Way::Not), |view| Ok(Way::Near(Box::new(run.finger(view)?))))
     }
 
     /// Answers what memory decides; the places, in the group and in `found`, of those that it does not.
@@ -98,6 +99,8 @@ impl Tiers {
         found: &mut [Option<Version>],
     ) -> Result<(), Corruption> {
         let mut open = open.to_vec();
+        let keys = || open.iter().map(|(index, _)| names[*index].key);
+        let Some((low, high)) = keys().min().zip(keys().max()) else { return Ok(()) };
         for (run, way) in self.runs.iter().zip(ways) {
             if open.is_empty() {
                 break;
@@ -105,6 +108,7 @@ impl Tiers {
             match way {
                 Way::Not => continue,
                 Way::ByHash => touch_blocks(run, open.iter().map(|(index, _)| &names[*index])),
+                Way::Near(finger) if !finger.may_hold_any(low, high) => continue,
                 Way::Near(_) => {}
             }
             let mut rest = Vec::with_capacity(open.len());

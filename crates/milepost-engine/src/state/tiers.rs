@@ -188,7 +188,7 @@ impl Tiers {
         self.last_erasure()
     }
 
-    /// The last commit that told retention anything, if it is in memory; 0 if none is.
+    /// The last commit since the opening that told retention anything; 0 for none.
     pub(crate) fn last_told(&self) -> u64 {
         self.memtables().map(Memtable::last_told).max().unwrap_or(0)
     }

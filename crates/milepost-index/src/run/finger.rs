@@ -2,7 +2,9 @@
 //!
 //! A look-up by hash touches a line of slots and a block, both somewhere in memory. Whoever asks for the files of a
 //! directory one after the other asks for keys that stand in one block: so the block of the key before is looked at
-//! first, and from there its neighbours, by steps that double.
+//! first, then the one before that, since files of a directory that come in no order are often in two; and from there
+//! its neighbours, by steps that double. A block that is asked for a second key is read whole: the next key asked for
+//! is often the next one that stands there.
 //!
 //! Invariant: answers as [`Run::find`] does, or says that keys lie too far from each other for it to be of use.
 
@@ -11,7 +13,14 @@ use std::cmp::Ordering;
 use milepost_types::Corruption;
 
 use super::{Run, ScopeView, Versions};
-use crate::{Version, format::block::Block, pages::Damage};
+use crate::{
+    Version,
+    format::{
+        Malformed,
+        block::{Block, Entry},
+    },
+    pages::Damage,
+};
 
 /// Steps of a search that are granted at the beginning, and that may be saved.
 const CREDIT_MAX: u32 = 128;
@@ -31,10 +40,25 @@ pub struct Finger<'a> {
     run: &'a Run,
     scope: ScopeView,
     place: Option<Place<'a>>,
+    /// The one before.
+    left: Option<Place<'a>>,
     /// How many steps of a search may still be made. Each key that is asked for grants one more.
     credit: u32,
     /// Room for the first key of a block.
     room: Vec<u8>,
+    /// The first and the last key of the scope.
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+/// The keys and versions of a block, if it was asked for more than one.
+#[derive(Debug, Default)]
+struct Whole {
+    keys: Vec<u8>,
+    /// Where each key ends, and its versions. None if it was not read.
+    entries: Vec<(usize, Entry)>,
+    /// Behind the key that was found last.
+    next: usize,
 }
 
 /// A block, and between which keys it stands.
@@ -47,17 +71,41 @@ struct Place<'a> {
     last: Vec<u8>,
     /// The first key of the next block.
     next: Option<Vec<u8>>,
+    /// Whether it was asked for a key before.
+    was_asked: bool,
+    whole: Whole,
 }
 
 impl Run {
     /// For looking many keys of a scope up, one after the other.
-    #[must_use]
-    pub fn finger(&self, scope: ScopeView) -> Finger<'_> {
-        Finger { run: self, scope, place: None, credit: CREDIT_MAX, room: Vec::new() }
+    pub fn finger(&self, scope: ScopeView) -> Result<Finger<'_>, Corruption> {
+        let (room, first, last) = (Vec::new(), Vec::new(), Vec::new());
+        let (place, left) = (None, None);
+        let mut finger = Finger { run: self, scope, place, left, credit: CREDIT_MAX, room, first, last };
+        finger.read_ends().map_err(|damage| self.corrupt(damage))?;
+        Ok(finger)
     }
 }
 
 impl<'a> Finger<'a> {
+    fn read_ends(&mut self) -> Result<(), Damage> {
+        let record = &self.scope.record;
+        if let Some(more) = record.blocks.checked_sub(1) {
+            let (first, at) = self.block(record.first_block)?;
+            let (last, last_at) = self.block(record.first_block + more)?;
+            first.put_first_key(&mut self.first).map_err(Damage::at(at))?;
+            last.put_last_key(&mut self.last).map_err(Damage::at(last_at))?;
+        }
+        Ok(())
+    }
+
+    /// Whether any key from `low` to `high`, both included, may be here; surely not if it says so.
+    #[inline]
+    #[must_use]
+    pub fn may_hold_any(&self, low: &str, high: &str) -> bool {
+        low.as_bytes() <= &*self.last && &*self.first <= high.as_bytes()
+    }
+
     /// The newest version of a key at or before `seq`.
     #[inline]
     pub fn find(&mut self, key: &str, seq: u64) -> Result<Near, Corruption> {
@@ -70,20 +118,27 @@ impl<'a> Finger<'a> {
     /// The newest version of a key.
     fn near(&mut self, key: &[u8]) -> Result<Near, Damage> {
         self.credit = (self.credit + 1).min(CREDIT_MAX);
-        if !self.place.as_ref().is_some_and(|place| place.spans(key, self.scope.record.first_block))
-            && !self.go_to(key)?
-        {
-            return Ok(Near::Far);
+        if let Some(entry) = self.place.as_mut().and_then(|place| place.whole.is_next(key)) {
+            return Ok(Near::Known(Some(entry.newest)));
         }
-        let Some(place) = &self.place else { return Ok(Near::Known(None)) };
-        if *key < *place.first || *key > *place.last {
-            return Ok(Near::Known(None));
+        if !self.is_at(key) {
+            std::mem::swap(&mut self.place, &mut self.left);
+            if !self.is_at(key) {
+                std::mem::swap(&mut self.place, &mut self.left);
+                if !self.go_to(key)? {
+                    return Ok(Near::Far);
+                }
+            }
         }
-        let entry = place.block.find(key).map_err(Damage::at(place.at))?;
-        if let Some(entry) = entry {
-            self.run.check_seq(entry.newest.seq, place.at)?;
-        }
+        let Some(place) = &mut self.place else { return Ok(Near::Known(None)) };
+        let entry = place.find(self.run, key)?;
         Ok(Near::Known(entry.map(|entry| entry.newest)))
+    }
+
+    /// Whether no other block than the one it is at can hold the key.
+    #[inline]
+    fn is_at(&self, key: &[u8]) -> bool {
+        self.place.as_ref().is_some_and(|place| place.spans(key, self.scope.record.first_block))
     }
 
     /// The newest version at or before `seq` of a key whose newest version is above it, in the block of the finger.
@@ -129,7 +184,8 @@ impl<'a> Finger<'a> {
         if self.credit == 0 {
             return Ok(false);
         }
-        self.place = if low < high { Some(self.place_at(low, end)?) } else { None };
+        let place = if low < high { Some(self.place_at(low, end)?) } else { None };
+        self.left = std::mem::replace(&mut self.place, place);
         Ok(true)
     }
 
@@ -144,7 +200,8 @@ impl<'a> Finger<'a> {
 
     fn place_at(&self, number: u32, end: u32) -> Result<Place<'a>, Damage> {
         let (block, at) = self.block(number)?;
-        let mut place = Place { number, block, at, first: Vec::new(), last: Vec::new(), next: None };
+        let (first, last, whole) = (Vec::new(), Vec::new(), Whole::default());
+        let mut place = Place { number, block, at, first, last, next: None, whole, was_asked: false };
         block.put_first_key(&mut place.first).map_err(Damage::at(at))?;
         block.put_last_key(&mut place.last).map_err(Damage::at(at))?;
         if number + 1 < end {
@@ -166,7 +223,66 @@ impl<'a> Finger<'a> {
     }
 }
 
+impl Whole {
+    fn read(&mut self, block: &Block<'_>) -> Result<(), Malformed> {
+        let read = block.read_all(&mut self.keys, &mut self.entries);
+        // Nothing of a block that can't be read is kept.
+        if read.is_err() {
+            self.entries.clear();
+        }
+        read
+    }
+
+    fn key(&self, index: usize) -> &[u8] {
+        let begin = index.checked_sub(1).map_or(0, |before| self.entries[before].0);
+        &self.keys[begin..self.entries[index].0]
+    }
+
+    /// The versions of the next key, if it is this one.
+    #[inline]
+    fn is_next(&mut self, key: &[u8]) -> Option<Entry> {
+        let (_, entry) = *self.entries.get(self.next)?;
+        if self.key(self.next) != key {
+            return None;
+        }
+        self.next += 1;
+        Some(entry)
+    }
+
+    /// The versions of a key.
+    fn find(&mut self, key: &[u8]) -> Option<Entry> {
+        let (mut low, mut high) = (0, self.entries.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.key(middle) < key {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.next = low;
+        self.is_next(key)
+    }
+}
+
 impl Place<'_> {
+    /// The versions of a key.
+    fn find(&mut self, run: &Run, key: &[u8]) -> Result<Option<Entry>, Damage> {
+        if *key < *self.first || *key > *self.last {
+            return Ok(None);
+        }
+        let damaged = Damage::at(self.at);
+        if !std::mem::replace(&mut self.was_asked, true) {
+            let entry = self.block.find(key).map_err(damaged)?;
+            return entry.map_or(Ok(None), |entry| run.check_seq(entry.newest.seq, self.at).map(|()| Some(entry)));
+        }
+        if self.whole.entries.is_empty() {
+            self.whole.read(&self.block).map_err(damaged)?;
+            self.whole.entries.iter().try_for_each(|(_, entry)| run.check_seq(entry.newest.seq, self.at))?;
+        }
+        Ok(self.whole.find(key))
+    }
+
     /// Whether no other block can hold the key; the scope's first block is this one.
     #[inline]
     fn spans(&self, key: &[u8], first_block: u32) -> bool {

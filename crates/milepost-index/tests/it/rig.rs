@@ -359,8 +359,9 @@ fn check_finger(
     asked.sort_unstable();
     for seq in moments(model) {
         for keys in [&asked, &turned, &far] {
-            let mut finger = run.finger(*view);
+            let mut finger = run.finger(*view)?;
             for key in keys {
+                assert!(finger.may_hold_any(key, key) || !scope.keys.contains_key(key), "{key:?}");
                 match finger.find(key, seq)? {
                     Near::Known(found) => {
                         assert_eq!(found, scope.keys.get(key).and_then(|versions| as_of(versions, seq)), "{key:?}");
