@@ -1,9 +1,9 @@
 //! [`RunBuilder`]: writes a run, from the first scope to the last and from the first key of each to the last.
 //!
 //! The blocks of keys go to the file at once; the other sections wait for their turn, each in memory up to a mebibyte
-//! and then in a file of its own, and so do the hashes of keys, up to 16. What grows with the run in memory: 1 byte
-//! for a block; for a key 5 while the slots are made; 8 and 5 for a scope. The versions of one scope take 16 bytes each
-//! until it ends, unless its changes are given in order ([`crate::Merge`] of runs does).
+//! and then in a file of its own, and so do the hashes of keys, up to 16. Slots of keys are made 16 at a time. What
+//! grows with the run in memory: 13 bytes for a scope. The versions of one scope take 16 bytes each until it ends,
+//! unless its changes are given in order ([`crate::Merge`] of runs does).
 //!
 //! Invariant: the file has a name that does not count until all of it is durable. A builder that is dropped before
 //! removes what it wrote; so drop it after an error, and build again from the beginning.
@@ -13,7 +13,9 @@
 mod copy;
 mod files;
 mod finish;
+mod hashes;
 mod output;
+mod slots;
 mod spill;
 
 use std::{mem, path::Path, sync::Arc};
@@ -36,11 +38,10 @@ use crate::{
 };
 use files::Files;
 use finish::Stage;
+use hashes::Hashes;
 use output::Output;
+use slots::KeySlots;
 use spill::{Spill, check_room};
-
-/// Bytes of hashes that are kept in memory: those of 2 097 152 keys, and so of most runs.
-const HASHES_ROOM_BYTES: usize = 16 << 20;
 
 /// What a run is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,10 +80,9 @@ pub struct RunBuilder {
     key_versions: Option<(Version, Version)>,
     is_in_key: bool,
     scope_hashes: Vec<u64>,
-    /// Being made, or being written.
-    key_slots: Vec<u8>,
-    /// Keys of each block.
-    block_keys: Vec<u8>,
+    /// Of all keys, to be put into slots when there are no more.
+    hashes: Hashes,
+    key_slots: Option<KeySlots>,
     meta: Meta,
     stage: Stage,
     /// Last, so that the files are closed before they are removed.
@@ -99,8 +99,6 @@ struct Parts {
     scopes: Spill,
     names: Spill,
     restarts: Spill,
-    /// Of all keys, to be put into slots when there are no more.
-    hashes: Spill,
 }
 
 impl RunBuilder {
@@ -120,7 +118,6 @@ impl RunBuilder {
             scopes: Spill::new("scopes"),
             names: Spill::new("names"),
             restarts: Spill::new("restarts"),
-            hashes: Spill::with_room("hashes", HASHES_ROOM_BYTES),
         };
         let mut meta = Meta::default();
         meta.sections.blocks = Section { at: RUN_HEADER_BYTES as u64, bytes: 0 };
@@ -142,8 +139,8 @@ impl RunBuilder {
             key_versions: None,
             is_in_key: false,
             scope_hashes: Vec::new(),
-            key_slots: Vec::new(),
-            block_keys: Vec::new(),
+            hashes: Hashes::new(),
+            key_slots: None,
             meta,
             stage: Stage::Keys,
             files,
@@ -256,13 +253,9 @@ impl RunBuilder {
         assert!(self.scope.is_some(), "a scope was begun");
         self.key.clear();
         self.key.extend_from_slice(key_bytes);
-        self.put_hash(key);
+        self.hashes.push(self.scope_hash.key(key).0);
         self.is_in_key = true;
         Ok(())
-    }
-
-    fn put_hash(&mut self, key: &str) {
-        self.parts.hashes.buffer.extend_from_slice(&self.scope_hash.key(key).0.to_le_bytes());
     }
 
     /// The next older version of the key; equal ones count once.
@@ -340,8 +333,7 @@ impl RunBuilder {
         // Told now, not when all keys are there.
         check_room("slots", self.meta.key_shape().bytes())?;
         self.out.put(bytes, &self.files)?;
-        self.parts.hashes.settle(&mut self.files)?;
-        self.block_keys.push(keys as u8);
+        self.hashes.are_in(u64::from(self.meta.blocks), keys, &mut self.files)?;
         self.scope.as_mut().expect("a key has a scope").blocks += 1;
         self.meta.blocks += 1;
         Ok(())

@@ -17,7 +17,8 @@ use crate::{args::Format, error::CliError, output::Out};
 /// first lines say from where on the past of a place can be read, where that is not from the first commit on.
 ///
 /// As Parquet there is a row for each event, with the seq, the time and the writer of its commit; of the state of a
-/// moment, a row for each key. A commit that only claims scopes is a row without an event.
+/// moment, a row for each key. A commit that only claims scopes is a row without an event; one that was removed is no
+/// row, so a seq that is missing between others was removed.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

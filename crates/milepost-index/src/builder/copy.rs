@@ -24,7 +24,7 @@ impl RunBuilder {
             if begin == 0 {
                 assert!(key.as_bytes() > &*self.key, "keys ascend");
             }
-            self.put_hash(key);
+            self.hashes.push(self.scope_hash.key(key).0);
             self.check_seq(entry.newest.seq);
             let record = self.scope.as_mut().expect("a key has a scope");
             record.kinds |= 1 << entry.newest.kind;

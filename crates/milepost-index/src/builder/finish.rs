@@ -2,15 +2,12 @@
 //!
 //! Invariant: the file is synced before it is renamed, and the directory before the run is said to be built.
 
-use std::{hint::black_box, mem};
+use std::mem;
 
-use super::{RunBuilder, spill::Spill};
+use super::{RunBuilder, slots::KeySlots, spill::Spill};
 use crate::{
     BuildError, RunFacts,
-    format::{
-        meta::{self, Section},
-        slots::Shape,
-    },
+    format::meta::{self, Section},
 };
 
 /// How far it is.
@@ -20,10 +17,8 @@ pub(super) enum Stage {
     Keys,
     /// This part is next: they are counted from 0.
     Part(usize),
-    /// The slots of keys are next: of those that are left, so many are of this block.
-    KeySlots { block: usize, left: u8 },
-    /// They are made, and written up to this byte.
-    KeySlotsMade(usize),
+    /// The slots of keys are next.
+    KeySlots,
     /// The slots of scopes are next.
     ScopeSlots,
     /// The end of the file is next.
@@ -31,8 +26,6 @@ pub(super) enum Stage {
 }
 
 const PARTS: usize = 7;
-/// Keys whose places in the slots are fetched at once.
-const TOUCHED: usize = 32;
 
 impl RunBuilder {
     /// Does a part of what is to be done after the last key: copies about so many bytes, or puts keys into their slots
@@ -44,10 +37,9 @@ impl RunBuilder {
                 self.end_offsets()?;
                 self.stage = Stage::Part(0);
             }
-            Stage::Part(PARTS) => self.begin_key_slots(),
+            Stage::Part(PARTS) => self.begin_key_slots()?,
             Stage::Part(part) => self.copy_parts(part, budget_bytes)?,
-            Stage::KeySlots { block, left } => self.fill_key_slots(block, left, budget_bytes)?,
-            Stage::KeySlotsMade(written) => self.put_key_slots(written, budget_bytes)?,
+            Stage::KeySlots => self.put_key_slots(budget_bytes)?,
             Stage::ScopeSlots => {
                 self.put_scope_slots()?;
                 self.stage = Stage::Tail;
@@ -109,53 +101,28 @@ impl RunBuilder {
         Ok(copied)
     }
 
-    fn begin_key_slots(&mut self) {
-        self.key_slots = vec![0; self.meta.key_shape().bytes() as usize];
-        self.stage = Stage::KeySlots { block: 0, left: self.block_keys.first().copied().unwrap_or(0) };
-    }
-
-    /// Puts keys into their slots, until about so many bytes of hashes were read.
-    fn fill_key_slots(&mut self, mut block: usize, mut left: u8, budget_bytes: u64) -> Result<(), BuildError> {
-        let (shape, mut chunk, mut read) = (self.meta.key_shape(), Vec::new(), 0);
-        while read < budget_bytes {
-            let bytes = self.parts.hashes.next_chunk(&mut chunk, &mut self.files)?;
-            if bytes.is_empty() {
-                self.block_keys = Vec::new();
-                self.stage = Stage::KeySlotsMade(0);
-                return Ok(());
-            }
-            read += bytes.len() as u64;
-            for some in bytes.as_chunks::<8>().0.chunks(TOUCHED) {
-                let hashes = some.iter().map(|hash| u64::from_le_bytes(*hash));
-                // No place depends on another: the processor waits for all of them at once.
-                black_box(hashes.clone().fold(0, |all, hash| all ^ shape.touch(&self.key_slots, hash)));
-                for hash in hashes {
-                    while left == 0 {
-                        block += 1;
-                        left = self.block_keys[block];
-                    }
-                    left -= 1;
-                    shape.insert(&mut self.key_slots, hash, block as u64);
-                }
-            }
-        }
-        self.stage = Stage::KeySlots { block, left };
+    fn begin_key_slots(&mut self) -> Result<(), BuildError> {
+        let shape = self.meta.key_shape();
+        super::check_room("slots", shape.bytes())?;
+        self.out.align(&self.files)?;
+        self.meta.sections.key_slots = Section { at: self.out.bytes(), bytes: shape.bytes() };
+        self.key_slots = Some(KeySlots::new(shape));
+        self.stage = Stage::KeySlots;
         Ok(())
     }
 
-    /// Writes slots that are made.
-    fn put_key_slots(&mut self, written: usize, budget_bytes: u64) -> Result<(), BuildError> {
-        if written == 0 {
-            let bytes = self.key_slots.len() as u64;
-            super::check_room("slots", bytes)?;
-            self.out.align(&self.files)?;
-            self.meta.sections.key_slots = Section { at: self.out.bytes(), bytes };
+    /// Writes slots that are made, or else makes some.
+    fn put_key_slots(&mut self, budget_bytes: u64) -> Result<(), BuildError> {
+        let slots = self.key_slots.as_mut().expect("they were begun");
+        let made = slots.take(budget_bytes);
+        if made.is_empty() {
+            slots.fill(&self.hashes, &self.files, budget_bytes)?;
+        } else {
+            self.out.put(made, &self.files)?;
         }
-        let end = self.key_slots.len().min(written.saturating_add(usize::try_from(budget_bytes).unwrap_or(usize::MAX)));
-        self.out.put(&self.key_slots[written..end], &self.files)?;
-        self.stage = Stage::KeySlotsMade(end);
-        if end == self.key_slots.len() {
-            self.key_slots = Vec::new();
+        if !slots.go_on() {
+            self.hashes.forget(&mut self.files);
+            self.key_slots = None;
             self.stage = Stage::ScopeSlots;
         }
         Ok(())
@@ -163,7 +130,13 @@ impl RunBuilder {
 
     fn put_scope_slots(&mut self) -> Result<(), BuildError> {
         let hashes = mem::take(&mut self.scope_hashes);
-        let table = filled(self.meta.scope_shape(), hashes.into_iter().zip(0..));
+        let shape = self.meta.scope_shape();
+        let mut table = vec![0; shape.bytes() as usize];
+        for (hash, number) in hashes.into_iter().zip(0..) {
+            let is_in = shape.insert(&mut table, 0, shape.home(hash), hash, number)
+                || shape.insert(&mut table, 0, 0, hash, number);
+            assert!(is_in, "there are more slots than names");
+        }
         self.meta.sections.scope_slots = self.put_section(&table)?;
         Ok(())
     }
@@ -185,13 +158,4 @@ impl RunBuilder {
         let (id, first_seq, last_seq) = (plan.id, plan.first_seq, plan.last_seq);
         Ok(RunFacts { id, first_seq, last_seq, bytes: self.out.bytes(), crc })
     }
-}
-
-/// All lines of the slots, with every number in its place.
-fn filled(shape: Shape, numbers: impl Iterator<Item = (u64, u64)>) -> Vec<u8> {
-    let mut table = vec![0; shape.bytes() as usize];
-    for (hash, number) in numbers {
-        shape.insert(&mut table, hash, number);
-    }
-    table
 }

@@ -3,7 +3,7 @@
 //! Invariant: what lies outside of the bytes reads as zeros: a reader checks once how many bytes there are.
 
 /// Bits of a number that is read at once, at most: it begins anywhere in a byte.
-const AT_ONCE: u32 = 56;
+pub const AT_ONCE: u32 = 56;
 
 /// Appends numbers to bytes.
 #[derive(Debug)]

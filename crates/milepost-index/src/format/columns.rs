@@ -145,12 +145,13 @@ impl ColumnEncoder {
     /// Writes the row of a key that the columns were found for.
     pub fn put_row(&self, key: &[u8], out: &mut BitWriter<'_>) {
         for Code { at, count, bits, least } in &self.codes {
-            for byte in &key[*at..at + count] {
-                let code = match least {
-                    Some(least) => byte - least,
-                    None => digit(*byte).expect("the columns were found for this key"),
-                };
-                out.put(u64::from(code), *bits);
+            for bytes in key[*at..at + count].chunks((bits::AT_ONCE / bits) as usize) {
+                let codes = bytes.iter().fold(0, |codes, byte| {
+                    // The columns were found for this key: where there is no least byte, all are digits.
+                    let code = least.map_or_else(|| (byte & 15) + (byte >> 6) * 9, |least| byte - least);
+                    codes << bits | u64::from(code)
+                });
+                out.put(codes, bits * bytes.len() as u32);
             }
         }
     }

@@ -113,30 +113,21 @@ impl Shape {
         line[..self.slots as usize].iter().filter(|tag| **tag != 0).count() as u64
     }
 
-    /// Touches where a number goes, so that the processor fetches it; what comes back depends on it.
+    /// Puts a number into the first empty slot from a line on: the home of its hash, or one behind it. `lines` are some
+    /// lines of the table from the one numbered `first` on; `false` if none of them from there on has an empty slot.
     #[inline]
     #[must_use]
-    pub fn touch(&self, table: &[u8], hash: u64) -> u8 {
-        table[self.home(hash) as usize * LINE_BYTES]
-    }
-
-    /// Puts a number into the first empty slot from the home of its hash on. `table` has all lines.
-    #[inline]
-    pub fn insert(&self, table: &mut [u8], hash: u64, number: u64) {
-        let mut home = self.home(hash);
-        let lines = table.as_chunks_mut::<LINE_BYTES>().0;
-        for _ in 0..self.lines {
-            let line = &mut lines[home as usize];
+    pub fn insert(&self, lines: &mut [u8], first: u64, from: u64, hash: u64, number: u64) -> bool {
+        for line in &mut lines.as_chunks_mut::<LINE_BYTES>().0[(from - first) as usize..] {
             let empty = self.with_tag(line, 0);
             if empty != 0 {
                 let slot = empty.trailing_zeros();
                 line[slot as usize] = tag(hash);
                 bits::set(line, (self.slots * TAG_BITS + slot * self.number_bits) as usize, number, self.number_bits);
-                return;
+                return true;
             }
-            home = self.after(home);
         }
-        unreachable!("there are more slots than names");
+        false
     }
 }
 
