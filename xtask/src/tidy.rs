@@ -56,6 +56,7 @@ const RULES: &[Rule] = &[
     paths::in_backticks,
     paths::of_links,
     paths::of_functions,
+    paths::of_methods,
     fingerprints::current,
     machine::paths,
 ];

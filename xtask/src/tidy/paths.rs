@@ -35,6 +35,33 @@ pub(super) fn of_functions(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
+/// A function named as `Type::name` in the page on the house is in a file that has an `impl` of that type.
+pub(super) fn of_methods(tree: &Tree) -> Vec<Finding> {
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let has = |text: &str, of: &str, name: &str| {
+        let is_impl = |line: &str| {
+            line.starts_with("impl") && line.split(|c: char| !is_name(&c.to_string())).any(|word| word == of)
+        };
+        text.lines().any(is_impl) && (text.contains(&format!("fn {name}(")) || text.contains(&format!("fn {name}<")))
+    };
+    let mut findings = Vec::new();
+    each_line(tree, |page, number, line| {
+        for quoted in line.split('`').skip(1).step_by(2).filter(|_| page == "docs/architecture.md") {
+            let Some((of, name)) = quoted.split_once("::") else { continue };
+            let is_method =
+                of.starts_with(|c: char| c.is_ascii_uppercase()) && name.starts_with(|c: char| c.is_ascii_lowercase());
+            if !is_method || !is_name(of) || !is_name(name) {
+                continue;
+            }
+            let mut sources = tree.files().filter(|(path, _)| path.ends_with(".rs"));
+            if !sources.any(|(_, text)| has(text, of, name)) {
+                findings.push(Finding::new(page, number, format!("no `impl` of {of} has a function {name}")));
+            }
+        }
+    });
+    findings
+}
+
 /// A link to a file leads to one.
 pub(super) fn of_links(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();

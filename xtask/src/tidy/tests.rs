@@ -286,6 +286,17 @@ fn a_function_that_is_not_in_its_file_is_found() {
 }
 
 #[test]
+fn a_method_that_is_not_there_is_found() {
+    let page = |text: &'static str| ("docs/architecture.md", text);
+    check(
+        paths::of_methods,
+        &[page("`Store::set`\n"), ("a/lib.rs", "impl Stores {\n    fn set() {}\n}\n")],
+        "docs/architecture.md:1: no `impl` of Store has a function set",
+        &[page("`Store::set` `At::Time` `a::b`\n"), ("a/lib.rs", "impl<T> Store<T> {\n    pub fn set(&self) {}\n}\n")],
+    );
+}
+
+#[test]
 fn a_link_that_leads_nowhere_is_found() {
     check(
         paths::of_links,
