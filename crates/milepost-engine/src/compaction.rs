@@ -197,9 +197,11 @@ pub(crate) enum Stage {
 }
 
 /// Goes through the scopes by name, and again as long as anything went: it may be all that an outer task waited for,
-/// whose name comes before it.
-#[derive(Debug, Default)]
+/// whose name comes before it. What has not expired by its beginning is for another pass: tasks may end all the time.
+#[derive(Debug)]
 pub(crate) struct Sweep {
+    /// When it began.
+    pub(crate) now: Timestamp,
     /// The scope that is next.
     pub(crate) next: String,
     /// Whether anything went since the first.

@@ -144,18 +144,19 @@ impl Shared {
             Stage::Idle => {
                 // What is told from now on is for another pass, however much of it this one sees.
                 compactor.told = self.last_told();
-                compactor.begin(Stage::Expire(Sweep::default()), worth);
+                let sweep = Sweep { now: self.now(), next: String::new(), has_gone: false };
+                compactor.begin(Stage::Expire(sweep), worth);
                 if self.expires_anything()? {
                     return Ok(true);
                 }
                 self.begin_survey(compactor)
             }
             Stage::Expire(sweep) => {
-                let swept = self.expire_ended(&sweep.next)?;
+                let swept = self.expire_ended(&sweep.next, sweep.now)?;
                 sweep.has_gone |= swept.has_gone;
                 match swept.next {
                     Some(next) => sweep.next = next,
-                    None if sweep.has_gone => *sweep = Sweep::default(),
+                    None if sweep.has_gone => (sweep.next, sweep.has_gone) = (String::new(), false),
                     None => return self.begin_survey(compactor),
                 }
                 Ok(true)

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use milepost_types::Receipt;
+use milepost_types::{Receipt, Timestamp};
 
 use super::Shared;
 use crate::{
@@ -32,11 +32,10 @@ impl Shared {
         Ok(rules.policies.iter().any(|set| set.policy.expire_ended_us.is_some()))
     }
 
-    /// Lets go what has expired of the next scopes.
-    pub(super) fn expire_ended(self: &Arc<Shared>, from: &str) -> Result<Swept, CompactError> {
+    /// Lets go what had expired by a moment of the next scopes.
+    pub(super) fn expire_ended(self: &Arc<Shared>, from: &str, now: Timestamp) -> Result<Swept, CompactError> {
         let tiers = self.state.pin();
         let judging = Judging::now(self, &tiers)?;
-        let now = self.now();
         let mut scopes = tiers.every_scope(from).map_err(ReadError::from)?;
         let mut has_gone = false;
         for _ in 0..SCOPES_PER_STEP {

@@ -366,6 +366,26 @@ fn tasks_within_each_other_go_in_one_pass() {
     assert_eq!((tasks.map(|of| rig.is_there(of)), rig.store.compacted().passes), ([false; 3], 1));
 }
 
+/// Tasks that end and expire all the time don't keep a pass from its end: it lets go what had expired when it began.
+#[test]
+fn tasks_that_end_meanwhile_are_for_the_next_pass() {
+    let rig = Rig::new(4);
+    rig.tell(|request| request.add_retain(&place("task"), &Policy::default().expire_ended(Duration::ZERO)).unwrap());
+    let end = |n: u32| {
+        let task = format!("task/{n:05}");
+        rig.set(&task, "k", b"value");
+        rig.end(&task);
+    };
+    end(0);
+    let mut steps = 0;
+    while rig.store.step_compact().unwrap() {
+        steps += 1;
+        assert!(steps < 100, "the pass never comes to its end");
+        end(steps);
+    }
+    assert!(!rig.is_there("task/00000") && rig.is_there(&format!("task/{steps:05}")));
+}
+
 /// Of a task with more scopes below it than a commit can have conditions all go that are to go, and no other, also if
 /// the power fails between two commits.
 #[test]
