@@ -93,8 +93,11 @@ pub(crate) fn run(args: &AppendArgs, context: &Context, out: &mut Out) -> Result
     // Whatever ended it, what was sent is waited for and told.
     let told = append.settle(0);
     let closed = append.store.close();
-    // What was waited for came before what ended the reading.
-    let ended = told.and(ended)?;
+    let ended = match ended {
+        // What was under way came before the input that could not be read.
+        Err(CliError::Input(_)) => told.and(ended),
+        ended => ended.and_then(|ended| told.map(|()| ended)),
+    }?;
     closed?;
     if let Ended::Signal(signal) = ended {
         return Err(CliError::Interrupted { signal, durable: append.durable });
