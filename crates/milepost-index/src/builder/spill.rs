@@ -21,8 +21,6 @@ pub(super) const SECTION_BYTES_MAX: u64 = u32::MAX as u64;
 pub(super) struct Spill {
     /// The part of the run that it is: also the name of its file.
     part: &'static str,
-    /// Bytes that it keeps in memory.
-    room: usize,
     /// What is not in the file yet: the end of the section.
     pub(super) buffer: Vec<u8>,
     file: Option<(Box<dyn DiskFile>, PathBuf)>,
@@ -36,14 +34,8 @@ pub(super) struct Spill {
 
 impl Spill {
     pub(super) fn new(part: &'static str) -> Spill {
-        Spill::with_room(part, BUFFER_BYTES)
-    }
-
-    /// One that keeps so many bytes in memory.
-    pub(super) fn with_room(part: &'static str, room: usize) -> Spill {
         Spill {
             part,
-            room,
             buffer: Vec::new(),
             file: None,
             written: 0,
@@ -72,7 +64,7 @@ impl Spill {
     /// To be called after every key and scope: checks the section's size, and empties a large buffer into the file.
     pub(super) fn settle(&mut self, files: &mut Files) -> Result<(), BuildError> {
         check_room(self.part, self.bytes())?;
-        if self.buffer.len() >= self.room { self.flush(files) } else { Ok(()) }
+        if self.buffer.len() >= BUFFER_BYTES { self.flush(files) } else { Ok(()) }
     }
 
     fn flush(&mut self, files: &mut Files) -> Result<(), BuildError> {
