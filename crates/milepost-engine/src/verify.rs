@@ -140,7 +140,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     report.strays = strays(&**disk, dir)?;
     let total = open::log_bytes(&**disk, &dir.join(open::LOG));
     let (mut bodies, mut newer) = (Vec::new(), None);
-    let found = open::find(disk, dir, &manifest, Seq::FIRST, &mut |frame| {
+    let found = open::find(disk, dir, (&manifest, false), Seq::FIRST, &mut |frame| {
         match events_of(frame.seq, frame.body, &mut index) {
             Ok(events) => report.events += events,
             Err(error) => match open::unreadable(dir, &frame, &error) {

@@ -87,7 +87,7 @@ impl Follower {
             let heap = HeapWriter::new(&header, path);
             let chain = Chain::begin(&header, self.open.chain.last_at);
             self.reader.change(|parts| parts.push(Part::Heap(Arc::clone(heap.heap()))));
-            self.open = FoundOpen { header, file, heap, chain, end: SEGMENT_HEADER_BYTES as u64 };
+            self.open = FoundOpen { header, file: Arc::from(file), heap, chain, end: SEGMENT_HEADER_BYTES as u64 };
         }
         self.map_sealed();
         Ok(self.last_seq())

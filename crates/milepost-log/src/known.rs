@@ -62,6 +62,8 @@ pub struct Known<'a> {
     pub segments: &'a [KnownSegment],
     /// Where the log ended when it was last closed cleanly, if nothing was appended since.
     pub clean: Option<CleanMark>,
+    /// Whether the caller holds the store's lock: then nobody writes the log meanwhile, and it is read once.
+    pub is_locked: bool,
 }
 
 /// One segment, as the manifest has it.

@@ -24,6 +24,7 @@ mod listing;
 mod repair;
 mod scan;
 mod table;
+mod windows;
 
 use std::{
     ops::ControlFlow,
@@ -109,7 +110,7 @@ struct Unsealed {
 pub(crate) struct FoundOpen {
     pub(crate) header: SegmentHeader,
     /// Open for reading.
-    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) heap: HeapWriter,
     /// The state after the last whole frame.
     pub(crate) chain: Chain,

@@ -83,5 +83,9 @@ fn mapped(file: &LatchedFile, header: &SegmentHeader, heap: &Arc<Heap>, first_at
     };
     let path = heap.path().to_owned();
     let end = map.len().min(end as usize);
-    Part::of_sealed(Sealed::new(header, path, map, offsets, first_at, end))
+    let part = Part::of_sealed(Sealed::new(header, path, map, offsets, first_at, end));
+    if let Part::Sealed(sealed) = &part {
+        heap.keep_file_of(sealed.shared());
+    }
+    part
 }

@@ -158,7 +158,7 @@ impl Part {
     pub(crate) fn meet(&self, index: usize) -> Result<Found<Met<'_>>, Corruption> {
         match self {
             Part::Sealed(sealed) if index < sealed.frames() => sealed.meet(index).map(Found::or_removed),
-            Part::Heap(heap) => Ok(heap.view(index).map_or(Found::Ahead, |view| Found::Frame(Met::of_view(view)))),
+            Part::Heap(heap) => Ok(heap.view(index)?.map_or(Found::Ahead, |view| Found::Frame(Met::of_view(view)))),
             Part::Sealed(_) => Ok(Found::Ahead),
             Part::Dropped(dropped) => Ok(if index < dropped.frames() { Found::Removed } else { Found::Ahead }),
         }
@@ -213,7 +213,7 @@ impl Part {
     ) -> Result<Found<FrameView<'a>>, Corruption> {
         match self {
             Part::Sealed(sealed) if index < sealed.frames() => sealed.view(index, unpacked).map(Found::or_removed),
-            Part::Heap(heap) => Ok(heap.view(index).map_or(Found::Ahead, Found::Frame)),
+            Part::Heap(heap) => Ok(heap.view(index)?.map_or(Found::Ahead, Found::Frame)),
             Part::Sealed(_) => Ok(Found::Ahead),
             Part::Dropped(dropped) => Ok(if index < dropped.frames() { Found::Removed } else { Found::Ahead }),
         }

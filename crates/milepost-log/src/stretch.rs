@@ -171,7 +171,10 @@ impl Stretch {
         let index = self.index(seq);
         match &self.part {
             Part::Sealed(sealed) => sealed.header_crc(index, &mut unpacked),
-            Part::Heap(heap) => Ok(heap.get(index).map(|frame| u32_at(heap.bytes(frame), FRAME_HEADER_BYTES - 4))),
+            Part::Heap(heap) => {
+                let bytes = heap.get(index).map(|frame| heap.bytes(frame)).transpose()?;
+                Ok(bytes.map(|bytes| u32_at(bytes, FRAME_HEADER_BYTES - 4)))
+            }
             Part::Dropped(_) => Ok(None),
         }
     }

@@ -15,7 +15,7 @@ use super::LOG;
 use crate::{
     OpenError,
     error::Unreadable,
-    index::Indexer,
+    index::{Indexer, RUNS_MAX},
     manifest::{self, Manifest},
     memtable::Memtable,
     state::{Inserter, State},
@@ -31,13 +31,13 @@ pub(super) struct Filler<'a> {
     inserter: Option<Inserter<Arc<Memtable>>>,
     /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
     bound: Option<(u64, &'a mut Indexer)>,
-    /// Runs that were there. However many they are, the opening does not wait for a merge of them.
+    /// Runs that were there. The opening does not wait for a merge of them, unless they are more than ever should be.
     runs_before: usize,
 }
 
 impl<'a> Filler<'a> {
     pub(super) fn new(state: &'a State) -> Filler<'a> {
-        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len() }
+        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len().min(RUNS_MAX) }
     }
 
     pub(super) fn bounded(state: &'a State, memtable_bytes_max: u64, indexer: &'a mut Indexer) -> Filler<'a> {
@@ -111,7 +111,9 @@ pub(super) fn replay(
     let covered: u64 = covered.filter(|sealed| sealed.last_seq < from).map(|sealed| sealed.bytes).sum();
     let total = log_bytes(&**disk, &dir.join(LOG)).saturating_sub(covered);
     let mut done = 0u64;
-    let found = find(disk, dir, manifest, from, &mut |frame| {
+    // Only a writer bounds what it folds.
+    let is_locked = filler.bound.is_some();
+    let found = find(disk, dir, (manifest, is_locked), from, &mut |frame| {
         let body = Body::parse(frame.body).map_err(Unfolded::Unreadable);
         let folded = body.and_then(|body| filler.fold(frame.seq, &body));
         done += frame.body.len() as u64;
@@ -134,17 +136,18 @@ pub(super) fn replay(
     Ok(found)
 }
 
-/// Walks the log as the manifest knows it, from a commit on. `None` where there is no log yet.
+/// Walks the log as the manifest knows it, from a commit on, with the store's lock or without. `None` where there is no
+/// log yet.
 pub(crate) fn find(
     disk: &Arc<dyn Disk>,
     dir: &Path,
-    manifest: &Manifest,
+    (manifest, is_locked): (&Manifest, bool),
     from: Seq,
     visit: &mut dyn FnMut(FrameView<'_>) -> ControlFlow<()>,
 ) -> Result<Option<FoundLog>, OpenError> {
     let segments = manifest::known_segments(manifest);
     let clean = manifest.clean.as_ref().map(manifest::clean_mark);
-    let known = Known { store: StoreId(manifest.store), segments: &segments, clean };
+    let known = Known { store: StoreId(manifest.store), segments: &segments, clean, is_locked };
     match milepost_log::find_from(Arc::clone(disk), dir, &known, from, visit) {
         Ok(found) => {
             not_older(dir, manifest, &found)?;

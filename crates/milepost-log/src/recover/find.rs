@@ -1,10 +1,11 @@
 //! [`find`]: reads a log from its first frame to its end, without changing anything.
 //!
-//! May run beside a process that writes the log: what is read of the open segment is synced here, read again, and shown
-//! only if it is still the same. A place that looks damaged is read again, because a read beside a write may see a
-//! later page before an earlier one.
+//! May run beside a process that writes the log, if the caller does not hold the store's lock: what is read of the open
+//! segment is synced here, read again, and shown only if it is still the same. A place that looks damaged is read
+//! again, because a read beside a write may see a later page before an earlier one.
 
 mod compacted;
+mod segment;
 
 use std::{
     io,
@@ -16,10 +17,11 @@ use std::{
 use milepost_io::{Disk, DiskFile, Map, OpenMode, read_some_at};
 use milepost_types::{Corruption, Seq, Timestamp};
 
+use self::segment::Segment;
 use super::{
     FoundLog, FoundOpen, Tail, Unsealed, Visit,
     listing::{self, Listing},
-    scan::{Expected, Position, Stop, walk},
+    scan::{Expected, Position, Stop},
 };
 use crate::{
     CleanMark, FrameView, Known, KnownSegment, LogError, SealedFacts, SegmentId, SegmentName, StoreId,
@@ -32,12 +34,6 @@ use crate::{
     names,
     segment::{HeapWriter, Offsets, Part, Sealed, read_footer},
 };
-
-/// How often a place that looks damaged is read again.
-const REREADS_MAX: usize = 3;
-
-/// Bytes that are read at once to see whether they are still the same.
-const COMPARED_BYTES: usize = 256 << 10;
 
 /// Walks every frame in order, calling `visit`, and finds where the log ends. Reads only.
 ///
@@ -143,15 +139,6 @@ enum Walked {
     Open(FoundOpen, Tail),
 }
 
-/// One segment on its way through a walk.
-struct Segment {
-    header: SegmentHeader,
-    path: PathBuf,
-    file: Box<dyn DiskFile>,
-    expected: Expected,
-    position: Position,
-}
-
 impl Finder<'_> {
     /// Walks the segment with this index.
     fn segment(&mut self, index: usize, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
@@ -209,7 +196,7 @@ impl Finder<'_> {
         let last_at = self.chain.map_or(Timestamp::MIN, |chain| chain.last_at);
         let expected = Expected { next_first, promised: self.promised(name), footer: None };
         let position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, last_at) };
-        Ok(Segment { header, path, file, expected, position })
+        Ok(Segment { header, path, file: Arc::from(file), expected, position })
     }
 
     /// The first `Seq` of the segment that follows, if one does.
@@ -309,12 +296,11 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// A segment that is followed by another one and has no footer that counts: its frames are kept in memory.
+    /// A segment that is followed by another one and has no footer that counts: its frames are left in its file.
     fn walk_unsealed(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
-        let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
         let mut heap = segment.heap();
         let id = segment.header.name();
-        segment.walk(&bytes, self.known.clean, &mut |frame, at| keep(&mut heap, frame, id, &bytes, at, visit))?;
+        segment.walk_file(self.known.clean, &mut |frame, at| leave(&mut heap, frame, id, at, visit))?;
         let Position { at, chain } = segment.position;
         let unsealed =
             Unsealed { index: self.parts.len(), header: segment.header, last_crc: chain.prev_crc, end: at as u64 };
@@ -327,24 +313,14 @@ impl Finder<'_> {
     fn walk_open(&mut self, mut segment: Segment, visit: &mut Visit<'_>) -> Result<Walked, LogError> {
         let mut heap = segment.heap();
         let id = segment.header.name();
-        let mut rereads = 0;
-        let stop = loop {
-            let bytes = read_to_end(&*segment.file, 0).map_err(LogError::io("read", &segment.path))?;
+        let mut take = |frame: &Frame<'_>, at: usize| leave(&mut heap, frame, id, at, visit);
+        let stop = if self.known.is_locked {
+            let stop = segment.walk_file(self.known.clean, &mut take)?;
             // What is in the cache may not be on the disk yet, and only durable commits are shown.
-            segment.file.sync().map_err(LogError::io("sync", &segment.path))?;
-            // The writer may have taken back a write that failed halfway, after its first frames were read.
-            let same = unchanged_bytes(&*segment.file, &bytes).map_err(LogError::io("read", &segment.path))?;
-            let mut is_changed = false;
-            let stop = segment.walk(&bytes, self.known.clean, &mut |frame, at| {
-                is_changed = (at + frame.header.frame_bytes()).min(bytes.len()) > same;
-                if is_changed { ControlFlow::Break(()) } else { keep(&mut heap, frame, id, &bytes, at, visit) }
-            });
-            match stop {
-                // Not counted: each time another write of the writer must have failed.
-                Err(LogError::Interrupted { .. }) if is_changed => {}
-                Err(LogError::Corrupt(_)) if rereads < REREADS_MAX => rereads += 1,
-                stop => break stop?,
-            }
+            segment.sync()?;
+            stop
+        } else {
+            segment.walk_beside_writer(self.known.clean, &mut take)?
         };
         let Position { at, chain } = segment.position;
         let tail = match stop {
@@ -413,45 +389,6 @@ impl Finder<'_> {
     }
 }
 
-impl Segment {
-    /// Walks on from where the last walk stopped, checking that the log was closed where the mark says.
-    fn walk(
-        &mut self,
-        bytes: &[u8],
-        clean: Option<CleanMark>,
-        visit: &mut dyn FnMut(&Frame<'_>, usize) -> ControlFlow<()>,
-    ) -> Result<Stop, LogError> {
-        let id = self.header.id;
-        let mut misplaced = None;
-        let stop = walk(bytes, self.header.seed(), &mut self.position, &self.expected, &mut |frame, at| {
-            let end = (at + frame.header.frame_bytes()) as u64;
-            if clean.is_some_and(|mark| mark.last_seq == frame.header.seq && !ends_at(mark, id, end)) {
-                misplaced = Some(at);
-                return ControlFlow::Break(());
-            }
-            visit(frame, at)
-        });
-        match (stop, misplaced) {
-            (_, Some(at)) => {
-                Err(self
-                    .corrupt(at, "the manifest says that the last commit before closing ended elsewhere".to_owned()))
-            }
-            (Stop::Interrupted, None) => Err(LogError::Interrupted { seq: self.position.chain.next_seq }),
-            (Stop::Corrupt(what), None) => Err(self.corrupt(self.position.at, what)),
-            (stop @ (Stop::End | Stop::Torn(_) | Stop::Sealed | Stop::UnfinishedSeal), None) => Ok(stop),
-        }
-    }
-
-    fn corrupt(&self, at: usize, what: String) -> LogError {
-        let seq = Some(self.position.chain.next_seq);
-        LogError::Corrupt(Corruption { file: self.path.clone(), offset: at as u64, seq, what })
-    }
-
-    fn heap(&self) -> HeapWriter {
-        HeapWriter::new(&self.header, self.path.clone())
-    }
-}
-
 /// Whether the mark fits a last frame that ends here: the log was closed right there, or in an empty segment after it.
 fn ends_at(mark: CleanMark, id: SegmentId, end: u64) -> bool {
     (mark.segment == id && mark.end == end) || (mark.segment > id && mark.end == SEGMENT_HEADER_BYTES as u64)
@@ -470,16 +407,15 @@ fn view<'a>(frame: &Frame<'a>, segment: SegmentName, at: usize) -> FrameView<'a>
     }
 }
 
-/// Shows a frame and keeps a copy of it.
-fn keep(
+/// Shows a frame, and leaves it where it stands.
+fn leave(
     heap: &mut HeapWriter,
     frame: &Frame<'_>,
     id: SegmentName,
-    bytes: &[u8],
     at: usize,
     visit: &mut Visit<'_>,
 ) -> ControlFlow<()> {
-    heap.push(&bytes[at..], frame.header.at, at as u32);
+    heap.leave(&frame.header, at as u32);
     visit(view(frame, id, at))
 }
 
@@ -549,21 +485,6 @@ pub(crate) fn read_header(
         return Err(LogError::Misnamed { file: path.to_owned(), found: header.name() });
     }
     Ok(header)
-}
-
-/// How many of the first bytes of a file are still what was read.
-fn unchanged_bytes(file: &dyn DiskFile, before: &[u8]) -> io::Result<usize> {
-    let mut again = vec![0; before.len().min(COMPARED_BYTES)];
-    let mut at = 0;
-    while at < before.len() {
-        let part = &before[at..before.len().min(at + COMPARED_BYTES)];
-        let read = read_some_at(file, &mut again[..part.len()], at as u64)?;
-        if again[..read] != *part {
-            return Ok(at + part.iter().zip(&again[..read]).take_while(|(before, now)| before == now).count());
-        }
-        at += read;
-    }
-    Ok(at)
 }
 
 /// Reads a file from an offset to its end.

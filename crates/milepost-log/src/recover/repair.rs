@@ -3,6 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use milepost_io::{Disk, DiskFile as _, Entropy, Latch, LatchedFile, OpenMode, Room, read_exact_at, write_all_at};
+use milepost_types::Corruption;
 
 use super::{FoundLog, FoundOpen, Tail, Unsealed};
 use crate::{
@@ -120,7 +121,7 @@ impl Repair<'_> {
     /// Writes the last batch again and syncs it: it may be in the cache only, on pages that an earlier sync gave up.
     fn rewrite_last_batch(&self, file: &LatchedFile, open: &FoundOpen) -> Result<(), LogError> {
         let path = open.heap.path();
-        let (offset, bytes) = last_batch(&open.heap, open);
+        let (offset, bytes) = last_batch(&open.heap, open)?;
         write_all_at(file, &bytes, offset)
             .map_err(|short| self.failed("write", path, short.error, bytes.len() as u64))?;
         file.sync().map_err(|error| self.stopped(path, &error))
@@ -154,16 +155,16 @@ impl Repair<'_> {
 }
 
 /// The frames of the last batch as they stand in the file, and where they begin.
-fn last_batch(heap: &Heap, open: &FoundOpen) -> (u64, Vec<u8>) {
+fn last_batch(heap: &Heap, open: &FoundOpen) -> Result<(u64, Vec<u8>), Corruption> {
     let frames = heap.frames();
     let first = open.chain.batch_first.0.saturating_sub(heap.first_seq().0) as usize;
     let Some(begin) = heap.get(first).filter(|_| first < frames).map(|frame| u64::from(frame.offset)) else {
-        return (open.end, Vec::new());
+        return Ok((open.end, Vec::new()));
     };
     let mut bytes = Vec::new();
     for frame in (first..frames).filter_map(|index| heap.get(index)) {
         bytes.resize((u64::from(frame.offset) - begin) as usize, 0);
-        bytes.extend_from_slice(heap.bytes(frame));
+        bytes.extend_from_slice(heap.bytes(frame)?);
     }
-    (begin, bytes)
+    Ok((begin, bytes))
 }

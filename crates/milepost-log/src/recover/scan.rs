@@ -47,49 +47,80 @@ pub(crate) struct Position {
     pub(crate) chain: Chain,
 }
 
+/// Some of the bytes of a segment's file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Window<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// Where in the file they begin.
+    pub(crate) at: usize,
+    /// Whether they reach to its end.
+    pub(crate) is_last: bool,
+}
+
+/// Called for each frame, with where it stands in the file.
+pub(crate) type VisitFrame<'a> = dyn FnMut(&Frame<'_>, usize) -> ControlFlow<()> + 'a;
+
 /// Walks the frames of a segment from a position. `bytes` is the whole file; frames end before its footer.
 pub(crate) fn walk(
     bytes: &[u8],
     seed: Seed,
     position: &mut Position,
     expected: &Expected,
-    visit: &mut dyn FnMut(&Frame<'_>, usize) -> ControlFlow<()>,
+    visit: &mut VisitFrame<'_>,
 ) -> Stop {
     let bytes = expected.footer.map_or(bytes, |footer| &bytes[..footer.begins_at]);
+    let whole = Window { bytes, at: 0, is_last: true };
+    walk_window(&whole, seed, position, expected, visit).expect("nothing is behind the last window")
+}
+
+/// Walks the frames of a segment from a position as far as a window shows them; `None` if more of the file has to be
+/// read to go on.
+pub(crate) fn walk_window(
+    window: &Window<'_>,
+    seed: Seed,
+    position: &mut Position,
+    expected: &Expected,
+    visit: &mut VisitFrame<'_>,
+) -> Option<Stop> {
     loop {
-        let (facts, frame) = frame_at(bytes, seed, position);
+        let rest = window.bytes.get(position.at - window.at..).unwrap_or_default();
+        let (facts, frame) = frame_at(rest, seed, position);
         let content = facts.content();
-        let place = place_facts(bytes, seed, position, expected, content);
+        let is_whole = frame.as_ref().is_ok_and(|frame| frame.header.frame_bytes() <= rest.len());
+        if !window.is_last && (!is_whole || content != Content::Next) {
+            return None;
+        }
+        let place = place_facts(rest, seed, position, expected, content);
         match (place.verdict(), frame) {
-            (Verdict::Frame, Some(Ok(frame))) => {
+            (Verdict::Frame, Ok(frame)) => {
                 if visit(&frame, position.at).is_break() {
-                    return Stop::Interrupted;
+                    return Some(Stop::Interrupted);
                 }
                 position.at += frame.header.frame_bytes();
                 position.chain.pass(&frame);
             }
-            (Verdict::Frame, _) => unreachable!("a frame was decoded where the table says that there is one"),
-            (Verdict::End, _) => return Stop::End,
-            (Verdict::TornTail, _) => return Stop::Torn(nonzero_bytes(&bytes[position.at..])),
-            (Verdict::Sealed, _) => return Stop::Sealed,
-            (Verdict::UnfinishedSeal, _) => return Stop::UnfinishedSeal,
+            (Verdict::Frame, Err(_)) => unreachable!("a frame was decoded where the table says that there is one"),
+            (Verdict::End, _) => return Some(Stop::End),
+            (Verdict::TornTail, _) => return Some(Stop::Torn(nonzero_bytes(rest))),
+            (Verdict::Sealed, _) => return Some(Stop::Sealed),
+            (Verdict::UnfinishedSeal, _) => return Some(Stop::UnfinishedSeal),
             (Verdict::Corrupt, frame) => {
-                return Stop::Corrupt(describe(content, frame, &place, position, expected));
+                return Some(Stop::Corrupt(describe(content, frame, &place, position, expected)));
             }
         }
     }
 }
 
-type Decoded<'a> = Option<Result<Frame<'a>, FrameFault>>;
+type Decoded<'a> = Result<Frame<'a>, FrameFault>;
 
-/// The facts about the bytes at a position, and the frame if there is one.
-fn frame_at<'a>(bytes: &'a [u8], seed: Seed, position: &Position) -> (FrameFacts, Decoded<'a>) {
-    let rest = bytes.get(position.at..).unwrap_or_default();
+/// The facts about the bytes at a position, which reach from there to the end of what is known, and the frame if there
+/// is one.
+fn frame_at<'a>(rest: &'a [u8], seed: Seed, position: &Position) -> (FrameFacts, Decoded<'a>) {
     let header = match CheckedHeader::decode(rest, seed) {
         Ok(header) => header,
         Err(fault) => {
             let facts = FrameFacts { zeros: fault == FrameFault::Zero, ..FrameFacts::default() };
-            return (facts, Some(Err(fault)));
+            return (facts, Err(fault));
         }
     };
     let frame = header.with_body(rest);
@@ -100,11 +131,11 @@ fn frame_at<'a>(bytes: &'a [u8], seed: Seed, position: &Position) -> (FrameFacts
         linked: position.chain.links(&header.header()),
         seq_ok: position.chain.expects(header.header().seq),
     };
-    (facts, Some(frame))
+    (facts, frame)
 }
 
 /// The facts about a place. What is behind it is looked at only where there is no frame: a frame's row does not ask.
-fn place_facts(bytes: &[u8], seed: Seed, position: &Position, expected: &Expected, content: Content) -> PlaceFacts {
+fn place_facts(rest: &[u8], seed: Seed, position: &Position, expected: &Expected, content: Content) -> PlaceFacts {
     let next_seq = position.chain.next_seq;
     let mut facts = PlaceFacts {
         next: content == Content::Next,
@@ -116,7 +147,6 @@ fn place_facts(bytes: &[u8], seed: Seed, position: &Position, expected: &Expecte
         rest_zero: false,
     };
     if !facts.next {
-        let rest = bytes.get(position.at..).unwrap_or_default();
         facts.footer_here = expected
             .footer
             .is_some_and(|footer| footer.begins_at == position.at && footer.last_seq.next() == Some(next_seq));
@@ -156,13 +186,11 @@ fn describe(
     let found = match (content, frame) {
         (Content::Next, _) => "a frame stands here though the next segment begins with its seq".to_owned(),
         (Content::Unlinked, _) => "the frame here does not continue the frame before it".to_owned(),
-        (Content::OtherSeq, Some(Ok(frame))) => {
+        (Content::OtherSeq, Ok(frame)) => {
             format!("the frame here has seq {}, expected was {}", frame.header.seq, position.chain.next_seq)
         }
-        (Content::Zeros | Content::BadHeader | Content::BadBody | Content::OtherSeq, Some(Err(fault))) => {
-            fault.to_string()
-        }
-        (Content::Zeros | Content::BadHeader | Content::BadBody | Content::OtherSeq, _) => "no frame".to_owned(),
+        (Content::Zeros | Content::BadHeader | Content::BadBody | Content::OtherSeq, Err(fault)) => fault.to_string(),
+        (Content::Zeros | Content::BadHeader | Content::BadBody, Ok(_)) => "no frame".to_owned(),
     };
     let why = if place.next {
         return found;

@@ -1,23 +1,27 @@
 //! [`Heap`]: the frames of a segment in memory, as they stand in its file. The open segment is one; so is a segment
 //! that could not be mapped. [`HeapWriter`] adds frames.
 //!
+//! What an opening walked over it leaves in the file: memory is taken for it chunk by chunk, when a frame of it is
+//! asked for. An opening that took memory for a whole segment at once spent most of its time on the pages of it.
+//!
 //! Invariant: one adds, in order of `Seq` without a gap; any number read, without a lock. A frame that is in use keeps
-//! the chunk of memory that it lies in, and no other.
+//! the chunk of memory that it lies in, and no other. A chunk that is read from the file has its checksums checked.
 
 use std::{
     fmt, iter,
     ops::{Deref, Range},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
-use milepost_io::{Grower, Grown, Held, Spread};
-use milepost_types::{Seq, Timestamp};
+use milepost_io::{DiskFile, Grower, Grown, Held, Spread, read_some_at};
+use milepost_types::{Corruption, Seq, Timestamp};
 
+use super::Sealed;
 use crate::{
     FrameView, SegmentName,
     format::{
-        frame::{FRAME_HEADER_BYTES, frame_bytes},
+        frame::{FRAME_HEADER_BYTES, Frame, FrameHeader, frame_bytes},
         header::{SEGMENT_HEADER_BYTES, SegmentHeader},
         times::BLOCK_FRAMES,
         u32_at,
@@ -29,6 +33,8 @@ use crate::{
 const CHUNK_BYTES_MIN: usize = 64 << 10;
 /// up to this one; a larger batch gets a chunk of its own.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// Frames that are left in the file are read by so many bytes; a larger frame by itself.
+const LEFT_BYTES_MAX: usize = 256 << 10;
 
 /// Where a frame lies, in the file and in memory.
 #[derive(Clone, Copy)]
@@ -52,7 +58,12 @@ pub(crate) struct Heap {
     frames: boxcar::Vec<HeapFrame>,
     /// Timestamp of the first frame of each block; pushed after that frame.
     block_firsts: boxcar::Vec<Timestamp>,
-    chunks: boxcar::Vec<Spread<Grown>>,
+    /// Empty where the frames are left in the file.
+    chunks: boxcar::Vec<OnceLock<Spread<Grown>>>,
+    /// What is left is read from it.
+    file: Option<Arc<dyn DiskFile>>,
+    /// The same segment, once it was sealed: its file is not used again while a frame may be read from it here.
+    sealed: OnceLock<Arc<Sealed>>,
 }
 
 /// Adds frames to a heap. One owner.
@@ -60,20 +71,34 @@ pub(crate) struct HeapWriter {
     heap: Arc<Heap>,
     /// Fills the last chunk. `None` while there is none.
     grower: Option<Grower>,
-    /// Bytes of all chunks.
+    /// Bytes of all chunks in memory.
     chunk_bytes: usize,
+    /// Where in the file the last chunk begins, if it is left there.
+    left_at: Option<u32>,
 }
 
 impl HeapWriter {
+    /// Without frames.
     pub(crate) fn new(header: &SegmentHeader, path: PathBuf) -> HeapWriter {
+        HeapWriter::reading(header, path, None)
+    }
+
+    /// The same, for frames that may be left in a file.
+    pub(crate) fn leaving(header: &SegmentHeader, path: PathBuf, file: &Arc<dyn DiskFile>) -> HeapWriter {
+        HeapWriter::reading(header, path, Some(Arc::clone(file)))
+    }
+
+    fn reading(header: &SegmentHeader, path: PathBuf, file: Option<Arc<dyn DiskFile>>) -> HeapWriter {
         let heap = Heap {
             header: *header,
             path,
             frames: boxcar::Vec::new(),
             block_firsts: boxcar::Vec::new(),
             chunks: boxcar::Vec::new(),
+            file,
+            sealed: OnceLock::new(),
         };
-        HeapWriter { heap: Arc::new(heap), grower: None, chunk_bytes: 0 }
+        HeapWriter { heap: Arc::new(heap), grower: None, chunk_bytes: 0, left_at: None }
     }
 
     /// The frames, to read.
@@ -86,7 +111,8 @@ impl HeapWriter {
         if self.grower.as_ref().is_none_or(|grower| grower.free_bytes() < bytes) {
             let chunk = self.chunk_bytes.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX).max(bytes);
             let grower = Grower::new(chunk);
-            self.heap.chunks.push(Spread::new(Arc::clone(grower.grown())));
+            self.heap.chunks.push(OnceLock::from(Spread::new(Arc::clone(grower.grown()))));
+            self.left_at = None;
             self.chunk_bytes += chunk;
             self.grower = Some(grower);
         }
@@ -100,12 +126,31 @@ impl HeapWriter {
         grower.show(bytes);
         let chunk = self.heap.chunks.count() as u32 - 1;
         for (at, in_room, body_bytes) in frames {
-            let frame = HeapFrame { at, offset: offset + in_room, chunk, place: begin + in_room, body_bytes };
-            let index = self.heap.frames.push(frame);
-            if index.is_multiple_of(BLOCK_FRAMES) {
-                self.heap.block_firsts.push(at);
-            }
+            self.add(HeapFrame { at, offset: offset + in_room, chunk, place: begin + in_room, body_bytes });
         }
+    }
+
+    fn add(&self, frame: HeapFrame) {
+        let index = self.heap.frames.push(frame);
+        if index.is_multiple_of(BLOCK_FRAMES) {
+            self.heap.block_firsts.push(frame.at);
+        }
+    }
+
+    /// Adds a frame that was checked, and leaves it in the file, where it stands at `offset`.
+    pub(crate) fn leave(&mut self, header: &FrameHeader, offset: u32) {
+        let end = offset as usize + header.frame_bytes();
+        let begin = match self.left_at {
+            Some(begin) if end - begin as usize <= LEFT_BYTES_MAX => begin,
+            _ => {
+                self.heap.chunks.push(OnceLock::new());
+                (self.grower, self.left_at) = (None, Some(offset));
+                offset
+            }
+        };
+        let chunk = self.heap.chunks.count() as u32 - 1;
+        let (at, body_bytes) = (header.at, header.body_bytes);
+        self.add(HeapFrame { at, offset, chunk, place: offset - begin, body_bytes });
     }
 
     /// Adds a frame as it stands in the file at `offset`, with or without its padding.
@@ -159,22 +204,76 @@ impl Heap {
 
     /// A frame's header and body, without its padding.
     #[inline]
-    pub(crate) fn bytes(&self, frame: &HeapFrame) -> &[u8] {
-        let begin = frame.place as usize;
-        &self.chunks[frame.chunk as usize].bytes()[begin..begin + FRAME_HEADER_BYTES + frame.body_bytes as usize]
+    pub(crate) fn bytes(&self, frame: &HeapFrame) -> Result<&[u8], Corruption> {
+        let chunk = match self.chunks[frame.chunk as usize].get() {
+            Some(chunk) => chunk,
+            None => self.read(frame.chunk)?,
+        };
+        Ok(&chunk.bytes()[frame.place as usize..][..FRAME_HEADER_BYTES + frame.body_bytes as usize])
     }
 
     /// The memory that a frame lies in, to keep, and where in it the body begins.
     pub(crate) fn hold(&self, seq: Seq) -> (Held<Grown>, u32) {
-        let frame = self.get((seq.0 - self.header.first_seq.0) as usize).expect("a frame that was seen stays");
-        (self.chunks[frame.chunk as usize].hold(), frame.place + FRAME_HEADER_BYTES as u32)
+        let frame = self.get(self.index_of(seq)).expect("a frame that was seen stays");
+        let chunk = self.chunks[frame.chunk as usize].get().expect("its bytes were asked for before");
+        (chunk.hold(), frame.place + FRAME_HEADER_BYTES as u32)
+    }
+
+    fn index_of(&self, seq: Seq) -> usize {
+        (seq.0 - self.header.first_seq.0) as usize
+    }
+
+    fn seq_of(&self, index: usize) -> Seq {
+        Seq(self.header.first_seq.0 + index as u64)
+    }
+
+    /// Reads a chunk that was left in the file, and checks its frames.
+    #[cold]
+    fn read(&self, chunk: u32) -> Result<&Spread<Grown>, Corruption> {
+        let chunk_of = |index: usize| self.get(index).expect("it is one of the frames").chunk;
+        let first = partition_point(0..self.frames(), |index| chunk_of(index) < chunk);
+        let end = partition_point(first..self.frames(), |index| chunk_of(index) <= chunk);
+        let frames = || (first..end).map(|index| (index, self.get(index).expect("it is one of the frames")));
+        let bytes = frames().map(|(_, frame)| frame_bytes(frame.body_bytes as usize)).sum();
+        let mut grower = Grower::new(bytes);
+        let room = grower.room(bytes);
+        let file = self.file.as_ref().expect("only what a file has is left in it");
+        for (index, frame) in frames() {
+            let (from, to) = (frame.place as usize, frame.place as usize + frame_bytes(frame.body_bytes as usize));
+            let corrupt = |what: String| Corruption {
+                file: self.path.clone(),
+                offset: u64::from(frame.offset),
+                seq: Some(self.seq_of(index)),
+                what,
+            };
+            if index == first {
+                read_some_at(&**file, room, u64::from(frame.offset))
+                    .map_err(|error| corrupt(format!("it can't be read: {error}")))?;
+            }
+            let read =
+                Frame::decode(&room[from..to], self.header.seed()).map_err(|fault| corrupt(fault.to_string()))?;
+            if (read.header.seq, read.header.body_bytes) != (self.seq_of(index), frame.body_bytes) {
+                return Err(corrupt("another frame stands there than was there before".to_owned()));
+            }
+        }
+        grower.show(bytes);
+        // Somebody else may have read it meanwhile: the same.
+        let _ = self.chunks[chunk as usize].set(Spread::new(Arc::clone(grower.grown())));
+        Ok(self.chunks[chunk as usize].get().expect("it was set just now, if not before"))
+    }
+
+    /// Says that the segment was sealed.
+    pub(crate) fn keep_file_of(&self, sealed: &Arc<Sealed>) {
+        if self.file.is_some() {
+            let _ = self.sealed.set(Arc::clone(sealed));
+        }
     }
 
     #[inline]
-    pub(crate) fn view(&self, index: usize) -> Option<FrameView<'_>> {
-        let frame = self.frames.get(index)?;
-        let (seq, bytes) = (Seq(self.header.first_seq.0 + index as u64), self.bytes(frame));
-        Some(FrameView {
+    pub(crate) fn view(&self, index: usize) -> Result<Option<FrameView<'_>>, Corruption> {
+        let Some(frame) = self.frames.get(index) else { return Ok(None) };
+        let (seq, bytes) = (self.seq_of(index), self.bytes(frame)?);
+        Ok(Some(FrameView {
             seq,
             at: frame.at,
             batch_first: Seq(seq.0 - u64::from(u32_at(bytes, 32))),
@@ -183,14 +282,15 @@ impl Heap {
             epoch: u32_at(bytes, 12),
             segment: self.name(),
             offset: u64::from(frame.offset),
-        })
+        }))
     }
 
-    /// A byte of the body of the frame with this index.
+    /// A byte of the body of the frame with this index, if that is in memory.
     #[inline]
     pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
-        let body = self.frames.get(index).map(|frame| &self.bytes(frame)[FRAME_HEADER_BYTES..]);
-        body.and_then(|body| body.get(at)).copied().unwrap_or(0)
+        let Some(frame) = self.frames.get(index).filter(|frame| at < frame.body_bytes as usize) else { return 0 };
+        let chunk = self.chunks[frame.chunk as usize].get();
+        chunk.map_or(0, |chunk| chunk.bytes()[frame.place as usize + FRAME_HEADER_BYTES + at])
     }
 
     /// Bytes from the first frame to the end of the last.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use milepost_io::{Disk as _, SimDisk};
 use milepost_log::{
-    LogError, SealedFacts, SegmentId, StoreId, Tail, find,
+    Known, LogError, SealedFacts, SegmentId, StoreId, Tail, find,
     format::{
         footer::{self, Footer},
         header::SegmentHeader,
@@ -51,9 +51,16 @@ enum Outcome {
     Named(String),
 }
 
+/// The same for a reader as for whoever holds the store's lock, and reads once.
 fn outcome(world: &World) -> Outcome {
+    let [beside, locked] = [false, true].map(|is_locked| outcome_as(world, &Known { is_locked, ..world.known() }));
+    assert_eq!(beside, locked);
+    beside
+}
+
+fn outcome_as(world: &World, known: &Known<'_>) -> Outcome {
     let mut bodies = Vec::new();
-    let found = find(world.disk(), dir(), &world.known(), &mut |frame| {
+    let found = find(world.disk(), dir(), known, &mut |frame| {
         bodies.push(frame.body.to_vec());
         ControlFlow::Continue(())
     });

@@ -9,6 +9,7 @@ mod ahead; // zeros written behind the open segment's frames
 mod appending; // append, sync, roll, read: the plain way
 mod cold; // segments that are compressed: reads of every kind, damage, salvage
 mod following; // a reader beside a writer
+mod left; // frames that an opening leaves in the file
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
 mod recycling; // what dropped segments and rolls leave behind
 mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed

@@ -18,7 +18,7 @@ fn disk() -> Arc<dyn Disk> {
 
 fn found(dir: &Path, segments: &[KnownSegment], clean: Option<CleanMark>) -> (FoundLog, u64) {
     let mut last = Seq::ZERO;
-    let known = Known { store: STORE, segments, clean };
+    let known = Known { store: STORE, segments, clean, is_locked: false };
     let found = find(disk(), dir, &known, &mut |frame| {
         assert_eq!(frame.seq, Seq(last.0 + 1));
         assert_eq!(frame.body, body(frame.seq, 0, size(frame.seq)));

@@ -102,13 +102,22 @@ impl World {
     }
 
     pub(crate) fn known(&self) -> Known<'_> {
-        Known { store: STORE, segments: &self.segments, clean: self.clean }
+        Known { store: STORE, segments: &self.segments, clean: self.clean, is_locked: false }
     }
 
-    /// Reads the log to its end; the bodies of its commits.
+    /// Reads the log to its end, as a reader does; the bodies of its commits.
     pub(crate) fn find(&self) -> Result<(FoundLog, Vec<Vec<u8>>), LogError> {
+        self.find_as(&self.known())
+    }
+
+    /// The same, as whoever holds the store's lock does.
+    pub(crate) fn find_locked(&self) -> Result<(FoundLog, Vec<Vec<u8>>), LogError> {
+        self.find_as(&Known { is_locked: true, ..self.known() })
+    }
+
+    fn find_as(&self, known: &Known<'_>) -> Result<(FoundLog, Vec<Vec<u8>>), LogError> {
         let mut bodies = Vec::new();
-        let found = find(self.disk(), dir(), &self.known(), &mut |frame| {
+        let found = find(self.disk(), dir(), known, &mut |frame| {
             assert_eq!(frame.seq, Seq((self.dropped() + bodies.len()) as u64 + 1), "frames are visited in order");
             assert_eq!(frame.at, at(frame.seq));
             assert!(frame.batch_first <= frame.seq);
@@ -160,7 +169,7 @@ impl World {
 
     /// Reads the log, judges it, and makes it ready for writing. What is there counts as acknowledged from now on.
     pub(crate) fn open(&mut self) -> Result<Log, LogError> {
-        let (found, bodies) = self.find()?;
+        let (found, bodies) = self.find_locked()?;
         self.judge(&bodies).unwrap_or_else(|what| panic!("{what}"));
         self.repair_keeping(found, bodies)
     }

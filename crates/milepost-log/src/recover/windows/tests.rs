@@ -1,0 +1,115 @@
+//! Segments of frames small and large, whole, cut, damaged and with zeros behind, walked as a whole and by windows.
+
+use std::{ops::ControlFlow, path::Path};
+
+use milepost_io::{Disk, OpenMode, SimDisk, write_all_at};
+use milepost_types::{Seq, Timestamp};
+
+use super::*;
+use crate::{
+    SegmentId, StoreId,
+    chain::Chain,
+    format::{
+        frame::frame_bytes,
+        header::{SEGMENT_HEADER_BYTES, SegmentHeader, first_written},
+    },
+    recover::walk,
+};
+
+/// xorshift.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % end as u64) as usize
+    }
+}
+
+fn header() -> SegmentHeader {
+    first_written(SegmentId(1), StoreId([7; 16]), Seq(1), 1, 99)
+}
+
+/// The file of a segment, and what is known of it.
+fn segment(dice: &mut Dice) -> (Vec<u8>, Expected) {
+    let header = header();
+    let (mut bytes, mut chain) = (header.encode().to_vec(), Chain::begin(&header, Timestamp::MIN));
+    let mut batch_first = 1;
+    let frames = dice.below(60) as u64;
+    for seq in 1..=frames {
+        let body = vec![seq as u8; [dice.below(9), dice.below(200), dice.below(9000)][dice.below(3)]];
+        let begin = bytes.len();
+        bytes.resize(begin + 40, 0);
+        bytes.extend_from_slice(&body);
+        if dice.below(3) > 0 {
+            batch_first = seq;
+        }
+        let at = Timestamp(seq.cast_signed());
+        chain.write(&mut bytes[begin..], crc32fast::hash(&body), at, Seq(batch_first), header.seed());
+        bytes.resize(begin + frame_bytes(body.len()), 0);
+    }
+    match dice.below(6) {
+        0 => bytes.truncate(SEGMENT_HEADER_BYTES + dice.below(bytes.len() - SEGMENT_HEADER_BYTES + 1)),
+        1 => bytes.resize(bytes.len() + dice.below(20_000), 0),
+        2 => bytes.extend((0..dice.below(20_000)).map(|n| n as u8)),
+        3 if bytes.len() > SEGMENT_HEADER_BYTES => {
+            let at = SEGMENT_HEADER_BYTES + dice.below(bytes.len() - SEGMENT_HEADER_BYTES);
+            bytes[at] ^= 1 << dice.below(8);
+        }
+        _ => {}
+    }
+    let next_first = [None, Some(Seq(frames + 1))][dice.below(2)];
+    let promised = (Seq(dice.below(frames as usize + 1) as u64), "it was said");
+    (bytes, Expected { next_first, promised, footer: None })
+}
+
+#[test]
+fn a_walk_by_windows_finds_what_a_whole_walk_finds() {
+    let dice = &mut Dice(0x9e37_79b9_7f4a_7c15);
+    let mut stops = std::collections::BTreeMap::new();
+    for round in 0..600 {
+        let (bytes, expected) = segment(dice);
+        let sim = SimDisk::new(1);
+        let file = sim.open(Path::new("/segment"), OpenMode::CreateNew).unwrap();
+        write_all_at(&*file, &bytes, 0).unwrap();
+        let begin = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header(), Timestamp::MIN) };
+        let mut whole = (begin, Vec::new());
+        let stop = walk(&bytes, header().seed(), &mut whole.0, &expected, &mut |frame, at| {
+            whole.1.push((frame.header, frame.body.to_vec(), at));
+            ControlFlow::Continue(())
+        });
+        *stops.entry(format!("{stop:?}").split(['(', ' ']).next().unwrap().to_owned()).or_insert(0) += 1;
+        for window_bytes in [1, 40, 1 << 10, 4096, 10_000, 1 << 20] {
+            let mut walked = (begin, Vec::new());
+            let found = walk_file(&*file, window_bytes, header().seed(), &mut walked.0, &expected, &mut |frame, at| {
+                walked.1.push((frame.header, frame.body.to_vec(), at));
+                ControlFlow::Continue(())
+            });
+            assert_eq!(found.unwrap(), stop, "round {round}, windows of {window_bytes}");
+            assert_eq!(walked.1, whole.1, "round {round}, windows of {window_bytes}");
+            assert_eq!((walked.0.at, walked.0.chain), (whole.0.at, whole.0.chain), "round {round}");
+        }
+    }
+    for stop in ["End", "Torn", "Corrupt"] {
+        assert!(stops.get(stop).is_some_and(|times| *times > 20), "{stops:?}");
+    }
+}
+
+/// The whole walk would have it to the end; a break has to end this one, too.
+#[test]
+fn a_break_ends_it() {
+    let dice = &mut Dice(5);
+    let (bytes, expected) = std::iter::repeat_with(|| segment(dice)).find(|(bytes, _)| bytes.len() > 50_000).unwrap();
+    let sim = SimDisk::new(1);
+    let file = sim.open(Path::new("/segment"), OpenMode::CreateNew).unwrap();
+    write_all_at(&*file, &bytes, 0).unwrap();
+    let mut position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header(), Timestamp::MIN) };
+    let mut visited = 0;
+    let stop = walk_file(&*file, 64, header().seed(), &mut position, &expected, &mut |_, _| {
+        visited += 1;
+        if visited == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!((stop.unwrap(), visited, position.chain.next_seq), (Stop::Interrupted, 3, Seq(3)));
+}
