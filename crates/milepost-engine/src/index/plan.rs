@@ -22,7 +22,7 @@ const MERGED_RUNS_MIN: usize = 4;
 pub(crate) const RUNS_MAX: usize = 16;
 
 /// Bytes that are merged in an instant: about a quarter of a second.
-const QUICK_BYTES_MAX: u64 = 16 << 20;
+const QUICK_BYTES_MAX: u64 = 8 << 20;
 
 /// The runs to merge, of runs of these sizes, newest first.
 pub(super) fn plan(sizes: &[u64]) -> Option<Range<usize>> {

@@ -1,4 +1,4 @@
-use super::{RUNS_MAX, plan, quick};
+use super::{QUICK_BYTES_MAX, RUNS_MAX, plan, quick};
 
 #[test]
 fn those_that_are_together_as_large_as_the_one_behind_are_merged_with_it() {
@@ -49,15 +49,15 @@ fn where_only_what_is_quick_is_ever_done_runs_do_not_pile_up() {
     let mut written = 0;
     for _ in 0..4000 {
         sizes.insert(0, 330_000_u64);
-        if let Some(range) = plan(&sizes).filter(|range| sizes[range.clone()].iter().sum::<u64>() <= 16 << 20) {
+        if let Some(range) = plan(&sizes).filter(|range| sizes[range.clone()].iter().sum::<u64>() <= QUICK_BYTES_MAX) {
             written += sizes[range.clone()].iter().sum::<u64>();
             let merged = sizes[range.clone()].iter().sum();
             sizes.splice(range, [merged]);
         }
     }
-    // Those of some ten million bytes each are left: one of 32 that came.
-    let large = sizes.iter().filter(|bytes| **bytes > 8 << 20).count();
-    assert!(sizes.len() - large <= RUNS_MAX && large <= 4000 / 32 + 14, "{sizes:?}");
+    // Those of some five million bytes each are left: one of 16 that came.
+    let large = sizes.iter().filter(|bytes| **bytes > QUICK_BYTES_MAX / 2).count();
+    assert!(sizes.len() - large <= RUNS_MAX && large <= 4000 / 16 + 14, "{sizes:?}");
     assert!(written <= 5 * 4000 * 330_000, "{written} bytes were written");
 }
 
@@ -65,7 +65,7 @@ fn where_only_what_is_quick_is_ever_done_runs_do_not_pile_up() {
 fn what_is_quick_is_asked_of_many_only() {
     assert_eq!(quick(&[1; RUNS_MAX]), None);
     assert_eq!(quick(&[1; RUNS_MAX + 1]), Some(0..RUNS_MAX + 1));
-    let mut sizes = [4 << 20; RUNS_MAX + 1];
+    let mut sizes = [QUICK_BYTES_MAX / 4; RUNS_MAX + 1];
     assert_eq!(quick(&sizes), Some(0..4));
     sizes[3] += 1;
     assert_eq!(quick(&sizes), None);
