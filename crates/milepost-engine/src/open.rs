@@ -102,7 +102,7 @@ pub(crate) fn for_writing_locked(
     manifest::write_with(&reserve, &**disk, dir, &raised(segments), &latch)?;
     let (last, torn_bytes) = found.as_ref().map_or((NOTHING, 0), ended);
     make_room_for_torn(&**disk, dir, &reserve, torn_bytes);
-    let segment_bytes = segment_bytes(&**disk, dir, settings);
+    let segment_bytes = segment_bytes(&**disk, dir, settings, &manifest);
     let log = ready_log(found, parts, dir, segment_bytes, (store, epoch), &latch)?;
     // Now every commit that was replayed is durable, so the runs made of them may count.
     let runs: Vec<RunFacts> = state.load().runs().iter().rev().map(|run| run.facts()).collect();
@@ -158,8 +158,9 @@ fn runs_to_keep(
 
 /// Segments are small where there is little room: a segment that is written anew takes room beside itself, and what is
 /// to be dropped whole is smaller.
-fn segment_bytes(disk: &dyn Disk, dir: &Path, settings: &Settings) -> u32 {
-    let room = disk.free_bytes(dir).unwrap_or(u64::MAX).saturating_add(log_bytes(disk, &dir.join(LOG)));
+fn segment_bytes(disk: &dyn Disk, dir: &Path, settings: &Settings, manifest: &Manifest) -> u32 {
+    let log_bytes = log_bytes(disk, &dir.join(LOG), &manifest::known_segments(manifest));
+    let room = disk.free_bytes(dir).unwrap_or(u64::MAX).saturating_add(log_bytes);
     let most = u32::try_from(room / ROOM_PARTS).unwrap_or(u32::MAX);
     settings.segment_bytes.min(most.max(limits::SEGMENT_BYTES_MIN))
 }

@@ -148,7 +148,7 @@ pub fn salvage(
     };
     salvage.damage.extend(manifest_damage.map(|place| Quarantined { place, bytes: 0, copy: None }));
     let mut come = Reached::before(first, promised);
-    let total = open::log_bytes(&*disk, &dir.join(open::LOG));
+    let total = open::log_bytes(&*disk, &dir.join(open::LOG), &[]);
     for (index, wreck) in segments.iter().enumerate() {
         let bounds = bounds(&segments, index, known.as_ref());
         salvage.segment(&*disk, wreck, &bounds, &mut come)?;

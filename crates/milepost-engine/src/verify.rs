@@ -138,7 +138,7 @@ fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     let mut index = IndexCheck::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest))?;
     report.runs = index.runs_there;
     report.strays = strays(&**disk, dir)?;
-    let total = open::log_bytes(&**disk, &dir.join(open::LOG));
+    let total = open::log_bytes(&**disk, &dir.join(open::LOG), &[]);
     let (mut bodies, mut newer) = (Vec::new(), None);
     let found = open::find(disk, dir, (&manifest, false), Seq::FIRST, &mut |frame| {
         match events_of(frame.seq, frame.body, &mut index) {

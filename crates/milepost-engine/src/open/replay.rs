@@ -2,10 +2,10 @@
 //!
 //! Invariant: what was folded before an error is of no use to anybody: the opening has failed then.
 
-use std::{ops::ControlFlow, path::Path, sync::Arc};
+use std::{collections::HashMap, ops::ControlFlow, path::Path, sync::Arc};
 
 use milepost_io::{Disk, OpenMode};
-use milepost_log::{FoundLog, FrameView, Known, LogError, StoreId};
+use milepost_log::{FoundLog, FrameView, Known, KnownSegment, LogError, StoreId};
 use milepost_types::{
     Corruption, Seq,
     body::{Body, BodyError},
@@ -107,9 +107,10 @@ pub(super) fn replay(
 ) -> Result<Option<FoundLog>, OpenError> {
     let mut fault: Option<OpenError> = None;
     let from = filler.state.load().active_first();
-    let covered = manifest::known_segments(manifest).into_iter().filter_map(|segment| segment.sealed);
-    let covered: u64 = covered.filter(|sealed| sealed.last_seq < from).map(|sealed| sealed.bytes).sum();
-    let total = log_bytes(&**disk, &dir.join(LOG)).saturating_sub(covered);
+    let listed = manifest::known_segments(manifest);
+    let covered = listed.iter().filter_map(|segment| segment.sealed).filter(|sealed| sealed.last_seq < from);
+    let covered: u64 = covered.map(|sealed| sealed.bytes).sum();
+    let total = log_bytes(&**disk, &dir.join(LOG), &listed).saturating_sub(covered);
     let mut done = 0u64;
     // Only a writer bounds what it folds.
     let is_locked = filler.bound.is_some();
@@ -190,8 +191,12 @@ pub(crate) fn unreadable(dir: &Path, frame: &FrameView<'_>, error: &BodyError) -
     Unreadable::new(file, frame.offset, frame.seq, error)
 }
 
-pub(crate) fn log_bytes(disk: &dyn Disk, log: &Path) -> u64 {
+/// Bytes of the segments that lie in the log's directory. Those that MANIFEST lists as sealed are not looked at.
+pub(crate) fn log_bytes(disk: &dyn Disk, log: &Path, listed: &[KnownSegment]) -> u64 {
+    let listed: HashMap<String, u64> =
+        listed.iter().filter_map(|segment| Some((format!("{}.seg", segment.name()), segment.sealed?.bytes))).collect();
     let entries = disk.list(log).unwrap_or_default();
     let bytes = |name: &str| disk.open(&log.join(name), OpenMode::Read).and_then(|file| file.bytes()).unwrap_or(0);
-    entries.iter().filter(|entry| entry.name.ends_with(".seg")).map(|entry| bytes(&entry.name)).sum()
+    let segments = entries.iter().filter(|entry| entry.name.ends_with(".seg"));
+    segments.map(|entry| listed.get(&entry.name).copied().unwrap_or_else(|| bytes(&entry.name))).sum()
 }

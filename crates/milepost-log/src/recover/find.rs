@@ -55,7 +55,7 @@ pub fn find_from(
     let listing = listing::list(&*disk, dir)?;
     let names = planned(&listing, dir, known)?;
     let (parts, unsealed) = (Vec::new(), Vec::new());
-    let mut finder = Finder { disk: &*disk, dir, known, from, names, chain: None, parts, unsealed };
+    let mut finder = Finder { disk: &*disk, dir, known, from, names, ahead: None, chain: None, parts, unsealed };
     let visit: &mut Visit<'_> = &mut |frame| if frame.seq < from { ControlFlow::Continue(()) } else { visit(frame) };
     let mut index = 0;
     let (open, tail) = loop {
@@ -125,10 +125,20 @@ struct Finder<'a> {
     /// Segments that end below it need not be walked.
     from: Seq,
     names: Vec<SegmentName>,
+    /// The segment behind the one that is walked.
+    ahead: Option<Opened>,
     /// The state after the last frame of the segments walked so far.
     chain: Option<Chain>,
     parts: Vec<Part>,
     unsealed: Vec<Unsealed>,
+}
+
+/// A segment's file.
+struct Opened {
+    index: usize,
+    path: PathBuf,
+    file: Box<dyn DiskFile>,
+    header: SegmentHeader,
 }
 
 /// What a walk over one segment came to.
@@ -171,11 +181,9 @@ impl Finder<'_> {
     }
 
     /// Opens a segment, checks its header against all that is known, and says what to expect in it.
-    fn begin(&self, index: usize) -> Result<Segment, LogError> {
-        let (name, store) = (self.names[index], self.known.store);
-        let path = names::segment(&names::log_dir(self.dir), name);
-        let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-        let header = read_header(&*file, &path, name, store)?;
+    fn begin(&mut self, index: usize) -> Result<Segment, LogError> {
+        let name = self.names[index];
+        let Opened { path, file, header, .. } = self.opened(index)?;
         let corrupt = |what: String| {
             LogError::Corrupt(Corruption { file: path.clone(), offset: 0, seq: Some(header.first_seq), what })
         };
@@ -200,16 +208,29 @@ impl Finder<'_> {
     }
 
     /// The first `Seq` of the segment that follows, if one does.
-    fn next_first(&self, index: usize) -> Result<Option<Seq>, LogError> {
+    fn next_first(&mut self, index: usize) -> Result<Option<Seq>, LogError> {
         let Some(name) = self.names.get(index + 1) else {
             return Ok(None);
         };
         if let Some(known) = self.known_segment(*name).filter(|known| known.dropped.is_some()) {
             return Ok(Some(known.first_seq));
         }
-        let path = names::segment(&names::log_dir(self.dir), *name);
+        let next = self.opened(index + 1)?;
+        let first = next.header.first_seq;
+        self.ahead = Some(next);
+        Ok(Some(first))
+    }
+
+    /// A segment's file and header, opened now if it was not a moment ago.
+    fn opened(&mut self, index: usize) -> Result<Opened, LogError> {
+        if let Some(opened) = self.ahead.take_if(|ahead| ahead.index == index) {
+            return Ok(opened);
+        }
+        let (name, store) = (self.names[index], self.known.store);
+        let path = names::segment(&names::log_dir(self.dir), name);
         let file = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path))?;
-        Ok(Some(read_header(&*file, &path, *name, self.known.store)?.first_seq))
+        let header = read_header(&*file, &path, name, store)?;
+        Ok(Opened { index, path, file, header })
     }
 
     fn known_segment(&self, name: SegmentName) -> Option<&KnownSegment> {
