@@ -273,17 +273,17 @@ impl History {
         let (found, edge) = gather.window.end();
         (self.found, self.edge) = (found.into_iter(), edge);
         self.window = (8 * self.window).min(WINDOW_MAX);
-        self.glance(0..AHEAD);
+        self.fetch(0..2 * AHEAD, 0..AHEAD);
         Ok(())
     }
 
-    /// Has the values fetched that some of the next changes set.
-    fn glance(&self, next: Range<usize>) {
+    /// Has it fetched where some of the next changes lie, and the values of some that are nearer.
+    fn fetch(&self, places: Range<usize>, values: Range<usize>) {
         let segments = self.pin.shared.reader.segments();
-        let ahead = self.found.as_slice().get(next.start..).unwrap_or_default();
-        for version in ahead.iter().take(next.len()).filter_map(|found| found.new) {
-            segments.glance(Seq(version.seq), version.record);
-        }
+        let next = self.found.as_slice();
+        let set = |index: usize| next.get(index).and_then(|found| found.new);
+        places.filter_map(set).for_each(|version| segments.aim(Seq(version.seq)));
+        values.filter_map(set).for_each(|version| segments.glance(Seq(version.seq), version.record));
     }
 
     /// The value at the address of a set, expired or not.
@@ -394,7 +394,7 @@ impl Iterator for History {
                     Err(error) => return Some(Err(error)),
                 }
             };
-            self.glance(AHEAD - 1..AHEAD);
+            self.fetch(2 * AHEAD - 1..2 * AHEAD, AHEAD - 1..AHEAD);
             if let Some(change) = self.change(found).transpose() {
                 return Some(change);
             }

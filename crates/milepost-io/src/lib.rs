@@ -29,7 +29,7 @@ pub use fork::ForkGuard;
 pub use grown::{Grower, Grown};
 pub use latch::{Failure, Latch, LatchedFile};
 pub use map::{Map, Unreadable};
-pub use memory::{touched_words, zeroed_words};
+pub use memory::{prefetch, touched_words, zeroed_words};
 pub use metered::{Meter, Metered};
 pub use os::{OsClock, OsDisk, OsEntropy, host_name};
 pub use placed::Placed;

@@ -1,4 +1,4 @@
-//! [`zeroed_words`]: memory for large tables that are walked at random.
+//! [`zeroed_words`]: memory for large tables that are walked at random. [`prefetch`]: a byte, before it is needed.
 //!
 //! Invariant: the words are zero, and cost memory only as they are touched. Where the system has huge pages they are
 //! used:
@@ -35,6 +35,21 @@ pub fn touched_words(count: usize) -> Box<[AtomicU64]> {
         word.store(0, Ordering::Relaxed);
     }
     words
+}
+
+/// Has the processor fetch a byte, and waits for nothing: not for memory, and not for a page, which is not met if it
+/// can't be read. Beyond the bytes there is nothing to fetch.
+#[inline]
+#[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "it takes an address"))]
+pub fn prefetch(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(byte) = bytes.get(at) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a prefetch reads nothing, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(byte).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
 }
 
 /// Asks for huge pages. Where there are none, nothing happens.

@@ -7,7 +7,6 @@
 
 use std::{
     fmt,
-    hint::black_box,
     ops::{ControlFlow, Range},
     path::{Path, PathBuf},
     sync::Arc,
@@ -333,12 +332,20 @@ impl Segments {
 }
 
 impl Segments {
-    /// Looks at a byte of a commit's body and forgets it, so that it is in the cache when it is asked for. Checks
-    /// nothing and waits for nothing.
+    /// Has it fetched where a commit lies, for a [`Segments::glance`] to come that has no need to wait for that.
+    #[inline]
+    pub fn aim(&self, seq: Seq) {
+        if let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) {
+            part.aim((seq.0 - part.first_seq().0) as usize);
+        }
+    }
+
+    /// Has the beginning of a commit fetched, and a byte of its body, so that they are in the cache when they are asked
+    /// for. Checks nothing, and waits for nothing but where the commit lies.
     #[inline]
     pub fn glance(&self, seq: Seq, at: u32) {
         if let Some(part) = self.0.part_of(seq).map(|index| &self.0.parts[index]) {
-            black_box(part.glance((seq.0 - part.first_seq().0) as usize, at as usize));
+            part.glance((seq.0 - part.first_seq().0) as usize, at as usize);
         }
     }
 }

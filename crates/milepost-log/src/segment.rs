@@ -129,13 +129,23 @@ impl Part {
         KnownSegment { id, generation, first_seq: self.first_seq(), sealed, dropped }
     }
 
-    /// A byte of a frame's body, unchecked.
+    /// Has it fetched where a frame begins.
     #[inline]
-    pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
+    pub(crate) fn aim(&self, index: usize) {
+        if let Part::Sealed(sealed) = self
+            && index < sealed.frames()
+        {
+            sealed.aim(index);
+        }
+    }
+
+    /// Has a frame's header fetched, and a byte of its body.
+    #[inline]
+    pub(crate) fn glance(&self, index: usize, at: usize) {
         match self {
             Part::Sealed(sealed) if index < sealed.frames() => sealed.glance(index, at),
-            Part::Sealed(_) | Part::Dropped(_) => 0,
             Part::Heap(heap) => heap.glance(index, at),
+            Part::Sealed(_) | Part::Dropped(_) => {}
         }
     }
 

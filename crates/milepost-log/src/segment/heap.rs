@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use milepost_io::{DiskFile, Grower, Grown, Held, Spread, read_some_at};
+use milepost_io::{DiskFile, Grower, Grown, Held, Spread, prefetch, read_some_at};
 use milepost_types::{Corruption, Seq, Timestamp};
 
 use super::Sealed;
@@ -285,12 +285,15 @@ impl Heap {
         }))
     }
 
-    /// A byte of the body of the frame with this index, if that is in memory.
+    /// Has the header of the frame with this index fetched, and a byte of its body, if they are in memory.
     #[inline]
-    pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
-        let Some(frame) = self.frames.get(index).filter(|frame| at < frame.body_bytes as usize) else { return 0 };
-        let chunk = self.chunks[frame.chunk as usize].get();
-        chunk.map_or(0, |chunk| chunk.bytes()[frame.place as usize + FRAME_HEADER_BYTES + at])
+    pub(crate) fn glance(&self, index: usize, at: usize) {
+        if let Some(frame) = self.frames.get(index)
+            && let Some(chunk) = self.chunks[frame.chunk as usize].get()
+        {
+            prefetch(chunk.bytes(), frame.place as usize);
+            prefetch(chunk.bytes(), frame.place as usize + FRAME_HEADER_BYTES + at);
+        }
     }
 
     /// Bytes from the first frame to the end of the last.

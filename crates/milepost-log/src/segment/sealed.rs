@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use milepost_io::{Map, Unreadable};
+use milepost_io::{Map, Unreadable, prefetch};
 use milepost_types::{Corruption, Seq, Timestamp};
 
 use super::{BlockCache, BodyPart, Met, MetBody, cold::Cold};
@@ -241,15 +241,29 @@ impl Sealed {
         }
     }
 
-    /// A byte of the body of the frame with this index, unchecked; 0 if it can't be read.
+    /// Has it fetched where the frame with this index begins.
     #[inline]
-    pub(crate) fn glance(&self, index: usize, at: usize) -> u8 {
-        if self.cold.is_some() {
-            return 0;
+    pub(crate) fn aim(&self, index: usize) {
+        match &self.offsets {
+            Offsets::Footer(view) => prefetch(&self.map, view.offset_at(index)),
+            Offsets::Kept(_, kept) => {
+                let (bits_at, ranks_at) = kept.places(index);
+                prefetch(&self.map, bits_at);
+                prefetch(&self.map, ranks_at);
+            }
+            Offsets::Memory(_) => {}
         }
-        let Ok(Some(offset)) = self.offset(index) else { return 0 };
-        let at = offset as usize + FRAME_HEADER_BYTES + at;
-        if self.map.check_readable(at..at + 1).is_err() { 0 } else { self.map.get(at).copied().unwrap_or(0) }
+    }
+
+    /// Has the header of the frame with this index fetched, and a byte of its body.
+    #[inline]
+    pub(crate) fn glance(&self, index: usize, at: usize) {
+        if self.cold.is_none()
+            && let Ok(Some(offset)) = self.offset(index)
+        {
+            prefetch(&self.map, offset as usize);
+            prefetch(&self.map, offset as usize + FRAME_HEADER_BYTES + at);
+        }
     }
 
     /// The frame with this index, checked; all of it can be read. `None` if it was removed.
