@@ -26,6 +26,10 @@ fuzz target seconds="60":
 bench *options:
     cargo build --release && cargo run --release -p milepost-bench -- {{options}}
 
+# Instructions of the hot operations beside those on record; `just counts --update` puts them there.
+counts *options:
+    cargo run --release -p milepost-counts -- {{options}}
+
 # The documentation of all crates.
 docs:
     .ci/run docs
