@@ -28,7 +28,6 @@ use crate::{
     state::{Frozen, MemtableSource, State, Tiers},
 };
 pub(crate) use open::{Runs, clean, next_id, open};
-pub(crate) use plan::RUNS_MAX;
 
 /// The directory of runs in that of the store.
 pub(crate) const INDEX: &str = "index";
@@ -203,11 +202,12 @@ impl Indexer {
     /// Where runs have become many, does a merge that takes an instant. What else was being merged is given up.
     pub(crate) fn catch_up(&mut self, state: &State, list: &mut List<'_>) -> Result<(), IndexError> {
         self.merges.clear();
-        let sizes: Vec<u64> = state.load().runs().iter().map(|run| run.facts().bytes).collect();
-        if plan::quick(&sizes).is_none() {
-            return Ok(());
-        }
-        while self.step(state, list)? && !self.merges.is_empty() {}
+        let is_due = {
+            let tiers = state.load();
+            let sizes: Vec<u64> = tiers.runs()[..self.free_runs(&tiers)].iter().map(|run| run.facts().bytes).collect();
+            plan::quick(&sizes).is_some()
+        };
+        while is_due && self.step(state, list)? && !self.merges.is_empty() {}
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub(super) const MERGED_BYTES_MAX: u64 = 2 << 30;
 const MERGED_RUNS_MIN: usize = 4;
 
 /// So many runs are not left to stand where they can be merged as they come.
-pub(crate) const RUNS_MAX: usize = 16;
+const RUNS_MAX: usize = 16;
 
 /// Bytes that are merged in an instant: about a quarter of a second.
 const QUICK_BYTES_MAX: u64 = 8 << 20;

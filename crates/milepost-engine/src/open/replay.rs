@@ -15,7 +15,7 @@ use super::LOG;
 use crate::{
     OpenError,
     error::Unreadable,
-    index::{Indexer, RUNS_MAX},
+    index::Indexer,
     manifest::{self, Manifest},
     memtable::Memtable,
     state::{Inserter, State},
@@ -31,13 +31,13 @@ pub(super) struct Filler<'a> {
     inserter: Option<Inserter<Arc<Memtable>>>,
     /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
     bound: Option<(u64, &'a mut Indexer)>,
-    /// Runs that were there. The opening does not wait for a merge of them, unless they are more than ever should be.
+    /// Runs that were there. The opening does not wait for a merge of them, unless that takes an instant.
     runs_before: usize,
 }
 
 impl<'a> Filler<'a> {
     pub(super) fn new(state: &'a State) -> Filler<'a> {
-        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len().min(RUNS_MAX) }
+        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len() }
     }
 
     pub(super) fn bounded(state: &'a State, memtable_bytes_max: u64, indexer: &'a mut Indexer) -> Filler<'a> {
@@ -76,17 +76,14 @@ impl<'a> Filler<'a> {
         self.state.freeze(last);
         let runs_max = self.runs_before + RUNS_LEFT_MAX;
         let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > runs_max;
-        while is_due(self.state) {
-            match indexer.step(self.state, &mut |_| Ok(())) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => {
-                    // Runs are not needed to open a store: memory takes the rest.
-                    tracing::warn!(%error, "no run of the commits through {last}");
-                    self.bound = None;
-                    return;
-                }
-            }
+        let mut made = Ok(true);
+        while matches!(made, Ok(true)) && is_due(self.state) {
+            made = indexer.step(self.state, &mut |_| Ok(()));
+        }
+        if let Err(error) = made.and_then(|_| indexer.catch_up(self.state, &mut |_| Ok(()))) {
+            // Runs are not needed to open a store: memory takes the rest.
+            tracing::warn!(%error, "no run of the commits through {last}");
+            self.bound = None;
         }
     }
 }
