@@ -152,3 +152,16 @@ pub(crate) fn stopped(latch: &Latch, file: &Path, operation: &'static str, error
     latch.trip(file, operation, error);
     AppendError::Stopped(latch.failure().unwrap_or_else(|| Failure::new(file, operation, &error.to_string())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the reference implementation of splitmix64 gives for 0.
+    #[test]
+    fn salts_are_those_of_the_reference() {
+        let mut salts = Salts(0);
+        let expected = [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f];
+        assert_eq!(expected.map(|_| salts.next()), expected);
+    }
+}

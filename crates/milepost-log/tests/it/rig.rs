@@ -307,7 +307,10 @@ pub(crate) fn all(reader: &LogReader) -> Vec<Vec<u8>> {
     for (seq, body) in (first.0..).map(Seq).zip(&bodies) {
         let frame = reader.frame(seq).unwrap().frame().unwrap();
         assert_eq!((frame.seq(), frame.at(), frame.body()), (seq, at(seq), &body[..]));
+        assert_eq!(reader.stamp(seq).unwrap(), Some(at(seq)));
+        assert!(reader.epoch(seq).unwrap().is_some_and(|epoch| epoch > 0));
     }
     assert_eq!(reader.frame(Seq(last.0 + 1)).unwrap().map(|frame| frame.seq()), Found::Ahead);
+    assert_eq!((reader.stamp(Seq(last.0 + 1)).unwrap(), reader.epoch(Seq(last.0 + 1)).unwrap()), (None, None));
     bodies
 }
