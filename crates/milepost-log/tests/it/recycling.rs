@@ -109,6 +109,19 @@ fn a_recycled_segment_holds_nothing_of_its_past() {
     assert_eq!(all(&log.reader), &world.offered[first.0 as usize - 1..]);
 }
 
+/// FAULTS J6: a file is zeroed to its end, however many pieces that takes, before it is ready.
+#[test]
+fn a_large_segment_is_zeroed_whole() {
+    let mut world = World::new(300 << 10);
+    let mut log = world.create().unwrap();
+    fill(&mut world, &mut log, 640 << 10);
+    world.drop_first(&mut log);
+    let done = steps(&mut log);
+    let spare = world.sim.file_bytes(&dir().join("log/spare-1.tmp")).unwrap();
+    assert!(spare.len() > 256 << 10 && spare.iter().all(|byte| *byte == 0), "{} bytes", spare.len());
+    assert_eq!(done, [Recycled::Taken, Recycled::Zeroed(256 << 10), Recycled::Ready(spare.len() as u64)]);
+}
+
 /// FAULTS J6: also a segment that had outgrown its size.
 #[test]
 fn a_recycled_oversize_segment_is_cut() {
