@@ -281,3 +281,30 @@ fn readers_run_beside_the_writer() {
     });
     assert!(log.writer.segments().len() > 20);
 }
+
+/// Whoever copies the log up to a commit gets the segments that begin by then, each as far as that.
+#[test]
+fn stretches_end_where_they_are_asked_to() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for _ in 0..3 {
+        world.commit(&mut log, &[10, 20, 30]);
+        world.roll(&mut log).unwrap();
+    }
+    let found = |last: u64| -> Vec<(u64, u64, u64)> {
+        let stretches = log.reader.stretches(Seq(last)).unwrap();
+        stretches.iter().map(|one| (one.segment().0, one.first_seq().0, one.last_seq().0)).collect()
+    };
+    let rows: [(u64, &[(u64, u64, u64)]); 5] = [
+        (0, &[]),
+        (1, &[(1, 1, 1)]),
+        (3, &[(1, 1, 3)]),
+        (4, &[(1, 1, 3), (2, 4, 4)]),
+        (99, &[(1, 1, 3), (2, 4, 6), (3, 7, 9)]),
+    ];
+    for (last, expected) in rows {
+        assert_eq!(found(last), expected, "through {last}");
+    }
+    let second = &log.reader.stretches(Seq(5)).unwrap()[1];
+    assert_eq!((second.at(Seq(4)).unwrap(), second.at(Seq(5)).unwrap()), (at(Seq(4)), at(Seq(5))));
+}

@@ -196,6 +196,12 @@ fn dropped_segments_are_removed_not_missing() {
         assert_eq!(log.reader.seq_at(at(Seq(gone.end() + 1))).unwrap(), Seq(gone.end() + 1));
         let within = log.reader.seq_at(at(Seq(gone.start() + 1))).unwrap();
         assert!(gone.contains(&within.0));
+        // Of what went, only when the first and the last were made is known.
+        let stamps = [*gone.start(), gone.start() + 1, *gone.end()].map(|seq| log.reader.stamp(Seq(seq)).unwrap());
+        let [first, last] = [*gone.start(), *gone.end()].map(|seq| Some(at(Seq(seq))));
+        assert_eq!(stamps, [first, last, last]);
+        let begun: Vec<u64> = log.reader.stretches(Seq(u64::MAX)).unwrap().iter().map(|one| one.segment().0).collect();
+        assert!(begun.contains(&1) && !begun.iter().any(|id| (2..=4).contains(id)), "{begun:?}");
         drop(log);
         let found =
             milepost_log::find(world.disk(), dir(), &world.known(), &mut |_| ControlFlow::Continue(())).unwrap();
