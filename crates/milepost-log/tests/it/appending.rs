@@ -291,20 +291,16 @@ fn stretches_end_where_they_are_asked_to() {
         world.commit(&mut log, &[10, 20, 30]);
         world.roll(&mut log).unwrap();
     }
-    let found = |last: u64| -> Vec<(u64, u64, u64)> {
+    let check = |last: u64, expected: &[[u64; 3]]| {
         let stretches = log.reader.stretches(Seq(last)).unwrap();
-        stretches.iter().map(|one| (one.segment().0, one.first_seq().0, one.last_seq().0)).collect()
+        let found = stretches.iter().map(|one| [one.segment().0, one.first_seq().0, one.last_seq().0]);
+        assert_eq!(found.collect::<Vec<_>>(), expected, "through {last}");
     };
-    let rows: [(u64, &[(u64, u64, u64)]); 5] = [
-        (0, &[]),
-        (1, &[(1, 1, 1)]),
-        (3, &[(1, 1, 3)]),
-        (4, &[(1, 1, 3), (2, 4, 4)]),
-        (99, &[(1, 1, 3), (2, 4, 6), (3, 7, 9)]),
-    ];
-    for (last, expected) in rows {
-        assert_eq!(found(last), expected, "through {last}");
-    }
+    check(0, &[]);
+    check(1, &[[1, 1, 1]]);
+    check(3, &[[1, 1, 3]]);
+    check(4, &[[1, 1, 3], [2, 4, 4]]);
+    check(99, &[[1, 1, 3], [2, 4, 6], [3, 7, 9]]);
     let second = &log.reader.stretches(Seq(5)).unwrap()[1];
     assert_eq!((second.at(Seq(4)).unwrap(), second.at(Seq(5)).unwrap()), (at(Seq(4)), at(Seq(5))));
 }
