@@ -26,6 +26,9 @@ use record::Record;
 /// What the counted part of a process is called: callgrind counts while it is on the stack.
 const COUNTED: &str = "*counted_by_callgrind*";
 
+/// Exit code where the record is that of another kind of processor: nothing was counted.
+const OTHER_PROCESSOR: u8 = 3;
+
 /// A count may differ by so many hundredths from the one on record.
 const HUNDREDTHS_MAX: u64 = 2;
 
@@ -49,8 +52,7 @@ struct Options {
 
 fn main() -> ExitCode {
     match run(&Options::parse()) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("milepost-counts: {error}");
             ExitCode::FAILURE
@@ -58,14 +60,33 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all counts are as they are on record.
-fn run(options: &Options) -> io::Result<bool> {
+/// What the processor has of what libraries choose their code by: where it has something else, they count otherwise.
+fn processor() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let has = [
+        ("sse4.2", is_x86_feature_detected!("sse4.2")),
+        ("pclmulqdq", is_x86_feature_detected!("pclmulqdq")),
+        ("bmi2", is_x86_feature_detected!("bmi2")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = [(env::consts::ARCH, true)];
+    has.iter().filter(|(_, has)| *has).map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
+}
+
+/// Counts, and compares or records.
+fn run(options: &Options) -> io::Result<ExitCode> {
     if let Some(name) = &options.run {
         let operation = OPERATIONS.iter().find(|operation| operation.name == name);
         let operation = operation.ok_or_else(|| io::Error::other(format!("there is no operation {name}")))?;
-        return operation.run().map(|()| true);
+        return operation.run().map(|()| ExitCode::SUCCESS);
     }
     let mut record = Record::read(&options.record)?;
+    if record.processor() != processor() && !options.update {
+        let (known, found) = (record.processor(), processor());
+        eprintln!("milepost-counts: on record is what a processor with {known} counts, this one has {found}");
+        return Ok(ExitCode::from(OTHER_PROCESSOR));
+    }
     let mut all_hold = true;
     println!("{:<28} {:>12} {:>12}  {:>8}", "instructions", "counted", "on record", "");
     for operation in OPERATIONS.iter().filter(|operation| operation.name.contains(&options.only)) {
@@ -81,13 +102,13 @@ fn run(options: &Options) -> io::Result<bool> {
         record.put(operation.name, counted);
     }
     if options.update {
-        record.write(&options.record)?;
-        return Ok(true);
+        record.write(&processor(), &options.record)?;
+        return Ok(ExitCode::SUCCESS);
     }
     if !all_hold {
         eprintln!("milepost-counts: not what is on record; if it is meant to be so, put it there with --update");
     }
-    Ok(all_hold)
+    Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Instructions of one of what the operation is about: an event, a read, a version.

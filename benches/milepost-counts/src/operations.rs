@@ -205,9 +205,13 @@ impl Store {
         let engine = self.engine.take();
         let copy = self.dir.with_file_name("killed");
         copy_store(&self.dir, &copy)?;
-        let opened = counted_by_callgrind(&mut || open(&copy).map(|engine| drop(black_box(engine))));
-        drop(engine);
-        opened
+        let mut opened = None;
+        counted_by_callgrind(&mut || {
+            opened = Some(open(&copy)?);
+            Ok(())
+        })?;
+        drop((engine, opened));
+        Ok(())
     }
 }
 

@@ -2,9 +2,15 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-/// Counts by name of the operation.
+/// Counts by name of the operation, and what the processor had that they were counted on.
 #[derive(Debug, Default)]
-pub(crate) struct Record(BTreeMap<String, u64>);
+pub(crate) struct Record {
+    processor: String,
+    counts: BTreeMap<String, u64>,
+}
+
+/// What the line of the processor begins with.
+const PROCESSOR: &str = "processor";
 
 impl Record {
     /// Those in a file: a line for each, its name, a tab, its count. None if there is no file.
@@ -14,23 +20,30 @@ impl Record {
             text => text?,
         };
         let wrong = |line: &str| io::Error::other(format!("{}: no name, tab and count: {line:?}", file.display()));
-        let row = |line: &str| {
-            let (name, count) = line.split_once('\t').ok_or_else(|| wrong(line))?;
-            Ok((name.to_owned(), count.parse().map_err(|_| wrong(line))?))
-        };
-        text.lines().map(row).collect::<io::Result<_>>().map(Record)
+        let mut record = Record::default();
+        for line in text.lines() {
+            match line.split_once('\t').ok_or_else(|| wrong(line))? {
+                (PROCESSOR, has) => record.processor = has.to_owned(),
+                (name, count) => record.put(name, count.parse().map_err(|_| wrong(line))?),
+            }
+        }
+        Ok(record)
+    }
+
+    pub(crate) fn processor(&self) -> &str {
+        &self.processor
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<u64> {
-        self.0.get(name).copied()
+        self.counts.get(name).copied()
     }
 
     pub(crate) fn put(&mut self, name: &str, count: u64) {
-        self.0.insert(name.to_owned(), count);
+        self.counts.insert(name.to_owned(), count);
     }
 
-    pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
-        let lines: String = self.0.iter().map(|(name, count)| format!("{name}\t{count}\n")).collect();
-        fs::write(file, lines)
+    pub(crate) fn write(&self, processor: &str, file: &Path) -> io::Result<()> {
+        let counts: String = self.counts.iter().map(|(name, count)| format!("{name}\t{count}\n")).collect();
+        fs::write(file, format!("{PROCESSOR}\t{processor}\n{counts}"))
     }
 }

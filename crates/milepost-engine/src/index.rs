@@ -186,6 +186,7 @@ impl Indexer {
     /// The next merge, if there is one to begin now: of none of the runs that another one is made of, or that come
     /// before them.
     fn begin_merging(&mut self, tiers: &Tiers) -> Result<Option<Merging>, IndexError> {
+        self.remove_obsolete();
         if self.damage.is_some() || self.merges.len() == MERGES_MAX {
             return Ok(None);
         }
@@ -194,7 +195,6 @@ impl Indexer {
         let runs: Vec<&Arc<Run>> = free.collect();
         let sizes: Vec<u64> = runs.iter().map(|run| run.facts().bytes).collect();
         let plan = if self.merges.is_empty() { plan::plan(&sizes) } else { plan::quick(&sizes) };
-        self.remove_obsolete();
         let Some(range) = plan else { return Ok(None) };
         self.merging(runs[range].iter().rev().map(|run| Arc::clone(run)).collect()).map(Some)
     }
@@ -208,6 +208,7 @@ impl Indexer {
             plan::quick(&sizes).is_some()
         };
         while is_due && self.step(state, list)? && !self.merges.is_empty() {}
+        self.remove_obsolete();
         Ok(())
     }
 

@@ -80,10 +80,12 @@ impl<'a> Filler<'a> {
         while matches!(made, Ok(true)) && is_due(self.state) {
             made = indexer.step(self.state, &mut |_| Ok(()));
         }
-        if let Err(error) = made.and_then(|_| indexer.catch_up(self.state, &mut |_| Ok(()))) {
+        if let Err(error) = made {
             // Runs are not needed to open a store: memory takes the rest.
             tracing::warn!(%error, "no run of the commits through {last}");
             self.bound = None;
+        } else if let Err(error) = indexer.catch_up(self.state, &mut |_| Ok(())) {
+            tracing::warn!(%error, "runs that have become many were not merged");
         }
     }
 }

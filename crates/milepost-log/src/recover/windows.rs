@@ -1,4 +1,5 @@
-//! Walking the frames of a segment through its file: no more of it is held than a window.
+//! Walking the frames of a segment through its file, of which a window is held: unless something stands where no frame
+//! does, then all that follows.
 //!
 //! Finds what a walk over the whole file finds, whatever the size of the window.
 
@@ -7,7 +8,7 @@ use std::io;
 use milepost_io::{DiskFile, read_some_at};
 
 use super::scan::{Expected, Position, Stop, VisitFrame, Window, walk_window};
-use crate::format::Seed;
+use crate::format::{Seed, is_zero};
 
 const PAGE_BYTES: usize = 4096;
 
@@ -36,7 +37,30 @@ pub(crate) fn walk_file(
         if let Some(stop) = walk_window(&window, seed, position, expected, visit) {
             return Ok(stop);
         }
-        wanted = if position.at == begun { 2 * wanted } else { window_bytes };
+        if position.at > begun {
+            wanted = window_bytes;
+        } else if is_zero(&window.bytes[begun - at..]) && are_zeros(file, at + read, asked)? {
+            // A segment that was begun in a spare has tens of megabytes of them behind its frames. They say what the
+            // end of the file would say.
+            let end = Window { bytes: &[], at: begun, is_last: true };
+            return Ok(walk_window(&end, seed, position, expected, visit).expect("nothing is behind the last window"));
+        } else {
+            wanted *= 2;
+        }
+    }
+}
+
+/// Whether a file holds nothing but zeros from a place on.
+fn are_zeros(file: &dyn DiskFile, mut at: usize, buffer: &mut [u8]) -> io::Result<bool> {
+    loop {
+        let read = read_some_at(file, buffer, at as u64)?;
+        if !is_zero(&buffer[..read]) {
+            return Ok(false);
+        }
+        if read < buffer.len() {
+            return Ok(true);
+        }
+        at += read;
     }
 }
 

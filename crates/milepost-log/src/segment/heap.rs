@@ -252,7 +252,8 @@ impl Heap {
             }
             let read =
                 Frame::decode(&room[from..to], self.header.seed()).map_err(|fault| corrupt(fault.to_string()))?;
-            if (read.header.seq, read.header.body_bytes) != (self.seq_of(index), frame.body_bytes) {
+            let FrameHeader { seq, at, body_bytes, .. } = read.header;
+            if (seq, at, body_bytes) != (self.seq_of(index), frame.at, frame.body_bytes) {
                 return Err(corrupt("another frame stands there than was there before".to_owned()));
             }
         }

@@ -50,13 +50,19 @@ fn segment(dice: &mut Dice) -> (Vec<u8>, Expected) {
         chain.write(&mut bytes[begin..], crc32fast::hash(&body), at, Seq(batch_first), header.seed());
         bytes.resize(begin + frame_bytes(body.len()), 0);
     }
-    match dice.below(6) {
+    match dice.below(8) {
         0 => bytes.truncate(SEGMENT_HEADER_BYTES + dice.below(bytes.len() - SEGMENT_HEADER_BYTES + 1)),
         1 => bytes.resize(bytes.len() + dice.below(20_000), 0),
         2 => bytes.extend((0..dice.below(20_000)).map(|n| n as u8)),
         3 if bytes.len() > SEGMENT_HEADER_BYTES => {
             let at = SEGMENT_HEADER_BYTES + dice.below(bytes.len() - SEGMENT_HEADER_BYTES);
             bytes[at] ^= 1 << dice.below(8);
+        }
+        4 => {
+            let behind = 1 + dice.below(30_000);
+            bytes.resize(bytes.len() + behind, 0);
+            let at = bytes.len() - 1 - dice.below(behind);
+            bytes[at] = 1;
         }
         _ => {}
     }
