@@ -451,14 +451,15 @@ impl World {
             self.coverage.hit("step/index made anew");
         }
         let engine = match first {
+            // What an opening left in the file can't be read any more, also where it came to its end.
+            _ if self.is_off() => return Ok(()),
             Ok(engine) => engine,
-            Err(_) if self.is_off() => return Ok(()),
             Err(error) if self.is_disturbed() => {
                 self.coverage.hit(open_error_name(&error));
                 self.lift_faults();
                 match self.machine.open() {
+                    _ if self.is_off() => return Ok(()),
                     Ok(engine) => engine,
-                    Err(_) if self.is_off() => return Ok(()),
                     Err(error) => return disagree(format!("opening after faults were lifted: {error}")),
                 }
             }
