@@ -36,7 +36,6 @@ mod forks;
 mod history;
 mod judged;
 mod newer;
-mod piling;
 mod pipelines;
 mod restores;
 mod room;
