@@ -405,12 +405,8 @@ fn placed(parts: &Parts, dir: &Path) -> Result<Parts, OpenError> {
 
 /// Says who holds the store. A note for people: the lock does not depend on it, so failing to write it changes nothing.
 fn write_holder(parts: &Parts, dir: &Path) {
-    let text = format!(
-        "pid {}\nhost {}\nsince {}\n",
-        std::process::id(),
-        milepost_io::host_name().replace('\n', " "),
-        parts.clock.now().0
-    );
+    let (process, since) = (&parts.process, parts.clock.now().0);
+    let text = format!("pid {}\nhost {}\nsince {since}\n", process.id, process.host);
     let path = dir.join(LOCK);
     let written =
         parts.disk.open(&path, OpenMode::Write).or_else(|_| parts.disk.open(&path, OpenMode::CreateNew)).and_then(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use milepost_io::{Clock, Disk, Entropy, OsClock, OsDisk, OsEntropy};
+use milepost_io::{Clock, Disk, Entropy, OsClock, OsDisk, OsEntropy, Process};
 use milepost_types::limits;
 
 /// What the store takes from outside.
@@ -14,13 +14,16 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Randomness for identities and salts.
     pub entropy: Arc<dyn Entropy>,
+    /// Who the holder of a store says it is.
+    pub process: Process,
 }
 
 impl Parts {
-    /// The real disk, clock and randomness of this machine.
+    /// The real disk, clock and randomness of this machine, and this process.
     #[must_use]
     pub fn real() -> Parts {
-        Parts { disk: Arc::new(OsDisk), clock: Arc::new(OsClock), entropy: Arc::new(OsEntropy) }
+        let (disk, clock, entropy) = (Arc::new(OsDisk), Arc::new(OsClock), Arc::new(OsEntropy));
+        Parts { disk, clock, entropy, process: Process::this() }
     }
 }
 

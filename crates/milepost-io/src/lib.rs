@@ -1,4 +1,5 @@
-//! Everything that Milepost takes from outside: the disk, the clock and randomness, each real and simulated.
+//! Everything that Milepost takes from outside: the disk, the clock, randomness and what the process is called, each
+//! real and simulated.
 //!
 //! Invariant: no other crate touches a file, a clock or a source of randomness but through these traits, so that every
 //! crash and every fault can be simulated from a seed.
@@ -31,7 +32,7 @@ pub use latch::{Failure, Latch, LatchedFile};
 pub use map::{Map, Unreadable};
 pub use memory::{prefetch, touched_words, zeroed_words};
 pub use metered::{Meter, Metered};
-pub use os::{OsClock, OsDisk, OsEntropy, host_name};
+pub use os::{OsClock, OsDisk, OsEntropy};
 pub use placed::Placed;
 pub use room::Room;
 pub use signal::ignore_file_size_signal;
@@ -134,6 +135,23 @@ pub trait Clock: fmt::Debug + Send + Sync {
 pub trait Entropy: fmt::Debug + Send + Sync {
     /// Fills a buffer.
     fn fill(&self, buffer: &mut [u8]);
+}
+
+/// What a process is called: it stands in files, so that people know who wrote them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// The number that the system gave it.
+    pub id: u32,
+    /// The name of its machine, on one line.
+    pub host: String,
+}
+
+impl Process {
+    /// The process of a simulation, the same whoever runs it.
+    #[must_use]
+    pub fn simulated() -> Process {
+        Process { id: 1, host: "simulated".into() }
+    }
 }
 
 #[cfg(test)]

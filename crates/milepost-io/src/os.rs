@@ -17,7 +17,7 @@ use milepost_types::Timestamp;
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 
 use crate::{
-    Clock, DirEntry, DirId, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, fork::LockFd, whole::write_all_at,
+    Clock, DirEntry, DirId, DirLock, Disk, DiskFile, Entropy, Map, OpenMode, Process, fork::LockFd, whole::write_all_at,
 };
 
 /// How often a call that the system says to try again is tried again.
@@ -224,10 +224,13 @@ impl Entropy for OsEntropy {
     }
 }
 
-/// The name of this machine.
-#[must_use]
-pub fn host_name() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
+impl Process {
+    /// This one, as it is called now.
+    #[must_use]
+    pub fn this() -> Process {
+        let host = rustix::system::uname().nodename().to_string_lossy().replace('\n', " ");
+        Process { id: std::process::id(), host }
+    }
 }
 
 #[cfg(test)]

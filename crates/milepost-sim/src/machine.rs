@@ -6,7 +6,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_engine::{Create, Engine, Index, OpenError, Parts, Report, Settings, Threads};
-use milepost_io::{Clock as _, Disk, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Clock as _, Disk, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Timestamp, limits};
 
 /// Where the store is.
@@ -48,6 +48,7 @@ impl Machine {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(self.entropy.clone()),
+            process: Process::simulated(),
         }
     }
 

@@ -40,7 +40,7 @@ fn run(args: Args) -> (Tally, u64, Option<Failed>) {
                 break;
             }
             match rounds::round(seed) {
-                Ok((one, _)) => own.merge(&one),
+                Ok(one) => own.merge(&one),
                 Err(one) => {
                     over.store(true, Ordering::Relaxed);
                     failed.lock().expect("nobody panics here").get_or_insert(one);
@@ -106,13 +106,14 @@ fn report_rounds(out: &mut dyn io::Write, args: Args) -> io::Result<ExitCode> {
     let second = |count: u64| count.saturating_mul(1_000_000) / us;
     writeln!(
         out,
-        "seeds from {}: {} rounds, {} crash states ({} a second), {} differ, {} commits, {} ms",
+        "seeds from {}: {} rounds, {} crash states ({} a second), {} differ, {} commits, trace {:016x}, {} ms",
         args.seed,
         tally.rounds,
         tally.states,
         second(tally.states),
         tally.disks,
         tally.commits,
+        tally.trace,
         us / 1_000
     )?;
     Ok(match failed {

@@ -33,23 +33,9 @@ pub(crate) struct Amount {
     pub(crate) stride: u64,
 }
 
-/// The tally of many rounds, and their traces in one number that does not depend on their order.
-#[derive(Debug, Default)]
-struct Sum {
-    tally: Tally,
-    trace: u64,
-}
-
-fn rounds(count: u64, round: impl Fn(u64) -> Result<(Tally, u64), Failed> + Sync) -> Result<Sum, String> {
-    let mut sum = Sum::default();
-    on_all_cores(
-        count,
-        |index| round(index).map_err(|failed| failed.to_string()),
-        |(tally, trace)| {
-            sum.tally.merge(&tally);
-            sum.trace = sum.trace.wrapping_add(trace.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        },
-    )?;
+fn rounds(count: u64, round: impl Fn(u64) -> Result<Tally, Failed> + Sync) -> Result<Tally, String> {
+    let mut sum = Tally::default();
+    on_all_cores(count, |index| round(index).map_err(|failed| failed.to_string()), |one: Tally| sum.merge(&one))?;
     Ok(sum)
 }
 
@@ -90,11 +76,11 @@ fn crash_states(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
     let count = amount.states.div_ceil(small::STATES_EACH);
     let sum = rounds(count, |index| small::round(amount.seed.wrapping_add(index)))?;
     let us = (OsClock.now().0 - begun).max(1) as u64;
-    let rate = sum.tally.states.saturating_mul(1_000_000) / us;
-    table.coverage.merge(&sum.tally.coverage);
+    let rate = sum.states.saturating_mul(1_000_000) / us;
+    table.coverage.merge(&sum.coverage);
     table.line(
         "crash states of small stores",
-        format!("{}, {rate} a second, {} differ, trace {:016x}", sum.tally.states, sum.tally.disks, sum.trace),
+        format!("{}, {rate} a second, {} differ, trace {:016x}", sum.states, sum.disks, sum.trace),
     )
 }
 
@@ -214,12 +200,9 @@ fn told([whole, torn, named, refused]: &[u64; 4]) -> String {
 
 fn faults(table: &mut Table<'_>, amount: Amount) -> Result<(), String> {
     let sum = rounds(amount.rounds, |index| rounds::round(amount.seed.wrapping_add(index)))?;
-    table.coverage.merge(&sum.tally.coverage);
+    table.coverage.merge(&sum.coverage);
     table.line(
         "rounds with every fault",
-        format!(
-            "{}, {} states, {} differ, trace {:016x}",
-            sum.tally.rounds, sum.tally.states, sum.tally.disks, sum.trace
-        ),
+        format!("{}, {} states, {} differ, trace {:016x}", sum.rounds, sum.states, sum.disks, sum.trace),
     )
 }

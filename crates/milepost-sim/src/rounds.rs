@@ -35,6 +35,8 @@ pub struct Tally {
     pub commits: u64,
     /// What was met.
     pub coverage: Coverage,
+    /// What was done to the disks, in one number that does not depend on the order of the rounds.
+    pub trace: u64,
 }
 
 impl Tally {
@@ -45,6 +47,7 @@ impl Tally {
         self.disks += other.disks;
         self.commits += other.commits;
         self.coverage.merge(&other.coverage);
+        self.trace = self.trace.wrapping_add(other.trace);
     }
 }
 
@@ -93,11 +96,11 @@ pub fn taste(seed: u64) -> (Taste, usize) {
     (Taste { compacts, ..taste }, steps)
 }
 
-/// One round. Gives its tally and the trace hash of its disk.
-pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
+/// One round.
+pub fn round(seed: u64) -> Result<Tally, Failed> {
     let (taste, steps) = taste(seed);
     let failed = |what: String| Failed { seed, what };
-    let played = catch_unwind(AssertUnwindSafe(|| -> Result<(Tally, u64), Disagreement> {
+    let played = catch_unwind(AssertUnwindSafe(|| -> Result<Tally, Disagreement> {
         let mut world = World::new(seed, taste)?;
         world.run(steps)?;
         if seed.is_multiple_of(HISTORIES_EVERY) {
@@ -105,7 +108,7 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
         }
         let commits = world.model().len() as u64;
         let (states, disks, coverage) = (world.states, world.disks, world.coverage.clone());
-        Ok((Tally { rounds: 1, states, disks, commits, coverage }, world.trace_hash()))
+        Ok(Tally { rounds: 1, states, disks, commits, coverage, trace: world.trace_hash() })
     }));
     match played {
         Ok(played) => played.map_err(|Disagreement(what)| failed(what)),

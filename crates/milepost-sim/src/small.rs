@@ -21,8 +21,8 @@ pub const STATES_EACH: u64 = 64;
 const STEPS_MOST: usize = 3;
 const CUTS: u64 = 24;
 
-/// One round. Gives its tally and the trace hash of the disk that was cut off.
-pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
+/// One round. Its trace is that of the disk that was cut off.
+pub fn round(seed: u64) -> Result<Tally, Failed> {
     let failed = |what: String| Failed { seed, what };
     match catch_unwind(AssertUnwindSafe(|| play(seed))) {
         Ok(played) => played.map_err(|Disagreement(what)| failed(what)),
@@ -30,7 +30,7 @@ pub fn round(seed: u64) -> Result<(Tally, u64), Failed> {
     }
 }
 
-fn play(seed: u64) -> Result<(Tally, u64), Disagreement> {
+fn play(seed: u64) -> Result<Tally, Disagreement> {
     let mut dice = Dice::new(!seed);
     let before = match dice.below(8) {
         0 | 1 => Before::Busy,
@@ -59,5 +59,5 @@ fn play(seed: u64) -> Result<(Tally, u64), Disagreement> {
     }
     let commits = world.model().len() as u64;
     let disks = world.disks - disks;
-    Ok((Tally { rounds: 1, states: STATES_EACH, disks, commits, coverage: world.coverage }, trace))
+    Ok(Tally { rounds: 1, states: STATES_EACH, disks, commits, coverage: world.coverage, trace })
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_io::{SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, ContentType, Policy, Scope, ScopePrefix, Seq, Timestamp};
 
 use super::{Diff, Found, changed, walk};
@@ -58,6 +58,7 @@ impl World {
             disk: Arc::new(self.disk.clone()),
             clock: Arc::clone(&self.clock) as _,
             entropy: Arc::new(SimEntropy::new(7)),
+            process: Process::simulated(),
         };
         let settings = Settings {
             // What the index knows of what was removed is then gone as well.

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_io::{Disk, Latch, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Disk, Latch, Process, SimClock, SimDisk, SimEntropy};
 use milepost_log::{DroppedFacts, KnownSegment, SegmentId, StoreId, begin_behind};
 use milepost_types::{At, Scope, Seq, Timestamp, limits};
 
@@ -17,7 +17,7 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
 
 fn parts(disk: &SimDisk) -> Parts {
     let clock = Arc::new(SimClock::new(NOW));
-    Parts { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SimEntropy::new(7)) }
+    Parts { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SimEntropy::new(7)), process: Process::simulated() }
 }
 
 fn scope() -> Scope {

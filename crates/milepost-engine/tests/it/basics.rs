@@ -133,7 +133,7 @@ fn a_second_writer_is_told_who_holds_the_store() {
     let store = open(dir.path());
     match Engine::open(Parts::real(), dir.path(), Settings::default()) {
         Err(OpenError::InUse { holder: Some(holder), .. }) => {
-            assert_eq!((holder.pid, holder.host), (std::process::id(), milepost_io::host_name()));
+            assert_eq!((holder.pid, holder.host), (std::process::id(), milepost_io::Process::this().host));
         }
         other => panic!("{other:?}"),
     }

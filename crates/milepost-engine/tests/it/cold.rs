@@ -7,7 +7,7 @@ use milepost_engine::{
     CommitError, Compacted, Engine, HistoryQuery, Index, Parts, SegmentFate, SegmentKind, Settings, Verdict, backup,
     salvage, verify,
 };
-use milepost_io::{Disk, SimEntropy, SimRng};
+use milepost_io::{Disk, Process, SimEntropy, SimRng};
 use milepost_types::{At, Policy, ScopePrefix, Seq};
 
 use crate::{
@@ -175,7 +175,12 @@ fn latest(store: &Engine) -> Vec<String> {
 
 fn parts(rig: &Rig) -> Parts {
     let clock = Arc::clone(&rig.clock) as Arc<dyn milepost_io::Clock>;
-    Parts { disk: Arc::new(rig.disk.clone()), clock, entropy: Arc::new(SimEntropy::new(9)) }
+    Parts {
+        disk: Arc::new(rig.disk.clone()),
+        clock,
+        entropy: Arc::new(SimEntropy::new(9)),
+        process: Process::simulated(),
+    }
 }
 
 /// A process that reads beside it, a backup and what is restored from it, and a salvage: all say the same.

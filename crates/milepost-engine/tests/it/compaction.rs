@@ -17,7 +17,7 @@ use milepost_engine::{
     ChangeKind, CommitError, Compacted, Difference, Engine, HistoryQuery, Index, NoFork, Parts, ReadError, Refusal,
     Settings, Threads, View,
 };
-use milepost_io::{Clock, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Clock, Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
@@ -81,6 +81,7 @@ pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engin
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
     };
     let settings = Settings {
         segment_bytes: 4 << 10,

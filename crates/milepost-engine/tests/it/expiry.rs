@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{ChangeKind, ENDED_KEY, Engine, HistoryQuery, Index, Parts, Request, Settings, Threads};
-use milepost_io::{Crash, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Crash, Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{HoldName, Policy, ScopePrefix, Seq, Timestamp, Writer};
 
 use crate::scope;
@@ -23,6 +23,7 @@ fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
     };
     let (segment_bytes, memory_bytes, threads) = (4 << 10, 8 << 10, Threads::Stepped);
     let settings = Settings { segment_bytes, memory_bytes, threads, index, ..Settings::default() };

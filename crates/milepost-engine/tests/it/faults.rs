@@ -4,8 +4,8 @@ use std::{io, path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{CommitError, Engine, OpenError, Parts, Settings, Threads};
 use milepost_io::{
-    Clock, Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Room, SimClock,
-    SimDisk, SimEntropy,
+    Clock, Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Process, Room,
+    SimClock, SimDisk, SimEntropy,
 };
 use milepost_types::{Seq, Timestamp, limits};
 use parking_lot::{Condvar, Mutex};
@@ -14,7 +14,7 @@ use crate::scope;
 
 fn parts(disk: Arc<dyn Disk>) -> Parts {
     let clock = SimClock::new(Timestamp(1_700_000_000_000_000));
-    Parts { disk, clock: Arc::new(clock), entropy: Arc::new(SimEntropy::new(7)) }
+    Parts { disk, clock: Arc::new(clock), entropy: Arc::new(SimEntropy::new(7)), process: Process::simulated() }
 }
 
 fn open(disk: Arc<dyn Disk>, threads: Threads) -> Engine {

@@ -4,7 +4,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_engine::{CommitError, Engine, Parts, Pipeline, Settings, Threads, Ticket};
-use milepost_io::{Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Fault, FaultKind, Op, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Key, Precondition, Seq, Timestamp};
 
 use crate::scope;
@@ -17,6 +17,7 @@ fn open(disk: &SimDisk) -> Engine {
         disk: Arc::new(disk.clone()),
         clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
         entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
     };
     let settings =
         Settings { segment_bytes: 4 << 10, memory_bytes: 64 << 10, threads: Threads::Stepped, ..Settings::default() };

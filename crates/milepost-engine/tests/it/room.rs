@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use milepost_engine::{CommitError, CompactError, Engine, Parts, Pipeline, Request, Settings, Threads};
-use milepost_io::{Crash, Disk, Fault, FaultKind, Op, OpenMode, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Crash, Disk, Fault, FaultKind, Op, OpenMode, Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{CheckpointName, HoldName, Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
@@ -27,6 +27,7 @@ fn open(disk: &SimDisk, clock: &Arc<SimClock>) -> Engine {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn milepost_io::Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
     };
     let settings =
         Settings { segment_bytes: 16 << 10, memory_bytes: 64 << 10, threads: Threads::Stepped, ..Settings::default() };

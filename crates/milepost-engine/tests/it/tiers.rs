@@ -14,7 +14,7 @@ use milepost_engine::{
     Change, ChangeKind, CommitError, Engine, HistoryQuery, Index, Parts, ReadError, Refusal, Settings, Threads, Value,
     Verdict,
 };
-use milepost_io::{Disk, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Disk, Fault, FaultKind, Op, Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, ScopePrefix, Seq, Timestamp};
 
 use crate::scope;
@@ -88,7 +88,12 @@ struct World {
 
 fn open(disk: &SimDisk, memory_bytes: u64, index: Index) -> Engine {
     let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
-    let parts = Parts { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SimEntropy::new(7)) };
+    let parts = Parts {
+        disk: Arc::new(disk.clone()),
+        clock,
+        entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
+    };
     let settings =
         Settings { threads: Threads::Stepped, segment_bytes: 8 << 10, memory_bytes, index, ..Settings::default() };
     Engine::open(parts, Path::new("/s"), settings).unwrap()

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_engine::{Engine, Index, Parts, Settings, Threads, Written};
-use milepost_io::{Meter, Metered, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Meter, Metered, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Policy, ScopePrefix, Seq, Timestamp};
 
 use crate::{compaction::DIR, scope};
@@ -21,7 +21,7 @@ impl Below {
         let meters = vec![("/s/LOCK".into(), Meter::default()), ("/".into(), meter.clone())];
         let disk = Arc::new(Metered::new(Arc::new(self.disk.clone()), meters));
         let clock = Arc::clone(&self.clock);
-        (Parts { disk, clock, entropy: Arc::new(SimEntropy::new(7)) }, meter)
+        (Parts { disk, clock, entropy: Arc::new(SimEntropy::new(7)), process: Process::simulated() }, meter)
     }
 
     fn open(&self, index: Index) -> (Engine, Meter) {

@@ -87,5 +87,11 @@ fn time_and_randomness_are_this_machines() {
     assert_ne!(one, other);
     assert!(one[256..].iter().any(|byte| *byte != 0), "filled to the end");
     OsEntropy.fill(&mut []);
-    assert!(!host_name().is_empty());
+}
+
+#[test]
+fn a_process_has_a_number_and_a_machine() {
+    let this = Process::this();
+    assert_eq!(this.id, std::process::id());
+    assert!(!this.host.is_empty() && !this.host.contains('\n'), "{this:?}");
 }

@@ -205,6 +205,8 @@ impl World {
             let machine = self.machine.with_disk(disk.clone());
             disk.power_off_after(self.dice.below(25));
             match machine.open() {
+                // What an opening left in the file can't be read any more, also where it came to its end.
+                _ if disk.is_off() => self.coverage.hit("crash/during recovery"),
                 Ok(engine) => {
                     let adopted = self.known().adopt(&engine, &Pins::default())?;
                     disk.power_off();
@@ -212,7 +214,6 @@ impl World {
                     self.adopt(adopted);
                     self.coverage.hit("crash/after recovery");
                 }
-                Err(_) if disk.is_off() => self.coverage.hit("crash/during recovery"),
                 Err(error) => return disagree(format!("opening in an unfinished recovery: {error}")),
             }
         }

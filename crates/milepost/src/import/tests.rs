@@ -6,7 +6,7 @@ use std::{
 };
 
 use milepost_engine::{Engine, OpenError, Settings, Threads, Verdict};
-use milepost_io::{Crash, Disk, Op, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Crash, Disk, Op, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{At, Timestamp};
 
 use super::*;
@@ -19,7 +19,7 @@ const WIDE: u64 = 3_000_000_000;
 
 fn parts(disk: &SimDisk) -> Parts {
     let clock = Arc::new(SimClock::new(Timestamp(BEGIN)));
-    Parts { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SimEntropy::new(7)) }
+    Parts { disk: Arc::new(disk.clone()), clock, entropy: Arc::new(SimEntropy::new(7)), process: Process::simulated() }
 }
 
 fn settings() -> Settings {

@@ -16,7 +16,7 @@ use milepost::{
     limits::{MEMORY_BYTES_MIN, SEGMENT_BYTES_MIN},
 };
 use milepost_engine::{Engine, Parts, Request, Settings, Threads};
-use milepost_io::{Disk, SimClock, SimDisk, SimEntropy, read_file};
+use milepost_io::{Disk, Process, SimClock, SimDisk, SimEntropy, read_file};
 
 use super::{bytes_of, copy_dir, export, state};
 
@@ -105,6 +105,7 @@ fn written_today() -> Vec<(PathBuf, Vec<u8>)> {
             disk: Arc::new(disk.clone()),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SimEntropy::new(1)),
+            process: Process::simulated(),
         };
         let dir = Path::new("/").join(name);
         let (segment_bytes, memory_bytes) = (SEGMENT_BYTES_MIN, MEMORY_BYTES_MIN);

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use milepost_io::{SimClock, SimDisk, SimEntropy};
+use milepost_io::{Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Policy, Scope, ScopePrefix};
 
 use super::*;
@@ -11,6 +11,7 @@ fn open(settings: Settings) -> Engine {
         disk: Arc::new(SimDisk::new(1)),
         clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
         entropy: Arc::new(SimEntropy::new(1)),
+        process: Process::simulated(),
     };
     Engine::open(parts, Path::new("/s"), Settings { threads: Threads::Stepped, ..settings }).unwrap()
 }

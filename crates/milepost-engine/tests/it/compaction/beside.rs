@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use milepost_engine::{Engine, Index, Parts, ReadError, View};
-use milepost_io::{Clock, SimEntropy};
+use milepost_io::{Clock, Process, SimEntropy};
 use milepost_types::{At, Event, Policy, ScopePrefix, Seq};
 
 use super::{DIR, KEYS, Rig};
@@ -14,6 +14,7 @@ fn reader_beside(rig: &Rig) -> Engine {
         disk: Arc::new(rig.disk.clone()),
         clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
+        process: Process::simulated(),
     };
     Engine::open_read_only(parts, Path::new(DIR)).unwrap()
 }

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use milepost_engine::{CommitError, Engine, NoFork, Parts, ReadError, Refusal, Settings, salvage};
-use milepost_io::SimEntropy;
+use milepost_io::{Process, SimEntropy};
 use milepost_types::{At, CheckpointName, Event, Policy};
 
 use super::{DIR, Rig};
@@ -44,6 +44,7 @@ fn a_checkpoint_whose_release_may_be_lost_is_refused() {
         disk: Arc::new(rig.disk.clone()),
         clock: Arc::clone(&rig.clock) as _,
         entropy: Arc::new(SimEntropy::new(9)),
+        process: Process::simulated(),
     };
     let into = Path::new("/saved");
     let done = salvage(parts.clone(), Path::new(DIR), into, Settings::default(), &mut |_, _| {}).unwrap();

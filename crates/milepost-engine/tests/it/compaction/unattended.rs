@@ -9,7 +9,7 @@ use std::{
 };
 
 use milepost_engine::{Engine, Parts, Settings};
-use milepost_io::{OsDisk, OsEntropy, SimClock};
+use milepost_io::{OsDisk, OsEntropy, Process, SimClock};
 use milepost_types::{Policy, Timestamp};
 
 use super::{Rig, place};
@@ -77,7 +77,12 @@ impl Left {
 }
 
 fn open(dir: &Path, clock: &Arc<SimClock>) -> Engine {
-    let parts = Parts { disk: Arc::new(OsDisk), clock: Arc::clone(clock) as _, entropy: Arc::new(OsEntropy) };
+    let parts = Parts {
+        disk: Arc::new(OsDisk),
+        clock: Arc::clone(clock) as _,
+        entropy: Arc::new(OsEntropy),
+        process: Process::this(),
+    };
     let settings = Settings { segment_bytes: 1 << 20, look_every: Duration::from_millis(20), ..Settings::default() };
     Engine::open(parts, dir, settings).unwrap()
 }

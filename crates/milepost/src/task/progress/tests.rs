@@ -9,7 +9,7 @@ use std::{
 };
 
 use milepost_engine::{Engine, Parts, Settings, Threads};
-use milepost_io::{Crash, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{Crash, Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::Writer;
 
 use super::*;
@@ -30,7 +30,12 @@ impl World {
 
     fn of(disk: SimDisk, clock: SimClock) -> World {
         let entropy = Arc::new(SimEntropy::new(7));
-        let parts = Parts { disk: Arc::new(disk.clone()), clock: Arc::new(clock.clone()), entropy };
+        let parts = Parts {
+            disk: Arc::new(disk.clone()),
+            clock: Arc::new(clock.clone()),
+            entropy,
+            process: Process::simulated(),
+        };
         let settings = Settings {
             threads: Threads::Stepped,
             segment_bytes: 64 << 10,
