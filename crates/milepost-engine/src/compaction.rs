@@ -200,7 +200,7 @@ pub(crate) enum Stage {
 /// whose name comes before it. What has not expired by its beginning is for another pass: tasks may end all the time.
 #[derive(Debug)]
 pub(crate) struct Sweep {
-    /// When it began.
+    /// When it began, by the earliest that the clock has said since.
     pub(crate) now: Timestamp,
     /// The scope that is next.
     pub(crate) next: String,

@@ -152,6 +152,8 @@ impl Shared {
                 self.begin_survey(compactor)
             }
             Stage::Expire(sweep) => {
+                // A clock that was ahead for a moment, and is not any more, lets nothing go.
+                sweep.now = sweep.now.min(self.now());
                 let swept = self.expire_ended(&sweep.next, sweep.now)?;
                 sweep.has_gone |= swept.has_gone;
                 match swept.next {

@@ -367,6 +367,24 @@ fn tasks_within_each_other_go_in_one_pass() {
     assert_eq!((tasks.map(|of| rig.is_there(of)), rig.store.compacted().passes), ([false; 3], 1));
 }
 
+/// The clock leaps ahead as a pass begins, and is set right before the next step: the pass went by what it had said at
+/// first, and a task went ten days too early, by a commit stamped before its time.
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_lets_nothing_go() {
+    let rig = Rig::new(4);
+    rig.set("task/a", "k", b"value");
+    rig.end("task/a");
+    let right = rig.clock_now();
+    rig.days(11);
+    assert!(rig.store.step_compact().unwrap(), "a pass has begun");
+    rig.clock.set(Timestamp(right));
+    while rig.store.step_compact().unwrap() {}
+    assert!(rig.is_there("task/a"));
+    rig.days(11);
+    rig.compact();
+    assert!(!rig.is_there("task/a"), "its time has come");
+}
+
 /// Tasks that end and expire all the time don't keep a pass from its end: it lets go what had expired when it began.
 #[test]
 fn tasks_that_end_meanwhile_are_for_the_next_pass() {
