@@ -109,8 +109,13 @@ impl Request {
 
     /// Adds a precondition. All must hold at the commit's place in the order.
     pub fn require(mut self, precondition: Precondition) -> Request {
-        self.preconditions.push(precondition);
+        self.add_require(precondition);
         self
+    }
+
+    /// The same, in place.
+    pub fn add_require(&mut self, precondition: Precondition) {
+        self.preconditions.push(precondition);
     }
 
     /// Adds a set.

@@ -9,6 +9,7 @@
 pub(crate) mod counts;
 pub(crate) mod error;
 mod item;
+mod leases;
 mod listing;
 mod pending;
 pub(crate) mod places;

@@ -3,7 +3,8 @@
 //!
 //! What is known of an item is the set of what its mark may be: one after an acknowledgement, more while something is
 //! on its way. A mark of several that were said wins by its rank, so what a worker has said and not flushed can only
-//! raise it; but where it is durable already, as its batch was full, the other worker may have put it back since.
+//! raise it; but where it is durable already, as its batch was full, the other worker may have put it back since, and a
+//! lower word that comes behind it counts.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -33,12 +34,14 @@ enum Is {
 /// What is known of an item.
 struct Known {
     may_be: BTreeSet<Is>,
-    /// The highest that each worker has said and not flushed.
-    said: [Option<Is>; WORKERS],
+    /// What each worker has said and not flushed.
+    said: [BTreeSet<Is>; WORKERS],
     /// Whether another worker has put the mark back since.
     put_back: [bool; WORKERS],
-    /// Until when it is surely somebody's.
+    /// Until when it is surely somebody's,
     leased_until: i64,
+    /// and whose, if that worker is still there.
+    leased_by: Option<usize>,
 }
 
 /// What is known of all of them, and what happened.
@@ -52,8 +55,8 @@ struct Outside {
 impl Known {
     /// What was said may be durable, or may not.
     fn close(&mut self) {
-        for said in self.said.into_iter().flatten() {
-            let more: Vec<Is> = self.may_be.iter().map(|is| (*is).max(said)).collect();
+        for said in self.said.iter().flatten() {
+            let more: Vec<Is> = self.may_be.iter().map(|is| (*is).max(*said)).collect();
             self.may_be.extend(more);
         }
     }
@@ -66,7 +69,7 @@ impl Known {
     /// A worker puts the mark back: what others have said may have been durable before.
     fn is_put_back(&mut self, by: usize) {
         for worker in (0..WORKERS).filter(|worker| *worker != by) {
-            self.put_back[worker] |= self.said[worker].is_some();
+            self.put_back[worker] |= !self.said[worker].is_empty();
         }
     }
 
@@ -79,19 +82,20 @@ impl Outside {
     fn new() -> Outside {
         let known = || Known {
             may_be: BTreeSet::from([Is::Pending]),
-            said: [None; WORKERS],
+            said: Default::default(),
             put_back: [false; WORKERS],
             leased_until: 0,
+            leased_by: None,
         };
         Outside { items: (0..ITEMS).map(|_| known()).collect(), cut: 0, claimed: 0, marked: 0 }
     }
 
     fn say(&mut self, worker: usize, item: usize, is: Is) {
         let known = &mut self.items[item];
-        known.said[worker] = known.said[worker].max(Some(is));
+        known.said[worker].insert(is);
         known.close();
-        if is == Is::Failed {
-            // The lease goes with the failure, if that comes to be.
+        if is == Is::Failed && known.leased_by == Some(worker) {
+            // The worker's own lease goes with the failure, if that comes to be.
             known.leased_until = 0;
         }
     }
@@ -102,7 +106,8 @@ impl Outside {
             // With what was said it may be either.
             known.close();
             let is_put_back = std::mem::take(&mut known.put_back[worker]);
-            if let Some(said) = known.said[worker].take().filter(|_| !is_put_back) {
+            let said = std::mem::take(&mut known.said[worker]).last().copied();
+            if let Some(said) = said.filter(|_| !is_put_back) {
                 known.map(|is| is.max(said));
             }
         }
@@ -111,7 +116,8 @@ impl Outside {
     /// The power went off: what was said and not flushed is durable, or gone.
     fn forget(&mut self) {
         for known in &mut self.items {
-            (known.said, known.put_back) = ([None; WORKERS], [false; WORKERS]);
+            (known.said, known.put_back) = (Default::default(), [false; WORKERS]);
+            known.leased_by = None;
         }
     }
 
@@ -123,7 +129,7 @@ impl Outside {
 #[test]
 fn progress_survives_power_losses() {
     let (mut cut, mut claimed, mut marked) = (0, 0, 0);
-    for seed in 0..SEEDS {
+    for seed in 0..4 * SEEDS {
         let outside = run(seed);
         cut += outside.cut;
         claimed += outside.claimed;
@@ -259,7 +265,7 @@ fn claim(store: &Store, job: &Progress, worker: usize, dice: &mut Dice, outside:
             "item {item} is leased until {} and was claimed at {now}",
             known.leased_until
         );
-        known.leased_until = began + LEASE_US;
+        (known.leased_until, known.leased_by) = (began + LEASE_US, Some(worker));
         outside.claimed += 1;
         if dice.once_in(2) {
             mark(job, worker, item, dice, outside)?;

@@ -145,7 +145,6 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     /// Keeps those of the items that are now ours; all of them where it fails.
     fn lease(&mut self, wanted: &mut Vec<I::Item>) -> Result<()> {
         let shared = Arc::clone(&self.shared);
-        shared.has_leases.store(true, std::sync::atomic::Ordering::Relaxed);
         let leased = &shared.places.leased;
         for _ in 0..TRIES_MAX {
             let view = shared.store.view(At::Latest)?;
@@ -157,7 +156,8 @@ impl<I: Iterator<Item: Item>> Pending<I> {
             }
             let who = shared.origin.writer.as_ref().map_or("", |writer| writer.name());
             let lease_us = i64::try_from(shared.options.lease.as_micros()).unwrap_or(i64::MAX);
-            let expires_at = Timestamp(view.at()?.0.saturating_add(lease_us));
+            let now = view.at()?;
+            let expires_at = Timestamp(now.0.saturating_add(lease_us));
             let mut request = shared.request()?;
             for item in &*wanted {
                 let named = ItemKey::of(item.item()).map_err(ProgressError::from)?;
@@ -166,7 +166,8 @@ impl<I: Iterator<Item: Item>> Pending<I> {
                 request.add_set_with(leased, &named.key, who.as_bytes(), None, Some(expires_at))?;
             }
             match shared.store.engine().commit(request) {
-                Ok(_) => {
+                Ok(receipt) => {
+                    shared.leases.took(receipt.seq, expires_at, now);
                     // Whoever had them before may have marked them until then.
                     let view = shared.store.view(At::Latest)?;
                     let counts = shared.counts(&view)?.0.unwrap_or_default();

@@ -28,6 +28,7 @@ use super::{
     counts::Counts,
     error::ProgressError,
     item::ItemKey,
+    leases::Leases,
     places::{COUNTS, Places},
     plan,
     queue::{Batch, Mark, Queue, Say},
@@ -93,8 +94,8 @@ pub(crate) struct Shared {
     total: AtomicU64,
     /// The total was said, and does not come from a list. Alone, so relaxed.
     is_total_said: AtomicBool,
-    /// Whether anything was ever leased here. Set before the first lease is asked for.
-    pub(crate) has_leases: AtomicBool,
+    /// What was claimed by this handle and its clones.
+    pub(crate) leases: Leases,
     /// The engine is driven by hand, and this with it: whoever finds the batches full commits them.
     is_stepped: bool,
 }
@@ -128,7 +129,7 @@ impl Shared {
             hands: Mutex::default(),
             total: AtomicU64::new(TOTAL_UNKNOWN),
             is_total_said: AtomicBool::new(false),
-            has_leases: AtomicBool::new(false),
+            leases: Leases::default(),
         }
     }
 
@@ -224,9 +225,8 @@ impl Shared {
     }
 
     fn commit(&self, batch: &Batch) -> Result<()> {
-        let has_leases = self.has_leases.load(Ordering::Relaxed);
         let add = |request: &mut Request, view: &View, counts| {
-            plan::add(request, batch, &self.places, view, counts, has_leases)
+            plan::add(request, batch, &self.places, view, counts, &self.leases)
         };
         self.change(add).map(drop)
     }

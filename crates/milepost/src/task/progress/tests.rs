@@ -252,6 +252,49 @@ fn a_lease_is_taken_over_once_it_has_expired() {
     assert_eq!(names(one.pending(list.clone())), ["c", "d"]);
 }
 
+/// A worker that lost its lease says late that the item failed. It freed the item of whoever had it by then, so that
+/// after `retry_failed` a third one got it beside the second.
+#[test]
+fn a_late_failure_takes_no_lease_from_another() {
+    let world = World::new(1);
+    let list = ["a", "b"].map(String::from);
+    let [slow, second, third] = ["slow", "second", "third"].map(|name| world.job(name, &by_hand(100)));
+    assert_eq!(slow.pending(list.clone()).claim(2).unwrap(), ["a", "b"]);
+    slow.failed("b", "in time").unwrap();
+    slow.flush().unwrap();
+    slow.failed("a", "late").unwrap();
+    world.clock.advance(61 * SECOND_US as u64);
+    assert_eq!(second.pending(list.clone()).claim(1).unwrap(), ["a"]);
+    slow.flush().unwrap();
+    assert!(matches!(slow.find("a").unwrap(), Found::Failed(_)));
+    third.retry_failed().unwrap();
+    assert_eq!(third.pending(list.clone()).claim(2).unwrap(), ["b"], "the second one is at the other");
+    second.failed("a", "no").unwrap();
+    second.flush().unwrap();
+    third.retry_failed().unwrap();
+    assert_eq!(third.pending(list.clone()).claim(2).unwrap(), ["a"]);
+}
+
+/// Of more failures than a commit has conditions all are told; the leases that can't be given up end by themselves.
+#[test]
+fn more_failures_than_a_commit_has_conditions_are_told_at_once() {
+    let world = World::new(1);
+    let list: Vec<String> = (0..3000).map(|item| format!("{item:04}")).collect();
+    let (one, other) = (world.job("one", &by_hand(4000)), world.job("other", &by_hand(4000)));
+    let mut pending = one.pending(list.clone());
+    for _ in 0..3 {
+        for item in pending.claim(1000).unwrap() {
+            one.failed(item, "no").unwrap();
+        }
+    }
+    one.flush().unwrap();
+    assert_eq!(one.summary().unwrap().failed, 3000);
+    other.retry_failed().unwrap();
+    assert_eq!(other.pending(list.clone()).claim(1024).unwrap(), list[..1023], "those are free at once");
+    world.clock.advance(61 * SECOND_US as u64);
+    assert_eq!(other.pending(list.clone()).claim(1024).unwrap(), list[..1024]);
+}
+
 /// FAULTS: a clock that jumps. Forwards, a lease ends early: an item may be done twice, and is counted once. Backwards,
 /// it ends late: time stands still until the clock has caught up, and nothing is handed out twice.
 #[test]
