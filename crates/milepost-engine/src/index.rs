@@ -32,6 +32,9 @@ pub(crate) use open::{Runs, clean, next_id, open};
 /// The directory of runs in that of the store.
 pub(crate) const INDEX: &str = "index";
 
+/// So many merges are under way at most.
+const MERGES_MAX: usize = 2;
+
 /// About how many keys a step goes on for.
 const KEYS_PER_STEP: usize = 4096;
 
@@ -45,7 +48,8 @@ pub(crate) struct Indexer {
     next_id: u64,
     /// What is frozen goes first, whatever is being merged meanwhile: until its run is there memory is not free.
     flush: Option<Merge>,
-    merge: Option<Merging>,
+    /// The last goes first: one that is done in an instant, of runs that have become many while another goes on.
+    merges: Vec<Merging>,
     /// What [`thinning`] is making a run of, for as long as it is.
     being_thinned: Weak<[Arc<Run>]>,
     /// Runs that were merged into another one, and that somebody may still read.
@@ -93,7 +97,7 @@ impl Indexer {
             store,
             next_id,
             flush: None,
-            merge: None,
+            merges: Vec::new(),
             being_thinned: Weak::<[Arc<Run>; 0]>::new(),
             obsolete: Vec::new(),
             kept_below: next_id,
@@ -105,7 +109,8 @@ impl Indexer {
 
     /// Removes what was made since: an opening that is refused leaves the files as they were.
     pub(crate) fn discard(&mut self, state: &State) {
-        (self.flush, self.merge) = (None, None);
+        self.flush = None;
+        self.merges.clear();
         let made = state.pin();
         let made = made.runs().iter().chain(&self.obsolete).map(|run| run.facts().id);
         made.filter(|id| id.0 >= self.kept_below).for_each(|id| self.remove(id));
@@ -158,13 +163,13 @@ impl Indexer {
 
     /// Does a piece of a run of several, if any are to be merged; whether there was anything to do.
     fn step_merge(&mut self, state: &State, list: &mut List<'_>) -> Result<bool, IndexError> {
-        let Some(mut merging) = self.merge.take() else {
-            self.remove_obsolete();
-            self.merge = self.begin_merging(&state.load())?;
-            return Ok(self.merge.is_some());
-        };
+        if let Some(merging) = self.begin_merging(&state.load())? {
+            self.merges.push(merging);
+            return Ok(true);
+        }
+        let Some(mut merging) = self.merges.pop() else { return Ok(false) };
         match merging.merge.step(KEYS_PER_STEP) {
-            Ok(Stepped::More) => self.merge = Some(merging),
+            Ok(Stepped::More) => self.merges.push(merging),
             Ok(Stepped::Done(facts)) => {
                 self.merged(&merging.parts, &facts, state, list)?;
             }
@@ -178,14 +183,33 @@ impl Indexer {
         Ok(true)
     }
 
+    /// The next merge, if there is one to begin now: of none of the runs that another one is made of, or that come
+    /// before them.
     fn begin_merging(&mut self, tiers: &Tiers) -> Result<Option<Merging>, IndexError> {
-        if self.damage.is_some() {
+        self.remove_obsolete();
+        if self.damage.is_some() || self.merges.len() == MERGES_MAX {
             return Ok(None);
         }
-        let runs = &tiers.runs()[..self.free_runs(tiers)];
+        let merged = self.merges.last().map_or(0, |merging| merging.parts[merging.parts.len() - 1].facts().last_seq);
+        let free = tiers.runs()[..self.free_runs(tiers)].iter().take_while(|run| run.facts().first_seq > merged);
+        let runs: Vec<&Arc<Run>> = free.collect();
         let sizes: Vec<u64> = runs.iter().map(|run| run.facts().bytes).collect();
-        let Some(range) = plan::plan(&sizes) else { return Ok(None) };
-        self.merging(runs[range].iter().rev().map(Arc::clone).collect()).map(Some)
+        let plan = if self.merges.is_empty() { plan::plan(&sizes) } else { plan::quick(&sizes) };
+        let Some(range) = plan else { return Ok(None) };
+        self.merging(runs[range].iter().rev().map(|run| Arc::clone(run)).collect()).map(Some)
+    }
+
+    /// Where runs have become many, does a merge that takes an instant. What else was being merged is given up.
+    pub(crate) fn catch_up(&mut self, state: &State, list: &mut List<'_>) -> Result<(), IndexError> {
+        self.merges.clear();
+        let is_due = {
+            let tiers = state.load();
+            let sizes: Vec<u64> = tiers.runs()[..self.free_runs(&tiers)].iter().map(|run| run.facts().bytes).collect();
+            plan::quick(&sizes).is_some()
+        };
+        while is_due && self.step(state, list)? && !self.merges.is_empty() {}
+        self.remove_obsolete();
+        Ok(())
     }
 
     /// Begins a run of runs, in the order of their commits.

@@ -125,8 +125,8 @@ impl Shared {
     }
 
     /// Makes a run of what memory holds, if the next opening would take long to fold it, and ends the making of runs.
-    /// For closing: nobody commits any more. What fails is folded by the next opening, and what was being merged is
-    /// begun anew.
+    /// For closing: nobody commits any more. What fails is folded by the next opening. What was being merged is begun
+    /// anew by the next opening; but where processes end sooner than that is done, runs do not pile up.
     pub(super) fn flush_last(&self) {
         let Some(mut indexer) = self.indexer.lock().take() else { return };
         let mut list = |runs: &[RunFacts]| self.list_runs(runs);
@@ -143,6 +143,11 @@ impl Shared {
             if !is_last && is_whole && bytes >= self.settings.folded_bytes_max() {
                 self.state.freeze(last);
             }
+        }
+        if self.latch.failure().is_none()
+            && let Err(error) = indexer.catch_up(&self.state, &mut list)
+        {
+            tracing::warn!(dir = %self.dir.display(), %error, "runs were not merged; the next opening begins anew");
         }
     }
 

@@ -29,10 +29,8 @@ impl Indexer {
         if parts.is_empty() {
             return Ok(None);
         }
-        if self.merge.as_ref().is_some_and(|merge| merge.parts.iter().any(|part| is_among(part, &parts))) {
-            // It would come to nothing.
-            self.merge = None;
-        }
+        // Those would come to nothing.
+        self.merges.retain(|merge| !merge.parts.iter().any(|part| is_among(part, &parts)));
         let merging = self.merging(parts)?;
         self.being_thinned = Arc::downgrade(&merging.parts);
         Ok(Some(merging))

@@ -31,7 +31,7 @@ pub(super) struct Filler<'a> {
     inserter: Option<Inserter<Arc<Memtable>>>,
     /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
     bound: Option<(u64, &'a mut Indexer)>,
-    /// Runs that were there. However many they are, the opening does not wait for a merge of them.
+    /// Runs that were there. The opening does not wait for a merge of them, unless that takes an instant.
     runs_before: usize,
 }
 
@@ -76,17 +76,16 @@ impl<'a> Filler<'a> {
         self.state.freeze(last);
         let runs_max = self.runs_before + RUNS_LEFT_MAX;
         let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > runs_max;
-        while is_due(self.state) {
-            match indexer.step(self.state, &mut |_| Ok(())) {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => {
-                    // Runs are not needed to open a store: memory takes the rest.
-                    tracing::warn!(%error, "no run of the commits through {last}");
-                    self.bound = None;
-                    return;
-                }
-            }
+        let mut made = Ok(true);
+        while matches!(made, Ok(true)) && is_due(self.state) {
+            made = indexer.step(self.state, &mut |_| Ok(()));
+        }
+        if let Err(error) = made {
+            // Runs are not needed to open a store: memory takes the rest.
+            tracing::warn!(%error, "no run of the commits through {last}");
+            self.bound = None;
+        } else if let Err(error) = indexer.catch_up(self.state, &mut |_| Ok(())) {
+            tracing::warn!(%error, "runs that have become many were not merged");
         }
     }
 }

@@ -36,6 +36,7 @@ mod forks;
 mod history;
 mod judged;
 mod newer;
+mod piling;
 mod pipelines;
 mod restores;
 mod room;
