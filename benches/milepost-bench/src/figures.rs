@@ -6,6 +6,7 @@ mod cold;
 mod diffs;
 mod dropping;
 mod each;
+mod many;
 mod marks;
 mod moments;
 mod points;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Figure] = &[
     moments::MOMENTS,
     diffs::IN_MEMORY,
     diffs::IN_RUNS,
+    many::AT_ONCE,
     points::POINTS,
     replay::REPLAY,
     retention::OVERWRITES,

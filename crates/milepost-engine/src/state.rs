@@ -31,6 +31,7 @@ pub(crate) use crate::memtable::{
     checkpoints_of, erased_keys_of, erased_scope, held_prefix, holds_of, key_prefix, lost_key, prefix_key,
 };
 pub(crate) use changes::{Changes, Wanted};
+pub(crate) use each::GROUP;
 pub(crate) use erased::{ErasedOf, prefixes_of};
 pub(crate) use keys::{KeyCursor, KeyOrders};
 pub(crate) use source::MemtableSource;

@@ -12,7 +12,7 @@ use crate::{
     engine::{NO_FRAME, Shared},
     lineage::Line,
     retention::{Horizon, Horizons, Pin},
-    state::{Kind, Tiers, Version},
+    state::{GROUP, Kind, Tiers, Version},
 };
 
 /// The state at one moment.
@@ -124,9 +124,40 @@ impl View {
         !self.pin.shared.is_read_only() || self.seq >= self.pin.shared.retention.last_horizon()
     }
 
+    /// The values of keys, in their order. Many at once cost less than one after the other: what they are read from is
+    /// fetched from memory for a group of them before any is read.
+    pub fn get_many(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Value>>, ReadError> {
+        let segments = self.pin.shared.reader.segments();
+        let found = self.find_many(scope, keys)?;
+        let mut values = Vec::with_capacity(found.len());
+        for group in found.chunks(GROUP) {
+            let there = || group.iter().flatten();
+            there().for_each(|version| segments.aim(Seq(version.seq)));
+            there().for_each(|version| segments.glance(Seq(version.seq), version.record));
+            for version in group {
+                values.push(version.map_or(Ok(None), |version| self.value(&segments, version))?);
+            }
+        }
+        Ok(values)
+    }
+
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
     /// once cost less than one after the other, and no value is read.
     pub fn versions(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Seq>>, ReadError> {
+        let found = self.find_many(scope, keys)?;
+        let is_live = |version: Version| match version.kind {
+            Kind::Set => Ok(Some(Seq(version.seq))),
+            Kind::Delete | Kind::Claim => Ok(None),
+            Kind::Expiring => {
+                let value = self.value(&self.pin.shared.reader.segments(), version)?;
+                Ok(value.map(|value| value.seq()))
+            }
+        };
+        found.into_iter().map(|version| version.map_or(Ok(None), is_live)).collect()
+    }
+
+    /// Of each of these keys the version that it meets, whether or not it has expired.
+    fn find_many(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Version>>, ReadError> {
         let tiers = self.pin.shared.state.load();
         self.may_see(scope)?;
         let lineage = self.pin.shared.lineage(&tiers);
@@ -138,15 +169,7 @@ impl View {
         } else {
             tiers.find_each(scope, keys, self.seq, &mut found)?;
         }
-        let is_live = |version: Version| match version.kind {
-            Kind::Set => Ok(Some(Seq(version.seq))),
-            Kind::Delete | Kind::Claim => Ok(None),
-            Kind::Expiring => {
-                let value = self.value(&self.pin.shared.reader.segments(), version)?;
-                Ok(value.map(|value| value.seq()))
-            }
-        };
-        found.into_iter().map(|version| version.map_or(Ok(None), is_live)).collect()
+        Ok(found)
     }
 
     /// The keys of a scope that begin with `key_prefix`, in order, with their values.

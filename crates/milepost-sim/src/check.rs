@@ -158,6 +158,13 @@ pub fn view_corners(view: &View, model: &Model, sight: &Sight, dice: &mut Dice) 
         let found = found.map(|value| plain_value(&value));
         same(&found, &state.get(scope, key, moment.now).map(|version| plain_version(&version)), asked)?;
     }
+    let scope = dice.word(&SCOPES);
+    let asked = || format!("get of many in {scope:?} at {moment:?}");
+    if let Some(found) = readable(view.get_many(scope, &KEYS), sight, scope, asked)? {
+        let found: Vec<_> = found.into_iter().map(|value| value.map(|value| plain_value(&value))).collect();
+        let right = |key: &&str| state.get(scope, key, moment.now).map(|version| plain_version(&version));
+        same(&found, &KEYS.iter().map(right).collect(), asked)?;
+    }
     let (scope, prefix) = (*dice.pick(&SCOPES), *dice.pick(&["k", "key/with/path", "item/0000", "none"]));
     let after = *dice.pick(&[None, Some("k"), Some("k1x"), Some("item/000007")]);
     let asked = || format!("scan of {scope:?} for {prefix:?} after {after:?} at {moment:?}");

@@ -68,6 +68,23 @@ impl View {
         Ok(self.0.get(scope.as_str(), key)?)
     }
 
+    /// The values of keys, in their order, `None` of those that have none. Many at once cost less than one after the
+    /// other, as the processor fetches them from memory together: some hundred at a time are enough.
+    ///
+    /// ```
+    /// # use milepost::{At, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
+    /// store.commit().set(&scope, "k", b"1")?.set(&scope, "m", b"2")?.durable()?;
+    /// let values = store.view(At::Latest)?.get_many(&scope, &["k", "l", "m"])?;
+    /// let values: Vec<Option<&[u8]>> = values.iter().map(Option::as_deref).collect();
+    /// assert_eq!(values, [Some(&b"1"[..]), None, Some(&b"2"[..])]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn get_many(&self, scope: &Scope, keys: &[&str]) -> Result<Vec<Option<Value>>> {
+        Ok(self.0.get_many(scope.as_str(), keys)?)
+    }
+
     /// Of each of these keys the commit that set the value it has, `None` if it has none, in their order. Many keys at
     /// once cost less than one after the other, and no value is read.
     ///

@@ -17,7 +17,7 @@ use super::{Tiers, Version, look};
 use crate::memtable::Name;
 
 /// Keys of a group: what they touch fits into the first cache of the processor.
-const GROUP: usize = 64;
+pub(crate) const GROUP: usize = 64;
 /// With fewer keys, none are taken to be near each other.
 const NEAR_MIN: usize = 128;
 

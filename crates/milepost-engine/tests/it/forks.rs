@@ -53,6 +53,8 @@ fn seen(store: &Checked, of: &str, at: impl Into<At>) -> String {
         let listed = entries.iter().any(|entry| entry.key.as_str() == key);
         let value = view.get(of, key).unwrap();
         assert_eq!(value.is_some(), listed, "{key} of {of} at {}", view.seq());
+        let many = view.get_many(of, &[key]).unwrap().pop().unwrap();
+        assert_eq!(many.map(|value| value.to_vec()), value.as_ref().map(|value| value.to_vec()));
         assert_eq!(view.versions(of, &[key]).unwrap(), [value.map(|value| value.seq())]);
     }
     let is_listed = view.scopes(&ScopePrefix::root()).unwrap().contains(&scope(of));

@@ -209,6 +209,15 @@ impl World {
                     }
                     Err(error) => named(error),
                 }
+                match view.get_many(name, &keys) {
+                    Ok(found) => {
+                        for (key, value) in keys.iter().zip(found) {
+                            let right = self.model.at(name, key, seq);
+                            assert_eq!(value.map(|value| value.to_vec()).as_ref(), right, "{name} {key} at {seq}");
+                        }
+                    }
+                    Err(error) => named(error),
+                }
                 let found: Result<Vec<_>, _> = view.scan(name, "item").collect();
                 match found {
                     Ok(found) => {

@@ -71,6 +71,36 @@ impl History {
         }
     }
 
+    /// Reads so many random keys as of one random commit at which all have a version, at once or one after the other.
+    pub(crate) fn many(
+        self,
+        engine: &Engine,
+        count: u64,
+        at_once: bool,
+    ) -> impl Fn(&mut Reader) -> io::Result<()> + Sync {
+        move |reader| {
+            let seq = self.blocks + reader.below(self.commits() - self.blocks + 1);
+            let view = engine.view(At::Seq(Seq(seq))).map_err(io::Error::other)?;
+            let check = |key: u64, value: Option<&[u8]>| {
+                let (version, expected) = (self.version(key, value)?, self.version_at(key, seq));
+                if version == expected { Ok(()) } else { Err(wrong(key, version, expected)) }
+            };
+            let mut names = Vec::with_capacity(count as usize);
+            for _ in 0..count {
+                let key = self.pick(reader);
+                names.push((key, reader.event.key().to_owned()));
+            }
+            if at_once {
+                let keys: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
+                let values = view.get_many(SCOPE, &keys).map_err(io::Error::other)?;
+                return names.iter().zip(&values).try_for_each(|((key, _), value)| check(*key, value.as_deref()));
+            }
+            names
+                .iter()
+                .try_for_each(|(key, name)| check(*key, view.get(SCOPE, name).map_err(io::Error::other)?.as_deref()))
+        }
+    }
+
     /// Commits a new version of one random key at a time.
     pub(crate) fn writer(self, engine: &Engine) -> io::Result<impl FnMut() -> io::Result<()>> {
         let (scope, mut event, mut reader) = (store::scope()?, Event::new(), Reader::new(0));

@@ -35,6 +35,7 @@ fn what_has_expired_goes_and_the_next_compaction_goes_on() {
         assert_eq!(store.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
         let view = store.view(At::Latest).unwrap();
         assert_eq!(view.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
+        assert!(view.get_many(of, &["k0"]).unwrap()[0].is_none());
         assert_eq!(view.versions(of, &["k0"]).unwrap(), [None]);
         assert_eq!(view.scan(of, "").inspect(|entry| assert!(entry.is_ok())).count(), 1);
         assert_eq!(view.diff(of, &view, "none").unwrap().inspect(|found| assert!(found.is_ok())).count(), 1);
