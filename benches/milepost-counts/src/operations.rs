@@ -101,10 +101,19 @@ impl Store {
     fn commits(&self, commits: u64, events: u64) -> io::Result<()> {
         // The first ones make files and tables.
         self.version(0)?;
+        let scopes: Vec<Scope> = (0..SCOPES).map(scope).collect::<io::Result<_>>()?;
+        let keys: Vec<String> = (0..events).map(key_name).collect();
+        let values: Vec<String> = (0..commits).map(|number| value(number * events)).collect();
         counted_by_callgrind(&mut || {
-            (0..commits).try_for_each(|number| {
-                commit(self.engine(), number % SCOPES, (0..events).map(|key| (key, number * events)))
-            })
+            for (number, value) in values.iter().enumerate() {
+                let mut request = self.engine().request();
+                for key in &keys {
+                    let scope = &scopes[number % scopes.len()];
+                    request.add_set(scope, key, value.as_bytes()).map_err(io::Error::other)?;
+                }
+                self.engine().commit(request).map_err(io::Error::other)?;
+            }
+            Ok(())
         })
     }
 
@@ -222,14 +231,20 @@ fn open(dir: &Path) -> io::Result<Engine> {
     Engine::open(parts, dir, settings).map_err(io::Error::other)
 }
 
-fn commit(engine: &Engine, scope: u64, events: impl Iterator<Item = (u64, u64)>) -> io::Result<()> {
-    let scope = Scope::parse(&scope_name(scope)).map_err(io::Error::other)?;
-    let mut request = engine.request();
+fn commit(engine: &Engine, of: u64, events: impl Iterator<Item = (u64, u64)>) -> io::Result<()> {
+    let (scope, mut request) = (scope(of)?, engine.request());
     for (key, number) in events {
-        let value = format!("{{\"n\":{number:012},\"status\":\"finished\",\"bytes\":18204,\"ms\":412}}");
-        request.add_set(&scope, &key_name(key), value.as_bytes()).map_err(io::Error::other)?;
+        request.add_set(&scope, &key_name(key), value(number).as_bytes()).map_err(io::Error::other)?;
     }
     engine.commit(request).map(drop).map_err(io::Error::other)
+}
+
+fn scope(number: u64) -> io::Result<Scope> {
+    Scope::parse(&scope_name(number)).map_err(io::Error::other)
+}
+
+fn value(number: u64) -> String {
+    format!("{{\"n\":{number:012},\"status\":\"finished\",\"bytes\":18204,\"ms\":412}}")
 }
 
 fn scope_name(number: u64) -> String {

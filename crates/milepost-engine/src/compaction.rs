@@ -200,8 +200,8 @@ pub(crate) enum Stage {
 /// whose name comes before it. What has not expired by its beginning is for another pass: tasks may end all the time.
 #[derive(Debug)]
 pub(crate) struct Sweep {
-    /// When it began, by the earliest that the clock has said since.
-    pub(crate) now: Timestamp,
+    /// Whether anything may expire.
+    pub(crate) is_due: bool,
     /// The scope that is next.
     pub(crate) next: String,
     /// Whether anything went since the first.
@@ -248,6 +248,9 @@ pub(crate) struct Compactor {
     pub(crate) open_has_erased: bool,
     /// When the store was opened, or when a pass of its own accord sealed the open segment last.
     pub(crate) since: Timestamp,
+    /// When the pass under way began, by the earliest that the clock has said since: one that is ahead for a moment
+    /// lets nothing go.
+    pub(crate) now: Timestamp,
     /// The first segment that there is something to do for, and that can't be written anew though another one follows
     /// it, by the last survey.
     pub(crate) stuck: Option<SegmentId>,

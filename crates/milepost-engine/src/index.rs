@@ -240,9 +240,12 @@ impl Indexer {
         begun.map_err(|error| self.failed(error))
     }
 
-    /// The directory may be what is missing.
+    /// The directory may be what is missing, or room: then what is being merged gives up what it has.
     fn failed(&mut self, error: BuildError) -> IndexError {
         self.has_dir = false;
+        if matches!(error, BuildError::DiskFull { .. }) {
+            self.merges.clear();
+        }
         IndexError::Build(error)
     }
 

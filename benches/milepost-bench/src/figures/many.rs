@@ -2,12 +2,9 @@
 //!
 //! Every value read is checked against the one it must be.
 
-use std::{
-    io, thread,
-    time::{Duration, Instant},
-};
+use std::io;
 
-use milepost_engine::{Engine, Settings};
+use milepost_engine::Settings;
 
 use super::reads::{History, Reader};
 use crate::{
@@ -21,11 +18,6 @@ const NAMES: [&str; 1] = ["engine::get_many/keys=64,of=100k,at=random"];
 const KEYS: u64 = 64;
 /// Memory for versions that holds a small part of them.
 const LITTLE_MEMORY: u64 = 16 << 20;
-/// Runs are left alone once they have stayed the same for so long.
-const SETTLED_AFTER: Duration = Duration::from_millis(500);
-/// The longest wait for that.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// 64 of 100 000 keys with twenty versions each.
 pub(crate) const AT_ONCE: Figure = Figure { names: &NAMES, run };
 
@@ -34,7 +26,8 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
     let settings = Settings { memory_bytes: LITTLE_MEMORY, ..Settings::default() };
     let turns = store::with_settings(bench, settings, |engine, _| {
         history.write(engine)?;
-        settle(engine)?;
+        // Until no run is made any more, by the engine's thread or here.
+        while engine.step_index() {}
         let reads = |at_once: bool| {
             let (mut reader, read) = (Reader::new(1), history.many(engine, KEYS, at_once));
             load::run_here(bench.turn(), || read(&mut reader)).map(|load| Sample::of_load(&load, KEYS))
@@ -49,21 +42,4 @@ fn run(bench: &Bench) -> io::Result<Vec<Row>> {
         baseline: Some(("one by one".to_owned(), turns.samples[1])),
         conditions: turns.conditions,
     }])
-}
-
-/// Waits until no run is made any more.
-fn settle(engine: &Engine) -> io::Result<()> {
-    let began = Instant::now();
-    let (mut runs, mut since) = (engine.stats().runs, Instant::now());
-    while since.elapsed() < SETTLED_AFTER {
-        if began.elapsed() > PATIENCE {
-            return Err(io::Error::other("runs are made without an end"));
-        }
-        thread::sleep(Duration::from_millis(10));
-        let stats = engine.stats();
-        if stats.runs != runs || stats.frozen_bytes > 0 {
-            (runs, since) = (stats.runs, Instant::now());
-        }
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use std::{collections::VecDeque, ops::RangeInclusive, sync::Arc};
 
 use milepost_io::Room;
 use milepost_log::{Form, RewriteError, Rewritten, Rewrote, SegmentId};
-use milepost_types::Receipt;
+use milepost_types::{Policy, Receipt, Timestamp};
 
 use super::{Engine, Leading, Relay, Shared};
 use crate::{
@@ -140,21 +140,25 @@ impl Shared {
     }
 
     fn step_of(self: &Arc<Shared>, compactor: &mut Compactor, worth: Worth) -> Result<bool, CompactError> {
+        compactor.now = compactor.now.min(self.now());
         match &mut compactor.stage {
             Stage::Idle => {
                 // What is told from now on is for another pass, however much of it this one sees.
                 compactor.told = self.last_told();
-                let sweep = Sweep { now: self.now(), next: String::new(), has_gone: false };
-                compactor.begin(Stage::Expire(sweep), worth);
-                if self.expires_anything()? {
+                compactor.now = self.now();
+                let policies = self.rules()?.policies;
+                let is_any = |of: fn(&Policy) -> Option<u64>| policies.iter().any(|set| of(&set.policy).is_some());
+                let is_due = is_any(|policy| policy.expire_ended_us);
+                compactor.begin(Stage::Expire(Sweep { is_due, next: String::new(), has_gone: false }), worth);
+                // For what goes by the clock it is looked at once more.
+                if is_due || is_any(|policy| policy.keep_for_us) {
                     return Ok(true);
                 }
                 self.begin_survey(compactor)
             }
+            Stage::Expire(Sweep { is_due: false, .. }) => self.begin_survey(compactor),
             Stage::Expire(sweep) => {
-                // A clock that was ahead for a moment, and is not any more, lets nothing go.
-                sweep.now = sweep.now.min(self.now());
-                let swept = self.expire_ended(&sweep.next, sweep.now)?;
+                let swept = self.expire_ended(&sweep.next, compactor.now)?;
                 sweep.has_gone |= swept.has_gone;
                 match swept.next {
                     Some(next) => sweep.next = next,
@@ -174,7 +178,7 @@ impl Shared {
 
     fn begin_survey(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
         let rules = self.rules()?;
-        let Some(survey) = self.begin_pass(&rules, compactor.worth)? else {
+        let Some(survey) = self.begin_pass(&rules, compactor.worth, compactor.now)? else {
             compactor.give_up();
             return Ok(false);
         };
@@ -202,14 +206,19 @@ impl Shared {
     }
 
     /// Moves the horizons, and begins to look at what may go then; `None` if nothing can.
-    fn begin_pass(self: &Arc<Shared>, rules: &Rules, worth: Worth) -> Result<Option<Survey>, CompactError> {
+    fn begin_pass(
+        self: &Arc<Shared>,
+        rules: &Rules,
+        worth: Worth,
+        now: Timestamp,
+    ) -> Result<Option<Survey>, CompactError> {
         if worth != Worth::Cold && !self.can_anything_go(rules) {
             return Ok(None);
         }
         let last = Receipt { seq: self.published(), at: self.published_at() };
-        self.move_horizons(self.next_horizons(rules, last)?)?;
+        self.move_horizons(self.next_horizons(rules, last, now)?)?;
         self.see_judged_folded();
-        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(rules, self.now()) };
+        let cold = if worth == Worth::Cold { ColdFrom::ALL } else { ColdFrom::by(rules, now) };
         let segments = self.reader.segment_stats();
         Ok(Some(Survey::new(self.state.pin(), &segments, cold)))
     }

@@ -90,6 +90,8 @@ impl Shared {
         let Some(last) = compactor.last else { return true };
         let now = self.as_it_is();
         now.told > last.told
+            // The clock was ahead then.
+            || now.at < last.at
             || (compactor.open_has_erased && self.is_sealing_due(&compactor))
             || now.log_bytes >= last.log_bytes + u64::from(self.settings.segment_bytes).max(last.log_bytes / 8)
             || now.at.0.saturating_sub(last.at.0) >= PASS_AT_LEAST_EVERY_US

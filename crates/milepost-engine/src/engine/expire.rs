@@ -11,7 +11,7 @@ use crate::{
     CommitError, ReadError, Request,
     compaction::CompactError,
     memtable::is_prefix,
-    retention::{ExpiryError, Judging, Rules},
+    retention::{ExpiryError, Judging},
 };
 
 /// Scopes that a step looks at.
@@ -26,13 +26,7 @@ pub(super) struct Swept {
 }
 
 impl Shared {
-    /// Whether any policy lets scopes expire.
-    pub(super) fn expires_anything(&self) -> Result<bool, ReadError> {
-        let rules = Rules::read(&self.state.pin(), self, self.published())?;
-        Ok(rules.policies.iter().any(|set| set.policy.expire_ended_us.is_some()))
-    }
-
-    /// Lets go what had expired by a moment of the next scopes.
+    /// Lets go what had expired by a moment of the next scopes, and by what the clock says then.
     pub(super) fn expire_ended(self: &Arc<Shared>, from: &str, now: Timestamp) -> Result<Swept, CompactError> {
         let tiers = self.state.pin();
         let judging = Judging::now(self, &tiers)?;
@@ -46,7 +40,7 @@ impl Shared {
                 continue;
             }
             let Some(ended) = judging.ended(name)? else { continue };
-            for request in judging.expiries_of(name, &ended, now)? {
+            for request in judging.expiries_of(name, &ended, now.min(self.now()))? {
                 match self.commit_own(request) {
                     Ok(_) => has_gone = true,
                     // Touched, or held, or forked, a moment ago: it is looked at again by the next pass.

@@ -126,7 +126,7 @@ impl Shared {
 
     /// Makes a run of what memory holds, if the next opening would take long to fold it, and ends the making of runs.
     /// For closing: nobody commits any more. What fails is folded by the next opening. What was being merged is begun
-    /// anew by the next opening; but where processes end sooner than that is done, runs do not pile up.
+    /// anew when something is; but where processes end sooner than that is done, runs do not pile up.
     pub(super) fn flush_last(&self) {
         let Some(mut indexer) = self.indexer.lock().take() else { return };
         let mut list = |runs: &[RunFacts]| self.list_runs(runs);

@@ -18,7 +18,7 @@ impl Engine {
         let tiers = shared.state.pin();
         let versions = tiers.sizes().versions;
         let rules = Rules::read(&tiers, &**shared, shared.published())?;
-        let horizons = shared.next_horizons(&rules, self.last())?;
+        let horizons = shared.next_horizons(&rules, self.last(), shared.now())?;
         let segments = shared.reader.segment_stats();
         let cold = ColdFrom::by(&rules, shared.now());
         let mut survey = Survey::new(tiers, &segments, cold).with_horizons(horizons);

@@ -80,11 +80,13 @@ impl<'a> Filler<'a> {
         while matches!(made, Ok(true)) && is_due(self.state) {
             made = indexer.step(self.state, &mut |_| Ok(()));
         }
-        if let Err(error) = made {
+        let made = made.and_then(|_| indexer.catch_up(self.state, &mut |_| Ok(())));
+        let Err(error) = made else { return };
+        if self.state.load().frozen().is_some() {
             // Runs are not needed to open a store: memory takes the rest.
             tracing::warn!(%error, "no run of the commits through {last}");
             self.bound = None;
-        } else if let Err(error) = indexer.catch_up(self.state, &mut |_| Ok(())) {
+        } else {
             tracing::warn!(%error, "runs that have become many were not merged");
         }
     }

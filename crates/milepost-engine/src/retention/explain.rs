@@ -106,7 +106,7 @@ impl Engine {
         let shared = self.shared();
         let rules = self.rules()?;
         let last = self.last();
-        let horizons = shared.next_horizons(&rules, last)?;
+        let horizons = shared.next_horizons(&rules, last, shared.now())?;
         let is_below = |prefix: &ScopePrefix| prefix != place && is_at_or_below(prefix.as_str(), place);
         let found = |horizons: &Horizons| horizons.row_of(place.as_str()).filter(|row| row.seq > Seq::ZERO).cloned();
         let mut told = Explanation {
@@ -256,12 +256,11 @@ fn ended_above(judging: &Judging<'_>, place: &ScopePrefix) -> Result<Option<Ende
 }
 
 impl Shared {
-    /// Where the horizons would be put now, by these rules. Places under a hold stay where they are.
-    pub(crate) fn next_horizons(&self, rules: &Rules, last: Receipt) -> Result<Horizons, ReadError> {
+    /// Where the horizons would be put at a time, by these rules. Places under a hold stay where they are.
+    pub(crate) fn next_horizons(&self, rules: &Rules, last: Receipt, now: Timestamp) -> Result<Horizons, ReadError> {
         let mut horizons = (*self.retention.horizons()).clone();
         rules.policies.iter().for_each(|set| horizons.add(&set.prefix));
         rules.holds.iter().for_each(|hold| horizons.add(&hold.prefix));
-        let now = self.now();
         let mut fault = None;
         horizons.advance(|prefix| {
             if rules.hold_of(prefix.as_str()).is_some() {

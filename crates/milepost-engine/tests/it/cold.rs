@@ -52,7 +52,7 @@ fn every_read_answers_as_before() {
             for n in 0..60 {
                 drawn(&rig, &mut rng, 1 + round * 60 + n);
             }
-            rig.store.step_compact().unwrap();
+            rig.move_horizons();
             let before = answers(&rig.store);
             let is_cold = rng.coin();
             let done = if is_cold { compact_cold(&rig.store) } else { rig.compact() };
@@ -195,7 +195,7 @@ fn readers_beside_it_and_copies_see_the_same() {
     let held = reader.view(At::Latest).unwrap();
     let of_held = || held.scan("a", "").map(|entry| entry.unwrap().value.to_vec()).collect::<Vec<_>>();
     let values = of_held();
-    rig.store.step_compact().unwrap();
+    rig.move_horizons();
     compact_cold(&rig.store);
     let right = answers(&rig.store);
     reader.refresh().unwrap();
@@ -207,7 +207,7 @@ fn readers_beside_it_and_copies_see_the_same() {
     for n in 150..200 {
         drawn(&rig, &mut rng, 1 + n);
     }
-    rig.store.step_compact().unwrap();
+    rig.move_horizons();
     compact_cold(&rig.store);
     backup::create(&rig.store, to, backup::Rollback::Refuse, &mut |_, _| {}).unwrap();
     let right = answers(&rig.store);

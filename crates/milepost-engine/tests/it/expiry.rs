@@ -385,6 +385,31 @@ fn a_clock_that_was_ahead_for_a_moment_lets_nothing_go() {
     assert!(!rig.is_there("task/a"), "its time has come");
 }
 
+/// The same of what a policy keeps for a time: the horizon would move over all of it, and horizons don't move back.
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_moves_no_horizon() {
+    for looked_before in [false, true] {
+        let rig = Rig::new(4);
+        let policy = Policy::default().keep_for(Duration::from_secs(86_400));
+        // Nothing expires: a pass begins with the horizons.
+        rig.tell(|request| request.add_unretain(&place("task")).unwrap());
+        rig.tell(|request| request.add_retain(&place("kept"), &policy).unwrap());
+        let first = rig.set("kept", "k", b"first");
+        rig.set("kept", "k", b"second");
+        assert!(!looked_before || rig.store.step_compact().unwrap(), "a pass has begun");
+        let right = rig.clock_now();
+        rig.days(2);
+        assert!(rig.store.step_compact().unwrap(), "a pass goes on");
+        rig.clock.set(Timestamp(right));
+        while rig.store.step_compact().unwrap() {}
+        let read = |rig: &Rig| Some(rig.store.view(first.into()).ok()?.get("kept", "k").ok()??.to_vec());
+        assert_eq!(read(&rig), Some(b"first".to_vec()), "looked before: {looked_before}");
+        rig.days(2);
+        rig.compact();
+        assert_eq!(read(&rig), None, "its time is over");
+    }
+}
+
 /// Tasks that end and expire all the time don't keep a pass from its end: it lets go what had expired when it began.
 #[test]
 fn tasks_that_end_meanwhile_are_for_the_next_pass() {

@@ -100,6 +100,33 @@ fn runs_that_come_while_others_are_merged_are_merged_first() {
     check(&store, 120_000 + 20 * 200);
 }
 
+/// A small merge that comes first finds the disk full, again and again: meanwhile the large one kept the file that it
+/// had written so far, and commits were refused for want of that room.
+#[test]
+fn where_a_small_merge_finds_no_room_a_large_one_gives_back_its_own() {
+    let disk = SimDisk::new(1);
+    let store = open(&disk);
+    for round in 0..4 {
+        commit(&store, round * 30_000, 30_000);
+        flush(&store);
+    }
+    assert!((0..12).all(|_| store.step_index()), "the merge of the four is under way");
+    let unfinished = || disk.names().iter().filter(|path| path.to_string_lossy().ends_with(".run.tmp")).count();
+    assert!(unfinished() > 0);
+    for round in 0..20 {
+        commit(&store, 120_000 + round * 200, 200);
+        flush(&store);
+    }
+    disk.set_capacity(Some(disk.used_bytes()));
+    while store.step_index() {}
+    assert!(store.stats().run_failure.is_some());
+    assert_eq!(unfinished(), 0);
+    disk.set_capacity(None);
+    while store.step_index() {}
+    assert!(store.stats().runs <= 2, "{} runs", store.stats().runs);
+    check(&store, 120_000 + 20 * 200);
+}
+
 /// A merge met damage, and from then on no file of a run was removed that somebody had still been reading.
 #[test]
 fn what_nobody_reads_is_removed_also_after_damage() {

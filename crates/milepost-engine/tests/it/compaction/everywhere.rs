@@ -25,7 +25,7 @@ fn filled(seed: u64, commits: u64, rng: &mut SimRng) -> (SimDisk, Arc<SimClock>,
     for n in 0..commits {
         drawn(&rig, rng, 1 + n);
     }
-    rig.store.step_compact().unwrap();
+    rig.move_horizons();
     let before = answers(&rig.store);
     let Rig { disk, clock, store } = rig.again(Index::Keep);
     drop(store);

@@ -107,7 +107,7 @@ fn what_a_history_tells_is_true() {
             if n % 40 != 39 {
                 continue;
             }
-            rig.store.step_compact().unwrap();
+            rig.move_horizons();
             let before = told(&rig.store);
             rig.compact();
             let index = if rng.coin() { Index::Keep } else { Index::Rebuild };

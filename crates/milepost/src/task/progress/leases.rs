@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 use milepost_types::{Seq, Timestamp};
 use parking_lot::Mutex;
 
+/// More are not kept in mind: the oldest end by themselves.
+const LEASES_MAX: usize = 1 << 20;
+
 /// The commits with which a handle took leases that may still last, in their order.
 #[derive(Default)]
 pub(crate) struct Leases(Mutex<VecDeque<Lease>>);
@@ -25,6 +28,9 @@ impl Leases {
             leases.pop_front();
         }
         // Clones of a handle claim at once, and hear of it in any order.
+        if leases.len() == LEASES_MAX {
+            leases.pop_front();
+        }
         let place = leases.partition_point(|lease| lease.seq < seq);
         leases.insert(place, Lease { seq, expires_at });
     }

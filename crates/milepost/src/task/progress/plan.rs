@@ -108,6 +108,10 @@ impl Plan<'_> {
             Say::Failed => (&self.places.failed, State::Failed),
             Say::Skipped => (&self.places.skipped, State::Skipped),
         };
+        // A lease of a done item goes by itself; a failed one is to be free as soon as it is retried.
+        if let Some(seq) = lease.filter(|_| to == State::Failed && from <= to) {
+            self.give_up(mark.key, seq)?;
+        }
         // The same again may have something new to tell; less than that has not.
         let tells = to > from || (to == from && !mark.value.is_empty());
         if !tells {
@@ -124,10 +128,6 @@ impl Plan<'_> {
             State::Skipped if to != State::Skipped => self.request.add_delete(&self.places.skipped, mark.key)?,
             State::Pending | State::Retrying | State::Failed | State::Skipped | State::Done => {}
         }
-        // A lease of a done item goes by itself; a failed one is to be free as soon as it is retried.
-        if let Some(seq) = lease.filter(|_| to == State::Failed) {
-            self.give_up(mark.key, seq)?;
-        }
         self.counts.change(from, to);
         self.changes = true;
         Ok(to)
@@ -142,6 +142,7 @@ impl Plan<'_> {
         }
         let (scope, of) = (self.places.leased.clone(), Key::parse(key)?);
         self.request.add_require(Precondition::KeyAt { scope, key: of, seq });
+        self.changes = true;
         Ok(self.request.add_delete(&self.places.leased, key)?)
     }
 

@@ -269,7 +269,10 @@ fn a_late_failure_takes_no_lease_from_another() {
     assert!(matches!(slow.find("a").unwrap(), Found::Failed(_)));
     third.retry_failed().unwrap();
     assert_eq!(third.pending(list.clone()).claim(2).unwrap(), ["b"], "the second one is at the other");
-    second.failed("a", "no").unwrap();
+    slow.failed("a", "late again").unwrap();
+    slow.flush().unwrap();
+    // It has failed already, and this says nothing of it but that the second one is done with it.
+    second.failed("a", "").unwrap();
     second.flush().unwrap();
     third.retry_failed().unwrap();
     assert_eq!(third.pending(list.clone()).claim(2).unwrap(), ["a"]);
