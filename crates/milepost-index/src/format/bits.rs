@@ -25,9 +25,7 @@ impl<'a> BitWriter<'a> {
     pub fn put(&mut self, number: u64, bits: u32) {
         debug_assert!(bits == 64 || number >> bits == 0, "{number} has more than {bits} bits");
         if bits > AT_ONCE {
-            self.put(number >> 32, bits - 32);
-            self.put(number & u64::from(u32::MAX), 32);
-            return;
+            return self.put_wide(number, bits);
         }
         if self.open_bits + bits > u64::BITS {
             self.settle();
@@ -36,12 +34,25 @@ impl<'a> BitWriter<'a> {
         self.open_bits += bits;
     }
 
+    /// Apart, so that the narrow ones, which nearly all are, need no call.
+    #[cold]
+    fn put_wide(&mut self, number: u64, bits: u32) {
+        for (number, bits) in [(number >> 32, bits - 32), (number & u64::from(u32::MAX), 32)] {
+            self.settle();
+            self.open = self.open << bits | number;
+            self.open_bits += bits;
+        }
+    }
+
     /// Moves whole bytes to the others; fewer than eight bits are left.
     #[inline]
     fn settle(&mut self) {
         if self.open_bits >= 8 {
             let bytes = (self.open << (u64::BITS - self.open_bits)).swap_bytes().to_le_bytes();
-            self.out.extend_from_slice(&bytes[..self.open_bits as usize / 8]);
+            // All eight, and back: a copy of a length that is known.
+            let end = self.out.len() + self.open_bits as usize / 8;
+            self.out.extend_from_slice(&bytes);
+            self.out.truncate(end);
             self.open_bits %= 8;
         }
     }
@@ -60,24 +71,33 @@ impl<'a> BitWriter<'a> {
 #[inline]
 #[must_use]
 pub fn get(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
-    if bits == 0 {
-        return 0;
-    }
-    if bits > AT_ONCE {
-        let high = bits - 32;
-        return get(bytes, at_bit, high) << 32 | get(bytes, at_bit + high as usize, 32);
-    }
+    if bits > AT_ONCE { get_wide(bytes, at_bit, bits) } else { get_narrow(bytes, at_bit, bits) }
+}
+
+/// Apart, so that the narrow ones, which nearly all are, need no call.
+#[cold]
+fn get_wide(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
+    let high = bits - 32;
+    get_narrow(bytes, at_bit, high) << 32 | get_narrow(bytes, at_bit + high as usize, 32)
+}
+
+#[inline]
+fn get_narrow(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
     let rest = bytes.get(at_bit / 8..).unwrap_or_default();
     let word = match rest.first_chunk::<8>() {
         Some(word) => u64::from_le_bytes(*word),
-        None => {
-            let mut word = [0; 8];
-            word[..rest.len()].copy_from_slice(rest);
-            u64::from_le_bytes(word)
-        }
+        None => at_the_end(rest),
     };
-    // The first byte is the highest.
-    word.swap_bytes() << (at_bit % 8) >> (64 - bits)
+    // The first byte is the highest. In two steps: of no bits none are left.
+    word.swap_bytes() << (at_bit % 8) >> 1 >> (63 - bits)
+}
+
+/// Fewer than eight bytes, and zeros behind them.
+#[cold]
+fn at_the_end(rest: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    word[..rest.len()].copy_from_slice(rest);
+    u64::from_le_bytes(word)
 }
 
 /// Writes a number of `bits` bits, at most 64, where there are zeros; there are eight bytes or more.

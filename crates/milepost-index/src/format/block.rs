@@ -114,7 +114,7 @@ impl BlockEncoder {
         let few = self.len().min(SPELLED_KEYS);
         self.spell(few);
         let mut columns = std::mem::take(&mut self.columns);
-        let column_bytes = columns.plan((0..even).map(|index| self.key(index)));
+        let column_bytes = columns.plan(&self.keys, length, even);
         let is_in_columns = column_bytes * few <= self.spelled.len() * even;
         let count = if is_in_columns { even } else { few };
         self.bytes.clear();

@@ -13,6 +13,8 @@
 //!
 //! Invariant: rows compare as keys do.
 
+use std::array;
+
 use super::{
     Malformed,
     bits::{self, BitWriter},
@@ -25,6 +27,9 @@ const LONG_MAX: usize = 64;
 const RANGE_MAX: usize = 16;
 /// A range of no more bits than this is written as one, even if all are digits.
 const RANGE_BITS_FIRST: u32 = 3;
+
+/// Bytes that are looked at at once.
+const LANE_BYTES: usize = 16;
 
 /// What stands at some places beside each other in all keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +58,9 @@ struct Spread {
 /// Room for writing columns, kept from block to block.
 #[derive(Clone, Debug, Default)]
 pub struct ColumnEncoder {
+    /// Bytes of a key.
+    length: usize,
+    /// Of each place, and of some behind the last.
     least: Vec<u8>,
     most: Vec<u8>,
     /// 1 where all are digits.
@@ -74,34 +82,51 @@ struct Code {
 }
 
 impl ColumnEncoder {
-    /// Finds the columns of keys of one length, at least one. How many bytes columns and rows take.
-    pub fn plan<'k>(&mut self, mut keys: impl Iterator<Item = &'k [u8]>) -> usize {
-        let first = keys.next().expect("there is a key");
-        let bytes = [&mut self.least, &mut self.most];
-        bytes.into_iter().for_each(|bytes| first.clone_into(bytes));
-        self.digits.clear();
-        self.digits.extend(first.iter().map(|byte| is_digit(*byte)));
-        let mut count = 1;
-        // Each loop on its own: that many bytes at once.
-        for key in keys {
-            count += 1;
-            self.least.iter_mut().zip(key).for_each(|(least, byte)| *least = (*least).min(*byte));
-            self.most.iter_mut().zip(key).for_each(|(most, byte)| *most = (*most).max(*byte));
-            self.digits.iter_mut().zip(key).for_each(|(digits, byte)| *digits &= is_digit(*byte));
+    /// Finds the columns of `count` keys of one length, at least one, that stand one behind the other at the beginning
+    /// of `keys`. How many bytes columns and rows take.
+    pub fn plan(&mut self, keys: &[u8], length: usize, count: usize) -> usize {
+        self.length = length;
+        let room = length.next_multiple_of(LANE_BYTES);
+        for (bytes, first) in [(&mut self.least, u8::MAX), (&mut self.most, 0), (&mut self.digits, 1)] {
+            bytes.clear();
+            bytes.resize(room, first);
+        }
+        for index in 0..count {
+            self.spread_over(&keys[index * length..]);
         }
         self.columns.clear();
         self.codes.clear();
         self.row_bits = 0;
-        let (mut at, length) = (0, self.least.len());
+        let mut at = 0;
         while at < length {
             at += self.column(at);
         }
         self.columns.len() + bits::bytes_of(count, self.row_bits)
     }
 
+    /// Takes up a key. What comes behind it is looked at as well, up to a whole lane, and nobody asks for that: so that
+    /// there are as many bytes at once as the processor can.
+    #[inline]
+    fn spread_over(&mut self, key: &[u8]) {
+        let least = self.least.as_chunks_mut::<LANE_BYTES>().0.iter_mut();
+        let most = self.most.as_chunks_mut::<LANE_BYTES>().0.iter_mut();
+        let digits = self.digits.as_chunks_mut::<LANE_BYTES>().0.iter_mut();
+        for (((least, most), digits), at) in least.zip(most).zip(digits).zip((0..).step_by(LANE_BYTES)) {
+            let rest = key.get(at..).unwrap_or_default();
+            let lane = rest.first_chunk().copied().unwrap_or_else(|| {
+                let mut lane = [0; LANE_BYTES];
+                lane[..rest.len()].copy_from_slice(rest);
+                lane
+            });
+            *least = array::from_fn(|at| least[at].min(lane[at]));
+            *most = array::from_fn(|at| most[at].max(lane[at]));
+            *digits = array::from_fn(|at| digits[at] & is_digit(lane[at]));
+        }
+    }
+
     /// Writes the column that begins at a place; how many places it takes.
     fn column(&mut self, at: usize) -> usize {
-        let length = self.least.len();
+        let length = self.length;
         let spread = |at: usize| Spread { least: self.least[at], most: self.most[at] };
         let is_digits = |at: usize| self.digits[at] == 1 && spread(at).bits() > RANGE_BITS_FIRST;
         if spread(at).bits() == 0 {
