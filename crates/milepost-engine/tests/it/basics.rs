@@ -133,7 +133,8 @@ fn a_second_writer_is_told_who_holds_the_store() {
     let store = open(dir.path());
     match Engine::open(Parts::real(), dir.path(), Settings::default()) {
         Err(OpenError::InUse { holder: Some(holder), .. }) => {
-            assert_eq!((holder.pid, holder.host), (std::process::id(), milepost_io::Process::this().host));
+            let this = milepost_io::Process::this();
+            assert_eq!((holder.pid, holder.host), (this.id, this.host));
         }
         other => panic!("{other:?}"),
     }
