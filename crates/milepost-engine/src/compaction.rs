@@ -246,7 +246,7 @@ pub(crate) struct Compactor {
     pub(crate) is_open_worth_it: bool,
     /// Whether it holds what was erased.
     pub(crate) open_has_erased: bool,
-    /// When the store was opened, or when a pass of its own accord sealed the open segment last.
+    /// When the store was opened, or when a pass of its own accord sealed the open segment last, or tried to.
     pub(crate) since: Timestamp,
     /// When the pass under way began, by the earliest that the clock has said since: one that is ahead for a moment
     /// lets nothing go.

@@ -241,7 +241,7 @@ impl Indexer {
     }
 
     /// The directory may be what is missing, or room: then what is being merged gives up what it has.
-    fn failed(&mut self, error: BuildError) -> IndexError {
+    pub(crate) fn failed(&mut self, error: BuildError) -> IndexError {
         self.has_dir = false;
         if matches!(error, BuildError::DiskFull { .. }) {
             self.merges.clear();

@@ -81,7 +81,8 @@ impl Shared {
     }
 
     /// Whether a pass of its own accord is due: the log has grown by an eighth, something was erased or said of what is
-    /// kept, or an hour has gone by. So what passes cost stays in proportion to what is written.
+    /// kept, or an hour has gone by, or the clock was ahead at the last one. So what passes cost stays in proportion to
+    /// what is written.
     fn is_compaction_due(&self) -> bool {
         let compactor = self.compactor.lock();
         if !matches!(compactor.stage, Stage::Idle) {
@@ -102,7 +103,8 @@ impl Shared {
     pub(super) fn is_sealing_due(&self, compactor: &Compactor) -> bool {
         let ended = compactor.last.map_or(compactor.since, |last| last.at);
         let now = self.parts.clock.now();
-        let have_gone_by = |since: Timestamp, us: i64| now.0.saturating_sub(since.0) >= us;
+        // Or the clock was ahead then.
+        let have_gone_by = |since: Timestamp, us: i64| now < since || now.0.saturating_sub(since.0) >= us;
         let soon_us = i64::try_from(self.settings.look_every.as_micros()).unwrap_or(i64::MAX);
         (compactor.open_has_erased && have_gone_by(compactor.since, soon_us))
             || (compactor.is_open_worth_it && have_gone_by(ended.max(compactor.since), PASS_AT_LEAST_EVERY_US))
@@ -110,11 +112,10 @@ impl Shared {
 
     /// Seals the open segment for a pass of its own accord, if there is room; whether it did.
     pub(super) fn seal_for(self: &Arc<Shared>, compactor: &mut Compactor) -> Result<bool, CompactError> {
+        // Also where there is no room: it is tried again after as long.
+        compactor.since = self.parts.clock.now();
         match self.seal_open() {
-            Ok(()) => {
-                compactor.since = self.parts.clock.now();
-                Ok(true)
-            }
+            Ok(()) => Ok(true),
             Err(CommitError::DiskFull { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }

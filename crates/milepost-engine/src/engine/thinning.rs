@@ -60,7 +60,7 @@ impl Shared {
         };
         let log = Holding { shared: self, stats: self.reader.segment_stats(), segments: self.reader.segments() };
         let stepped = merging.step_keeping(&mut |version| log.holds(version));
-        if let Some(facts) = stepped.map_err(|error| self.not_thinned(IndexError::Build(error)))? {
+        if let Some(facts) = stepped.map_err(|error| self.not_thinned(self.run_failed(error)))? {
             let mut indexer = self.indexer.lock();
             let indexer = indexer.as_mut().ok_or(CommitError::Closed)?;
             let ended = indexer.end_thinning(merging, &facts, &self.state, &mut |runs| self.list_runs(runs));
@@ -73,6 +73,13 @@ impl Shared {
             (compactor.put_off.lent, compactor.put_off.is_retried) = (None, false);
         }
         Ok(true)
+    }
+
+    fn run_failed(&self, error: BuildError) -> IndexError {
+        match &mut *self.indexer.lock() {
+            Some(indexer) => indexer.failed(error),
+            None => IndexError::Build(error),
+        }
     }
 
     fn not_thinned(&self, error: IndexError) -> CompactError {

@@ -31,13 +31,14 @@ pub(super) struct Filler<'a> {
     inserter: Option<Inserter<Arc<Memtable>>>,
     /// Who makes a run of a memtable as soon as it has so many bytes. Without, memory takes all.
     bound: Option<(u64, &'a mut Indexer)>,
-    /// Runs that were there. The opening does not wait for a merge of them, unless that takes an instant.
-    runs_before: usize,
+    /// So many runs are left as they are: the opening does not wait for a merge, unless that takes an instant. `None`
+    /// once one has failed: then none is begun again.
+    runs_max: Option<usize>,
 }
 
 impl<'a> Filler<'a> {
     pub(super) fn new(state: &'a State) -> Filler<'a> {
-        Filler { state, inserter: None, bound: None, runs_before: state.load().runs().len() }
+        Filler { state, inserter: None, bound: None, runs_max: Some(state.load().runs().len() + RUNS_LEFT_MAX) }
     }
 
     pub(super) fn bounded(state: &'a State, memtable_bytes_max: u64, indexer: &'a mut Indexer) -> Filler<'a> {
@@ -74,20 +75,24 @@ impl<'a> Filler<'a> {
         self.inserter = None;
         let Some((_, indexer)) = &mut self.bound else { return };
         self.state.freeze(last);
-        let runs_max = self.runs_before + RUNS_LEFT_MAX;
-        let is_due = |state: &State| state.load().frozen().is_some() || state.load().runs().len() > runs_max;
+        let runs_max = self.runs_max;
+        let are_many = |state: &State| runs_max.is_some_and(|most| state.load().runs().len() > most);
+        let is_due = |state: &State| state.load().frozen().is_some() || are_many(state);
         let mut made = Ok(true);
         while matches!(made, Ok(true)) && is_due(self.state) {
             made = indexer.step(self.state, &mut |_| Ok(()));
         }
-        let made = made.and_then(|_| indexer.catch_up(self.state, &mut |_| Ok(())));
+        if runs_max.is_some() {
+            made = made.and_then(|_| indexer.catch_up(self.state, &mut |_| Ok(())).map(|()| true));
+        }
         let Err(error) = made else { return };
         if self.state.load().frozen().is_some() {
             // Runs are not needed to open a store: memory takes the rest.
             tracing::warn!(%error, "no run of the commits through {last}");
             self.bound = None;
         } else {
-            tracing::warn!(%error, "runs that have become many were not merged");
+            tracing::warn!(%error, "runs that have become many are not merged");
+            self.runs_max = None;
         }
     }
 }

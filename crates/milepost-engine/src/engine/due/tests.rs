@@ -1,15 +1,21 @@
 use std::path::Path;
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy};
+use milepost_io::{Fault, FaultKind, Op, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Policy, Scope, ScopePrefix};
 
 use super::*;
 use crate::{Engine, Parts, Settings};
 
+const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000);
+
 fn open(settings: Settings) -> Engine {
+    open_on(&SimDisk::new(1), &SimClock::new(BEGIN), settings)
+}
+
+fn open_on(disk: &SimDisk, clock: &SimClock, settings: Settings) -> Engine {
     let parts = Parts {
-        disk: Arc::new(SimDisk::new(1)),
-        clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
+        disk: Arc::new(disk.clone()),
+        clock: Arc::new(clock.clone()),
         entropy: Arc::new(SimEntropy::new(1)),
         process: Process::simulated(),
     };
@@ -63,4 +69,45 @@ fn what_is_erased_while_a_pass_is_under_way_is_for_the_next_one() {
     assert!(engine.shared().is_compaction_due(), "what was erased meanwhile");
     while engine.step_compact().unwrap() {}
     assert!(!engine.shared().is_compaction_due(), "all of it was seen to");
+}
+
+/// Something that was set and erased, in the open segment.
+fn erase(engine: &Engine) {
+    let scope = Scope::parse("user/17").unwrap();
+    let mut request = engine.request();
+    request.add_set(&scope, "k", b"secret").unwrap();
+    engine.commit(request).unwrap();
+    let mut request = engine.request();
+    request.add_erase_scope(&scope, 6).unwrap();
+    engine.commit(request).unwrap();
+}
+
+/// Where there was no room to seal the open segment, the next pass was due at once, and so on for as long as that was
+/// so.
+#[test]
+fn a_segment_that_finds_no_room_to_be_sealed_is_tried_again_later() {
+    let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
+    let engine = open_on(&disk, &clock, Settings::default());
+    erase(&engine);
+    clock.advance(3_600_000_000);
+    let full = FaultKind::Error(28);
+    disk.inject(Fault { on: Op::Create, file: Some("log/".to_owned()), nth: 0, times: u64::MAX, what: full });
+    while engine.step_compact().unwrap() {}
+    assert_eq!(engine.segments().len(), 1, "there is no room for another one");
+    assert!(!engine.shared().is_compaction_due(), "the disk is as full as before");
+    disk.clear_faults();
+    clock.advance(3_600_000_000);
+    while engine.step_compact().unwrap() {}
+    assert!(engine.segments().len() > 1);
+}
+
+/// A store was opened while the clock was a year ahead: what was erased stayed in the open segment for that year.
+#[test]
+fn a_clock_that_was_ahead_at_the_opening_keeps_nothing_that_was_erased() {
+    let (disk, clock) = (SimDisk::new(1), SimClock::new(Timestamp(BEGIN.0 + 365 * 86_400_000_000)));
+    let engine = open_on(&disk, &clock, Settings::default());
+    clock.set(BEGIN);
+    erase(&engine);
+    while engine.step_compact().unwrap() {}
+    assert!(engine.segments().len() > 1, "the open one is sealed");
 }
