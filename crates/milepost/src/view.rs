@@ -75,7 +75,7 @@ impl View {
     /// # use milepost::{At, Scope, Store};
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("a/b")?);
-    /// store.commit().set(&scope, "k", b"1")?.set(&scope, "m", b"2")?.durable()?;
+    /// store.commit().set(&scope, "k", b"1").set(&scope, "m", b"2").durable()?;
     /// let values = store.view(At::Latest)?.get_many(&scope, &["k", "l", "m"])?;
     /// let values: Vec<Option<&[u8]>> = values.iter().map(Option::as_deref).collect();
     /// assert_eq!(values, [Some(&b"1"[..]), None, Some(&b"2"[..])]);
