@@ -45,6 +45,23 @@ fn flush(store: &Engine) {
     while store.stats().frozen_bytes > 0 && store.step_index() {}
 }
 
+fn runs(store: &Engine, from: u64, count: u64, keys: u64) {
+    for round in 0..count {
+        commit(store, from + round * keys, keys);
+        flush(store);
+    }
+}
+
+/// Runs that take many steps to merge.
+fn four_large_runs(store: &Engine) {
+    runs(store, 0, 4, 30_000);
+}
+
+/// Runs behind those, that are merged in an instant.
+fn twenty_small_runs(store: &Engine) {
+    runs(store, 120_000, 20, 200);
+}
+
 /// It was so: each process left a run, and none lived to merge them.
 #[test]
 fn processes_that_end_at_once_leave_few_runs() {
@@ -69,17 +86,11 @@ fn processes_that_end_at_once_leave_few_runs() {
 fn runs_that_come_while_others_are_merged_are_merged_first() {
     let disk = SimDisk::new(1);
     let store = open(&disk);
-    for round in 0..4 {
-        commit(&store, round * 30_000, 30_000);
-        flush(&store);
-    }
+    four_large_runs(&store);
     assert_eq!(store.stats().runs, 4);
     // The merge of the four is under way.
     assert!(store.step_index() && store.step_index());
-    for round in 0..20 {
-        commit(&store, 120_000 + round * 200, 200);
-        flush(&store);
-    }
+    twenty_small_runs(&store);
     assert!(store.stats().runs >= 4 + 17, "{} runs", store.stats().runs);
     let mut steps = 0;
     while store.stats().runs > 8 {
@@ -106,17 +117,11 @@ fn runs_that_come_while_others_are_merged_are_merged_first() {
 fn where_a_small_merge_finds_no_room_a_large_one_gives_back_its_own() {
     let disk = SimDisk::new(1);
     let store = open(&disk);
-    for round in 0..4 {
-        commit(&store, round * 30_000, 30_000);
-        flush(&store);
-    }
+    four_large_runs(&store);
     assert!((0..12).all(|_| store.step_index()), "the merge of the four is under way");
     let unfinished = || disk.names().iter().filter(|path| path.to_string_lossy().ends_with(".run.tmp")).count();
     assert!(unfinished() > 0);
-    for round in 0..20 {
-        commit(&store, 120_000 + round * 200, 200);
-        flush(&store);
-    }
+    twenty_small_runs(&store);
     disk.set_capacity(Some(disk.used_bytes()));
     while store.step_index() {}
     assert!(store.stats().run_failure.is_some());
@@ -132,20 +137,14 @@ fn where_a_small_merge_finds_no_room_a_large_one_gives_back_its_own() {
 fn what_nobody_reads_is_removed_also_after_damage() {
     let disk = SimDisk::new(1);
     let store = open(&disk);
-    for round in 0..4 {
-        commit(&store, round * 30_000, 30_000);
-        flush(&store);
-    }
+    four_large_runs(&store);
     drop(store);
     let damaged = Path::new("/s/index").join(&files(&disk)[0]);
     disk.flip_bit(&damaged, disk.file_bytes(&damaged).unwrap().len() as u64 * 8 / 3);
     let store = open(&disk);
     assert_eq!(store.stats().runs, 4, "nothing of it was met yet");
     assert!(store.step_index() && store.step_index());
-    for round in 0..20 {
-        commit(&store, 120_000 + round * 200, 200);
-        flush(&store);
-    }
+    twenty_small_runs(&store);
     let mut scan = store.view(At::Latest).unwrap().scan("many", "item/12");
     assert!(scan.next().is_some());
     while store.step_index() {}

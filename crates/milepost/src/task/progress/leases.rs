@@ -27,10 +27,10 @@ impl Leases {
         while leases.front().is_some_and(|first| first.expires_at <= now) {
             leases.pop_front();
         }
-        // Clones of a handle claim at once, and hear of it in any order.
         if leases.len() == LEASES_MAX {
             leases.pop_front();
         }
+        // Clones of a handle claim at once, and hear of it in any order.
         let place = leases.partition_point(|lease| lease.seq < seq);
         leases.insert(place, Lease { seq, expires_at });
     }

@@ -95,7 +95,7 @@ struct Plan<'a> {
     places: &'a Places,
     view: &'a View,
     counts: Counts,
-    /// How many.
+    /// How many were, so far.
     leases_given_up: usize,
     changes: bool,
 }

@@ -6,8 +6,8 @@
 //! Invariant: batches become durable in the order in which they were begun, one at a time. What could not be committed
 //! stays where it was, and is tried again by whoever comes next, who is told what is wrong.
 //!
-//! Locks: `committing`, then `queue` or `hands`. `queue` is held for a few instructions, never while
-//! the log is written.
+//! Locks: `committing`, then `queue` or `hands` or that of `leases`. `queue` is held for a few instructions, never
+//! while the log is written.
 
 use std::{
     collections::HashSet,
