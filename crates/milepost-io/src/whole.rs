@@ -123,7 +123,7 @@ pub fn write_file_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8], latch: 
     file.sync().map_err(|error| stopped(&next, "sync", error))?;
     disk.rename(&next, path).map_err(|error| stopped(&next, "rename", error))?;
     let dir = directory_of(path);
-    disk.sync_dir(dir).map_err(|error| stopped(dir, "sync the directory", error))
+    disk.sync_dir(dir).map_err(|error| stopped(dir, "sync", error))
 }
 
 /// The directory that a file's name stands in.

@@ -117,7 +117,7 @@ fn a_replacement_that_fails_from_the_sync_on_is_final() {
     for (on, what) in [
         (Op::Sync, "sync of /store/MANIFEST.tmp"),
         (Op::Rename, "rename of /store/MANIFEST.tmp"),
-        (Op::SyncDir, "sync the directory of /store"),
+        (Op::SyncDir, "sync of /store"),
     ] {
         let disk = SimDisk::new(1);
         let latch = Latch::default();
