@@ -15,7 +15,7 @@ use crate::{
     data::scaled,
     neighbours::Ticks,
     peers::{Kind, MILEPOST},
-    row::{Conditions, Row, Unit, median},
+    row::{Conditions, Point, Row, Unit, median, median_curve},
 };
 
 /// Syncs timed between two turns.
@@ -41,7 +41,21 @@ pub(crate) struct Bench {
     pub(crate) program: PathBuf,
 }
 
-/// One who takes a turn in every round, and gives a number for each figure.
+/// What a turn gives for one figure.
+pub(crate) struct Measured {
+    /// The number.
+    pub(crate) number: f64,
+    /// What it was made of: points that were measured in the same turn, none if there is only the number.
+    pub(crate) curve: Vec<Point>,
+}
+
+impl From<f64> for Measured {
+    fn from(number: f64) -> Measured {
+        Measured { number, curve: Vec::new() }
+    }
+}
+
+/// One who takes a turn in every round, and gives a number for each figure, a curve beside it where there is one.
 pub(crate) struct Contender<'a> {
     /// Who.
     pub(crate) engine: String,
@@ -49,11 +63,15 @@ pub(crate) struct Contender<'a> {
     pub(crate) turn: Turn<'a>,
 }
 
-type Turn<'a> = Box<dyn FnMut() -> io::Result<Vec<f64>> + 'a>;
+type Turn<'a> = Box<dyn FnMut() -> io::Result<Vec<Measured>> + 'a>;
 
 impl<'a> Contender<'a> {
-    /// One with a name.
-    pub(crate) fn new(engine: impl Into<String>, turn: impl FnMut() -> io::Result<Vec<f64>> + 'a) -> Contender<'a> {
+    /// One with a name, whose turn gives numbers, or numbers with curves.
+    pub(crate) fn new<M: Into<Measured>>(
+        engine: impl Into<String>,
+        mut turn: impl FnMut() -> io::Result<Vec<M>> + 'a,
+    ) -> Contender<'a> {
+        let turn = move || Ok(turn()?.into_iter().map(M::into).collect());
         Contender { engine: engine.into(), turn: Box::new(turn) }
     }
 }
@@ -83,12 +101,14 @@ impl Bench {
         file.sync_all()?;
         let mut syncs = vec![self.probe(&file)?];
         let mut numbers = vec![vec![Vec::new(); contenders.len()]; figures.len()];
+        let mut curves = vec![vec![Vec::new(); contenders.len()]; figures.len()];
         let before = Ticks::now();
         for _ in 0..rounds {
             for (index, contender) in contenders.iter_mut().enumerate() {
                 let turn = (contender.turn)().map_err(|error| named(&contender.engine, figures, &error))?;
-                for (numbers, number) in numbers.iter_mut().zip(turn) {
-                    numbers[index].push(number);
+                for ((numbers, curves), measured) in numbers.iter_mut().zip(&mut curves).zip(turn) {
+                    numbers[index].push(measured.number);
+                    curves[index].push(measured.curve);
                 }
                 syncs.push(self.probe(&file)?);
             }
@@ -97,11 +117,12 @@ impl Bench {
         fs::remove_file(&path)?;
         let conditions = Conditions { sync_p50_us: median(syncs), others_percent };
         let mut rows = Vec::new();
-        for (figure, numbers) in figures.iter().zip(numbers) {
+        for ((figure, numbers), curves) in figures.iter().zip(numbers).zip(curves) {
             let first = contenders.first().filter(|first| first.engine.starts_with(MILEPOST));
             let milepost = first.and(numbers.first()).map(|numbers| median(numbers.clone()));
-            for (contender, rounds) in contenders.iter().zip(numbers) {
-                rows.push(Row { figure, engine: contender.engine.clone(), unit, rounds, milepost, conditions });
+            for ((contender, rounds), curves) in contenders.iter().zip(numbers).zip(curves) {
+                let (engine, curve) = (contender.engine.clone(), median_curve(&curves));
+                rows.push(Row { figure, engine, unit, rounds, curve, milepost, conditions });
             }
         }
         Ok(rows)

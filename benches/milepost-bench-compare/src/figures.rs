@@ -7,6 +7,7 @@ mod depth;
 mod disk;
 mod get;
 mod history;
+mod latency;
 mod open;
 mod replay;
 mod retention;

@@ -1,6 +1,7 @@
 //! [`Row`]: what one engine reached in one figure, with the sync of the same rounds beside it.
 //!
-//! Invariant: a ratio is computed from the medians shown and from nothing else.
+//! Invariant: a ratio is computed from the medians shown and from nothing else; every point of a curve is a median of
+//! points that were measured.
 
 /// What a number counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub(crate) enum Unit {
     Seconds,
 }
 
+/// A point of a curve: x and y.
+pub(crate) type Point = (f64, f64);
+
 /// What came out.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
@@ -28,6 +32,9 @@ pub(crate) struct Row {
     pub(crate) unit: Unit,
     /// A number for each round.
     pub(crate) rounds: Vec<f64>,
+    /// What the number was made of, if it was measured: the median of the rounds at each x, in the order of x. A y counts
+    /// what the numbers count.
+    pub(crate) curve: Vec<Point>,
     /// The median of Milepost, or of the first way of it, in the same rounds.
     pub(crate) milepost: Option<f64>,
     /// Under which it was measured.
@@ -82,3 +89,15 @@ pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
     let middle = numbers.len() / 2;
     if numbers.len() % 2 == 1 { numbers[middle] } else { f64::midpoint(numbers[middle - 1], numbers[middle]) }
 }
+
+/// At each x of any round, the median of the rounds that have a point there.
+pub(crate) fn median_curve(rounds: &[Vec<Point>]) -> Vec<Point> {
+    let mut xs: Vec<f64> = rounds.iter().flatten().map(|(x, _)| *x).collect();
+    xs.sort_by(f64::total_cmp);
+    xs.dedup();
+    let at = |x: f64| rounds.iter().flatten().filter(move |point| point.0 == x).map(|(_, y)| *y);
+    xs.into_iter().map(|x| (x, median(at(x).collect()))).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ pub(crate) fn render(rows: &[Row]) -> String {
 /// A row, for programs.
 pub(crate) fn to_json(row: &Row) -> Value {
     let (low, high) = row.range();
-    json!({
+    let mut object = json!({
         "figure": row.figure,
         "engine": row.engine,
         "unit": row.unit.name(),
@@ -39,7 +39,11 @@ pub(crate) fn to_json(row: &Row) -> Value {
         "sync_p50_us": row.conditions.sync_p50_us,
         "others_percent": row.conditions.others_percent,
         "disturbed": row.conditions.disturbed(),
-    })
+    });
+    if !row.curve.is_empty() {
+        object["curve"] = json!(row.curve);
+    }
+    object
 }
 
 fn cells_of(row: &Row) -> [String; 8] {

@@ -5,11 +5,9 @@
 
 use std::{fs, io, time::Instant};
 
-use hdrhistogram::Histogram;
-
-use super::{Figure, Needs};
+use super::{Figure, Needs, latency::Latency};
 use crate::{
-    bench::{Bench, Contender},
+    bench::{Bench, Contender, Measured},
     data::{Data, Dice, Source, scaled},
     event::Event,
     peer::Peer,
@@ -58,10 +56,10 @@ fn burst(bench: &Bench, peer: &dyn Peer) -> io::Result<()> {
     Ok(())
 }
 
-/// Commits for one turn; p50 and p99 in microseconds.
-fn commits(bench: &Bench, peer: &dyn Peer) -> io::Result<Vec<f64>> {
+/// Commits for one turn; p50 and p99 in microseconds, the other percentiles beside the latter.
+fn commits(bench: &Bench, peer: &dyn Peer) -> io::Result<Vec<Measured>> {
     let (data, mut dice, mut event) = (Data::versions(1.0), Dice::new(0), Event::new());
-    let mut took = Histogram::<u64>::new_with_bounds(10, 60_000_000_000, 3).map_err(io::Error::other)?;
+    let mut took = Latency::new()?;
     let (started, mut version) = (Instant::now(), peer.last()?);
     while started.elapsed() < bench.turn() {
         version += 1;
@@ -69,7 +67,7 @@ fn commits(bench: &Bench, peer: &dyn Peer) -> io::Result<Vec<f64>> {
         event.number(version);
         let before = Instant::now();
         peer.commit(version, &[event])?;
-        took.saturating_record(before.elapsed().as_nanos() as u64);
+        took.record(before.elapsed());
     }
-    Ok([0.5, 0.99].map(|quantile| took.value_at_quantile(quantile) as f64 / 1000.0).to_vec())
+    Ok(vec![took.micros(50.0).into(), took.micros_in_curve(99.0)])
 }

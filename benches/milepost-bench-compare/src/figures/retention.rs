@@ -1,16 +1,17 @@
 //! A store that keeps a few versions of each key, overwritten again and again: how long commits take meanwhile, what
 //! goes to the disk, and what is left on it.
 //!
+//! How fast it goes is shown over the run: a store that does not keep up with what it lets go gets slower and slower. The
+//! drawing of the events is part of that time, a small one and the same for all.
+//!
 //! An engine without such a rule removes, in each commit, the versions that the commit lets go, which this program
 //! remembers for it: so all keep the same.
 
 use std::{collections::VecDeque, fs, io, time::Instant};
 
-use hdrhistogram::Histogram;
-
-use super::{Figure, Needs, disk::bytes_of};
+use super::{Figure, Needs, disk::bytes_of, latency::Latency};
 use crate::{
-    bench::{Bench, Contender},
+    bench::{Bench, Contender, Measured},
     data::{Dice, KEYS_PER_SCOPE, Place, scaled},
     event::{Event, USER_BYTES},
     peer::{Gone, Hold, Peer, Reader},
@@ -26,12 +27,16 @@ const COMMITS: u64 = 10_000;
 /// Newest versions of each key that are kept.
 const KEPT: usize = 3;
 
+/// Stretches of a run whose speed is shown.
+const STRETCHES: u64 = 20;
+
+const CHURN: &str = "retention::churn/batch=200";
 const LEFT: &str = "retention::left/kept=3";
 const WRITTEN: &str = "retention::written/kept=3";
 
 /// A hundred thousand keys.
 pub(super) const RETENTION: Figure = Figure {
-    names: &["retention::p99/batch=200", "retention::p999/batch=200", "retention::max/batch=200", LEFT, WRITTEN],
+    names: &["retention::p99/batch=200", "retention::p999/batch=200", "retention::max/batch=200", CHURN, LEFT, WRITTEN],
     needs: Needs::Nothing,
     run,
 };
@@ -39,30 +44,35 @@ pub(super) const RETENTION: Figure = Figure {
 fn run(bench: &Bench, names: &[&'static str], _: &mut Stores) -> io::Result<Vec<Row>> {
     let contenders = bench.kinds.iter().map(|kind| Contender::new(kind.name, || overwrite(bench, kind))).collect();
     let mut rows = bench.take_turns(names, Unit::Micros, bench.rounds, contenders)?;
-    // Of the bytes of scope, key and value that must be kept, and of those that were given.
-    for row in rows.iter_mut().filter(|row| [LEFT, WRITTEN].contains(&row.figure)) {
-        row.unit = Unit::Fold;
+    for row in &mut rows {
+        row.unit = match row.figure {
+            CHURN => Unit::PerSecond,
+            // Of the bytes of scope, key and value that must be kept, and of those that were given.
+            LEFT | WRITTEN => Unit::Fold,
+            _ => Unit::Micros,
+        };
     }
     Ok(rows)
 }
 
-fn overwrite(bench: &Bench, kind: &Kind) -> io::Result<Vec<f64>> {
+fn overwrite(bench: &Bench, kind: &Kind) -> io::Result<Vec<Measured>> {
     let dir = bench.dir.join(format!("retention-{}", kind.name));
     fs::create_dir(&dir)?;
     let peer = (kind.open)(&dir)?;
     peer.keep_newest(KEPT as u64)?;
     let before = written_bytes()?;
     let mut job = Job::new(scaled(SCOPES, bench.scale));
-    let took = job.run(&*peer, scaled(COMMITS, bench.scale))?;
+    let (took, churn) = job.run(&*peer, scaled(COMMITS, bench.scale))?;
     peer.settle()?;
     let written = written_bytes()? - before;
     job.check(&*peer)?;
     peer.close()?;
-    let (left, given) = (bytes_of(&dir)?, took.len() * BATCH as u64 * USER_BYTES);
+    let (left, given) = (bytes_of(&dir)?, took.count() * BATCH as u64 * USER_BYTES);
     fs::remove_dir_all(&dir)?;
-    let micros = |quantile| took.value_at_quantile(quantile) as f64 / 1000.0;
     let left = left as f64 / (job.kept() * USER_BYTES) as f64;
-    Ok(vec![micros(0.99), micros(0.999), took.max() as f64 / 1000.0, left, written as f64 / given as f64])
+    let p999_and_max = [99.9, 100.0].map(|percent| took.micros(percent).into());
+    let folds = [left, written as f64 / given as f64].map(Measured::from);
+    Ok([took.micros_in_curve(99.0)].into_iter().chain(p999_and_max).chain([churn]).chain(folds).collect())
 }
 
 /// What was written, and what of it must be there.
@@ -83,16 +93,24 @@ impl Job {
         self.kept.iter().map(|versions| versions.len() as u64).sum()
     }
 
-    fn run(&mut self, peer: &dyn Peer, commits: u64) -> io::Result<Histogram<u64>> {
-        let mut took = Histogram::<u64>::new_with_bounds(10, 60_000_000_000, 3).map_err(io::Error::other)?;
-        let (first, mut events, mut gone) = (peer.last()? + 1, Vec::new(), Vec::new());
-        for version in first..first + commits {
-            self.draw(version, &mut events, &mut gone);
+    /// How long the commits took, and events per second: of the run, and of each stretch of it by the events written
+    /// until its end.
+    fn run(&mut self, peer: &dyn Peer, commits: u64) -> io::Result<(Latency, Measured)> {
+        let (mut took, mut curve) = (Latency::new()?, Vec::new());
+        let (before, mut events, mut gone) = (peer.last()?, Vec::new(), Vec::new());
+        let began = Instant::now();
+        let (mut stretch_began, mut done_before) = (began, 0);
+        for done in 1..=commits {
+            self.draw(before + done, &mut events, &mut gone);
             let started = Instant::now();
-            peer.replace(version, &events, &gone)?;
-            took.saturating_record(started.elapsed().as_nanos() as u64);
+            peer.replace(before + done, &events, &gone)?;
+            took.record(started.elapsed());
+            if done * STRETCHES / commits > done_before * STRETCHES / commits {
+                curve.push(((done * BATCH as u64) as f64, per_second(done - done_before, stretch_began)));
+                (stretch_began, done_before) = (Instant::now(), done);
+            }
         }
-        Ok(took)
+        Ok((took, Measured { number: per_second(commits, began), curve }))
     }
 
     /// The events of a commit, of keys drawn by lot, none twice, and the versions that go with it.
@@ -139,6 +157,11 @@ fn is_kept(reader: &mut dyn Reader, key: u64, kept: &VecDeque<(u64, u32, u64)>) 
         Some((version, ..)) => Err(io::Error::other(format!("key {key}: version {version} is gone"))),
         None => Ok(()),
     }
+}
+
+/// Events per second of so many commits.
+fn per_second(commits: u64, since: Instant) -> f64 {
+    (commits * BATCH as u64) as f64 / since.elapsed().as_secs_f64()
 }
 
 fn event_of(key: u64) -> Event {

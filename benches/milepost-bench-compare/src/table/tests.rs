@@ -8,6 +8,7 @@ fn row(engine: &str, rounds: &[f64], milepost: Option<f64>, others_percent: Opti
         engine: engine.to_owned(),
         unit: Unit::PerSecond,
         rounds: rounds.to_vec(),
+        curve: Vec::new(),
         milepost,
         conditions,
     }
@@ -54,10 +55,14 @@ fn columns_are_aligned_and_a_disturbed_run_says_so() {
 
 #[test]
 fn json_has_the_same() {
-    let json = to_json(&row("lmdb", &[4.0, 2.0], Some(6.0), Some(50.0)));
+    let mut row = row("lmdb", &[4.0, 2.0], Some(6.0), Some(50.0));
+    let json = to_json(&row);
     assert_eq!((json["median"].as_f64(), json["to_milepost"].as_f64()), (Some(3.0), Some(0.5)));
     assert_eq!((json["min"].as_f64(), json["max"].as_f64()), (Some(2.0), Some(4.0)));
     assert_eq!((json["disturbed"].as_bool(), json["unit"].as_str()), (Some(true), Some("per_second")));
+    assert!(json.get("curve").is_none(), "{json}");
+    row.curve = vec![(50.0, 1.5), (99.99, 7.0)];
+    assert_eq!(to_json(&row)["curve"].to_string(), "[[50.0,1.5],[99.99,7.0]]");
 }
 
 fn squeeze(line: &str) -> String {
