@@ -3,6 +3,7 @@
 //! Invariant: figures over the same data read the same stores, which are filled once and removed before the next.
 
 mod background;
+mod commit;
 mod depth;
 mod disk;
 mod get;
@@ -60,6 +61,8 @@ const ALL: &[Figure] = &[
     open::MILLIONS,
     open::LARGE,
     background::BACKGROUND,
+    commit::SINGLE,
+    commit::BATCHES,
     retention::RETENTION,
 ];
 

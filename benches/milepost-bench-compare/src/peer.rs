@@ -5,7 +5,10 @@
 //!
 //! Knows nothing of figures.
 
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use crate::event::Event;
 
@@ -28,6 +31,16 @@ pub(crate) trait Peer: Send + Sync {
     /// The same, with the removal of versions that are not kept any more. An engine that was told by
     /// [`Peer::keep_newest`] finds these itself.
     fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()>;
+
+    /// Makes a commit of each list of events, by many threads at once; durable when this returns, and together where
+    /// the engine has transactions. They get the next versions, drawn from `versions` where the engine gives none itself:
+    /// under its writer's lock if it has one. Returns the version of the first.
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64>;
+
+    /// Makes ready for so many threads that append at once.
+    fn expect_writers(&self, _count: u64) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Keeps so many newest versions of each key from now on, if the engine has such a rule.
     fn keep_newest(&self, _versions: u64) -> io::Result<()> {
@@ -55,6 +68,21 @@ pub(crate) trait Peer: Send + Sync {
 
     /// Closes the store as the engine's documentation says.
     fn close(self: Box<Self>) -> io::Result<()>;
+}
+
+/// Gives out versions to commits that are made at once.
+pub(crate) struct Versions(AtomicU64);
+
+impl Versions {
+    /// The next one follows `last`.
+    pub(crate) fn after(last: u64) -> Versions {
+        Versions(AtomicU64::new(last))
+    }
+
+    /// The first of the next `count`. Relaxed: a number publishes nothing, the engine's commit does.
+    pub(crate) fn take(&self, count: usize) -> u64 {
+        self.0.fetch_add(count as u64, Ordering::Relaxed) + 1
+    }
 }
 
 /// A version that is not kept any more.

@@ -32,8 +32,8 @@ pub(crate) struct Row {
     pub(crate) unit: Unit,
     /// A number for each round.
     pub(crate) rounds: Vec<f64>,
-    /// What the number was made of, if it was measured: the median of the rounds at each x, in the order of x. A y counts
-    /// what the numbers count.
+    /// What the number was made of, if it was measured: the median of the rounds at each x, in the order of x. A y
+    /// counts what the numbers count.
     pub(crate) curve: Vec<Point>,
     /// The median of Milepost, or of the first way of it, in the same rounds.
     pub(crate) milepost: Option<f64>,

@@ -28,3 +28,17 @@ fn any_other_byte_is_found() {
         assert!(number_of(value).is_err(), "{}", value.escape_ascii());
     }
 }
+
+#[test]
+fn a_step_leads_to_the_next_key_and_number() {
+    for number in [0, 8, 9, 99_999, 123_456_789_999] {
+        let (mut stepped, mut placed) = (Event::new(), Event::new());
+        stepped.place(7, number);
+        stepped.number(number);
+        stepped.step();
+        placed.place(7, number + 1);
+        placed.number(number + 1);
+        let parts = |event: &Event| (event.scope().to_owned(), event.key().to_owned(), event.value().to_owned());
+        assert_eq!(parts(&stepped), parts(&placed));
+    }
+}

@@ -1,8 +1,8 @@
 //! A store that keeps a few versions of each key, overwritten again and again: how long commits take meanwhile, what
 //! goes to the disk, and what is left on it.
 //!
-//! How fast it goes is shown over the run: a store that does not keep up with what it lets go gets slower and slower. The
-//! drawing of the events is part of that time, a small one and the same for all.
+//! How fast it goes is shown over the run: a store that does not keep up with what it lets go gets slower and slower.
+//! The drawing of the events is part of that time, a small one and the same for all.
 //!
 //! An engine without such a rule removes, in each commit, the versions that the commit lets go, which this program
 //! remembers for it: so all keep the same.

@@ -1,14 +1,21 @@
 //! An engine that answers wrongly must fail the run, in every figure that reads: else the fastest would be the one
 //! that reads nothing.
 
-use std::io;
+use std::{
+    io,
+    sync::{RwLock, RwLockReadGuard},
+    time::Duration,
+};
 
-use super::{Needs, choose};
+use super::{
+    Needs, choose,
+    commit::{Crowd, Way, measure},
+};
 use crate::{
     bench::Bench,
     data::{Data, Deep, Source},
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
     peers,
     stores::{Store, Stores},
 };
@@ -24,7 +31,7 @@ enum Lie {
 
 /// Every commit in a list, searched from one end to the other: too simple to be wrong but on purpose.
 struct Liar {
-    commits: Vec<Vec<Event>>,
+    commits: RwLock<Vec<Vec<Event>>>,
     lie: Lie,
 }
 
@@ -35,7 +42,11 @@ impl Liar {
             source.fill(commit, &mut events);
             events
         };
-        Liar { commits: (1..=source.commits()).map(fill).collect(), lie }
+        Liar { commits: RwLock::new((1..=source.commits()).map(fill).collect()), lie }
+    }
+
+    fn commits(&self) -> RwLockReadGuard<'_, Vec<Vec<Event>>> {
+        self.commits.read().unwrap()
     }
 
     /// What is shown of a walk.
@@ -50,7 +61,8 @@ impl Liar {
 
     /// Versions and numbers of a key, newest first.
     fn versions(&self, scope: &str, key: &str, version: u64) -> Vec<(u64, u64)> {
-        let commits = (1..).zip(&self.commits).take_while(|(commit, _)| *commit <= version);
+        let commits = self.commits();
+        let commits = (1..).zip(&*commits).take_while(|(commit, _)| *commit <= version);
         let of_key = commits.flat_map(|(commit, events)| events.iter().map(move |event| (commit, event)));
         let of_key = of_key.filter(|(_, event)| event.scope() == scope && event.key() == key);
         let mut versions: Vec<_> = of_key.map(|(commit, event)| (commit, number_of(event.value()).unwrap())).collect();
@@ -66,8 +78,15 @@ impl Peer for Liar {
         Err(io::Error::other("it is full"))
     }
 
+    fn append(&self, _: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        let mut all = self.commits.write().unwrap();
+        let first = all.len() as u64 + 1;
+        all.extend_from_slice(commits);
+        Ok(first)
+    }
+
     fn last(&self) -> io::Result<u64> {
-        Ok(self.commits.len() as u64)
+        Ok(self.commits().len() as u64)
     }
 
     fn read(&self, _: Hold, body: Body<'_>) -> io::Result<()> {
@@ -93,9 +112,10 @@ impl Reader for &Liar {
     }
 
     fn scope_as_of(&mut self, scope: &str, version: u64, visit: VisitKey<'_>) -> io::Result<()> {
-        let last = self.commits.len().min(version as usize);
+        let commits = self.commits();
+        let last = commits.len().min(version as usize);
         let range = if self.lie == Lie::OldestInsteadOfNewest { 0..1 } else { 0..last };
-        let newest = self.commits[range].iter().rev().find(|events| events[0].scope() == scope);
+        let newest = commits[range].iter().rev().find(|events| events[0].scope() == scope);
         for event in self.walked(newest.cloned().unwrap_or_default()) {
             visit(event.key().as_bytes(), number_of(event.value())?)?;
         }
@@ -109,8 +129,9 @@ impl Reader for &Liar {
     }
 
     fn replay(&mut self, visit: VisitEvent<'_>) -> io::Result<()> {
+        let commits = self.commits();
         let mut all: Vec<_> =
-            (1..).zip(&self.commits).flat_map(|(at, events)| events.iter().map(move |e| (at, e))).collect();
+            (1..).zip(&*commits).flat_map(|(at, events)| events.iter().map(move |e| (at, e))).collect();
         if self.lie == Lie::OldestInsteadOfNewest {
             all.reverse();
         }
@@ -159,6 +180,17 @@ fn an_engine_that_lies_is_found_out() {
         assert!(passes(figure, Lie::Nothing), "{figure} with an engine that tells the truth");
         for &lie in lies {
             assert!(!passes(figure, lie), "{figure} with {lie:?}");
+        }
+    }
+}
+
+#[test]
+fn an_engine_that_acknowledges_what_is_not_there_is_found_out() {
+    for lie in [Lie::Nothing, Lie::OldestInsteadOfNewest, Lie::OneMissing, Lie::OneTwice] {
+        for (writers, way) in [(1, Way::Own), (8, Way::Own), (8, Way::Grouped)] {
+            let liar = Liar { commits: RwLock::default(), lie };
+            let measured = measure(&liar, Crowd { writers, events: 3 }, Duration::from_millis(1), way);
+            assert_eq!(measured.is_ok(), lie == Lie::Nothing, "{writers} writers, {lie:?}: {:?}", measured.err());
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{io, path::Path, thread, time::Duration};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable};
 
 use super::{
     CACHE_BYTES,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 /// Between two looks at what goes on in the background.
@@ -35,20 +35,39 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
     Ok(Box::new(Fjall { database, versions, order }))
 }
 
-impl Peer for Fjall {
-    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+impl Fjall {
+    fn batch(&self) -> OwnedWriteBatch {
+        self.database.batch().durability(Some(PersistMode::SyncAll))
+    }
+
+    fn put(&self, batch: &mut OwnedWriteBatch, version: u64, events: &[Event]) {
         let mut key = VersionKey::default();
         for (place, event) in (0..).zip(events) {
             batch.insert(&self.versions, key.set(event.scope(), event.key(), version), event.value());
             let entry = keys::order_value(event.scope(), event.key());
             batch.insert(&self.order, &keys::order_key(version, place)[..], &entry[..]);
         }
+    }
+}
+
+impl Peer for Fjall {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
+        let mut batch = self.batch();
+        self.put(&mut batch, version, events);
+        let mut key = VersionKey::default();
         for Gone { event, version, place } in gone {
             batch.remove(&self.versions, key.set(event.scope(), event.key(), *version));
             batch.remove(&self.order, &keys::order_key(*version, *place)[..]);
         }
         batch.commit().map_err(io::Error::other)
+    }
+
+    /// It takes one batch after the other by a lock of its own.
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        let (mut batch, first) = (self.batch(), versions.take(commits.len()));
+        (first..).zip(commits).for_each(|(version, events)| self.put(&mut batch, version, events));
+        batch.commit().map_err(io::Error::other)?;
+        Ok(first)
     }
 
     fn last(&self) -> io::Result<u64> {

@@ -5,12 +5,12 @@
 
 use std::{io, ops::Bound, path::Path};
 
-use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, WithTls, types::Bytes};
+use heed::{CommitOrAbort, Database, Env, EnvOpenOptions, RoTxn, RwTxn, WithTls, types::Bytes};
 
 use super::keys::{self, NewestOfEach, VersionKey};
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 const MAP_BYTES: usize = 64 << 30;
@@ -40,22 +40,38 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
     Ok(Box::new(Lmdb { env, versions, order }))
 }
 
-impl Peer for Lmdb {
-    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
-        let mut writing = self.env.write_txn().map_err(io::Error::other)?;
+impl Lmdb {
+    fn put(&self, writing: &mut RwTxn<'_>, version: u64, events: &[Event]) -> io::Result<()> {
         let mut key = VersionKey::default();
         for (place, event) in (0..).zip(events) {
             let key = key.set(event.scope(), event.key(), version);
-            self.versions.put(&mut writing, key, event.value()).map_err(io::Error::other)?;
+            self.versions.put(writing, key, event.value()).map_err(io::Error::other)?;
             let entry = keys::order_value(event.scope(), event.key());
-            self.order.put(&mut writing, &keys::order_key(version, place), &entry).map_err(io::Error::other)?;
+            self.order.put(writing, &keys::order_key(version, place), &entry).map_err(io::Error::other)?;
         }
+        Ok(())
+    }
+}
+
+impl Peer for Lmdb {
+    fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
+        let mut writing = self.env.write_txn().map_err(io::Error::other)?;
+        self.put(&mut writing, version, events)?;
+        let mut key = VersionKey::default();
         for Gone { event, version, place } in gone {
             let key = key.set(event.scope(), event.key(), *version);
             self.versions.delete(&mut writing, key).map_err(io::Error::other)?;
             self.order.delete(&mut writing, &keys::order_key(*version, *place)).map_err(io::Error::other)?;
         }
         writing.commit().map_err(io::Error::other)
+    }
+
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        let mut writing = self.env.write_txn().map_err(io::Error::other)?;
+        let first = versions.take(commits.len());
+        (first..).zip(commits).try_for_each(|(version, events)| self.put(&mut writing, version, events))?;
+        writing.commit().map_err(io::Error::other)?;
+        Ok(first)
     }
 
     fn last(&self) -> io::Result<u64> {

@@ -9,7 +9,7 @@ use milepost_types::{At, EventRef, Key, Policy, Scope, ScopePrefix, Seq, Timesta
 
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 struct Milepost {
@@ -22,8 +22,8 @@ pub(super) fn open(dir: &Path) -> io::Result<Box<dyn Peer>> {
     Ok(Box::new(Milepost { engine }))
 }
 
-impl Peer for Milepost {
-    fn replace(&self, version: u64, events: &[Event], _gone: &[Gone]) -> io::Result<()> {
+impl Milepost {
+    fn write(&self, events: &[Event]) -> io::Result<u64> {
         let mut request = self.engine.request();
         let mut scope: Option<Scope> = None;
         for event in events {
@@ -32,8 +32,22 @@ impl Peer for Milepost {
             request.add_set(&at, event.key(), event.value()).map_err(io::Error::other)?;
             scope = Some(at);
         }
-        let seq = self.engine.commit(request).map_err(io::Error::other)?.seq;
-        if seq.0 == version { Ok(()) } else { Err(io::Error::other(format!("commit {version} became seq {seq}"))) }
+        Ok(self.engine.commit(request).map_err(io::Error::other)?.seq.0)
+    }
+}
+
+impl Peer for Milepost {
+    fn replace(&self, version: u64, events: &[Event], _gone: &[Gone]) -> io::Result<()> {
+        let seq = self.write(events)?;
+        if seq == version { Ok(()) } else { Err(io::Error::other(format!("commit {version} became seq {seq}"))) }
+    }
+
+    /// Callers that come at once share a sync: the engine joins them itself, so here there is one commit at a time.
+    fn append(&self, _versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        match commits {
+            [events] => self.write(events),
+            _ => Err(io::Error::other("Milepost is given one commit at a time")),
+        }
     }
 
     fn keep_newest(&self, versions: u64) -> io::Result<()> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 const VERSIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("versions");
@@ -53,31 +53,63 @@ impl Redb {
         let reading = self.database.begin_read().map_err(io::Error::other)?;
         reading.open_table(ORDER).map_err(io::Error::other)
     }
+
+    /// One writer at a time: the next waits in `begin_write`.
+    fn write<T>(&self, act: impl FnOnce(&mut Tables<'_>) -> io::Result<T>) -> io::Result<T> {
+        let mut writing = self.database.begin_write().map_err(io::Error::other)?;
+        writing.set_durability(Durability::Immediate).map_err(io::Error::other)?;
+        writing.set_quick_repair(self.quick_repair);
+        let versions = writing.open_table(VERSIONS).map_err(io::Error::other)?;
+        let order = writing.open_table(ORDER).map_err(io::Error::other)?;
+        let mut tables = Tables { versions, order };
+        let acted = act(&mut tables)?;
+        drop(tables);
+        writing.commit().map_err(io::Error::other)?;
+        Ok(acted)
+    }
+}
+
+/// Both tables, to write.
+struct Tables<'t> {
+    versions: redb::Table<'t, &'static [u8], &'static [u8]>,
+    order: redb::Table<'t, &'static [u8], &'static [u8]>,
+}
+
+impl Tables<'_> {
+    fn put(&mut self, version: u64, events: &[Event]) -> io::Result<()> {
+        let mut key = VersionKey::default();
+        for (place, event) in (0..).zip(events) {
+            let key = key.set(event.scope(), event.key(), version);
+            self.versions.insert(key, event.value()).map_err(io::Error::other)?;
+            let entry = keys::order_value(event.scope(), event.key());
+            self.order.insert(&keys::order_key(version, place)[..], &entry[..]).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
 }
 
 type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 
 impl Peer for Redb {
     fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
-        let mut writing = self.database.begin_write().map_err(io::Error::other)?;
-        writing.set_durability(Durability::Immediate).map_err(io::Error::other)?;
-        writing.set_quick_repair(self.quick_repair);
-        {
-            let mut versions = writing.open_table(VERSIONS).map_err(io::Error::other)?;
-            let mut order = writing.open_table(ORDER).map_err(io::Error::other)?;
+        self.write(|tables| {
+            tables.put(version, events)?;
             let mut key = VersionKey::default();
-            for (place, event) in (0..).zip(events) {
-                let key = key.set(event.scope(), event.key(), version);
-                versions.insert(key, event.value()).map_err(io::Error::other)?;
-                let entry = keys::order_value(event.scope(), event.key());
-                order.insert(&keys::order_key(version, place)[..], &entry[..]).map_err(io::Error::other)?;
-            }
             for Gone { event, version, place } in gone {
-                versions.remove(key.set(event.scope(), event.key(), *version)).map_err(io::Error::other)?;
-                order.remove(&keys::order_key(*version, *place)[..]).map_err(io::Error::other)?;
+                let key = key.set(event.scope(), event.key(), *version);
+                tables.versions.remove(key).map_err(io::Error::other)?;
+                tables.order.remove(&keys::order_key(*version, *place)[..]).map_err(io::Error::other)?;
             }
-        }
-        writing.commit().map_err(io::Error::other)
+            Ok(())
+        })
+    }
+
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        self.write(|tables| {
+            let first = versions.take(commits.len());
+            (first..).zip(commits).try_for_each(|(version, events)| tables.put(version, events))?;
+            Ok(first)
+        })
     }
 
     fn last(&self) -> io::Result<u64> {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 const VERSIONS: &str = "versions";
@@ -63,6 +63,22 @@ impl Rocks {
         names.into_iter().map(|property| count(property).map(Option::unwrap_or_default)).sum()
     }
 
+    fn put(&self, batch: &mut WriteBatch, version: u64, events: &[Event]) -> io::Result<()> {
+        let (versions, order) = (self.family(VERSIONS)?, self.family(ORDER)?);
+        let mut key = VersionKey::default();
+        for (place, event) in (0..).zip(events) {
+            batch.put_cf(versions, key.set(event.scope(), event.key(), version), event.value());
+            batch.put_cf(order, keys::order_key(version, place), keys::order_value(event.scope(), event.key()));
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: WriteBatch) -> io::Result<()> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.database.write_opt(batch, &options).map_err(io::Error::other)
+    }
+
     fn walk(&self, end: Option<Vec<u8>>) -> io::Result<DBRawIterator<'_>> {
         let mut options = ReadOptions::default();
         if let Some(end) = end {
@@ -76,17 +92,20 @@ impl Peer for Rocks {
     fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         let (versions, order) = (self.family(VERSIONS)?, self.family(ORDER)?);
         let (mut batch, mut key) = (WriteBatch::default(), VersionKey::default());
-        for (place, event) in (0..).zip(events) {
-            batch.put_cf(versions, key.set(event.scope(), event.key(), version), event.value());
-            batch.put_cf(order, keys::order_key(version, place), keys::order_value(event.scope(), event.key()));
-        }
+        self.put(&mut batch, version, events)?;
         for Gone { event, version, place } in gone {
             batch.delete_cf(versions, key.set(event.scope(), event.key(), *version));
             batch.delete_cf(order, keys::order_key(*version, *place));
         }
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        self.database.write_opt(batch, &options).map_err(io::Error::other)
+        self.write(batch)
+    }
+
+    /// Writers that come at once are joined by RocksDB itself: one syncs the log for all.
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        let (mut batch, first) = (WriteBatch::default(), versions.take(commits.len()));
+        (first..).zip(commits).try_for_each(|(version, events)| self.put(&mut batch, version, events))?;
+        self.write(batch)?;
+        Ok(first)
     }
 
     fn last(&self) -> io::Result<u64> {

@@ -9,11 +9,11 @@ use std::{
     sync::Mutex,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Statement, types::ValueRef};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Statement, Transaction, types::ValueRef};
 
 use crate::{
     event::{Event, number_of},
-    peer::{Body, Gone, Hold, Peer, Reader, Replayed, VisitEvent, VisitKey, VisitVersion},
+    peer::{Body, Gone, Hold, Peer, Reader, Replayed, Versions, VisitEvent, VisitKey, VisitVersion},
 };
 
 /// A primary key as the key-value engines have theirs; the index gives the order of commits.
@@ -57,16 +57,19 @@ impl Sqlite {
     }
 }
 
+fn put(writing: &Transaction<'_>, version: u64, events: &[Event]) -> rusqlite::Result<()> {
+    let mut insert = writing.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    for (place, event) in (0u32..).zip(events) {
+        insert.execute((event.scope(), event.key(), version, place, event.value()))?;
+    }
+    Ok(())
+}
+
 impl Peer for Sqlite {
     fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()> {
         self.with_writer(|writer| {
             let writing = writer.transaction()?;
-            {
-                let mut insert = writing.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
-                for (place, event) in (0u32..).zip(events) {
-                    insert.execute((event.scope(), event.key(), version, place, event.value()))?;
-                }
-            }
+            put(&writing, version, events)?;
             {
                 let mut delete =
                     writing.prepare_cached("DELETE FROM events WHERE scope = ?1 AND key = ?2 AND version = ?3")?;
@@ -75,6 +78,18 @@ impl Peer for Sqlite {
                 }
             }
             writing.commit()
+        })
+    }
+
+    /// One connection for all that write, and a lock before it: SQLite has one writer at a time, and to whoever comes
+    /// while another writes it gives only a timer.
+    fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64> {
+        self.with_writer(|writer| {
+            let writing = writer.transaction()?;
+            let first = versions.take(commits.len());
+            (first..).zip(commits).try_for_each(|(version, events)| put(&writing, version, events))?;
+            writing.commit()?;
+            Ok(first)
         })
     }
 
