@@ -19,6 +19,9 @@ use thiserror::Error;
 /// The smallest page of any system: a page that fails is met by one byte in each of these.
 const PAGE_BYTES: usize = 4096;
 
+/// Bytes of a window: as much as one read of a disk is worth, and little beside what is then read of it.
+const WINDOW_BYTES: usize = 1 << 20;
+
 /// The bytes of a sealed file.
 #[derive(Clone)]
 pub struct Map(Source);
@@ -57,6 +60,42 @@ impl Map {
     /// A map of bytes that are shared already, without a copy.
     pub(crate) fn of_shared(bytes: Arc<Vec<u8>>) -> Map {
         Map(Source::Heap(bytes))
+    }
+
+    /// Tells the system that this file is read here and there: what is not in memory is then read from the disk as it is
+    /// touched, and nothing around it, which in a store larger than memory would push out what others need. Who
+    /// reads on says so with [`Map::will_need`] or [`Map::will_read_on`].
+    pub fn is_read_at_random(&self) {
+        // Advice that is not taken changes nothing but the time of a read. The same below.
+        if let Source::File(map) = &self.0 {
+            let _ = map.advise(memmap2::Advice::Random);
+        }
+    }
+
+    /// Asks the system to read these bytes, in as few reads of the disk as it can, if they are not in memory; waits for
+    /// nothing. What lies beyond the map is not asked for.
+    pub fn will_need(&self, range: Range<usize>) {
+        let Source::File(map) = &self.0 else { return };
+        let end = range.end.min(map.len());
+        if range.start < end {
+            let _ = map.advise_range(memmap2::Advice::WillNeed, range.start, end - range.start);
+        }
+    }
+
+    /// Said by whoever goes through the file from one end to the other, of each piece that is about to be read: where
+    /// one leads into another window, that one is asked for and the next. Whoever began in the middle of a file has so
+    /// nothing ahead of him for a window at most.
+    #[inline]
+    pub fn will_read_on(&self, piece: Range<usize>) {
+        let (first, last) = (piece.start / WINDOW_BYTES, piece.end / WINDOW_BYTES);
+        if first < last {
+            self.will_need((first + 1) * WINDOW_BYTES..(last + 2) * WINDOW_BYTES);
+        }
+    }
+
+    /// The same, as the reading begins.
+    pub fn will_read_from(&self, at: usize) {
+        self.will_need(at..(at / WINDOW_BYTES + 2) * WINDOW_BYTES);
     }
 
     /// Whether these bytes can be read now: to be asked right before they are, every time. What lies beyond the map is

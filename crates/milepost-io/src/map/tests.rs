@@ -80,3 +80,92 @@ fn any_other_access_still_ends_the_process() {
         .unwrap();
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status:?}");
 }
+
+/// Bytes that the disk has read for this thread; `None` where the system does not tell.
+fn read_bytes() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/thread-self/io").ok()?;
+    told.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.trim().parse().ok()
+}
+
+/// Faults of this thread that had to wait for the disk.
+fn major_faults() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/thread-self/stat").ok()?;
+    // Behind the name, which may hold anything: state, and eight numbers before it.
+    told.rsplit_once(')')?.1.split_whitespace().nth(9)?.parse().ok()
+}
+
+/// A file that is on the disk and not in memory; `None` where there is no such thing.
+fn cold_file_of(pages: usize) -> Option<(tempfile::NamedTempFile, Map)> {
+    // Beside the program, on a disk mostly; a directory for temporary files may be in memory.
+    let dir = std::env::current_exe().ok()?.parent()?.to_owned();
+    let file = tempfile::NamedTempFile::new_in(dir).ok()?;
+    std::fs::write(file.path(), vec![7; pages * PAGE_BYTES]).unwrap();
+    file.as_file().sync_all().unwrap();
+    rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).ok()?;
+    let map = Map::of_file(&File::open(file.path()).unwrap()).unwrap();
+    Some((file, map))
+}
+
+/// Reads a byte here and there of a cold file: what the disk reads for each. `None` where it can't be found out.
+fn bytes_read_for_a_page(prepare: impl Fn(&Map), before_each: impl Fn(&Map, usize)) -> Option<u64> {
+    const PAGES: usize = 4096;
+    const READS: usize = 16;
+    let (_file, map) = cold_file_of(PAGES)?;
+    prepare(&map);
+    let before = read_bytes()?;
+    for read in 0..READS {
+        let at = read * (PAGES / READS) * PAGE_BYTES;
+        before_each(&map, at);
+        assert_eq!(map.check_readable(at..at + 1), Ok(()));
+    }
+    let read = (read_bytes()? - before) / READS as u64;
+    (read > 0).then_some(read)
+}
+
+/// A segment of a store that is larger than memory: each byte that is read and not asked for pushes out one that was.
+/// The system reads 128 KiB around a page, or whatever the disk is set to, if it is not told otherwise.
+#[test]
+fn read_at_random_reads_nothing_around() {
+    let Some(around) = bytes_read_for_a_page(|_| (), |_, _| ()) else {
+        eprintln!("SKIPPED read_at_random_reads_nothing_around: what the disk reads can't be counted here");
+        return;
+    };
+    assert!(around > PAGE_BYTES as u64, "the system reads {around} bytes for a page: nothing to tell apart");
+    let alone = bytes_read_for_a_page(Map::is_read_at_random, |_, _| ());
+    assert_eq!(alone, Some(PAGE_BYTES as u64), "beside {around} bytes without it");
+    let asked = |map: &Map, at: usize| map.will_need(at..at + 8 * PAGE_BYTES);
+    let asked = bytes_read_for_a_page(Map::is_read_at_random, asked);
+    assert_eq!(asked, Some(8 * PAGE_BYTES as u64), "what is asked for is read, and no more");
+}
+
+/// Whoever goes through a file that is read at random finds each window asked for before it comes to it.
+#[test]
+fn who_reads_on_waits_for_few_pages() {
+    const PAGES: usize = 16 * super::WINDOW_BYTES / PAGE_BYTES;
+    let faults = |asks: bool| {
+        let (_file, map) = cold_file_of(PAGES)?;
+        map.is_read_at_random();
+        let before = major_faults()?;
+        if asks {
+            map.will_read_from(0);
+        }
+        for at in (0..map.len()).step_by(1000) {
+            let end = map.len().min(at + 1000);
+            if asks {
+                map.will_read_on(at..end);
+            }
+            assert_eq!(map.check_readable(at..end), Ok(()));
+        }
+        Some(major_faults()? - before)
+    };
+    match (faults(false), faults(true)) {
+        (Some(not_asked), Some(asked)) if not_asked > PAGES as u64 / 2 => {
+            assert!(asked < not_asked / 20, "{asked} of {not_asked} pages were waited for");
+        }
+        counted => eprintln!("SKIPPED who_reads_on_waits_for_few_pages: faults can't be counted here: {counted:?}"),
+    }
+    // Beyond the end nothing is asked for, and nothing is wrong.
+    let (_file, map) = file_of(1);
+    map.will_read_on(map.len() - 1..map.len() + super::WINDOW_BYTES);
+    map.will_need(map.len() + 5..map.len() + 9);
+}

@@ -284,6 +284,7 @@ impl Finder<'_> {
         let sealed = Sealed::new(&header, path, map.clone(), offsets, footer.first_at, footer.begins_at);
         let mut index = 0;
         let mut misplaced = false;
+        map.will_need(0..map.len());
         map.check_readable(0..map.len()).map_err(|fault| {
             let begun = (0..footer.frames()).take_while(|index| footer.offset(&map, *index) as usize <= fault.at);
             let seq = Some(Seq(header.first_seq.0 + begun.count().saturating_sub(1) as u64));

@@ -180,6 +180,7 @@ impl Sealed {
 
     /// Bytes of the file that can be read now.
     fn read(&self, range: Range<usize>) -> Result<&[u8], Unreadable> {
+        self.map.will_need(range.clone());
         self.map.check_readable(range.clone())?;
         // The table was checked when it was read; a page of it may have come back as another one.
         Ok(self.map.get(range).unwrap_or_default())

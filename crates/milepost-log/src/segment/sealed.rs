@@ -32,6 +32,12 @@ use crate::{
     },
 };
 
+/// Bytes from which on a frame that is read for the first time is asked for as a whole: some pages, each of which would
+/// be a read of the disk.
+const FIRST_READ_BYTES_MIN: usize = 2 << 12;
+/// The same of a part of a frame that was read before, and is mostly in memory.
+const ASKED_FOR_BYTES_MIN: usize = 16 << 12;
+
 /// Where each frame begins.
 pub(crate) enum Offsets {
     /// In the footer, in the map.
@@ -51,10 +57,14 @@ impl Offsets {
     }
 }
 
-/// Reads and checks the footer of a segment through its map.
+/// Reads and checks the footer of a segment through its map, which is then read here and there: nothing of it is read
+/// from the disk that nobody asked for.
 pub(crate) fn read_footer(map: &Map, header: &SegmentHeader) -> Result<Result<FooterView, FooterFault>, Unreadable> {
+    map.is_read_at_random();
     map.check_readable(map.len().saturating_sub(TRAILER_BYTES)..map.len())?;
-    map.check_readable(footer::begins_at(map).unwrap_or(map.len())..map.len())?;
+    let footer = footer::begins_at(map).unwrap_or(map.len())..map.len();
+    map.will_need(footer.clone());
+    map.check_readable(footer)?;
     Ok(footer::decode_of(header, map))
 }
 
@@ -266,7 +276,8 @@ impl Sealed {
         }
     }
 
-    /// The frame with this index, checked; all of it can be read. `None` if it was removed.
+    /// The frame with this index, checked; all of it can be read. `None` if it was removed. Whoever wants a whole frame
+    /// mostly wants the next one too: it is asked for ahead.
     pub(crate) fn view<'a>(
         &'a self,
         index: usize,
@@ -275,7 +286,12 @@ impl Sealed {
         if let Some(cold) = &self.cold {
             return self.view_cold(cold, index, unpacked);
         }
+        if index == 0 {
+            self.map.will_read_from(SEGMENT_HEADER_BYTES);
+        }
         let Some(view) = self.peek(index)? else { return Ok(None) };
+        let at = view.offset as usize;
+        self.map.will_read_on(at..at + frame_bytes(view.body.len()));
         self.check_body_readable((view.seq, view.offset), 0..view.body.len())?;
         Ok(Some(view))
     }
@@ -346,8 +362,11 @@ impl Sealed {
     #[inline]
     fn check_body_readable(&self, (seq, offset): (Seq, u64), range: Range<usize>) -> Result<(), Corruption> {
         let body_at = offset as usize + FRAME_HEADER_BYTES;
-        let readable = self.map.check_readable(body_at + range.start..body_at + range.end);
-        readable.map_err(|fault| self.unreadable(seq, fault))
+        let range = body_at + range.start..body_at + range.end;
+        if range.len() >= ASKED_FOR_BYTES_MIN {
+            self.map.will_need(range.clone());
+        }
+        self.map.check_readable(range).map_err(|fault| self.unreadable(seq, fault))
     }
 
     /// How many commits are stamped at or before a moment. Of those that were removed, and share a step of the footer
@@ -386,7 +405,11 @@ impl Sealed {
         let body_at = offset + FRAME_HEADER_BYTES;
         self.map.check_readable(offset..body_at)?;
         let body_bytes = if bytes.len() < FRAME_HEADER_BYTES { 0 } else { u32_at(bytes, 0) as usize };
-        self.map.check_readable_beyond(body_at - 1, frame_bytes(body_bytes).saturating_add(offset).min(self.end))
+        let end = frame_bytes(body_bytes).saturating_add(offset).min(self.end);
+        if end - offset >= FIRST_READ_BYTES_MIN {
+            self.map.will_need(offset..end);
+        }
+        self.map.check_readable_beyond(body_at - 1, end)
     }
 
     pub(super) fn seq_of(&self, index: usize) -> Seq {

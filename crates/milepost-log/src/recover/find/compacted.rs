@@ -50,6 +50,7 @@ impl Finder<'_> {
         let unreadable = |offset, what| {
             LogError::Corrupt(Corruption { file: path.clone(), offset, seq: Some(header.first_seq), what })
         };
+        map.will_need(0..map.len());
         map.check_readable(0..map.len()).map_err(|fault| unreadable(fault.at as u64, fault.to_string()))?;
         let follows = segment.expected.next_first.is_none_or(|next| next.prev() == footer.last_seq);
         if footer.first_seq != header.first_seq || !follows {
