@@ -24,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milepost-python", &["milepost", "milepost-types"]),
     ("milepost-sim", &["milepost-engine", "milepost-log", "milepost-io", "milepost-types"]),
     ("milepost-bench", &["milepost", "milepost-engine", "milepost-io", "milepost-types"]),
+    ("milepost-haul", &["milepost"]),
     ("milepost-counts", &["milepost-engine", "milepost-io", "milepost-types"]),
     ("milepost-bench-compare", &["milepost", "milepost-engine", "milepost-io", "milepost-types"]),
     (
