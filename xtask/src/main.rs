@@ -1,5 +1,6 @@
 //! The chores of the house: `tidy` says what is out of order, `fingerprint` renews the marks in `docs/format.md`,
-//! `golden` writes the store that a new format is to be read by.
+//! `golden` writes the store that a new format is to be read by, `performance` the tables and plots of what was
+//! measured.
 //!
 //! Invariant: `tidy` only reads; its exit code is 0 exactly when it printed no finding.
 //!
@@ -9,6 +10,7 @@
 
 mod fingerprint;
 mod golden;
+mod performance;
 mod source;
 mod tidy;
 mod tree;
@@ -26,7 +28,8 @@ fn main() -> ExitCode {
         (Some("tidy"), None) => tidy(&root()),
         (Some("fingerprint"), None) => fingerprint::renew(&root()),
         (Some("golden"), Some(name)) => golden::write(&root(), &name),
-        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint | golden vN".to_owned()),
+        (Some("performance"), None) => performance::renew(&root()),
+        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint | golden vN | performance".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,7 +42,9 @@ fn main() -> ExitCode {
 
 fn tidy(root: &Path) -> Result<(), String> {
     let tree = Tree::read(root)?;
-    let findings = tidy::findings(&tree);
+    let mut findings: Vec<String> = tidy::findings(&tree).iter().map(ToString::to_string).collect();
+    let outdated = performance::outdated(root)?;
+    findings.extend(outdated.iter().map(|path| format!("{path}: not as measured; cargo run -p xtask -- performance")));
     for finding in &findings {
         println!("{finding}");
     }

@@ -62,8 +62,8 @@ impl Map {
         Map(Source::Heap(bytes))
     }
 
-    /// Tells the system that this file is read here and there: what is not in memory is then read from the disk as it is
-    /// touched, and nothing around it, which in a store larger than memory would push out what others need. Who
+    /// Tells the system that this file is read here and there: what is not in memory is then read from the disk as it
+    /// is touched, and nothing around it, which in a store larger than memory would push out what others need. Who
     /// reads on says so with [`Map::will_need`] or [`Map::will_read_on`].
     pub fn is_read_at_random(&self) {
         // Advice that is not taken changes nothing but the time of a read. The same below.

@@ -1,0 +1,169 @@
+//! The plots of the page, as SVG.
+//!
+//! Invariant: made from rows alone: the same rows give the same bytes.
+
+use plotters::{
+    coord::{CoordTranslate, ranged1d::ValueFormatter},
+    prelude::*,
+};
+
+use super::rows::{Measured, Row};
+
+const SIZE: (u32, u32) = (860, 480);
+/// An engine keeps its colour in all plots; ours is the first.
+const COLOURS: [RGBColor; 8] = [
+    RGBColor(0xd1, 0x3b, 0x1e),
+    RGBColor(0x1f, 0x5f, 0xa8),
+    RGBColor(0x2f, 0x8f, 0x5b),
+    RGBColor(0x8a, 0x5a, 0xb5),
+    RGBColor(0xb5, 0x83, 0x1a),
+    RGBColor(0x3a, 0x3a, 0x3a),
+    RGBColor(0x20, 0x9a, 0xa8),
+    RGBColor(0xa8, 0x4a, 0x78),
+];
+
+/// A line of a plot.
+struct Line {
+    name: String,
+    points: Vec<(f64, f64)>,
+}
+
+/// Names and texts of all plots for which there are rows.
+pub(super) fn all(measured: &Measured) -> Result<Vec<(String, String)>, String> {
+    let plots = [
+        ("writers.svg", plot("durable commits of one event", "threads", "commits/s", &writers(measured), true)?),
+        (
+            "latency.svg",
+            plot("a commit of one event, 64 threads", "1 of so many takes longer", "µs", &latency(measured), true)?,
+        ),
+        (
+            "churn.svg",
+            plot("overwriting with three versions kept", "M events written", "events/s", &churn(measured), false)?,
+        ),
+        ("size.svg", plot("bytes on disk as the store grows", "versions", "bytes a version", &size(measured), true)?),
+    ];
+    Ok(plots.into_iter().filter_map(|(name, plot)| plot.map(|plot| (name.to_owned(), plot))).collect())
+}
+
+/// Commits a second against threads.
+fn writers(measured: &Measured) -> Vec<Line> {
+    let figures = measured.figures(&["commit::single/writers="]);
+    let threads = |figure: &str| figure.rsplit('=').next().and_then(|number| number.parse().ok());
+    let points = |engine: &str| {
+        let row = |figure: &&str| Some((threads(figure)?, measured.row(figure, engine)?.median));
+        figures.iter().filter_map(row).collect()
+    };
+    lines(measured, &figures, &points)
+}
+
+/// The percentiles of a commit's time, by how rare they are.
+fn latency(measured: &Measured) -> Vec<Line> {
+    let figures = ["commit::single/writers=64"];
+    let rare = |(percent, micros): &(f64, f64)| (*percent < 100.0).then(|| (100.0 / (100.0 - percent), *micros));
+    let points = |engine: &str| {
+        let curve = figures.iter().find_map(|figure| measured.row(figure, engine).map(|row: &Row| &row.curve));
+        curve.map_or_else(Vec::new, |curve| curve.iter().filter_map(rare).collect())
+    };
+    lines(measured, &figures, &points)
+}
+
+/// Events a second as they are written.
+fn churn(measured: &Measured) -> Vec<Line> {
+    let figures = ["retention::churn/batch=200"];
+    let points = |engine: &str| {
+        let row = measured.row(figures[0], engine);
+        row.map_or_else(Vec::new, |row| row.curve.iter().map(|(written, pace)| (written / 1e6, *pace)).collect())
+    };
+    lines(measured, &figures, &points)
+}
+
+/// Bytes of a version against versions.
+fn size(measured: &Measured) -> Vec<Line> {
+    let figures = measured.figures(&["scale::disk/versions="]);
+    let versions = |figure: &str| match figure.rsplit('=').next() {
+        Some("1m") => Some(1e6),
+        Some("10m") => Some(1e7),
+        Some("100m") => Some(1e8),
+        _ => None,
+    };
+    let points = |engine: &str| {
+        let row = |figure: &&str| Some((versions(figure)?, measured.row(figure, engine)?.median));
+        figures.iter().filter_map(row).collect()
+    };
+    lines(measured, &figures, &points)
+}
+
+fn lines(measured: &Measured, figures: &[&str], points: &dyn Fn(&str) -> Vec<(f64, f64)>) -> Vec<Line> {
+    let engines = measured.engines(figures).into_iter();
+    let all = engines.map(|engine| Line { name: engine.to_owned(), points: points(engine) });
+    all.filter(|line| !line.points.is_empty()).collect()
+}
+
+/// Both axes by powers of ten, or both even.
+fn plot(title: &str, x: &str, y: &str, lines: &[Line], is_log: bool) -> Result<Option<String>, String> {
+    let points = || lines.iter().flat_map(|line| line.points.iter().copied());
+    let Some(first) = points().next() else { return Ok(None) };
+    let (mut low, mut high) = (first, first);
+    for (x, y) in points() {
+        (low, high) = ((low.0.min(x), low.1.min(y)), (high.0.max(x), high.1.max(y)));
+    }
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
+        root.fill(&WHITE).map_err(|error| error.to_string())?;
+        let mut chart = ChartBuilder::on(&root);
+        chart.caption(title, ("sans-serif", 20)).margin(14).x_label_area_size(44).y_label_area_size(74);
+        if is_log {
+            let axes = ((low.0..high.0 * 1.05).log_scale(), (low.1 * 0.8..high.1 * 1.4).log_scale());
+            draw(chart.build_cartesian_2d(axes.0, axes.1).map_err(|error| error.to_string())?, x, y, lines)?;
+        } else {
+            let axes = (0.0..high.0, 0.0..high.1 * 1.1);
+            draw(chart.build_cartesian_2d(axes.0, axes.1).map_err(|error| error.to_string())?, x, y, lines)?;
+        }
+        root.present().map_err(|error| error.to_string())?;
+    }
+    Ok(Some(text))
+}
+
+fn draw<'a, X, Y>(
+    mut chart: ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+    x: &str,
+    y: &str,
+    lines: &[Line],
+) -> Result<(), String>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Cartesian2d<X, Y>: CoordTranslate<From = (f64, f64)>,
+{
+    let short = |value: &f64| match *value {
+        value if value >= 1e6 => format!("{} M", value / 1e6),
+        value if value >= 1e3 => format!("{} k", value / 1e3),
+        value => format!("{value}"),
+    };
+    let mut mesh = chart.configure_mesh();
+    mesh.x_desc(x).y_desc(y).x_label_formatter(&short).y_label_formatter(&short).light_line_style(WHITE);
+    mesh.draw().map_err(|error| error.to_string())?;
+    let mut colours = Vec::<(&str, RGBColor)>::new();
+    for line in lines {
+        // A second way to use an engine has its colour, and a thin line.
+        let base = line.name.split(',').next().unwrap_or_default();
+        let known = colours.iter().find(|(name, _)| *name == base).map(|(_, colour)| *colour);
+        let colour = known.unwrap_or_else(|| COLOURS[colours.len() % COLOURS.len()]);
+        if known.is_none() {
+            colours.push((base, colour));
+        }
+        let width = match (base == line.name, base) {
+            (true, "milepost") => 4,
+            (true, _) => 2,
+            (false, _) => 1,
+        };
+        let style = colour.stroke_width(width);
+        let drawn = LineSeries::new(line.points.iter().copied(), style).point_size(2);
+        let drawn = chart.draw_series(drawn).map_err(|error| error.to_string())?;
+        drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+    }
+    let mut labels = chart.configure_series_labels();
+    labels.position(SeriesLabelPosition::LowerRight).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.2));
+    labels.draw().map_err(|error| error.to_string())
+}
