@@ -1,4 +1,5 @@
-//! Milepost beside LMDB, redb, fjall, SQLite and RocksDB: the same events, every version kept, every commit synced.
+//! Milepost beside LMDB, redb, fjall, SQLite, RocksDB and PostgreSQL: the same events, every version kept, every commit
+//! synced.
 //!
 //! Invariant: a number is printed as measured, the median of the rounds, and every value that was read for it was
 //! compared with the one it had to be. Stores and files are removed at the end.
@@ -9,6 +10,7 @@
 mod bench;
 mod data;
 mod event;
+mod family;
 mod figures;
 mod interrupt;
 mod load;

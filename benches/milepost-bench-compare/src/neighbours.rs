@@ -4,7 +4,9 @@
 
 use std::fs;
 
-/// Ticks of all processors since the system started, and of this process with its finished children.
+use crate::family;
+
+/// Ticks of all processors since the system started, and of this process with all that it started.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticks {
     all: u64,
@@ -16,9 +18,11 @@ impl Ticks {
     /// Now.
     pub(crate) fn now() -> Option<Ticks> {
         let system = fs::read_to_string("/proc/stat").ok()?;
-        let process = fs::read_to_string("/proc/self/stat").ok()?;
         let (all, idle) = of_system(&system)?;
-        Some(Ticks { all, idle, own: of_process(&process)? })
+        // A process that ended meanwhile is counted with its parent the next time.
+        let stats = family::pids().into_iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")));
+        let own = stats.flatten().filter_map(|process| of_process(&process)).sum();
+        Some(Ticks { all, idle, own })
     }
 
     /// Percent of all processors that others took since `before`.

@@ -33,8 +33,8 @@ pub(crate) trait Peer: Send + Sync {
     fn replace(&self, version: u64, events: &[Event], gone: &[Gone]) -> io::Result<()>;
 
     /// Makes a commit of each list of events, by many threads at once; durable when this returns, and together where
-    /// the engine has transactions. They get the next versions, drawn from `versions` where the engine gives none itself:
-    /// under its writer's lock if it has one. Returns the version of the first.
+    /// the engine has transactions. They get the next versions, drawn from `versions` where the engine gives none
+    /// itself: under its writer's lock if it has one. Returns the version of the first.
     fn append(&self, versions: &Versions, commits: &[Vec<Event>]) -> io::Result<u64>;
 
     /// Makes ready for so many threads that append at once.

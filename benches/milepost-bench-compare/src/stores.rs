@@ -4,6 +4,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -113,18 +114,28 @@ pub(crate) fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Copies a directory, durably: what is measured on the copy must not wait for its being written.
+/// Copies a directory, durably: what is measured on the copy must not wait for its being written. Modes and owners are
+/// the same, for a server that runs as somebody else and lets nobody else in.
 pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
+    keep_mode_and_owner(from, to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let copied = to.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &copied)?;
-        } else {
+        } else if entry.file_type()?.is_file() {
+            // The socket of a killed server is neither.
             fs::copy(entry.path(), &copied)?;
+            keep_mode_and_owner(&entry.path(), &copied)?;
             fs::File::open(&copied)?.sync_all()?;
         }
     }
     Ok(())
+}
+
+fn keep_mode_and_owner(from: &Path, to: &Path) -> io::Result<()> {
+    let metadata = fs::metadata(from)?;
+    chown(to, Some(metadata.uid()), Some(metadata.gid()))?;
+    fs::set_permissions(to, metadata.permissions())
 }

@@ -42,7 +42,7 @@ pub(crate) fn kill_one(bench: &Bench, kind: &Kind, dir: &Path, data: Data) -> io
     for line in BufReader::new(stdout).lines() {
         last = line?.parse().map_err(io::Error::other)?;
         if last >= data.commits() && !killed {
-            child.kill()?;
+            (kind.kill)(&mut child, dir)?;
             killed = true;
         }
     }

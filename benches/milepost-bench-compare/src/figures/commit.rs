@@ -1,11 +1,11 @@
-//! Durable commits by one thread and by many at once: each commits events of new keys, waits until they are durable, and
-//! commits the next.
+//! Durable commits by one thread and by many at once: each commits events of new keys, waits until they are durable,
+//! and commits the next.
 //!
-//! An engine is used as its documentation says to use it with many threads. Where there are eight or more it has a second
-//! row, with a group commit of this program before it: so that it is not the missing of one that is compared.
+//! An engine is used as its documentation says to use it with many threads. Where there are eight or more it has a
+//! second row, with a group commit of this program before it: so that it is not the missing of one that is compared.
 //!
-//! Invariant: every turn has a new store, and when it is over that holds the commits that were acknowledged, all of them
-//! and no others, those of a thread in the order in which it made them.
+//! Invariant: every turn has a new store, and when it is over that holds the commits that were acknowledged, all of
+//! them and no others, those of a thread in the order in which it made them.
 
 mod group;
 

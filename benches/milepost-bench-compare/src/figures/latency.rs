@@ -1,7 +1,7 @@
 //! How long something took, of many times: the percentiles that are shown of it.
 //!
-//! Invariant: a percentile is given only where so many times were measured that at least one of them lies above it: what
-//! a thousandth is of a hundred times, nobody knows. The highest is always given, as percentile 100.
+//! Invariant: a percentile is given only where so many times were measured that at least one of them lies above it:
+//! what a thousandth is of a hundred times, nobody knows. The highest is always given, as percentile 100.
 
 use std::{io, time::Duration};
 

@@ -14,6 +14,7 @@ use crate::{
     bench::{Bench, Contender, Measured},
     data::{Dice, KEYS_PER_SCOPE, Place, scaled},
     event::{Event, USER_BYTES},
+    family,
     peer::{Gone, Hold, Peer, Reader},
     peers::Kind,
     row::{Row, Unit},
@@ -170,9 +171,21 @@ fn event_of(key: u64) -> Event {
     event
 }
 
-/// Bytes that this process has had written to the disk.
+/// Bytes that this process has had written to the disk, and what it started.
 fn written_bytes() -> io::Result<u64> {
-    let told = fs::read_to_string("/proc/self/io")?;
+    family::pids().into_iter().map(|pid| written_by(pid).map_err(|error| named(pid, &error))).sum()
+}
+
+fn written_by(pid: u32) -> io::Result<u64> {
+    let told = match fs::read_to_string(format!("/proc/{pid}/io")) {
+        // It ended meanwhile, and counts with its parent.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        told => told?,
+    };
     let line = told.lines().find_map(|line| line.strip_prefix("write_bytes: "));
-    line.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::Error::other("/proc/self/io says nothing"))
+    line.and_then(|number| number.trim().parse().ok()).ok_or_else(|| io::Error::other("it says nothing"))
+}
+
+fn named(pid: u32, error: &io::Error) -> io::Error {
+    io::Error::other(format!("/proc/{pid}/io: {error}"))
 }
