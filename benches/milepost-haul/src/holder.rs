@@ -1,7 +1,5 @@
-//! The part that holds one view for as long as it lives, while the writer writes, dies, and compacts.
-//!
-//! Its handle is not refreshed unless that is asked for: a refresh that finds the store anew, since memory is full or
-//! the log went on elsewhere, has the view refused from then on where a horizon has passed it.
+//! The part that holds one view for as long as it lives, while the writer writes, dies, and compacts, and while its own
+//! handle moves on.
 //!
 //! Invariant: whatever is written, merged, compressed or dropped meanwhile, the view answers the same to the byte.
 
@@ -41,9 +39,7 @@ pub(crate) fn run(plan: &Plan) -> Result<(), Fault> {
             continue;
         }
         next = Instant::now() + pause;
-        if plan.holder_refreshes {
-            store.refresh().at(|| "in a refresh beside a held view".to_owned())?;
-        }
+        store.refresh().at(|| "in a refresh beside a held view".to_owned())?;
         let again = read_whole(plan, &view, &recorder)?;
         if again != first {
             return Err(Fault::Wrong(format!(

@@ -28,9 +28,6 @@ pub(crate) struct Options {
     /// No reader that holds an old view for the whole run
     #[arg(long)]
     pub(crate) no_holder: bool,
-    /// Refresh the handle that holds the old view, too: its view is refused once the store has to be found anew
-    #[arg(long, conflicts_with = "no_holder")]
-    pub(crate) holder_refreshes: bool,
     /// Never kill the writer: the only way to see whether one process of it grows in an hour
     #[arg(long)]
     pub(crate) no_kills: bool,
@@ -55,7 +52,6 @@ impl Options {
         plan.seed = self.seed;
         plan.rate_bytes_per_min =
             self.rate.checked_mul(1 << 20).ok_or_else(|| io::Error::other("the rate is too large"))?;
-        plan.holder_refreshes = self.holder_refreshes;
         if self.no_holder {
             plan.holder_ms = None;
         }

@@ -36,8 +36,6 @@ pub(crate) struct Plan {
     pub(crate) turn_ms: u64,
     /// Whether there is a reader that holds a view for the whole haul; how often it reads that whole.
     pub(crate) holder_ms: Option<u64>,
-    /// Whether its handle is refreshed meanwhile.
-    pub(crate) holder_refreshes: bool,
     /// How long the reader that follows rests between two rounds.
     pub(crate) reader_pause_ms: u64,
 }
@@ -60,7 +58,6 @@ impl Plan {
             rate_bytes_per_min: 120 << 20,
             turn_ms: 15_000,
             holder_ms: Some(20_000),
-            holder_refreshes: false,
             reader_pause_ms: 5,
         }
     }

@@ -76,8 +76,8 @@ impl View {
     /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same store, differ.
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
         assert!(std::ptr::eq(&raw const *self.pin.shared, &raw const *other.pin.shared), "views of two stores");
-        self.may_see(scope)?;
-        other.may_see(other_scope)?;
+        self.may_see_in_store(scope)?;
+        other.may_see_in_store(other_scope)?;
         let tiers = self.pin.shared.state.pin();
         let lineage = self.pin.shared.lineage(&tiers);
         let changed = if scope == other_scope { changed::gather(&lineage, scope, self, other)? } else { None };

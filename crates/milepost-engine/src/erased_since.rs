@@ -85,7 +85,7 @@ impl View {
     ) -> Result<ErasedSince, ReadError> {
         let shared = &self.pin.shared;
         let tiers = shared.state.pin();
-        self.may_see(scope)?;
+        self.may_see_in_store(scope)?;
         let mut told = ErasedSince::default();
         if tiers.last_erasure_ever() <= self.seq.0 {
             return Ok(told);

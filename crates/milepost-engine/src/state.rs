@@ -79,6 +79,11 @@ impl State {
         self.tiers.load()
     }
 
+    /// Tiers that are kept, in the form of those that were just looked up.
+    pub(crate) fn loaded(tiers: &Arc<Tiers>) -> Loaded {
+        Loaded::from_inner(Arc::clone(tiers))
+    }
+
     /// The tiers, for a walk that takes its time.
     pub(crate) fn pin(&self) -> Arc<Tiers> {
         self.tiers.load_full()

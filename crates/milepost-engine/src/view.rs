@@ -2,7 +2,7 @@
 //!
 //! Invariant: a view never changes. Every version it can see is durable, and what comes later has a higher `Seq`.
 
-use std::{ops::ControlFlow, sync::Arc, vec};
+use std::{fmt, ops::ControlFlow, sync::Arc, vec};
 
 use milepost_log::{Found, FoundFrame, Segments};
 use milepost_types::{Key, Scope, ScopePrefix, Seq, Timestamp, scope::is_hidden};
@@ -12,7 +12,7 @@ use crate::{
     engine::{NO_FRAME, Shared},
     lineage::Line,
     retention::{Horizon, Horizons, Pin},
-    state::{GROUP, Kind, Tiers, Version},
+    state::{GROUP, Kind, Loaded, State, Tiers, Version},
 };
 
 /// The state at one moment.
@@ -26,6 +26,29 @@ pub struct View {
     pub(crate) at: Option<Timestamp>,
     /// Before which it can't see a scope; `None` if no horizon is behind it, and no checkpoint is asked for.
     pub(crate) before: Option<Arc<Before>>,
+    /// What it reads from, of a store beside its writer, where nothing else keeps that; `None` for what the store has
+    /// now, in which the pin keeps what it can see.
+    pub(crate) held: Option<Arc<Held>>,
+}
+
+/// Log and index as they were when a view was opened beside a writer, which goes on without asking who reads.
+pub(crate) struct Held {
+    segments: Segments,
+    tiers: Arc<Tiers>,
+}
+
+impl Held {
+    /// As they are now. The log first: an index that is newer than the log does for it, and not the other way round.
+    pub(crate) fn of(shared: &Shared) -> Held {
+        let segments = shared.reader.segments().again();
+        Held { segments, tiers: shared.state.pin() }
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("tiers", &self.tiers).finish_non_exhaustive()
+    }
 }
 
 /// From where on the scopes could be read when a view was opened, which stays so while it is open.
@@ -63,10 +86,34 @@ impl View {
         }
     }
 
-    /// Whether the past of a scope is there, as of this moment. Asked once the tiers are at hand: of those that were
-    /// taken up from another process it is known by then from where on they answer.
+    fn segments(&self) -> Segments {
+        self.held.as_ref().map_or_else(|| self.pin.shared.reader.segments(), |held| held.segments.again())
+    }
+
+    fn tiers(&self) -> Loaded {
+        self.held.as_ref().map_or_else(|| self.pin.shared.state.load(), |held| State::loaded(&held.tiers))
+    }
+
+    fn pinned_tiers(&self) -> Arc<Tiers> {
+        self.held.as_ref().map_or_else(|| self.pin.shared.state.pin(), |held| Arc::clone(&held.tiers))
+    }
+
+    /// Whether the past of a scope is there in what this view reads from, as of this moment.
     #[inline]
-    pub(crate) fn may_see(&self, scope: &str) -> Result<(), ReadError> {
+    fn may_see(&self, scope: &str) -> Result<(), ReadError> {
+        match (&self.held, &self.before) {
+            (None, _) => self.may_see_in_store(scope),
+            (Some(_), before) => {
+                self.pin.shared.may_read()?;
+                before.as_ref().map_or(Ok(()), |before| before.check(scope, self.seq))
+            }
+        }
+    }
+
+    /// Whether the past of a scope is there in what the store reads from now, as of this moment. Asked once the tiers
+    /// are at hand: of those that were taken up from another process it is known by then from where on they answer.
+    #[inline]
+    pub(crate) fn may_see_in_store(&self, scope: &str) -> Result<(), ReadError> {
         self.pin.shared.may_read()?;
         if self.seq < self.pin.shared.retention.taken_up() {
             let horizons = self.pin.shared.retention.horizons();
@@ -86,7 +133,9 @@ impl View {
     /// scope, and not those below, of which nothing may be left that tells that they were there.
     fn may_list(&self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let horizons = match &self.before {
-            _ if self.seq < self.pin.shared.retention.taken_up() => self.pin.shared.retention.horizons(),
+            _ if self.held.is_none() && self.seq < self.pin.shared.retention.taken_up() => {
+                self.pin.shared.retention.horizons()
+            }
             Some(before) => Arc::clone(&before.horizons),
             None => return Ok(()),
         };
@@ -99,8 +148,8 @@ impl View {
 
     /// The value of a key.
     pub fn get(&self, scope: &str, key: &str) -> Result<Option<Value>, ReadError> {
-        let segments = self.pin.shared.reader.segments();
-        let tiers = self.pin.shared.state.load();
+        let segments = self.segments();
+        let tiers = self.tiers();
         self.may_see(scope)?;
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
         match self.pin.shared.lineage(&tiers).find_glancing(scope, key, self.seq, glance)? {
@@ -127,7 +176,7 @@ impl View {
     /// The values of keys, in their order. Many at once cost less than one after the other: what they are read from is
     /// fetched from memory for a group of them before any is read.
     pub fn get_many(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Value>>, ReadError> {
-        let segments = self.pin.shared.reader.segments();
+        let segments = self.segments();
         let found = self.find_many(scope, keys)?;
         let mut values = Vec::with_capacity(found.len());
         for group in found.chunks(GROUP) {
@@ -149,7 +198,7 @@ impl View {
             Kind::Set => Ok(Some(Seq(version.seq))),
             Kind::Delete | Kind::Claim => Ok(None),
             Kind::Expiring => {
-                let value = self.value(&self.pin.shared.reader.segments(), version)?;
+                let value = self.value(&self.segments(), version)?;
                 Ok(value.map(|value| value.seq()))
             }
         };
@@ -158,7 +207,7 @@ impl View {
 
     /// Of each of these keys the version that it meets, whether or not it has expired.
     fn find_many(&self, scope: &str, keys: &[&str]) -> Result<Vec<Option<Version>>, ReadError> {
-        let tiers = self.pin.shared.state.load();
+        let tiers = self.tiers();
         self.may_see(scope)?;
         let lineage = self.pin.shared.lineage(&tiers);
         let mut found = Vec::new();
@@ -201,7 +250,7 @@ impl View {
     /// moment, that is said: of one of which nothing is left the store does not know any more that it was there.
     pub fn scopes(&self, prefix: &ScopePrefix) -> Result<Vec<Scope>, ReadError> {
         self.pin.shared.may_read()?;
-        let tiers = self.pin.shared.state.pin();
+        let tiers = self.pinned_tiers();
         self.may_list(prefix)?;
         let mut scopes = Vec::new();
         self.pin.shared.lineage(&tiers).each_scope(prefix, &mut |name| {
@@ -216,7 +265,7 @@ impl View {
 
     /// The last commit that touched a scope, as of this moment; [`Seq::ZERO`] for none.
     pub fn scope_version(&self, scope: &str) -> Result<Seq, ReadError> {
-        let tiers = self.pin.shared.state.load();
+        let tiers = self.tiers();
         self.may_see(scope)?;
         self.pin.shared.lineage(&tiers).scope_version(scope, self.seq)
     }
@@ -305,7 +354,7 @@ impl Scan {
     fn fill(&mut self) -> Result<(), ReadError> {
         let Some(from) = self.from.take() else { return Ok(()) };
         if self.walk.is_none() {
-            let tiers = self.view.pin.shared.state.pin();
+            let tiers = self.view.pinned_tiers();
             self.view.may_see(&self.scope)?;
             let line = self.view.pin.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
             self.walk = Some((tiers, line));
@@ -334,7 +383,7 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                match self.view.value(&self.view.pin.shared.reader.segments(), version) {
+                match self.view.value(&self.view.segments(), version) {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

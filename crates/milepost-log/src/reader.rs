@@ -72,7 +72,7 @@ impl<T> Found<T> {
     }
 }
 
-/// The segments as they are, for a look or two: costs no shared count, and is not kept.
+/// The segments as they are, for a look or two: costs no shared count, and is not kept; see [`Segments::again`].
 pub struct Segments(Guard<Arc<Shape>>);
 
 /// A frame that was found, and is not held yet. Whether its body can be read was not asked.
@@ -318,6 +318,12 @@ impl LogReader {
 }
 
 impl Segments {
+    /// The same segments once more, at the price of a shared count: these may be kept.
+    #[must_use]
+    pub fn again(&self) -> Segments {
+        Segments(Guard::from_inner(Arc::clone(&self.0)))
+    }
+
     /// The frame at a `Seq`.
     #[inline]
     pub fn find(&self, seq: Seq) -> Result<Found<FoundFrame<'_>>, Corruption> {

@@ -178,7 +178,7 @@ impl World {
 
     fn same(&mut self, scope: &str, old: &View, new: &View) {
         // Before the horizon there is nothing to tell.
-        if [old, new].into_iter().any(|view| view.may_see(scope).is_err()) {
+        if [old, new].into_iter().any(|view| view.may_see_in_store(scope).is_err()) {
             return;
         }
         let tiers = old.pin.shared.state.pin();
@@ -271,7 +271,7 @@ fn a_checkpoint_is_not_walked_to() {
     let (prefix, policy) = (ScopePrefix::parse("a").unwrap(), Policy { keep_last: Some(0), ..Policy::default() });
     world.retain(&prefix, &policy);
     assert!(world.told.compacted > 0);
-    assert!(world.engine().view(At::Seq(Seq(2))).unwrap().may_see("a").is_err());
+    assert!(world.engine().view(At::Seq(Seq(2))).unwrap().may_see_in_store("a").is_err());
     check(&mut world, 2);
     // One that is open since before is not walked either.
     let old = world.engine().view(At::Latest).unwrap();

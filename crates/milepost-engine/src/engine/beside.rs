@@ -1,8 +1,9 @@
 //! [`Beside`]: what a store that was opened read-only knows of the writer's, and moving on with it.
 //!
 //! Invariant: files that the writer has replaced are let go by a refresh when nothing that is being read here needs
-//! them, at the latest by one that comes half a second after they last were: their room comes back then. What a view or
-//! a walk here needs stays, unless the log can't be followed without finding it anew.
+//! them, at the latest by one that comes half a second after they last were: their room comes back then. A view holds
+//! what it reads from, whatever is found anew. What a walk here needs stays, unless the log can't be followed without
+//! finding it anew.
 
 use std::ops::ControlFlow;
 

@@ -13,7 +13,7 @@ use crate::{
     open,
     retention::{Needs, Pin},
     state::{Tiers, Version},
-    view::Before,
+    view::{Before, Held},
 };
 
 /// What is said where the log lacks a commit.
@@ -58,6 +58,10 @@ impl Engine {
         };
         // The pin first: whoever moves the horizons looks at the pins afterwards.
         let pin = Pin::new(self.hold(), Needs::Point(seq));
+        // What it holds before the horizons, which then are none of an older index.
+        let held = self.is_read_only().then(|| Arc::new(Held::of(shared)));
+        // The commit, by which it would be found out later, may be gone from the log by then.
+        let at = at.or_else(|| held.as_ref().filter(|_| seq != Seq::ZERO).and_then(|_| shared.stamp(seq).ok()));
         let horizons = shared.retention.horizons();
         let is_before = seq < horizons.last() || pinned.is_some();
         // Of a scope whose past is not kept, that is said instead.
@@ -65,7 +69,7 @@ impl Engine {
             return Err(error);
         }
         let before = is_before.then(|| Arc::new(Before { horizons, pinned, too_early }));
-        Ok(View { pin, seq, at, before })
+        Ok(View { pin, seq, at, before, held })
     }
 
     /// The state now.
@@ -74,9 +78,12 @@ impl Engine {
         loop {
             let seq = shared.published();
             let pin = Pin::new(self.hold(), Needs::Point(seq));
-            // If a horizon has moved past it meanwhile, there are newer commits to be seen: here, or by a refresh.
-            if seq >= shared.retention.last_horizon() || self.is_read_only() {
-                return View { pin, seq, at: Some(shared.now()), before: None };
+            let held = self.is_read_only().then(|| Arc::new(Held::of(shared)));
+            // If a horizon has moved past it meanwhile, there are newer commits to be seen: at once, beside a writer
+            // as soon as the refresh that has taken it up is done.
+            let horizon = if held.is_some() { shared.retention.taken_up() } else { shared.retention.last_horizon() };
+            if seq >= horizon {
+                return View { pin, seq, at: Some(shared.now()), before: None, held };
             }
         }
     }

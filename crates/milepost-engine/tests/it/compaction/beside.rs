@@ -54,7 +54,7 @@ fn a_reader_beside_it_is_told_the_truth() {
         let last = reader.last().seq.0;
         assert_eq!(last, next - 1, "{rounds}");
         for (key, name) in KEYS.into_iter().enumerate() {
-            check(&held, (key, name), 40);
+            assert!(check(&held, (key, name), 40), "a view that is held answers the same");
             for seq in 2..last {
                 check(&reader.view(At::Seq(Seq(seq))).unwrap(), (key, name), seq);
             }
@@ -101,4 +101,56 @@ fn what_was_deleted_is_deleted_to_a_reader_that_fell_behind() {
         assert_eq!(found, [""; 0]);
         assert_eq!(view.scopes(&ScopePrefix::root()).unwrap(), [scope("d"), scope("e")]);
     }
+}
+
+/// A view of a store beside its writer answered until the first refresh that had to find log and index anew, and then
+/// that the past is not kept: it read from what the store has, in which its pin keeps nothing.
+#[test]
+fn a_view_beside_it_answers_the_same_for_as_long_as_it_is_held() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"then");
+    }
+    let gone = rig.store.request().set(&scope("b"), "gone", b"soon").unwrap();
+    rig.store.commit(gone).unwrap();
+    let reader = reader_beside(&rig);
+    let point = reader.last().seq;
+    let views = [reader.view(At::Latest).unwrap(), reader.view(At::Seq(point)).unwrap()];
+    let entries = |view: &View| -> Vec<(String, Vec<u8>)> {
+        let scan = view.scan("a", "").map(Result::unwrap);
+        scan.map(|entry| (entry.key.to_string(), entry.value.to_vec())).collect()
+    };
+    let mut begun = views[0].scan("a", "");
+    assert_eq!(begun.next().unwrap().unwrap().value.to_vec(), b"then");
+    let (before, at) = (entries(&views[0]), views.each_ref().map(|view| view.at().unwrap()));
+    assert_eq!(before.len(), KEYS.len());
+    rig.store.commit(rig.store.request().clear(&scope("b")).unwrap()).unwrap();
+    let mut refused = 0;
+    for round in 0..12u64 {
+        for n in 0..60u64 {
+            rig.set("a", KEYS[n as usize % KEYS.len()], &[round as u8; 100]);
+        }
+        rig.compact();
+        // Not after every round: who falls behind can't follow the log.
+        if round % 3 == 2 {
+            reader.refresh().unwrap();
+        }
+        refused += u32::from(reader.view(At::Seq(point)).unwrap().get("a", KEYS[0]).is_err());
+        for (view, at) in views.iter().zip(at) {
+            assert_eq!(entries(view), before, "round {round}");
+            assert_eq!((view.seq(), view.at().unwrap()), (point, at));
+            assert_eq!(view.get("b", "gone").unwrap().unwrap().to_vec(), b"soon");
+            assert_eq!(view.get_many("a", &KEYS).unwrap().iter().flatten().count(), KEYS.len());
+            assert_eq!(view.versions("b", &["gone", "never"]).unwrap(), [Some(point), None]);
+            assert_eq!(view.scopes(&ScopePrefix::root()).unwrap(), [scope("a"), scope("b")]);
+            assert_eq!(view.scope_version("b").unwrap(), point);
+            assert_eq!(view.clone().get("a", KEYS[1]).unwrap().unwrap().to_vec(), b"then");
+        }
+    }
+    assert!(refused > 0, "the reader did not take up what compaction has left: this tests nothing");
+    assert!(begun.all(|entry| entry.unwrap().value.to_vec() == b"then"), "a scan that had begun goes on");
+    // What asks the store for more than the view holds is told the truth.
+    let latest = reader.view(At::Latest).unwrap();
+    assert!(matches!(views[1].diff("a", &latest, "a"), Err(ReadError::BeforeHorizon { .. })));
 }
