@@ -12,6 +12,7 @@ mod latency;
 mod open;
 mod replay;
 mod retention;
+mod scale;
 mod scope;
 
 use std::io;
@@ -64,6 +65,9 @@ const ALL: &[Figure] = &[
     commit::SINGLE,
     commit::BATCHES,
     retention::RETENTION,
+    scale::MILLION,
+    scale::TEN_MILLION,
+    scale::HUNDRED_MILLION,
 ];
 
 /// The figures with a name that contains one of the parts; all if there is none.

@@ -35,6 +35,13 @@ pub(crate) struct Hand {
     pub(crate) event: Event,
 }
 
+impl Hand {
+    /// With the dice of a number.
+    pub(crate) fn new(thread: u64) -> Hand {
+        Hand { dice: Dice::new(thread), event: Event::new() }
+    }
+}
+
 impl Load {
     /// Reads with every thread; reads per second of all together.
     pub(crate) fn run(
@@ -46,7 +53,7 @@ impl Load {
             let workers: Vec<_> = (0..self.threads)
                 .map(|thread| {
                     scope.spawn(move || {
-                        let mut hand = Hand { dice: Dice::new(thread), event: Event::new() };
+                        let mut hand = Hand::new(thread);
                         let mut rate = 0.0;
                         peer.read(self.hold, &mut |reader| {
                             self.repeat(self.time / 10, &mut || read(reader, &mut hand))?;

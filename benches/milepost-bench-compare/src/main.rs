@@ -15,6 +15,7 @@ mod figures;
 mod interrupt;
 mod load;
 mod machine;
+mod memory;
 mod neighbours;
 mod options;
 mod peer;

@@ -16,6 +16,10 @@ pub(crate) enum Unit {
     Nanos,
     /// Seconds: less is better.
     Seconds,
+    /// Bytes: less is better.
+    Bytes,
+    /// How many: less is better.
+    Count,
 }
 
 /// A point of a curve: x and y.

@@ -74,6 +74,9 @@ fn show(value: f64, unit: Unit) -> String {
         Unit::Nanos => format!("{value:.0} ns"),
         Unit::Seconds if value < 1.0 => format!("{:.2} ms", value * 1e3),
         Unit::Seconds => format!("{value:.3} s"),
+        Unit::Bytes if value >= 1e6 => format!("{:.1} MB", value / 1e6),
+        Unit::Bytes => format!("{value:.1} B"),
+        Unit::Count => format!("{value:.2}"),
     }
 }
 
@@ -86,6 +89,8 @@ impl Unit {
             Unit::Micros => "microseconds",
             Unit::Nanos => "nanoseconds",
             Unit::Seconds => "seconds",
+            Unit::Bytes => "bytes",
+            Unit::Count => "count",
         }
     }
 }

@@ -34,6 +34,18 @@ pub(crate) fn write(options: &Victim) -> io::Result<()> {
 /// Has a process write at least the commits of `data` to a new store, and kills it; the last commit it acknowledged.
 pub(crate) fn kill_one(bench: &Bench, kind: &Kind, dir: &Path, data: Data) -> io::Result<u64> {
     fs::create_dir(dir)?;
+    kill_behind(bench, kind, dir, data, data.commits())
+}
+
+/// Commits that a process makes of a store that is full already, before it is killed.
+const COMMITS_MORE: u64 = 100;
+
+/// The same, of a store that holds all commits of `data`: some more are written.
+pub(crate) fn kill_while_writing(bench: &Bench, kind: &Kind, dir: &Path, data: Data) -> io::Result<u64> {
+    kill_behind(bench, kind, dir, data, data.commits() + COMMITS_MORE)
+}
+
+fn kill_behind(bench: &Bench, kind: &Kind, dir: &Path, data: Data, commits: u64) -> io::Result<u64> {
     let mut command = Command::new(&bench.program);
     command.args(["victim", "--engine", kind.name, "--scopes", &data.scopes.to_string(), "--store"]).arg(dir);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -41,7 +53,7 @@ pub(crate) fn kill_one(bench: &Bench, kind: &Kind, dir: &Path, data: Data) -> io
     let (mut last, mut killed) = (0, false);
     for line in BufReader::new(stdout).lines() {
         last = line?.parse().map_err(io::Error::other)?;
-        if last >= data.commits() && !killed {
+        if last >= commits && !killed {
             (kind.kill)(&mut child, dir)?;
             killed = true;
         }

@@ -62,14 +62,14 @@ fn by_threads(bench: &Bench, names: &[&'static str], stores: &Stores, data: Data
     Ok(rows)
 }
 
-fn latest(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
+pub(super) fn latest(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
     let place = data.pick(&mut hand.dice);
     place.name(&mut hand.event);
     let found = reader.latest(hand.event.scope(), hand.event.key())?;
     expect(found, data.last_number(place))
 }
 
-fn as_of(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
+pub(super) fn as_of(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
     let place = data.pick(&mut hand.dice);
     let commit = data.pick_version(&mut hand.dice);
     place.name(&mut hand.event);

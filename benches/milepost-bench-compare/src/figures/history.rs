@@ -30,7 +30,7 @@ fn run(bench: &Bench, names: &[&'static str], stores: &mut Stores) -> io::Result
     bench.take_turns(names, Unit::Micros, bench.rounds, contenders.collect())
 }
 
-fn read(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
+pub(super) fn read(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
     let place = data.pick(&mut hand.dice);
     place.name(&mut hand.event);
     let mut left = data.versions;

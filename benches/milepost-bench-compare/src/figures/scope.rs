@@ -28,7 +28,7 @@ fn run(bench: &Bench, names: &[&'static str], stores: &mut Stores) -> io::Result
     bench.take_turns(names, Unit::Micros, bench.rounds, contenders.collect())
 }
 
-fn read(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
+pub(super) fn read(data: Data, reader: &mut dyn Reader, hand: &mut Hand) -> io::Result<()> {
     let scope = data.pick(&mut hand.dice).scope;
     let commit = data.pick_version(&mut hand.dice);
     let (mut expected, mut key) = (Event::new(), 0);
