@@ -7,6 +7,7 @@
 use std::{
     io, mem,
     sync::{Arc, Mutex, MutexGuard, OnceLock},
+    thread,
 };
 
 use crate::{
@@ -59,6 +60,9 @@ impl<'a> Group<'a> {
 
     fn lead(&self) -> io::Result<()> {
         let busy = lock(&self.busy)?;
+        // Those of the last group were answered just now and want to join. To wait until no more come, or to let the
+        // next leader in before the answers, gained nothing.
+        thread::yield_now();
         let group = mem::take(&mut *lock(&self.open)?);
         let unanswered = Unanswered(group.fate);
         let outcome = self.peer.append(self.versions, &group.commits).map_err(|error| error.to_string());
