@@ -92,8 +92,9 @@ impl View {
 impl Diff {
     fn difference(&self, (key, old, new): Found) -> Result<Option<Difference>, ReadError> {
         let segments = self.old.pin.shared.reader.segments();
-        let value =
-            |view: &View, version: Option<Version>| version.map_or(Ok(None), |version| view.value(&segments, version));
+        let value = |view: &View, version: Option<Version>| {
+            version.map_or(Ok(None), |version| view.value_in_store(&segments, version))
+        };
         let (old, new) = (value(&self.old, old)?, value(&self.new, new)?);
         let is_same = match (&old, &new) {
             (None, None) => true,

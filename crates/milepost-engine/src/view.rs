@@ -45,6 +45,16 @@ impl Held {
     }
 }
 
+impl Held {
+    /// When a commit was stamped, if it is there.
+    pub(crate) fn stamp(&self, seq: Seq) -> Option<Timestamp> {
+        match self.segments.find(seq) {
+            Ok(Found::Frame(found)) => Some(found.at()),
+            Ok(Found::Removed | Found::Ahead) | Err(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Held").field("tiers", &self.tiers).finish_non_exhaustive()
@@ -86,22 +96,30 @@ impl View {
         }
     }
 
+    /// What it holds, unless something was erased since of which that knows nothing: then the store answers, which may
+    /// have nothing any more from before that.
+    #[inline]
+    fn held(&self) -> Option<&Held> {
+        let knows = |held: &&Held| self.pin.shared.state.load().last_erasure_ever() <= held.tiers.last_erasure_ever();
+        self.held.as_deref().filter(knows)
+    }
+
     fn segments(&self) -> Segments {
-        self.held.as_ref().map_or_else(|| self.pin.shared.reader.segments(), |held| held.segments.again())
+        self.held().map_or_else(|| self.pin.shared.reader.segments(), |held| held.segments.again())
     }
 
     fn tiers(&self) -> Loaded {
-        self.held.as_ref().map_or_else(|| self.pin.shared.state.load(), |held| State::loaded(&held.tiers))
+        self.held().map_or_else(|| self.pin.shared.state.load(), |held| State::loaded(&held.tiers))
     }
 
     fn pinned_tiers(&self) -> Arc<Tiers> {
-        self.held.as_ref().map_or_else(|| self.pin.shared.state.pin(), |held| Arc::clone(&held.tiers))
+        self.held().map_or_else(|| self.pin.shared.state.pin(), |held| Arc::clone(&held.tiers))
     }
 
     /// Whether the past of a scope is there in what this view reads from, as of this moment.
     #[inline]
     fn may_see(&self, scope: &str) -> Result<(), ReadError> {
-        match (&self.held, &self.before) {
+        match (self.held(), &self.before) {
             (None, _) => self.may_see_in_store(scope),
             (Some(_), before) => {
                 self.pin.shared.may_read()?;
@@ -133,7 +151,7 @@ impl View {
     /// scope, and not those below, of which nothing may be left that tells that they were there.
     fn may_list(&self, prefix: &ScopePrefix) -> Result<(), ReadError> {
         let horizons = match &self.before {
-            _ if self.held.is_none() && self.seq < self.pin.shared.retention.taken_up() => {
+            _ if self.held().is_none() && self.seq < self.pin.shared.retention.taken_up() => {
                 self.pin.shared.retention.horizons()
             }
             Some(before) => Arc::clone(&before.horizons),
@@ -160,15 +178,31 @@ impl View {
 
     /// The value at the address of a version that it meets, unless it has expired.
     #[inline]
-    pub(crate) fn value(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
+    fn value(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
+        match self.pin.shared.value(segments, version, || self.at()) {
+            Err(ReadError::Removed { .. }) if version.expires() && self.was_kept() => Ok(None),
+            value => value,
+        }
+    }
+
+    /// The same, of a version that the store meets now.
+    pub(crate) fn value_in_store(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
         match self.pin.shared.value(segments, version, || self.at()) {
             Err(ReadError::Removed { .. }) if version.expires() && self.is_kept() => Ok(None),
             value => value,
         }
     }
 
-    /// Whether what it sees is surely there. Then of the values that it meets none was removed but those that had
-    /// expired, which the index still knows. A reader beside the writer pins nothing there.
+    /// Whether what it sees is surely there in what it reads from: of what it holds that was known when it was opened.
+    fn was_kept(&self) -> bool {
+        match self.held() {
+            Some(_) => self.before.as_ref().is_none_or(|before| before.horizons.last() <= self.seq),
+            None => self.is_kept(),
+        }
+    }
+
+    /// Whether what it sees is surely there in the store. Then of the values that it meets none was removed but those
+    /// that had expired, which the index still knows. A reader beside the writer pins nothing there.
     pub(crate) fn is_kept(&self) -> bool {
         !self.pin.shared.is_read_only() || self.seq >= self.pin.shared.retention.last_horizon()
     }

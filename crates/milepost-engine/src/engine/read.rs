@@ -39,6 +39,8 @@ impl Engine {
             return Ok(self.latest());
         }
         let last = shared.published();
+        // What it holds before anything is asked of the store, which then knows as much, or more that is gone.
+        let held = self.is_read_only().then(|| Arc::new(Held::of(shared)));
         let (mut pinned, mut too_early) = (None, None);
         let (seq, at) = match at {
             At::Latest => (last, Some(shared.now())),
@@ -58,10 +60,8 @@ impl Engine {
         };
         // The pin first: whoever moves the horizons looks at the pins afterwards.
         let pin = Pin::new(self.hold(), Needs::Point(seq));
-        // What it holds before the horizons, which then are none of an older index.
-        let held = self.is_read_only().then(|| Arc::new(Held::of(shared)));
-        // The commit, by which it would be found out later, may be gone from the log by then.
-        let at = at.or_else(|| held.as_ref().filter(|_| seq != Seq::ZERO).and_then(|_| shared.stamp(seq).ok()));
+        // The commit by which it would be found out later may be gone from the log by then.
+        let at = at.or_else(|| held.as_ref().and_then(|held| held.stamp(seq)));
         let horizons = shared.retention.horizons();
         let is_before = seq < horizons.last() || pinned.is_some();
         // Of a scope whose past is not kept, that is said instead.
@@ -75,17 +75,38 @@ impl Engine {
     /// The state now.
     fn latest(&self) -> View {
         let shared = self.shared();
+        if self.is_read_only() {
+            return self.latest_beside();
+        }
         loop {
             let seq = shared.published();
             let pin = Pin::new(self.hold(), Needs::Point(seq));
-            let held = self.is_read_only().then(|| Arc::new(Held::of(shared)));
-            // If a horizon has moved past it meanwhile, there are newer commits to be seen: at once, beside a writer
-            // as soon as the refresh that has taken it up is done.
-            let horizon = if held.is_some() { shared.retention.taken_up() } else { shared.retention.last_horizon() };
-            if seq >= horizon {
-                return View { pin, seq, at: Some(shared.now()), before: None, held };
+            // If a horizon has moved past it meanwhile, there are newer commits to be seen.
+            if seq >= shared.retention.last_horizon() {
+                return View { pin, seq, at: Some(shared.now()), before: None, held: None };
             }
         }
+    }
+
+    /// The same beside a writer. While a refresh takes up what compaction has left, the newest commit that was
+    /// published may be before what there is: then it is waited for.
+    fn latest_beside(&self) -> View {
+        let shared = self.shared();
+        let look = || {
+            let seq = shared.published();
+            let pin = Pin::new(self.hold(), Needs::Point(seq));
+            let held = Some(Arc::new(Held::of(shared)));
+            View { pin, seq, at: Some(shared.now()), before: None, held }
+        };
+        let view = look();
+        if view.seq >= shared.retention.taken_up() {
+            return view;
+        }
+        drop(shared.beside.lock());
+        let view = look();
+        // Where MANIFEST speaks of more than there is, each read says what is gone.
+        let held = view.held.clone().filter(|_| view.seq >= shared.retention.taken_up());
+        View { held, ..view }
     }
 
     /// The newest value of a key.

@@ -17,6 +17,7 @@ use crate::{
         block::BLOCK_BYTES,
         cold::{BlockPlace, BlockTable, Unfit},
         frame::{CheckedHeader, FRAME_HEADER_BYTES, Frame, FrameHeader},
+        header::SEGMENT_HEADER_BYTES,
         u32_at,
         unpacked::Unpacked,
     },
@@ -128,6 +129,8 @@ impl Sealed {
         if let Some(bytes) = cache.as_ref().and_then(|cache| cache.get(self.name(), place.index)) {
             return Ok(bytes);
         }
+        // One read of the disk for a block on two pages.
+        self.map.will_need(place.stored.clone());
         let stored = self.read(place.stored.clone()).map_err(Unfit::Unreadable)?;
         let mut bytes = Vec::with_capacity(place.raw.len());
         let unpacked = place.unpack(stored, self.seed, &mut bytes);
@@ -150,7 +153,13 @@ impl Sealed {
         let Some(offset) = self.offset(index).map_err(|fault| self.unreadable(seq, fault))? else { return Ok(None) };
         let (at, unfit) = (offset as usize, |fault| self.unfit(seq, fault));
         let corrupt = |what: String| self.corruption(u64::from(offset), seq, what);
-        let read = |range| self.read(range);
+        if at == SEGMENT_HEADER_BYTES {
+            self.map.will_read_from(at);
+        }
+        let read = |range: Range<usize>| {
+            self.map.will_read_on(range.clone());
+            self.read(range)
+        };
         let header = unpacked.range(&cold.blocks, self.seed, at..at + FRAME_HEADER_BYTES, read).map_err(unfit)?;
         let header = CheckedHeader::decode(header, self.seed).map_err(|fault| corrupt(fault.to_string()))?.header();
         let end = self.check_end(at, &header).map_err(corrupt)?;
@@ -180,7 +189,6 @@ impl Sealed {
 
     /// Bytes of the file that can be read now.
     fn read(&self, range: Range<usize>) -> Result<&[u8], Unreadable> {
-        self.map.will_need(range.clone());
         self.map.check_readable(range.clone())?;
         // The table was checked when it was read; a page of it may have come back as another one.
         Ok(self.map.get(range).unwrap_or_default())

@@ -145,6 +145,7 @@ impl Sealed {
 
     /// Bytes of the file that can be read now.
     pub(crate) fn readable(&self, range: Range<usize>) -> Result<&[u8], Corruption> {
+        self.map.will_need(range.clone());
         let readable = self.map.check_readable(range.clone());
         readable.map_err(|fault| self.corruption(fault.at as u64, self.first_seq, fault.to_string()))?;
         Ok(&self.map[range])
@@ -286,11 +287,11 @@ impl Sealed {
         if let Some(cold) = &self.cold {
             return self.view_cold(cold, index, unpacked);
         }
-        if index == 0 {
-            self.map.will_read_from(SEGMENT_HEADER_BYTES);
-        }
         let Some(view) = self.peek(index)? else { return Ok(None) };
         let at = view.offset as usize;
+        if at == SEGMENT_HEADER_BYTES {
+            self.map.will_read_from(at);
+        }
         self.map.will_read_on(at..at + frame_bytes(view.body.len()));
         self.check_body_readable((view.seq, view.offset), 0..view.body.len())?;
         Ok(Some(view))
@@ -319,6 +320,10 @@ impl Sealed {
     pub(crate) fn body<'a>(&'a self, met: &Met<'a>, range: Range<usize>) -> Result<BodyPart<'a>, Corruption> {
         match (met.body, &self.cold) {
             (MetBody::There(body), _) => {
+                if range.len() >= ASKED_FOR_BYTES_MIN {
+                    let body_at = met.offset as usize + FRAME_HEADER_BYTES;
+                    self.map.will_need(body_at + range.start..body_at + range.end);
+                }
                 self.check_body_readable((met.seq, met.offset), range.clone())?;
                 Ok(BodyPart::Borrowed(&body[range]))
             }
@@ -362,11 +367,8 @@ impl Sealed {
     #[inline]
     fn check_body_readable(&self, (seq, offset): (Seq, u64), range: Range<usize>) -> Result<(), Corruption> {
         let body_at = offset as usize + FRAME_HEADER_BYTES;
-        let range = body_at + range.start..body_at + range.end;
-        if range.len() >= ASKED_FOR_BYTES_MIN {
-            self.map.will_need(range.clone());
-        }
-        self.map.check_readable(range).map_err(|fault| self.unreadable(seq, fault))
+        let readable = self.map.check_readable(body_at + range.start..body_at + range.end);
+        readable.map_err(|fault| self.unreadable(seq, fault))
     }
 
     /// How many commits are stamped at or before a moment. Of those that were removed, and share a step of the footer
@@ -406,7 +408,7 @@ impl Sealed {
         self.map.check_readable(offset..body_at)?;
         let body_bytes = if bytes.len() < FRAME_HEADER_BYTES { 0 } else { u32_at(bytes, 0) as usize };
         let end = frame_bytes(body_bytes).saturating_add(offset).min(self.end);
-        if end - offset >= FIRST_READ_BYTES_MIN {
+        if end.saturating_sub(offset) >= FIRST_READ_BYTES_MIN {
             self.map.will_need(offset..end);
         }
         self.map.check_readable_beyond(body_at - 1, end)

@@ -154,3 +154,40 @@ fn a_view_beside_it_answers_the_same_for_as_long_as_it_is_held() {
     let latest = reader.view(At::Latest).unwrap();
     assert!(matches!(views[1].diff("a", &latest, "a"), Err(ReadError::BeforeHorizon { .. })));
 }
+
+/// A view that is held is no way to what was erased: where the store knows of an erasure, and the view's index does
+/// not, the store answers.
+#[test]
+fn what_was_erased_is_erased_to_a_view_that_is_held() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"secret");
+    }
+    let reader = reader_beside(&rig);
+    let held = reader.view(At::Latest).unwrap();
+    assert_eq!(held.get("a", KEYS[0]).unwrap().unwrap().to_vec(), b"secret");
+    // Into the next segments, so that the reader meets the erasure in none that it can follow.
+    for n in 0..200usize {
+        rig.set("a", KEYS[1 + n % (KEYS.len() - 1)], &[7; 100]);
+    }
+    let mut erase = rig.store.request();
+    erase.add_erase(&scope("a"), KEYS[0], 0).unwrap();
+    rig.store.commit(erase).unwrap();
+    for _ in 0..6 {
+        for n in 0..60usize {
+            rig.set("a", KEYS[1 + n % (KEYS.len() - 1)], &[7; 100]);
+        }
+        rig.compact();
+    }
+    reader.refresh().unwrap();
+    let is_gone = |found: Result<Option<milepost_engine::Value>, ReadError>| match found {
+        Ok(value) => value.is_none(),
+        Err(ReadError::BeforeHorizon { .. }) => true,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(is_gone(held.get("a", KEYS[0])));
+    assert!(held.get_many("a", &KEYS[..1]).is_ok_and(|found| found[0].is_none()) || held.get("a", KEYS[0]).is_err());
+    let seen = held.scan("a", "").filter_map(Result::ok).filter(|entry| entry.key.as_str() == KEYS[0]);
+    assert_eq!(seen.count(), 0);
+}
