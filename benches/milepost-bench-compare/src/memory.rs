@@ -1,4 +1,4 @@
-//! [`Peak`]: how much memory of its own this process had at most while something went on; maps of files are not its own.
+//! [`Peak`]: the most memory of its own that this process had while something went on. Maps of files are not its own.
 
 use std::{
     fs, io,

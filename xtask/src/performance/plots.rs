@@ -2,12 +2,25 @@
 //!
 //! Invariant: made from rows alone: the same rows give the same bytes.
 
+use serde_json::Value;
+
 use plotters::{
     coord::{CoordTranslate, ranged1d::ValueFormatter},
     prelude::*,
 };
 
 use super::rows::{Measured, Row};
+
+/// How a plot's axes run.
+#[derive(Clone, Copy)]
+enum Axes {
+    /// Both by powers of ten.
+    Powers,
+    /// Both evenly, from nothing on.
+    Even,
+    /// Along evenly, up by powers of ten.
+    PowersUp,
+}
 
 const SIZE: (u32, u32) = (860, 480);
 /// An engine keeps its colour in all plots; ours is the first.
@@ -31,16 +44,29 @@ struct Line {
 /// Names and texts of all plots for which there are rows.
 pub(super) fn all(measured: &Measured) -> Result<Vec<(String, String)>, String> {
     let plots = [
-        ("writers.svg", plot("durable commits of one event", "threads", "commits/s", &writers(measured), true)?),
+        (
+            "writers.svg",
+            plot("durable commits of one event", "threads", "commits/s", &writers(measured), Axes::Powers)?,
+        ),
         (
             "latency.svg",
-            plot("a commit of one event, 64 threads", "1 of so many takes longer", "µs", &latency(measured), true)?,
+            plot(
+                "a commit of one event, 64 threads",
+                "1 of so many takes longer",
+                "µs",
+                &latency(measured),
+                Axes::Powers,
+            )?,
         ),
         (
             "churn.svg",
-            plot("overwriting with three versions kept", "M events written", "events/s", &churn(measured), false)?,
+            plot("overwriting with three versions kept", "M events written", "events/s", &churn(measured), Axes::Even)?,
         ),
-        ("size.svg", plot("bytes on disk as the store grows", "versions", "bytes a version", &size(measured), true)?),
+        (
+            "size.svg",
+            plot("bytes on disk as the store grows", "versions", "bytes a version", &size(measured), Axes::Powers)?,
+        ),
+        ("haul.svg", plot("the long haul", "minutes", "µs", &haul(measured), Axes::PowersUp)?),
     ];
     Ok(plots.into_iter().filter_map(|(name, plot)| plot.map(|plot| (name.to_owned(), plot))).collect())
 }
@@ -58,7 +84,7 @@ fn writers(measured: &Measured) -> Vec<Line> {
 
 /// The percentiles of a commit's time, by how rare they are.
 fn latency(measured: &Measured) -> Vec<Line> {
-    let figures = ["commit::single/writers=64"];
+    let figures = ["commit::single_p99/writers=64"];
     let rare = |(percent, micros): &(f64, f64)| (*percent < 100.0).then(|| (100.0 / (100.0 - percent), *micros));
     let points = |engine: &str| {
         let curve = figures.iter().find_map(|figure| measured.row(figure, engine).map(|row: &Row| &row.curve));
@@ -93,14 +119,29 @@ fn size(measured: &Measured) -> Vec<Line> {
     lines(measured, &figures, &points)
 }
 
+/// What a commit and a read took, and the disk's own sync, minute by minute.
+fn haul(measured: &Measured) -> Vec<Line> {
+    const LINES: [(&str, &str, &str); 5] = [
+        ("p50 of a commit", "commit", "p50_us"),
+        ("p99 of a commit", "commit", "p99_us"),
+        ("p99.9 of a commit", "commit", "p999_us"),
+        ("p99 of a read", "read", "p99_us"),
+        ("p99.9 of a sync", "sync", "p999_us"),
+    ];
+    let line = |(name, of, quantile): (&str, &str, &str)| {
+        let point = |minute: &Value| Some((minute["at_s"].as_f64()? / 60.0, minute[of][quantile].as_f64()?));
+        Line { name: name.to_owned(), points: measured.minutes.iter().filter_map(point).collect() }
+    };
+    LINES.into_iter().map(line).filter(|line| !line.points.is_empty()).collect()
+}
+
 fn lines(measured: &Measured, figures: &[&str], points: &dyn Fn(&str) -> Vec<(f64, f64)>) -> Vec<Line> {
     let engines = measured.engines(figures).into_iter();
     let all = engines.map(|engine| Line { name: engine.to_owned(), points: points(engine) });
     all.filter(|line| !line.points.is_empty()).collect()
 }
 
-/// Both axes by powers of ten, or both even.
-fn plot(title: &str, x: &str, y: &str, lines: &[Line], is_log: bool) -> Result<Option<String>, String> {
+fn plot(title: &str, x: &str, y: &str, lines: &[Line], axes: Axes) -> Result<Option<String>, String> {
     let points = || lines.iter().flat_map(|line| line.points.iter().copied());
     let Some(first) = points().next() else { return Ok(None) };
     let (mut low, mut high) = (first, first);
@@ -113,12 +154,21 @@ fn plot(title: &str, x: &str, y: &str, lines: &[Line], is_log: bool) -> Result<O
         root.fill(&WHITE).map_err(|error| error.to_string())?;
         let mut chart = ChartBuilder::on(&root);
         chart.caption(title, ("sans-serif", 20)).margin(14).x_label_area_size(44).y_label_area_size(74);
-        if is_log {
-            let axes = ((low.0..high.0 * 1.05).log_scale(), (low.1 * 0.8..high.1 * 1.4).log_scale());
-            draw(chart.build_cartesian_2d(axes.0, axes.1).map_err(|error| error.to_string())?, x, y, lines)?;
-        } else {
-            let axes = (0.0..high.0, 0.0..high.1 * 1.1);
-            draw(chart.build_cartesian_2d(axes.0, axes.1).map_err(|error| error.to_string())?, x, y, lines)?;
+        let (even, powers_x) = (0.0..high.0, low.0..high.0 * 1.05);
+        let powers_y = low.1 * 0.8..high.1 * 1.4;
+        match axes {
+            Axes::Powers => {
+                let built = chart.build_cartesian_2d(powers_x.log_scale(), powers_y.log_scale());
+                draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
+            }
+            Axes::Even => {
+                let built = chart.build_cartesian_2d(even, 0.0..high.1 * 1.1);
+                draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
+            }
+            Axes::PowersUp => {
+                let built = chart.build_cartesian_2d(even, powers_y.log_scale());
+                draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
+            }
         }
         root.present().map_err(|error| error.to_string())?;
     }

@@ -27,8 +27,12 @@ pub(super) struct Measured {
     /// A line on each run: machine and rounds.
     pub(super) runs: Vec<String>,
     pub(super) rows: Vec<Row>,
-    /// What the long haul said of each minute, and its judgements.
-    pub(super) haul: Vec<Value>,
+    /// What the long haul said of each minute.
+    pub(super) minutes: Vec<Value>,
+    /// What it judged in the end.
+    pub(super) verdicts: Vec<Value>,
+    /// Its sums.
+    pub(super) haul: Option<Value>,
 }
 
 impl Measured {
@@ -57,8 +61,15 @@ impl Measured {
             }
             return Ok(());
         }
-        if value["haul"].is_string() {
-            self.haul.push(value);
+        // What the long haul says has one name, and all of it below that.
+        if let Some((name, said)) = value.as_object().filter(|lines| lines.len() == 1).and_then(|l| l.iter().next()) {
+            match name.as_str() {
+                "plan" => {}
+                "row" => self.minutes.push(said.clone()),
+                "verdict" => self.verdicts.push(said.clone()),
+                "haul" => self.haul = Some(said.clone()),
+                other => return Err(format!("nobody says {other:?}")),
+            }
             return Ok(());
         }
         let row = Row::of(&value).ok_or("this is no row")?;

@@ -5,13 +5,11 @@ use std::fs;
 use super::{numbers::show, outdated, renew, with_tables};
 
 fn row(figure: &str, engine: &str, median: f64, is_disturbed: bool) -> String {
-    format!(
-        r#"{{"figure":"{figure}","engine":"{engine}","unit":"per_second","median":{median},"min":{},"max":{},"rounds":[],
-        "sync_p50_us":150.0,"others_percent":3.0,"disturbed":{is_disturbed},"curve":[[50,100.0],[99,900.0],[100,1500.0]]}}"#,
-        median * 0.9,
-        median * 1.1
-    )
-    .replace('\n', "")
+    let (min, max) = (median * 0.9, median * 1.1);
+    let whose = format!(r#""figure":"{figure}","engine":"{engine}","unit":"per_second""#);
+    let of_row = format!(r#"{whose},"median":{median},"min":{min}"#);
+    let beside = format!(r#""max":{max},"sync_p50_us":150.0,"others_percent":3.0,"disturbed":{is_disturbed}"#);
+    format!(r#"{{{of_row},{beside},"curve":[[50,100.0],[99,900.0],[100,1500.0]]}}"#)
 }
 
 fn house(rows: &[String]) -> tempfile::TempDir {
@@ -29,6 +27,7 @@ fn tables_stand_between_their_marks_and_words_around_them_stay() {
         row("commit::single/writers=1", "milepost", 8000.0, false),
         row("commit::single/writers=1", "other", 4000.0, true),
         row("commit::single/writers=64", "milepost", 80_000.0, false),
+        row("commit::single_p99/writers=64", "milepost", 900.0, false),
     ]);
     assert_eq!(
         outdated(root.path()).unwrap(),
@@ -44,6 +43,28 @@ fn tables_stand_between_their_marks_and_words_around_them_stay() {
     assert!(!page.contains("old"), "{page}");
     let plot = fs::read_to_string(root.path().join("docs/performance/writers.svg")).unwrap();
     assert!(plot.starts_with("<svg") && plot.contains("milepost") && plot.contains("polyline"), "{plot}");
+}
+
+#[test]
+fn the_long_haul_is_a_table_its_sums_and_a_plot() {
+    let minute = |at: u32| {
+        let of = r#"{"p50_us":300.0,"p99_us":900.0,"p999_us":1500.0}"#;
+        format!(r#"{{"row":{{"at_s":{at},"commit":{of},"read":{of},"sync":{of}}}}}"#)
+    };
+    let verdict =
+        r#"{"name":"files","before":11,"after":14.0,"times":1.27,"times_max":1.2,"outcome":"too_short","unit":""}"#;
+    let sums = r#"{"checks":41,"kills":3,"looked_for":7,"commit":{"p999_us":22544.3},"sync":{"p999_us":33374.2}}"#;
+    let lines = [r#"{"plan":{}}"#.to_owned(), minute(60), minute(120), format!(r#"{{"verdict":{verdict}}}"#)];
+    let root = house(&[&lines[..], &[format!(r#"{{"haul":{sums}}}"#)]].concat());
+    let page = root.path().join("docs/performance.md");
+    fs::write(&page, "<!-- measured: haul -->\n<!-- end -->\n").unwrap();
+    renew(root.path()).unwrap();
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("| files | 11.0 | 14.0 | 1.27 | 1.20 | too short |"), "{page}");
+    assert!(page.contains("2 minutes, 3 kills; 41 answers compared, none wrong; 7 acknowledged"), "{page}");
+    assert!(page.contains("was 22.5 ms, of the disk's own sync 33.4 ms."), "{page}");
+    let plot = fs::read_to_string(root.path().join("docs/performance/haul.svg")).unwrap();
+    assert!(plot.contains("p99.9 of a sync"), "{plot}");
 }
 
 #[test]

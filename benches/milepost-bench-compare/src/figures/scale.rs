@@ -1,9 +1,9 @@
-//! What grows with the store, and how: the same questions to a million, ten million and a hundred million versions, with
-//! the page cache full and with nothing in it.
+//! What grows with the store, and how: the same questions to a million, ten million and a hundred million versions,
+//! with the page cache full and with nothing in it.
 //!
-//! Invariant: one store of an engine at a time, filled, asked and removed. A cold answer is one for which the engine was
-//! closed, the system let go of every page of its files, and it was opened again; the reads of the disk are counted by
-//! the system, of the whole disk.
+//! Invariant: one store of an engine at a time, filled, asked and removed. A cold answer is one for which the engine
+//! was closed, the system let go of every page of its files, and it was opened again; the reads of the disk are counted
+//! by the system, of the whole disk.
 
 use std::{
     fs::{self, File},
@@ -165,8 +165,8 @@ fn fill(peer: &dyn Peer, data: Data) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads per second of the latest and of a random commit, microseconds of a scope and of a history, events per second of
-/// a replay. Everything is read once before, as far as memory holds it.
+/// Reads per second of the latest and of a random commit, microseconds of a scope and of a history, events per second
+/// of a replay. Everything is read once before, as far as memory holds it.
 fn warm(bench: &Bench, peer: &dyn Peer, data: Data) -> io::Result<[f64; 5]> {
     let replayed = replay(peer, data)?;
     let load = |reads_per_look| Load { threads: 1, time: bench.turn() * 3, reads_per_look, hold: Hold::EachRead };
