@@ -140,8 +140,8 @@ fn haul(measured: &Measured) -> String {
         let (checks, kills, looked_for) = (count("checks"), count("kills"), count("looked_for"));
         let micros = |of: &str| haul[of]["p999_us"].as_f64().map_or_else(String::new, |us| show(us, "microseconds"));
         format!(
-            "\n{} minutes, {kills} kills; {checks} answers compared, none wrong; {looked_for} acknowledged commits looked \
-             for, none lost. Over all of it the p99.9 of a commit was {}, of the disk's own sync {}.\n",
+            "\n{} minutes, {kills} kills; {checks} answers compared, none wrong; {looked_for} acknowledged \
+             commits looked for, none lost. Over all of it the p99.9 of a commit was {}, of the disk's own sync {}.\n",
             measured.minutes.len(),
             micros("commit"),
             micros("sync")
