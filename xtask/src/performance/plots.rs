@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use plotters::{
-    coord::{CoordTranslate, ranged1d::ValueFormatter},
+    coord::{CoordTranslate, Shift, ranged1d::ValueFormatter},
     prelude::*,
 };
 
@@ -20,9 +20,14 @@ enum Axes {
     Even,
     /// Along evenly, up by powers of ten.
     PowersUp,
+    /// Along by powers of ten, up evenly, from nothing on.
+    PowersAlong,
 }
 
-const SIZE: (u32, u32) = (860, 480);
+const SIZE: (u32, u32) = (900, 480);
+/// Room at the right for what the lines are of.
+const LEGEND: u32 = 150;
+const LEGEND_LINE: i32 = 22;
 /// An engine keeps its colour in all plots; ours is the first.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0xd1, 0x3b, 0x1e),
@@ -64,7 +69,13 @@ pub(super) fn all(measured: &Measured) -> Result<Vec<(String, String)>, String> 
         ),
         (
             "size.svg",
-            plot("bytes on disk as the store grows", "versions", "bytes a version", &size(measured), Axes::Powers)?,
+            plot(
+                "bytes on disk as the store grows",
+                "versions",
+                "bytes a version",
+                &size(measured),
+                Axes::PowersAlong,
+            )?,
         ),
         ("haul.svg", plot("the long haul", "minutes", "µs", &haul(measured), Axes::PowersUp)?),
     ];
@@ -152,6 +163,8 @@ fn plot(title: &str, x: &str, y: &str, lines: &[Line], axes: Axes) -> Result<Opt
     {
         let root = SVGBackend::with_string(&mut text, SIZE).into_drawing_area();
         root.fill(&WHITE).map_err(|error| error.to_string())?;
+        let (root, legend) = root.split_horizontally(SIZE.0 - LEGEND);
+        name_lines(&legend, lines)?;
         let mut chart = ChartBuilder::on(&root);
         chart.caption(title, ("sans-serif", 20)).margin(14).x_label_area_size(44).y_label_area_size(74);
         let (even, powers_x) = (0.0..high.0, low.0..high.0 * 1.05);
@@ -165,12 +178,16 @@ fn plot(title: &str, x: &str, y: &str, lines: &[Line], axes: Axes) -> Result<Opt
                 let built = chart.build_cartesian_2d(even, 0.0..high.1 * 1.1);
                 draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
             }
+            Axes::PowersAlong => {
+                let built = chart.build_cartesian_2d(powers_x.log_scale(), 0.0..high.1 * 1.3);
+                draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
+            }
             Axes::PowersUp => {
                 let built = chart.build_cartesian_2d(even, powers_y.log_scale());
                 draw(built.map_err(|error| error.to_string())?, x, y, lines)?;
             }
         }
-        root.present().map_err(|error| error.to_string())?;
+        root.present().and_then(|()| legend.present()).map_err(|error| error.to_string())?;
     }
     Ok(Some(text))
 }
@@ -194,9 +211,30 @@ where
     let mut mesh = chart.configure_mesh();
     mesh.x_desc(x).y_desc(y).x_label_formatter(&short).y_label_formatter(&short).light_line_style(WHITE);
     mesh.draw().map_err(|error| error.to_string())?;
+    for (line, style) in lines.iter().zip(styles(lines)) {
+        let drawn = LineSeries::new(line.points.iter().copied(), style).point_size(2);
+        chart.draw_series(drawn).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// What each line is of, beside the plot.
+fn name_lines(area: &DrawingArea<SVGBackend<'_>, Shift>, lines: &[Line]) -> Result<(), String> {
+    let text = TextStyle::from(("sans-serif", 13)).color(&BLACK);
+    for ((line, style), place) in lines.iter().zip(styles(lines)).zip(1..) {
+        let y = 36 + place * LEGEND_LINE;
+        let stroke = PathElement::new([(0, y), (18, y)], style);
+        area.draw(&stroke).map_err(|error| error.to_string())?;
+        area.draw(&Text::new(line.name.as_str(), (24, y - 6), text.clone())).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Ours is thick, a second way to use an engine has its colour and a thin line.
+fn styles(lines: &[Line]) -> Vec<ShapeStyle> {
     let mut colours = Vec::<(&str, RGBColor)>::new();
+    let mut styles = Vec::new();
     for line in lines {
-        // A second way to use an engine has its colour, and a thin line.
         let base = line.name.split(',').next().unwrap_or_default();
         let known = colours.iter().find(|(name, _)| *name == base).map(|(_, colour)| *colour);
         let colour = known.unwrap_or_else(|| COLOURS[colours.len() % COLOURS.len()]);
@@ -208,12 +246,7 @@ where
             (true, _) => 2,
             (false, _) => 1,
         };
-        let style = colour.stroke_width(width);
-        let drawn = LineSeries::new(line.points.iter().copied(), style).point_size(2);
-        let drawn = chart.draw_series(drawn).map_err(|error| error.to_string())?;
-        drawn.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
+        styles.push(colour.stroke_width(width));
     }
-    let mut labels = chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::LowerRight).background_style(WHITE.mix(0.85)).border_style(BLACK.mix(0.2));
-    labels.draw().map_err(|error| error.to_string())
+    styles
 }
