@@ -1,6 +1,6 @@
 //! [`View`]: the state as of one moment, held open; [`Scan`]: the keys of a scope in order.
 //!
-//! Invariant: a view answers the same for as long as it is held.
+//! Invariant: a view answers the same for as long as it is held, but for what is erased.
 
 use std::ops::ControlFlow;
 
@@ -9,7 +9,8 @@ use milepost_types::{Scope, ScopePrefix, Seq, Timestamp};
 
 use crate::{Diff, Result, Value};
 
-/// The state as of one moment. Cheap to clone; commits that follow don't change it.
+/// The state as of one moment. Cheap to clone; commits that follow don't change it, but for erasures: what they take is
+/// gone from it, too. One of a read-only handle keeps the files that it reads from.
 ///
 /// ```
 /// use milepost::{At, Scope, Store};
