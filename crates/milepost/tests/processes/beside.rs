@@ -46,9 +46,9 @@ fn right(kept: bool, number: u64, at: u64) -> Option<Vec<u8>> {
     versions.find(|seq| is_kept(*seq) == kept).map(value)
 }
 
-/// A view of one process is unchanged, whatever another one takes away: every answer of one that is held is right at any
-/// later time, of one that is opened at a moment of the past it is right or said to be gone where not all versions are
-/// kept; a value in use keeps its bytes. And the reader gets to see the last commit.
+/// A view of one process is unchanged, whatever another one takes away: every answer of one that is held is right at
+/// any later time, of one that is opened at a moment of the past it is right or said to be gone where not all versions
+/// are kept; a value in use keeps its bytes. And the reader gets to see the last commit.
 #[test]
 fn a_reader_holds_what_it_saw_while_another_process_compacts() {
     let place = tempfile::tempdir().unwrap();
