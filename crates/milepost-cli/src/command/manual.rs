@@ -39,17 +39,14 @@ pub(crate) fn completions(args: &CompletionsArgs, out: &mut Out) -> Result<ExitC
 
 pub(crate) fn man(args: &ManArgs, out: &mut Out) -> Result<ExitCode, CliError> {
     let mut command = Cli::command();
+    command = command.disable_help_subcommand(true);
     command.build();
     let Some(dir) = &args.dir else {
         out.raw(&page(command)?)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let subcommands: Vec<_> = command.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
-    let mut pages = vec![("milepost.1".to_owned(), page(command)?)];
-    for subcommand in subcommands {
-        let name = format!("milepost-{}.1", subcommand.get_name());
-        pages.push((name, page(subcommand)?));
-    }
+    let mut pages = Vec::new();
+    gather(command, &mut pages)?;
     for (name, page) in pages {
         let path = dir.join(name);
         let said = path.display().to_string();
@@ -58,8 +55,17 @@ pub(crate) fn man(args: &ManArgs, out: &mut Out) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The page of a command, and those of all below it, each under the name by which the others refer to it.
+fn gather(command: clap::Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<(), CliError> {
+    let subcommands: Vec<_> = command.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect();
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    pages.push((format!("{name}.1"), page(command)?));
+    subcommands.into_iter().try_for_each(|subcommand| gather(subcommand, pages))
+}
+
 fn page(command: clap::Command) -> Result<Vec<u8>, CliError> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page).map_err(CliError::Output)?;
+    let source = concat!("milepost ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command).source(source).render(&mut page).map_err(CliError::Output)?;
     Ok(page)
 }

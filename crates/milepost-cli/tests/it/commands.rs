@@ -446,7 +446,16 @@ fn completions_and_manual() {
         .collect();
     pages.sort();
     assert!(pages.contains(&"milepost.1".to_owned()) && pages.contains(&"milepost-set.1".to_owned()), "{pages:?}");
-    assert!(pages.len() >= 17, "{pages:?}");
+    assert!(pages.len() >= 40, "{pages:?}");
+    // Every page that another one refers to is there, those of commands below commands among them.
+    assert!(pages.contains(&"milepost-backup-create.1".to_owned()), "{pages:?}");
+    for page in &pages {
+        let text = fs::read_to_string(world.dir().join("man1").join(page)).unwrap().replace("\\-", "-");
+        let named = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-()".contains(c)));
+        let named: Vec<_> = named.filter_map(|word| word.strip_suffix("(1)")).collect();
+        assert!(named.iter().all(|name| pages.contains(&format!("{name}.1"))), "{page} refers to {named:?}");
+        assert!(text.contains(concat!("milepost ", env!("CARGO_PKG_VERSION"))), "{page} does not say of which version");
+    }
 }
 
 /// A receipt that can't be written: the commit is durable all the same, and whoever asked for it is told so.
