@@ -13,7 +13,7 @@ use std::vec;
 
 use milepost_types::Key;
 
-use crate::{ReadError, Value, View, state::Version};
+use crate::{ReadError, Value, View, state::Version, view::Held};
 
 /// A key in which two states differ.
 #[derive(Clone, Debug)]
@@ -70,28 +70,31 @@ pub struct Diff {
     found: vec::IntoIter<Found>,
     old: View,
     new: View,
+    /// Of a store beside its writer, what it was gathered from, in which the values are, too.
+    held: Option<Held>,
 }
 
 impl View {
     /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same store, differ.
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
         assert!(std::ptr::eq(&raw const *self.pin.shared, &raw const *other.pin.shared), "views of two stores");
+        let held = self.pin.shared.is_read_only().then(|| Held::of(&self.pin.shared));
+        let tiers = held.as_ref().map_or_else(|| self.pin.shared.state.pin(), Held::tiers);
         self.may_see_in_store(scope)?;
         other.may_see_in_store(other_scope)?;
-        let tiers = self.pin.shared.state.pin();
         let lineage = self.pin.shared.lineage(&tiers);
         let changed = if scope == other_scope { changed::gather(&lineage, scope, self, other)? } else { None };
         let found = match changed {
             Some(found) => found,
             None => walk::gather(&lineage, (scope, self), (other_scope, other))?,
         };
-        Ok(Diff { found: found.into_iter(), old: self.clone(), new: other.clone() })
+        Ok(Diff { found: found.into_iter(), old: self.clone(), new: other.clone(), held })
     }
 }
 
 impl Diff {
     fn difference(&self, (key, old, new): Found) -> Result<Option<Difference>, ReadError> {
-        let segments = self.old.pin.shared.reader.segments();
+        let segments = self.held.as_ref().map_or_else(|| self.old.pin.shared.reader.segments(), Held::segments);
         let value = |view: &View, version: Option<Version>| {
             version.map_or(Ok(None), |version| view.value_in_store(&segments, version))
         };

@@ -43,6 +43,14 @@ impl Held {
         let segments = shared.reader.segments().again();
         Held { segments, tiers: shared.state.pin() }
     }
+
+    pub(crate) fn segments(&self) -> Segments {
+        self.segments.again()
+    }
+
+    pub(crate) fn tiers(&self) -> Arc<Tiers> {
+        Arc::clone(&self.tiers)
+    }
 }
 
 impl Held {
@@ -105,7 +113,7 @@ impl View {
     }
 
     fn segments(&self) -> Segments {
-        self.held().map_or_else(|| self.pin.shared.reader.segments(), |held| held.segments.again())
+        self.held().map_or_else(|| self.pin.shared.reader.segments(), Held::segments)
     }
 
     fn tiers(&self) -> Loaded {
@@ -113,7 +121,7 @@ impl View {
     }
 
     fn pinned_tiers(&self) -> Arc<Tiers> {
-        self.held().map_or_else(|| self.pin.shared.state.pin(), |held| Arc::clone(&held.tiers))
+        self.held().map_or_else(|| self.pin.shared.state.pin(), Held::tiers)
     }
 
     /// Whether the past of a scope is there in what this view reads from, as of this moment.

@@ -209,7 +209,7 @@ fn line(difference: &super::Difference) -> String {
 }
 
 fn lines(found: Vec<Found>, old: &View, new: &View) -> Vec<String> {
-    let diff = Diff { found: found.into_iter(), old: old.clone(), new: new.clone() };
+    let diff = Diff { found: found.into_iter(), old: old.clone(), new: new.clone(), held: None };
     diff.map(|difference| line(&difference.unwrap())).collect()
 }
 

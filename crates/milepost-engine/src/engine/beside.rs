@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use milepost_log::{Follower, LogError, SegmentName};
-use milepost_types::{Receipt, Seq, Timestamp, body::Body};
+use milepost_types::{Receipt, Timestamp, body::Body};
 
 use super::Shared;
 use crate::{
@@ -36,8 +36,8 @@ pub(crate) struct Beside {
 #[derive(Debug)]
 struct Seen {
     mark: Mark,
-    /// The last horizon it says, if files are held here that it does not list any more.
-    replaced: Option<Seq>,
+    /// Whether files are held here that it does not list any more.
+    replaced: bool,
 }
 
 impl Beside {
@@ -48,7 +48,7 @@ impl Beside {
     fn found_again(&mut self, began: Timestamp, ended: Timestamp) {
         // What was found may be of a newer MANIFEST than was seen: that shows by its mark.
         if let Some(seen) = &mut self.seen {
-            seen.replaced = None;
+            seen.replaced = false;
         }
         let rest = ended.0.saturating_sub(began.0).saturating_mul(REST_TIMES).clamp(0, REST_MAX);
         self.rest = (ended, Timestamp(ended.0.saturating_add(rest)));
@@ -141,13 +141,13 @@ impl Shared {
         let Ok(Some(mark)) = manifest::mark(&*self.parts.disk, &self.dir) else { return false };
         if beside.seen.as_ref().is_none_or(|seen| seen.mark != mark) {
             let Ok(Some(manifest)) = manifest::read(&*self.parts.disk, &self.dir) else { return false };
-            let horizon = manifest::known_horizons(&manifest.horizons).last();
-            beside.seen = Some(Seen { mark, replaced: Some(horizon).filter(|_| self.has_unlisted(&manifest)) });
+            beside.seen = Some(Seen { mark, replaced: self.has_unlisted(&manifest) });
         }
-        let Some(horizon) = beside.seen.as_ref().and_then(|seen| seen.replaced) else { return false };
-        let pinned = self.pins.pinned();
-        let is_needed = pinned.points.first().is_some_and(|point| *point < horizon.0)
-            || pinned.from.is_some_and(|from| from <= self.published().0);
+        if !beside.seen.as_ref().is_some_and(|seen| seen.replaced) {
+            return false;
+        }
+        // A view has what it needs.
+        let is_needed = self.pins.pinned().from.is_some_and(|from| from <= self.published().0);
         let (ended, until) = beside.rest;
         // The clock may run backwards.
         let rests = (ended..until).contains(&self.parts.clock.now());

@@ -191,3 +191,28 @@ fn what_was_erased_is_erased_to_a_view_that_is_held() {
     let seen = held.scan("a", "").filter_map(Result::ok).filter(|entry| entry.key.as_str() == KEYS[0]);
     assert_eq!(seen.count(), 0);
 }
+
+/// While a view was held, each refresh added the writer's new segments to those of the handle, and let none of them go:
+/// what went into a store of 17 MB for 40 seconds held 50 MB of removed files.
+#[test]
+fn a_view_that_is_held_keeps_its_own_files_and_no_others() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"then");
+    }
+    let reader = reader_beside(&rig);
+    let held = reader.view(At::Latest).unwrap();
+    for round in 0..12u64 {
+        for n in 0..60usize {
+            rig.set("a", KEYS[n % KEYS.len()], &[round as u8; 100]);
+            // Often enough never to fall behind: the log is followed, and not found anew.
+            reader.refresh().unwrap();
+        }
+        rig.compact();
+        reader.refresh().unwrap();
+        let (seen, there) = (reader.segments().len(), rig.store.segments().len());
+        assert!(seen <= there + 1, "round {round}: the handle has {seen} segments, the store {there}");
+        assert_eq!(held.get("a", KEYS[0]).unwrap().unwrap().to_vec(), b"then");
+    }
+}
