@@ -51,9 +51,7 @@ impl Held {
     pub(crate) fn tiers(&self) -> Arc<Tiers> {
         Arc::clone(&self.tiers)
     }
-}
 
-impl Held {
     /// When a commit was stamped, if it is there.
     pub(crate) fn stamp(&self, seq: Seq) -> Option<Timestamp> {
         match self.segments.find(seq) {
