@@ -11,9 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use milepost_machine::Ticks;
+
 use crate::{
     data::scaled,
-    neighbours::Ticks,
     peers::{Kind, MILEPOST},
     row::{Conditions, Point, Row, Unit, median, median_curve},
 };

@@ -10,13 +10,10 @@
 mod bench;
 mod data;
 mod event;
-mod family;
 mod figures;
 mod interrupt;
 mod load;
-mod machine;
 mod memory;
-mod neighbours;
 mod options;
 mod peer;
 mod peers;
@@ -68,8 +65,8 @@ fn run(options: &Options) -> io::Result<()> {
         kinds: peers::chosen(&options.only),
         program: env::current_exe()?,
     };
-    let machine = machine::describe(&bench.dir);
-    if ["tmpfs", "ramfs"].contains(&machine::file_system(&bench.dir).as_str()) {
+    let machine = milepost_machine::describe(&bench.dir);
+    if ["tmpfs", "ramfs"].contains(&milepost_machine::file_system(&bench.dir).as_str()) {
         eprintln!("warning: {} is in memory, a sync costs nothing there; choose a disk with --dir", parent.display());
     }
     if options.output == Output::Jsonl {

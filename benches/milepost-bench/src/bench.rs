@@ -9,12 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use milepost_machine::Ticks;
+
 use crate::{
     bare::{BareFile, push_frame},
     event::{Event, SCOPE},
     figure::{Conditions, Sample, median},
     load,
-    neighbours::Ticks,
 };
 
 /// Syncs timed between two turns.

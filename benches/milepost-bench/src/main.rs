@@ -16,8 +16,6 @@ mod figure;
 mod figures;
 mod interrupt;
 mod load;
-mod machine;
-mod neighbours;
 mod options;
 mod store;
 mod table;
@@ -59,8 +57,8 @@ fn run(options: &Options) -> io::Result<()> {
         items: options.items,
         milepost: options.milepost.clone().map_or_else(beside_this_program, Ok)?,
     };
-    let machine = machine::describe(&bench.dir);
-    if ["tmpfs", "ramfs"].contains(&machine::file_system(&bench.dir).as_str()) {
+    let machine = milepost_machine::describe(&bench.dir);
+    if ["tmpfs", "ramfs"].contains(&milepost_machine::file_system(&bench.dir).as_str()) {
         eprintln!("warning: {} is in memory, a sync costs nothing there; choose a disk with --dir", parent.display());
     }
     let mut rows = Vec::new();

@@ -1,5 +1,4 @@
-//! What is counted from outside: memory, descriptors and maps of a process, files and blocks of the store, and how much
-//! of the processors others took.
+//! What is counted from outside: memory, descriptors and maps of a process, files and blocks of the store.
 //!
 //! Invariant: what can't be found out is left out; a haul never fails for it.
 
@@ -97,47 +96,6 @@ impl OfStore {
         }
         Ok(())
     }
-}
-
-/// Ticks of all processors since the system started, and of the haul: this process with its finished children, and
-/// those that are alive.
-#[derive(Clone, Copy)]
-pub(crate) struct Ticks {
-    all: u64,
-    idle: u64,
-    own: u64,
-}
-
-impl Ticks {
-    pub(crate) fn now(alive: impl IntoIterator<Item = u32>) -> Option<Ticks> {
-        let (all, idle) = of_system(&fs::read_to_string("/proc/stat").ok()?)?;
-        let of = |who: String| fs::read_to_string(format!("/proc/{who}/stat")).ok().and_then(|text| of_process(&text));
-        let own = of("self".to_owned())? + alive.into_iter().filter_map(|pid| of(pid.to_string())).sum::<u64>();
-        Some(Ticks { all, idle, own })
-    }
-
-    /// Percent of all processors that others took since `before`.
-    pub(crate) fn percent_of_others_since(self, before: Ticks) -> Option<f64> {
-        let all = self.all.checked_sub(before.all).filter(|&ticks| ticks > 0)?;
-        let own = self.own.saturating_sub(before.own) + self.idle.saturating_sub(before.idle);
-        Some(100.0 * all.saturating_sub(own) as f64 / all as f64)
-    }
-}
-
-/// All ticks and the idle ones, waiting for a disk included, of the first line of `/proc/stat`.
-fn of_system(text: &str) -> Option<(u64, u64)> {
-    let line = text.lines().next()?.strip_prefix("cpu ")?;
-    // What guests took, from the ninth number on, is counted in the others already.
-    let ticks: Vec<u64> = line.split_whitespace().take(8).map_while(|number| number.parse().ok()).collect();
-    Some((ticks.iter().sum(), ticks.get(3)? + ticks.get(4)?))
-}
-
-/// User and system ticks of a `/proc/<pid>/stat`, of the process and its finished children.
-fn of_process(text: &str) -> Option<u64> {
-    // The name of the program is in parentheses and may hold anything; the third field follows the last of them.
-    let (_, fields) = text.rsplit_once(')')?;
-    let ticks: Vec<u64> = fields.split_whitespace().skip(11).take(4).map_while(|number| number.parse().ok()).collect();
-    (ticks.len() == 4).then(|| ticks.iter().sum())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::{
 
 use crate::{
     after::{self, Acknowledged},
-    census::{OfProcess, OfStore, Ticks},
+    census::{OfProcess, OfStore},
     dice::Dice,
     fault::Fault,
     latency::Recorder,
@@ -207,8 +207,7 @@ impl<'a> Haul<'a> {
 
     fn row(&mut self, tell: &mut dyn FnMut(&Row) -> io::Result<()>) -> Result<Row, Fault> {
         self.tally.add(&self.probe.take(), 0);
-        let ticks = Ticks::now(self.alive.iter().map(|alive| alive.pid));
-        let row = self.tally.row(OfStore::now(&self.plan.store), ticks);
+        let row = self.tally.row(OfStore::now(&self.plan.store));
         tell(&row)?;
         Ok(row)
     }

@@ -7,8 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use milepost_machine::Ticks;
+
 use crate::{
-    census::{OfProcess, OfStore, Ticks},
+    census::{OfProcess, OfStore},
     latency::{Counts, Latencies, Spread},
     processes::Part,
     row::Row,
@@ -35,7 +37,7 @@ impl Tally {
         Tally {
             began: now,
             row_began: now,
-            ticks: Ticks::now([]),
+            ticks: Ticks::now(),
             latencies: Latencies::default(),
             whole: Latencies::default(),
             processes: BTreeMap::new(),
@@ -64,8 +66,8 @@ impl Tally {
     }
 
     /// The row, and the next one begins.
-    pub(crate) fn row(&mut self, store: OfStore, ticks: Option<Ticks>) -> Row {
-        let now = Instant::now();
+    pub(crate) fn row(&mut self, store: OfStore) -> Row {
+        let (now, ticks) = (Instant::now(), Ticks::now());
         let seconds = (now - self.row_began).as_secs_f64();
         let spread = |kind| Spread::of(self.latencies.of(kind));
         let (commit, batch) = (spread(Kind::Commit), spread(Kind::Batch));

@@ -23,10 +23,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("milepost-cli", &["milepost", "milepost-server", "milepost-types"]),
     ("milepost-python", &["milepost", "milepost-types"]),
     ("milepost-sim", &["milepost-engine", "milepost-log", "milepost-io", "milepost-types"]),
-    ("milepost-bench", &["milepost", "milepost-engine", "milepost-io", "milepost-types"]),
-    ("milepost-haul", &["milepost"]),
+    ("milepost-machine", &[]),
+    ("milepost-bench", &["milepost", "milepost-engine", "milepost-io", "milepost-machine", "milepost-types"]),
+    ("milepost-haul", &["milepost", "milepost-machine"]),
     ("milepost-counts", &["milepost-engine", "milepost-io", "milepost-types"]),
-    ("milepost-bench-compare", &["milepost", "milepost-engine", "milepost-io", "milepost-types"]),
+    ("milepost-bench-compare", &["milepost", "milepost-engine", "milepost-io", "milepost-machine", "milepost-types"]),
     (
         "milepost-fuzz-targets",
         &[

@@ -14,7 +14,6 @@ use crate::{
     bench::{Bench, Contender, Measured},
     data::{Dice, KEYS_PER_SCOPE, Place, scaled},
     event::{Event, USER_BYTES},
-    family,
     peer::{Gone, Hold, Peer, Reader},
     peers::Kind,
     row::{Row, Unit},
@@ -173,7 +172,7 @@ fn event_of(key: u64) -> Event {
 
 /// Bytes that this process has had written to the disk, and what it started.
 fn written_bytes() -> io::Result<u64> {
-    family::pids().into_iter().map(|pid| written_by(pid).map_err(|error| named(pid, &error))).sum()
+    milepost_machine::pids().into_iter().map(|pid| written_by(pid).map_err(|error| named(pid, &error))).sum()
 }
 
 fn written_by(pid: u32) -> io::Result<u64> {

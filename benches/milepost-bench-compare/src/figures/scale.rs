@@ -87,11 +87,8 @@ const UNITS: [Unit; 17] = [
 ];
 
 /// A million versions, of every engine.
-pub(super) const MILLION: Figure = Figure {
-    names: names!("1m"),
-    needs: Needs::Nothing,
-    run: |bench, names, _| run(bench, names, &bench.kinds, 50),
-};
+pub(super) const MILLION: Figure =
+    Figure { names: names!("1m"), needs: Needs::Nothing, run: |bench, names, _| run(bench, names, &bench.kinds, 50) };
 /// Ten million, of every engine.
 pub(super) const TEN_MILLION: Figure = Figure {
     names: names!("10m"),

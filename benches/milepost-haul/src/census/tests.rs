@@ -28,13 +28,3 @@ fn files_and_blocks_are_counted() {
     let seen = OfStore::now(dir.path());
     assert_eq!((seen.files, seen.segments, seen.runs), (2, 1, 1));
 }
-
-#[test]
-fn what_neither_we_nor_nobody_took_others_took() {
-    let before = Ticks { all: 1000, idle: 500, own: 100 };
-    let after = Ticks { all: 2000, idle: 900, own: 400 };
-    assert_eq!(after.percent_of_others_since(before), Some(30.0));
-    assert_eq!(before.percent_of_others_since(before), None);
-    assert_eq!(of_system("cpu  1 2 3 4 5 6 7 8 9 10\n"), Some((36, 9)));
-    assert_eq!(of_process("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 100 20 3 1 0"), Some(124));
-}

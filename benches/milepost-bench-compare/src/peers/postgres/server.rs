@@ -29,8 +29,6 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal},
 };
 
-use crate::family;
-
 /// Room for the data in memory, and for what is written between two checkpoints. What makes a commit durable is said
 /// aloud, though it is the default.
 const SETTINGS: &[&str] = &[
@@ -184,7 +182,7 @@ pub(super) fn end_all() {
 }
 
 fn pidfds_below(pid: u32) -> Vec<OwnedFd> {
-    let pids = family::below(pid).into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
+    let pids = milepost_machine::below(pid).into_iter().filter_map(|pid| Pid::from_raw(pid.cast_signed()));
     pids.filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()).collect()
 }
 

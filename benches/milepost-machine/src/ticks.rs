@@ -1,12 +1,12 @@
-//! How much of the processors other processes took while a run went on: two cores shared with a compiler prove nothing.
-//!
-//! Invariant: what can't be found out is left out; a run never fails for it.
+//! How much of the processors other processes took meanwhile: two cores shared with a compiler prove nothing.
 
 use std::fs;
 
-/// Ticks of all processors since the system started, and of this process with its finished children.
+use crate::family;
+
+/// Ticks of all processors since the system started, and of this process with all that it started.
 #[derive(Clone, Copy)]
-pub(crate) struct Ticks {
+pub struct Ticks {
     all: u64,
     idle: u64,
     own: u64,
@@ -14,15 +14,17 @@ pub(crate) struct Ticks {
 
 impl Ticks {
     /// Now.
-    pub(crate) fn now() -> Option<Ticks> {
+    pub fn now() -> Option<Ticks> {
         let system = fs::read_to_string("/proc/stat").ok()?;
-        let process = fs::read_to_string("/proc/self/stat").ok()?;
         let (all, idle) = of_system(&system)?;
-        Some(Ticks { all, idle, own: of_process(&process)? })
+        // A process that ended meanwhile is counted with its parent the next time.
+        let stats = family::pids().into_iter().map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")));
+        let own = stats.flatten().filter_map(|process| of_process(&process)).sum();
+        Some(Ticks { all, idle, own })
     }
 
     /// Percent of all processors that others took since `before`.
-    pub(crate) fn percent_of_others_since(self, before: Ticks) -> Option<f64> {
+    pub fn percent_of_others_since(self, before: Ticks) -> Option<f64> {
         let all = self.all.checked_sub(before.all).filter(|&ticks| ticks > 0)?;
         let own = self.own.saturating_sub(before.own) + self.idle.saturating_sub(before.idle);
         Some(100.0 * all.saturating_sub(own) as f64 / all as f64)

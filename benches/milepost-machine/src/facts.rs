@@ -1,11 +1,11 @@
 //! What the numbers were measured on, in one line: processor, cores, memory, file system, kernel.
 //!
-//! Invariant: what can't be found out says "unknown"; a run never fails for it.
+//! Invariant: what can't be found out says "unknown".
 
 use std::{fs, path::Path, thread};
 
 /// The machine line.
-pub(crate) fn describe(dir: &Path) -> String {
+pub fn describe(dir: &Path) -> String {
     let cores = thread::available_parallelism().map_or_else(|_| unknown(), |count| count.to_string());
     let processor = line_of("/proc/cpuinfo", "model name").map_or_else(unknown, after_colon);
     let memory = line_of("/proc/meminfo", "MemTotal").and_then(gibibytes).unwrap_or_else(unknown);
@@ -14,7 +14,7 @@ pub(crate) fn describe(dir: &Path) -> String {
 }
 
 /// The type of the file system that holds a directory.
-pub(crate) fn file_system(dir: &Path) -> String {
+pub fn file_system(dir: &Path) -> String {
     let (Ok(mounts), Ok(dir)) = (fs::read_to_string("/proc/self/mounts"), dir.canonicalize()) else { return unknown() };
     deepest_mount(&mounts, &dir).unwrap_or_else(unknown)
 }

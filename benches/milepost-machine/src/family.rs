@@ -5,12 +5,12 @@
 use std::{fs, process};
 
 /// Their ids, this process's first.
-pub(crate) fn pids() -> Vec<u32> {
+pub fn pids() -> Vec<u32> {
     below(process::id())
 }
 
 /// A process and all that it started and that are there.
-pub(crate) fn below(root: u32) -> Vec<u32> {
+pub fn below(root: u32) -> Vec<u32> {
     let parents: Vec<(u32, u32)> = all().into_iter().filter_map(|pid| Some((pid, parent_of(pid)?))).collect();
     let (mut found, mut looked_at) = (vec![root], 0);
     while let Some(&parent) = found.get(looked_at) {
