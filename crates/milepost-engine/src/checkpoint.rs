@@ -81,6 +81,21 @@ impl Shared {
         Err(ReadError::NoCheckpoint { scope: scope.clone(), name: name.to_owned(), others })
     }
 
+    /// Whether a checkpoint of a scope that was not released stands for this commit.
+    pub(crate) fn has_checkpoint_at(&self, scope: &Scope, point: Seq) -> Result<bool, ReadError> {
+        let names = checkpoints_of(scope.as_str());
+        let tiers = self.state.load();
+        let orders = tiers.key_orders(&names);
+        let mut keys = tiers.keys(&names, &orders, "")?;
+        while keys.read_next()?.is_some() {
+            // Of what is there by now: it may not be published yet where it was just taken up.
+            if keys.seen(Seq::MAX, None)?.is_some_and(|version| version.seq == point.0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn checkpoint_at(&self, scope: &str, name: &str, version: Version) -> Result<Checkpoint, ReadError> {
         debug_assert_eq!(version.kind, Kind::Claim);
         let (receipt, note, writer) = self.with_body(Seq(version.seq), |receipt, body| {

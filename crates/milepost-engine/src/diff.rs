@@ -11,7 +11,7 @@ mod walk;
 
 use std::vec;
 
-use milepost_types::Key;
+use milepost_types::{Key, Seq};
 
 use crate::{ReadError, Value, View, state::Version, view::Held};
 
@@ -64,20 +64,25 @@ impl Difference {
 /// A key with its versions on both sides.
 type Found = (Key, Option<Version>, Option<Version>);
 
-/// The differences, one after the other.
+/// The differences, one after the other. What is erased meanwhile is on neither side any more.
 #[derive(Debug)]
 pub struct Diff {
     found: vec::IntoIter<Found>,
-    old: View,
-    new: View,
+    old: (View, String),
+    new: (View, String),
+    /// The last erasure that was known when it was gathered.
+    erasure: Seq,
     /// Of a store beside its writer, what it was gathered from, in which the values are, too.
     held: Option<Held>,
 }
 
 impl View {
-    /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same store, differ.
+    /// In which keys the state of `scope` here and that of `other_scope` in `other`, a view of the same handle, differ.
     pub fn diff(&self, scope: &str, other: &View, other_scope: &str) -> Result<Diff, ReadError> {
-        assert!(std::ptr::eq(&raw const *self.pin.shared, &raw const *other.pin.shared), "views of two stores");
+        if !std::ptr::eq(&raw const *self.pin.shared, &raw const *other.pin.shared) {
+            return Err(ReadError::TwoHandles);
+        }
+        let erasure = self.pin.shared.last_erasure();
         let held = self.pin.shared.is_read_only().then(|| Held::of(&self.pin.shared));
         let tiers = held.as_ref().map_or_else(|| self.pin.shared.state.pin(), Held::tiers);
         self.may_see_in_store(scope)?;
@@ -88,15 +93,20 @@ impl View {
             Some(found) => found,
             None => walk::gather(&lineage, (scope, self), (other_scope, other))?,
         };
-        Ok(Diff { found: found.into_iter(), old: self.clone(), new: other.clone(), held })
+        let (old, new) = ((self.clone(), scope.to_owned()), (other.clone(), other_scope.to_owned()));
+        Ok(Diff { found: found.into_iter(), old, new, erasure, held })
     }
 }
 
 impl Diff {
     fn difference(&self, (key, old, new): Found) -> Result<Option<Difference>, ReadError> {
-        let segments = self.held.as_ref().map_or_else(|| self.old.pin.shared.reader.segments(), Held::segments);
-        let value = |view: &View, version: Option<Version>| {
-            version.map_or(Ok(None), |version| view.value_in_store(&segments, version))
+        let shared = &self.old.0.pin.shared;
+        let segments = self.held.as_ref().map_or_else(|| shared.reader.segments(), Held::segments);
+        let is_behind = shared.last_erasure() > self.erasure;
+        let value = |(view, scope): &(View, String), version: Option<Version>| match version {
+            Some(_) if is_behind => view.get(scope, key.as_str()),
+            Some(version) => view.value_in_store(&segments, version),
+            None => Ok(None),
         };
         let (old, new) = (value(&self.old, old)?, value(&self.new, new)?);
         let is_same = match (&old, &new) {

@@ -412,6 +412,9 @@ pub enum ReadError {
         /// Its time.
         at: Timestamp,
     },
+    /// Views of two stores, or of two handles, where those of one are compared.
+    #[error("the two views are of two handles; open both from one to compare them")]
+    TwoHandles,
     /// The handle was opened in the parent of this process.
     #[error("this handle was opened before a fork; open the store in the child")]
     Forked,

@@ -20,7 +20,7 @@ use crate::{
     ReadError, Value,
     engine::Shared,
     retention::{Needs, Pin},
-    state::Version,
+    state::{Mark, Version},
     value::read_part,
 };
 use gather::{Found, Gather};
@@ -200,7 +200,7 @@ const WINDOW_MIN: usize = 1 << 14;
 /// up to so many: about 100 bytes each, and their names.
 const WINDOW_MAX: usize = 1 << 20;
 
-/// The changes that a query asks for, one after the other.
+/// The changes that a query asks for, one after the other. What is erased meanwhile is not shown any more.
 ///
 /// They are gathered in windows, in the order asked for: whoever looks at the first few has no more than those in
 /// memory, and whoever looks at all of them a bounded number at a time. Each window takes a walk over the scopes asked
@@ -219,6 +219,8 @@ pub struct History {
     edge: Option<Edge>,
     /// Changes of the next window, at most.
     window: usize,
+    /// The last erasure that was known when these were gathered.
+    erasure: Seq,
     /// The value that was read last: what one change sets is what the next one finds.
     last: Option<(Version, Value)>,
     /// The scope of the last change.
@@ -227,7 +229,7 @@ pub struct History {
 
 impl History {
     pub(crate) fn new(shared: Held<Shared>, query: HistoryQuery) -> Result<History, ReadError> {
-        let pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
+        let mut pin = Pin::new(shared.clone(), Needs::From(query.since.unwrap_or(Seq::FIRST)));
         let seen = shared.published();
         if let Some(asked) = query.since.into_iter().chain(query.until).find(|asked| *asked > seen) {
             return Err(ReadError::Future { asked, last: seen });
@@ -235,6 +237,8 @@ impl History {
         let mut from = query.since.map_or(0, |seq| seq.0);
         if let Some(time) = query.since_time {
             from = from.max(shared.reader.seq_at(Timestamp(time.0.saturating_sub(1)))?.0 + 1);
+            // What lies before it need not stay.
+            pin = Pin::new(shared.clone(), Needs::From(Seq(from)));
         }
         let mut until = query.until.unwrap_or(seen).0;
         if let Some(time) = query.until_time {
@@ -248,6 +252,7 @@ impl History {
             found: Vec::new().into_iter(),
             edge: None,
             window: WINDOW_MIN,
+            erasure: Seq::ZERO,
             last: None,
             scope: None,
         };
@@ -258,6 +263,7 @@ impl History {
     /// The next window.
     fn gather(&mut self) -> Result<(), ReadError> {
         let shared = &self.pin.shared;
+        self.erasure = shared.last_erasure();
         let tiers = shared.state.pin();
         let mut gather = Gather {
             lineage: shared.lineage(&tiers),
@@ -307,7 +313,28 @@ impl History {
         scope
     }
 
+    /// A change without what was erased since it was gathered; `None` if it was itself.
+    fn left_of(&self, mut found: Found) -> Result<Option<Found>, ReadError> {
+        let shared = &self.pin.shared;
+        let is_of_key = matches!(found.kind, ChangeKind::Set | ChangeKind::Delete | ChangeKind::Clear);
+        if !is_of_key || shared.last_erasure() <= self.erasure {
+            return Ok(Some(found));
+        }
+        let tiers = shared.state.load();
+        let place = Mark { seq: found.place.0, record: found.place.1 };
+        if tiers.is_erased_since(&found.scope, &found.name, place)? {
+            return Ok(None);
+        }
+        // Erased where a fork had it from.
+        if let Some(old) = found.old.filter(|old| tiers.has_forks() && old.seq < place.seq) {
+            let met = shared.lineage(&tiers).find(&found.scope, &found.name, Seq(place.seq - 1))?;
+            found.old = met.filter(|met| *met == old);
+        }
+        Ok(Some(found))
+    }
+
     fn change(&mut self, found: Found) -> Result<Option<Change>, ReadError> {
+        let Some(found) = self.left_of(found)? else { return Ok(None) };
         let seq = Seq(found.place.0);
         // What retention has taken is shown by nobody any more.
         let Some((at, writer)) = kept(self.signed(seq))? else { return Ok(None) };

@@ -23,11 +23,14 @@ pub struct Restoration {
     /// The scope as it was, to look at what it lacks.
     then: View,
     erased: ErasedSince,
+    /// The last erasure that was known when the difference was made.
+    erasure: Seq,
 }
 
 impl Engine {
     /// What brings a scope back to a past point. Values that have expired since stay gone.
     pub fn restoration(&self, scope: &Scope, at: At) -> Result<Restoration, ReadError> {
+        let erasure = self.shared().last_erasure();
         let now = self.view(At::Latest)?;
         let then = self.view(at)?;
         let point = then.seq();
@@ -35,7 +38,7 @@ impl Engine {
         let differences = now.diff(scope.as_str(), &then, scope.as_str())?.collect::<Result<_, _>>()?;
         let erased = then.each_erased_since(scope.as_str(), &mut |_| ControlFlow::Continue(()))?;
         let version = now.scope_version(scope.as_str())?;
-        Ok(Restoration { scope: scope.clone(), version, point, differences, then, erased })
+        Ok(Restoration { scope: scope.clone(), version, point, differences, then, erased, erasure })
     }
 }
 
@@ -71,11 +74,19 @@ impl Restoration {
         self.add_to(request)?.seal().map(drop)
     }
 
+    /// Whether a value was erased meanwhile: by an erasure of the scope itself the commit is refused, by one where a
+    /// fork has it from it is not.
+    fn is_erased_since(&self, key: &str) -> bool {
+        self.then.pin.shared.last_erasure() > self.erasure
+            && matches!(self.then.get(self.scope.as_str(), key), Ok(None))
+    }
+
     /// Adds it to a request, with the condition that nothing touches the scope before it.
     pub fn add_to(&self, mut request: Request) -> Result<Request, CommitError> {
         for difference in &self.differences {
             let key = difference.key.as_str();
             match &difference.new {
+                Some(_) if self.is_erased_since(key) => {}
                 Some(value) => {
                     let content_type = value.content_type().map(ContentType::parse).transpose()?;
                     request.add_set_with(&self.scope, key, value, content_type.as_ref(), value.expires_at())?;

@@ -145,6 +145,11 @@ impl View {
                 Some(before) => (before.pinned.clone(), before.too_early.clone()),
                 None => (None, None),
             };
+            // A checkpoint that was released since has kept nothing.
+            let pinned = match pinned.filter(|pinned| pinned.as_str() == scope) {
+                Some(pinned) => self.pin.shared.has_checkpoint_at(&pinned, self.seq)?.then_some(pinned),
+                None => None,
+            };
             return Before { horizons, pinned, too_early }.check(scope, self.seq);
         }
         match &self.before {
@@ -278,6 +283,7 @@ impl View {
         Scan {
             view: self.clone(),
             walk: None,
+            erasure: Seq::ZERO,
             scope: scope.to_owned(),
             key_prefix: key_prefix.to_owned(),
             from: Some(from).filter(|_| !is_hidden(scope)),
@@ -374,12 +380,14 @@ impl Shared {
 const PIECE_FIRST: usize = 16;
 const PIECE_MAX: usize = 1024;
 
-/// A walk over a scope's keys, in order.
+/// A walk over a scope's keys, in order. What is erased meanwhile it does not show any more.
 #[derive(Debug)]
 pub struct Scan {
     view: View,
     /// What it walks over, from its first step on.
     walk: Option<(Arc<Tiers>, Line)>,
+    /// The last erasure that this surely knows.
+    erasure: Seq,
     scope: String,
     key_prefix: String,
     /// The next piece begins with the first key that is not less; `None` behind the last.
@@ -393,7 +401,9 @@ impl Scan {
     /// Looks the keys of the next piece up.
     fn fill(&mut self) -> Result<(), ReadError> {
         let Some(from) = self.from.take() else { return Ok(()) };
-        if self.walk.is_none() {
+        let erasure = self.view.pin.shared.last_erasure();
+        if self.walk.is_none() || erasure > self.erasure {
+            self.erasure = erasure;
             let tiers = self.view.pinned_tiers();
             self.view.may_see(&self.scope)?;
             let line = self.view.pin.shared.lineage(&tiers).line(&self.scope, self.view.seq)?;
@@ -423,7 +433,12 @@ impl Iterator for Scan {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some((key, version)) = self.ready.next() {
-                match self.view.value(&self.view.segments(), version) {
+                let value = if self.view.pin.shared.last_erasure() > self.erasure {
+                    self.view.get(&self.scope, key.as_str())
+                } else {
+                    self.view.value(&self.view.segments(), version)
+                };
+                match value {
                     Ok(None) => continue,
                     Ok(Some(value)) => return Some(Ok(Entry { key, value })),
                     Err(error) => return Some(Err(error)),

@@ -59,7 +59,7 @@ pub enum ErrorKind {
     Stopped,
     /// The commit may be durable or not: open the store again and look, or repeat it with an idempotency key.
     OutcomeUnknown,
-    /// A read of a commit that is not there yet: wait for it.
+    /// A read of a commit that is not there yet, or a replay from a step that has not begun: wait for it.
     NotYet,
     /// What was asked for was removed, by a policy or an erasure: read a later moment.
     Removed,
@@ -280,6 +280,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::NoCheckpoint { .. } => ErrorKind::NoCheckpoint,
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::BeforeHorizon { .. } | ReadError::BeforeFirst { .. } => ErrorKind::BeforeHorizon,
+        ReadError::TwoHandles => ErrorKind::Invalid,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
     }

@@ -209,7 +209,8 @@ fn line(difference: &super::Difference) -> String {
 }
 
 fn lines(found: Vec<Found>, old: &View, new: &View) -> Vec<String> {
-    let diff = Diff { found: found.into_iter(), old: old.clone(), new: new.clone(), held: None };
+    let of = |view: &View| (view.clone(), String::new());
+    let diff = Diff { found: found.into_iter(), old: of(old), new: of(new), erasure: Seq::MAX, held: None };
     diff.map(|difference| line(&difference.unwrap())).collect()
 }
 

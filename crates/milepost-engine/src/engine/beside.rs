@@ -123,6 +123,15 @@ impl Shared {
         let began = self.parts.clock.now();
         let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir, &mut |_, _| {})?;
         let last = Receipt { seq: log.last_seq(), at: log.last_at() };
+        if last.seq < self.published() {
+            let seen = self.published();
+            let what = format!(
+                "the store ends with commit {}, and {seen} was read here: it was put back to an older copy, or another \
+                 store stands in its place; open it again",
+                last.seq
+            );
+            return Err(self.corruption(seen, &what).into());
+        }
         // Of what comes now, commits may be missing: first, from where on nothing is.
         self.retention.take_up(manifest::known_horizons(&manifest.horizons));
         self.state.replace(&state);

@@ -58,7 +58,7 @@ impl Shared {
 
     /// The files there that the last erasure came after.
     fn overtaken(&self) -> Result<Vec<PathBuf>, ReadError> {
-        let erasure = Seq(self.state.load().last_erasure_ever()).min(self.published());
+        let erasure = self.last_erasure();
         if erasure == Seq::ZERO {
             return Ok(Vec::new());
         }

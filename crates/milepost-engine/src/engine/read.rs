@@ -116,7 +116,12 @@ impl Engine {
         let last = shared.published();
         let segments = shared.reader.segments();
         let glance = |version: Version| segments.glance(Seq(version.seq), version.record);
-        let version = shared.lineage(&shared.state.load()).find_glancing(scope, key, last, glance)?;
+        let tiers = shared.state.load();
+        // A horizon has moved past it, in the time between the lines above: what they met may have been replaced since.
+        if last < shared.retention.last_horizon() {
+            return self.latest().get(scope, key);
+        }
+        let version = shared.lineage(&tiers).find_glancing(scope, key, last, glance)?;
         let Some(version) = version else { return Ok(None) };
         match shared.value(&segments, version, || Ok(shared.now())) {
             // It was replaced, and compaction took it, between two of the lines above: what replaced it is there.

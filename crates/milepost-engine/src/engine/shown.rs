@@ -1,4 +1,4 @@
-//! What of a commit is shown to whoever walks the log: all of it, but what was erased since.
+//! What is shown to whoever walks the log, or has gathered addresses: all of it, but what was erased since.
 //!
 //! Invariant: an erased value is shown by no read from the moment on that the erasure is durable, whether its bytes
 //! are in a file still or not. What is shown then is what compaction leaves of the commit.
@@ -16,6 +16,13 @@ use crate::{
 };
 
 impl Shared {
+    /// The last commit that readers see and that may have erased anything. Whoever gathers addresses to read from them
+    /// later asks before and again then.
+    #[inline]
+    pub(crate) fn last_erasure(&self) -> Seq {
+        Seq(self.state.load().last_erasure_ever()).min(self.published())
+    }
+
     /// The commit of a frame; `None` if nothing of it is there any more.
     pub(crate) fn commit(&self, frame: &FrameRef) -> Result<Option<Commit>, ReadError> {
         let seq = frame.seq();

@@ -301,6 +301,8 @@ fn nobody_forks_from_what_is_gone() {
         ),
         other => panic!("{other:?}"),
     }
+    let restored = rig.store.restoration(&scope("a"), At::Seq(early));
+    assert!(matches!(restored, Err(ReadError::BeforeHorizon { asked, .. }) if asked == early), "{restored:?}");
     let text = fork("e", early).unwrap_err().to_string();
     assert!(text.contains("as scope a was at 1: its past is kept from commit 4 on"), "{text}");
     fork("e", named).unwrap();

@@ -4,6 +4,7 @@
 //! * `judged`: preconditions, fences, idempotency, deletes of what is absent
 //! * `checkpoints`: names of moments
 //! * `compaction`: what is not kept leaves the disk
+//! * `erased`: what is erased while somebody walks
 //! * `expiry`: scopes of tasks that have ended
 //! * `forks`: scopes that begin as others
 //! * `history`: more changes than are gathered at a time
@@ -30,6 +31,7 @@ mod beside;
 mod checkpoints;
 mod cold;
 mod compaction;
+mod erased;
 mod expiry;
 mod faults;
 mod forks;

@@ -1,4 +1,4 @@
-use milepost_engine::{Difference, Request};
+use milepost_engine::{Difference, ReadError, Request};
 use milepost_types::{At, ContentType, Seq, Timestamp};
 
 use crate::{Checked, open, scope};
@@ -142,4 +142,17 @@ fn a_fork_can_be_restored_to_its_beginning_and_to_before_it() {
     store.commit(plan.add_to(store.request()).unwrap()).unwrap();
     assert!(store.view(At::Latest).unwrap().scan("f", "").next().is_none());
     assert_eq!(diff(&store, ("f", 4), ("o", 1)), Vec::<String>::new());
+}
+
+/// It was an assertion.
+#[test]
+fn views_of_two_handles_are_not_compared() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (one, other) = (open(one.path()), open(other.path()));
+    set(&one, "s", &[("a", "1")]);
+    set(&other, "s", &[("a", "1")]);
+    let views = [&one, &other].map(|store| store.view(At::Latest).unwrap());
+    assert!(matches!(views[0].diff("s", &views[1], "s"), Err(ReadError::TwoHandles)));
+    let twice = [&one, &one].map(|store| store.view(At::Latest).unwrap());
+    assert_eq!(twice[0].diff("s", &twice[1], "s").unwrap().count(), 0);
 }

@@ -83,11 +83,12 @@ fn reading() {
     check(ReadError::Future { asked: Seq(5), last: Seq(4) }, ErrorKind::NotYet, "no commit 5 yet");
     check(ReadError::Removed { seq: Seq(7) }, ErrorKind::Removed, "commit 7");
     check(ReadError::Forked, ErrorKind::Forked, "fork");
+    check(ReadError::TwoHandles, ErrorKind::Invalid, "open both from one");
     check(ReadError::Io { path: place(), message: "because".into() }, ErrorKind::Io, "because");
 }
 
 #[test]
 fn input() {
-    check(Scope::parse("a/../b").unwrap_err(), ErrorKind::Invalid, "segment 1");
+    check(Scope::parse("a/../b").unwrap_err(), ErrorKind::Invalid, "segment 2");
     check(crate::json::parse_commit(b"{").unwrap_err(), ErrorKind::Invalid, "EOF");
 }

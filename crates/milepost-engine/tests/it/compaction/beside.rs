@@ -1,9 +1,16 @@
 //! Who reads beside a process that compacts.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use milepost_engine::{Engine, Index, Parts, ReadError, View};
-use milepost_io::{Clock, Process, SimEntropy};
+use milepost_io::{Clock, Process, SimDisk, SimEntropy};
 use milepost_types::{At, Event, Policy, ScopePrefix, Seq};
 
 use super::{DIR, KEYS, Rig};
@@ -215,4 +222,122 @@ fn a_view_that_is_held_keeps_its_own_files_and_no_others() {
         assert!(seen <= there + 1, "round {round}: the handle has {seen} segments, the store {there}");
         assert_eq!(held.get("a", KEYS[0]).unwrap().unwrap().to_vec(), b"then");
     }
+}
+
+/// A view at a checkpoint is kept by it. When it was released, and compaction had taken what it kept, a diff of that
+/// view answered from what was left, as if all had been there: keys as added that had been changed, others not at all.
+#[test]
+fn a_view_at_a_checkpoint_that_was_released_is_told_the_truth() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"then");
+    }
+    let mut request = rig.store.request();
+    request.add_checkpoint(&scope("a"), "good", None).unwrap();
+    rig.store.commit(request).unwrap();
+    rig.set("a", KEYS[0], b"later");
+    rig.compact();
+    let reader = reader_beside(&rig);
+    let held = reader.view(At::checkpoint(&scope("a"), "good")).unwrap();
+    let changed = |reader: &Engine| {
+        let now = reader.view(At::Latest).unwrap();
+        let found = held.diff("a", &now, "a").and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        found.map(|found| found.into_iter().map(|d| d.old.map(|old| old.to_vec())).collect::<Vec<_>>())
+    };
+    assert_eq!(changed(&reader).unwrap(), [Some(b"then".to_vec())]);
+    let mut request = rig.store.request();
+    request.add_release(&scope("a"), "good").unwrap();
+    rig.store.commit(request).unwrap();
+    let mut refused = 0;
+    for round in 0..8u64 {
+        for n in 0..60u64 {
+            rig.set("a", KEYS[n as usize % KEYS.len()], &[round as u8; 100]);
+        }
+        rig.compact();
+        reader.refresh().unwrap();
+        match changed(&reader) {
+            Ok(found) => assert!(found.iter().all(|old| old.as_deref() == Some(b"then")), "round {round}: {found:?}"),
+            Err(ReadError::BeforeHorizon { .. } | ReadError::Removed { .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(held.get("a", KEYS[1]).unwrap().unwrap().to_vec(), b"then", "it holds what it shows");
+    }
+    assert!(refused > 0, "the reader did not take up what compaction has left: this tests nothing");
+}
+
+/// Who read beside a store that was put back to an older copy of itself was ended by an assertion, halfway between the
+/// two, and then showed old values as the newest.
+#[test]
+fn a_store_that_is_put_back_to_an_older_copy_is_noticed() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for n in 0..200usize {
+        rig.set("a", KEYS[n % KEYS.len()], &[1; 100]);
+    }
+    rig.compact();
+    let files = |disk: &SimDisk| -> Vec<(PathBuf, Vec<u8>)> {
+        disk.names().into_iter().filter_map(|path| Some((path.clone(), disk.file_bytes(&path)?))).collect()
+    };
+    let older = files(&rig.disk);
+    for round in 0..6u8 {
+        for n in 0..60usize {
+            rig.set("a", KEYS[n % KEYS.len()], &[2 + round; 100]);
+        }
+        rig.compact();
+    }
+    let reader = reader_beside(&rig);
+    let last = reader.last();
+    rig.store.close().unwrap();
+    files(&rig.disk).iter().for_each(|(path, _)| rig.disk.remove_name(path));
+    older.iter().for_each(|(path, bytes)| rig.disk.put_file(path, bytes));
+    for _ in 0..3 {
+        match reader.refresh() {
+            Ok(now) => assert_eq!(now.seq, last.seq),
+            Err(ReadError::Corrupt(corruption)) => assert!(corruption.what.contains("put back"), "{corruption}"),
+            Err(ReadError::Io { .. }) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+        assert_eq!(reader.last().seq, last.seq);
+        assert_eq!(reader.get("a", KEYS[0]).unwrap().unwrap().to_vec(), [7; 100], "the newest that it has seen");
+    }
+}
+
+/// The newest value of a key was asked for as of the commit that the handle had published, in an index that a refresh
+/// of another thread had just taken up, and that knows nothing as old as that any more: a key that had a value at all
+/// times had none.
+#[test]
+fn the_newest_value_is_there_while_another_thread_refreshes() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"then");
+    }
+    let reader = reader_beside(&rig);
+    let is_done = AtomicBool::new(false);
+    let goes_on = &|| !is_done.load(Ordering::Relaxed);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            while goes_on() {
+                // A writer that does nothing else may take away a file again and again before it is opened.
+                let refreshed = reader.refresh();
+                assert!(matches!(refreshed, Ok(_) | Err(ReadError::Io { .. })), "{refreshed:?}");
+            }
+        });
+        for key in [KEYS[0], KEYS[1]] {
+            let reader = &reader;
+            threads.spawn(move || {
+                while goes_on() {
+                    assert!(reader.get("a", key).unwrap().is_some(), "{key} has a value at all times");
+                }
+            });
+        }
+        for round in 0..80u64 {
+            for n in 0..60usize {
+                rig.set("a", KEYS[n % KEYS.len()], &[round as u8; 100]);
+            }
+            rig.compact();
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
 }

@@ -1,0 +1,142 @@
+//! What is erased while somebody walks, or has a plan: from then on it is not shown, and does not come back.
+
+use std::path::Path;
+
+use milepost_engine::{Engine, HistoryQuery, Parts, Settings};
+use milepost_types::{At, ScopePrefix, Seq};
+
+use crate::{Checked, scope};
+
+const KEYS: u32 = 100;
+const ERASED: &str = "k050";
+
+/// With little memory: what is set soon freezes it.
+fn filled(dir: &Path) -> Checked {
+    let settings = Settings { memory_bytes: 64 << 10, ..Settings::default() };
+    let store = Checked { engine: Engine::open(Parts::real(), dir, settings).unwrap() };
+    let mut request = store.request();
+    for n in 0..KEYS {
+        request.add_set(&scope("o"), &format!("k{n:03}"), b"secret").unwrap();
+    }
+    store.commit(request).unwrap();
+    store
+}
+
+fn erase(store: &Checked, of: &str, key: &str) -> Seq {
+    let mut request = store.request();
+    request.add_erase(&scope(of), key, 0).unwrap();
+    store.commit(request).unwrap().seq
+}
+
+fn erase_all(store: &Checked, of: &str) {
+    let mut request = store.request();
+    request.add_erase_scope(&scope(of), 0).unwrap();
+    store.commit(request).unwrap();
+}
+
+fn fork(store: &Checked) {
+    let mut request = store.request();
+    request.add_fork(&scope("f"), &scope("o"), Seq(1)).unwrap();
+    store.commit(request).unwrap();
+}
+
+/// Up to a thousand keys were looked up before the first was shown, and an erasure that a newer memtable held was
+/// never seen.
+#[test]
+fn a_scan_that_has_begun_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    fork(&store);
+    for (of, is_frozen) in [("o", false), ("f", true)] {
+        let view = store.view(At::Latest).unwrap();
+        let mut scan = view.scan(of, "");
+        let keys: Vec<String> = scan.by_ref().take(40).map(|entry| entry.unwrap().key.to_string()).collect();
+        assert_eq!(keys.last().map(String::as_str), Some("k039"));
+        if is_frozen {
+            for n in 0..3000 {
+                let request = store.request().set(&scope("other"), &format!("{n:05}"), &[0; 50]).unwrap();
+                drop(store.submit(request).unwrap());
+            }
+        }
+        let gone = if is_frozen { "k060" } else { ERASED };
+        erase(&store, "o", gone);
+        let rest: Vec<String> = scan.map(|entry| entry.unwrap().key.to_string()).collect();
+        assert!(!rest.iter().any(|key| key == gone), "{of}: {rest:?}");
+        assert_eq!(rest.first().map(String::as_str), Some("k040"));
+        assert_eq!(rest.last().map(String::as_str), Some("k099"));
+    }
+    let view = store.view(At::Latest).unwrap();
+    let mut scan = view.scan("o", "");
+    scan.next().unwrap().unwrap();
+    erase_all(&store, "o");
+    assert_eq!(scan.count(), 0);
+}
+
+#[test]
+fn a_diff_that_has_begun_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let mut request = store.request();
+    request.add_set(&scope("o"), "k099", b"other").unwrap();
+    store.commit(request).unwrap();
+    let [zero, old, new] = [0, 1, 2].map(|seq| store.view(At::Seq(Seq(seq))).unwrap());
+    let mut from_nothing = zero.diff("o", &old, "o").unwrap();
+    let mut of_one = old.diff("o", &new, "o").unwrap();
+    assert_eq!(from_nothing.next().unwrap().unwrap().key.as_str(), "k000");
+    erase(&store, "o", ERASED);
+    let rest: Vec<String> = from_nothing.map(|difference| difference.unwrap().key.to_string()).collect();
+    assert_eq!(rest.len(), KEYS as usize - 2);
+    assert!(!rest.iter().any(|key| key == ERASED));
+    let changed = of_one.next().unwrap().unwrap();
+    assert_eq!((&**changed.old.as_ref().unwrap(), &**changed.new.as_ref().unwrap()), (&b"secret"[..], &b"other"[..]));
+    assert!(of_one.next().is_none());
+}
+
+#[test]
+fn a_history_that_has_begun_does_not_show_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    fork(&store);
+    let mut request = store.request();
+    request.add_set(&scope("f"), ERASED, b"own").unwrap();
+    store.commit(request).unwrap();
+    let history = |prefix: &str| {
+        let prefix = ScopePrefix::parse(prefix).unwrap();
+        store.history(HistoryQuery { prefix, ..HistoryQuery::default() }).unwrap()
+    };
+    let (mut of_origin, mut of_fork) = (history("o"), history("f"));
+    assert_eq!(of_origin.next().unwrap().unwrap().key().unwrap().as_str(), "k000");
+    erase(&store, "o", ERASED);
+    let rest: Vec<_> = of_origin.map(|change| change.unwrap()).collect();
+    assert_eq!(rest.len(), KEYS as usize - 2);
+    assert!(!rest.iter().any(|change| change.key().is_some_and(|key| key.as_str() == ERASED)));
+    // What the fork had it from is gone, and what it was given itself is there.
+    let own = of_fork.find(|change| change.as_ref().is_ok_and(|change| change.key().is_some())).unwrap().unwrap();
+    assert_eq!((own.old.as_deref(), own.new.as_deref()), (None, Some(&b"own"[..])));
+}
+
+/// The condition of a restore is on its own scope: an erasure where a fork has its values from passed it, and the
+/// restore wrote them anew, as values that nobody had erased.
+#[test]
+fn a_restore_that_was_planned_does_not_bring_it_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    fork(&store);
+    let mut request = store.request();
+    request.add_clear(&scope("f")).unwrap();
+    store.commit(request).unwrap();
+    let of_fork = store.restoration(&scope("f"), At::Seq(Seq(2))).unwrap();
+    assert_eq!(of_fork.differences().len(), KEYS as usize);
+    erase(&store, "o", ERASED);
+    store.commit(of_fork.add_to(store.request()).unwrap()).unwrap();
+    let now = store.view(At::Latest).unwrap();
+    assert_eq!(now.get("f", ERASED).unwrap().map(|value| value.to_vec()), None);
+    assert_eq!(now.scan("f", "").count(), KEYS as usize - 1);
+    // Where it is of the scope itself, it is refused.
+    let mut request = store.request();
+    request.add_clear(&scope("f")).unwrap();
+    let before = store.commit(request).unwrap().seq;
+    let own = store.restoration(&scope("f"), At::Seq(Seq(before.0 - 1))).unwrap();
+    erase(&store, "f", "k001");
+    assert!(store.commit(own.add_to(store.request()).unwrap()).is_err());
+}
