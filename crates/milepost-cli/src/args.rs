@@ -32,7 +32,7 @@ pub(crate) struct Global {
     /// Directory of the store (default: MILEPOST_STORE, else .milepost here or in a directory above).
     #[arg(long, global = true, value_name = "DIR", display_order = 900)]
     pub(crate) store: Option<PathBuf>,
-    /// How to write the answer.
+    /// How to write the answer; a command that has no CSV says so.
     #[arg(short, long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT", display_order = 901)]
     pub(crate) output: Format,
 }
@@ -91,13 +91,13 @@ pub(crate) struct WriteArgs {
     #[arg(long, value_name = "NAME")]
     pub(crate) writer: Option<String>,
     /// Which attempt of its task the writer is.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>)]
     pub(crate) attempt: Option<u32>,
     /// Make a repeat of this very request answer with the first outcome.
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Claim the scope: from now on, lower tokens are refused.
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", value_parser = whole::<u64>)]
     pub(crate) fence: Option<u64>,
 }
 
@@ -108,11 +108,18 @@ pub(crate) struct TaskArgs {
     #[arg(long, value_name = "NAME", env = "MILEPOST_WRITER")]
     pub(crate) writer: Option<String>,
     /// Which attempt of the task this is: from now on, lower ones are refused.
-    #[arg(long, value_name = "N", env = "MILEPOST_ATTEMPT")]
+    #[arg(long, value_name = "N", env = "MILEPOST_ATTEMPT", value_parser = whole::<u32>)]
     pub(crate) attempt: Option<u32>,
     /// The task whose attempt it is, where that is another scope.
     #[arg(long, value_name = "SCOPE")]
     pub(crate) task: Option<std::ffi::OsString>,
+}
+
+/// Reads a whole number, and says what one is.
+pub(crate) fn whole<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let most = u64::MAX >> (u64::BITS as usize - 8 * size_of::<N>());
+    let number = text.parse::<u64>().ok().and_then(|number| N::try_from(number).ok());
+    number.ok_or_else(|| format!("write a whole number from 0 to {most}"))
 }
 
 fn help() -> String {

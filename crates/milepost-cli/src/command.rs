@@ -275,8 +275,26 @@ fn at(what: &'static str, given: Option<&str>, of: Option<&Scope>) -> Result<At,
     }
 }
 
-fn view(store: &Store, given: Option<&str>, of: Option<&Scope>) -> Result<View, CliError> {
-    Ok(store.view(at("--at", given, of)?)?)
+/// The state at a moment that has been.
+fn view(store: &Store, what: &'static str, given: Option<&str>, of: Option<&Scope>) -> Result<View, CliError> {
+    Ok(store.view(past(store, what, at(what, given, of)?)?)?)
+}
+
+/// Refuses a time that is still to come. It would be answered with what is there now, and with something else the next
+/// time it is asked for; and who writes `03:12` at one in the morning means yesterday's. Of a store whose clock was
+/// ahead, what it has is past.
+fn past(store: &Store, what: &'static str, at: At) -> Result<At, CliError> {
+    let now = ZonedDateTime::now();
+    match at {
+        At::Time(time) if time > Timestamp(now.timestamp().as_microsecond()).max(store.last().at) => {
+            let time = time::local_text(time, &now);
+            Err(CliError::NotFound(format!(
+                "{what}: {time} is still to come; write now for the state as it is, and for a time of the day before \
+                 \"yesterday 03:12\""
+            )))
+        }
+        at => Ok(at),
+    }
 }
 
 /// The scope that a prefix is, for the checkpoints of it.
@@ -286,7 +304,7 @@ fn scope_of(prefix: Option<&ScopePrefix>) -> Option<Scope> {
 
 /// The first commit at a moment or after it; after the last one for "now".
 fn seq_from(store: &Store, what: &'static str, given: &str, of: Option<&Scope>) -> Result<Seq, CliError> {
-    let before = match at(what, Some(given), of)? {
+    let before = match past(store, what, at(what, Some(given), of)?)? {
         At::Seq(seq) => return Ok(seq.max(Seq::FIRST)),
         At::Time(time) => match store.view(At::Time(Timestamp(time.0.saturating_sub(1)))) {
             Ok(view) => view.seq(),

@@ -53,6 +53,7 @@ pub(crate) use self::{
     results::{ResultsArgs, results},
 };
 use crate::{
+    args::whole,
     command::{Context, default_writer},
     error::{CliError, exit, say},
     output::{Out, Patient},
@@ -89,7 +90,7 @@ gets SIGTERM with all its children, SIGKILL after --kill-after, and has failed w
 the commands that were running then are run again. The first Ctrl-C starts nothing more and waits for what runs; the second \
 ends that with SIGTERM, and with SIGKILL after --kill-after; a third kills it at once.
 
-With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry.
+With --halt now:N, what was running is not counted and runs again the next time. An item fails once, after its last retry; where the run ends before that, the next one takes it up.
 
 Exit: 0 all items done, 1 some failed (also where they halted the run) or were no items, 127 no such command, 130 stopped by Ctrl-C, 143 by SIGTERM.")]
 pub(crate) struct EachArgs {
@@ -109,7 +110,7 @@ pub(crate) struct EachArgs {
     #[arg(long, visible_alias = "resume-failed")]
     retry_failed: bool,
     /// Run a failing item up to N times more.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u32>)]
     retries: u32,
     /// Pause before the first of them; each one after it is twice as long, up to a minute.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = time::duration)]

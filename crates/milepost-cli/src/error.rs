@@ -112,6 +112,15 @@ pub(crate) enum CliError {
         /// Why.
         error: Box<milepost::Error>,
     },
+    /// An import whose input does not say that it has come to its end.
+    #[error(
+        "{input} does not end with the last line of an export: it was cut short, or comes from elsewhere; nothing can be \
+         opened at the new store: run it again with all of it, or with --incomplete to take what is there"
+    )]
+    CutShort {
+        /// Which.
+        input: String,
+    },
     /// An input that can't be read.
     #[error("can't read {path}: {source}")]
     Unreadable {
@@ -201,9 +210,11 @@ impl CliError {
             CliError::Store(error) | CliError::Line { error, .. } => exit_code(error),
             CliError::ImportLine { error, .. } => exit_code(error),
             CliError::Each(error) => error.exit_code(),
-            CliError::Argument { .. } | CliError::Time { .. } | CliError::NoStore(_) | CliError::LongLine { .. } => {
-                exit::USAGE
-            }
+            CliError::Argument { .. }
+            | CliError::Time { .. }
+            | CliError::NoStore(_)
+            | CliError::LongLine { .. }
+            | CliError::CutShort { .. } => exit::USAGE,
             CliError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             CliError::NotFound(_) => exit::NOT_FOUND,
             CliError::Lines { code, .. } => *code,

@@ -20,20 +20,21 @@ pub enum ScopeError {
     Limit(#[from] LimitError),
     /// Two slashes in a row, or one at an end.
     #[error(
-        "segment {index} of scope {text:?} is empty; write segments separated by single slashes, as in task/etl/load"
+        "segment {} of scope {text:?} is empty; write segments separated by single slashes, as in task/etl/load",
+        .index + 1
     )]
     EmptySegment {
         /// The text given.
         text: String,
-        /// Which segment, from 0.
+        /// Which segment, from 0; the message counts from 1.
         index: usize,
     },
     /// A segment of `.` or `..`, which browsers and proxies would fold away.
-    #[error("segment {index} of scope {text:?} is {segment:?}, which URLs fold away; choose another name")]
+    #[error("segment {} of scope {text:?} is {segment:?}, which URLs fold away; choose another name", .index + 1)]
     DotSegment {
         /// The text given.
         text: String,
-        /// Which segment, from 0.
+        /// Which segment, from 0; the message counts from 1.
         index: usize,
         /// The segment.
         segment: String,

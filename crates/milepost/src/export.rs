@@ -27,6 +27,7 @@ impl Store {
     /// All commits up to the last one there is now, as [`crate::Import`] takes them: a line of
     /// [`json::write_horizon`] for each place of which the past can't be read from the first commit on, one of
     /// [`json::write_commit`] for each commit, one of [`json::write_removed`] for those that are not there any more.
+    /// The last line says that it is, by a field `last`: an import of what was cut short is told so by its absence.
     ///
     /// ```
     /// use milepost::{Import, Scope, Store};
@@ -76,11 +77,14 @@ impl Export {
         if self.next <= through {
             json::write_removed(line, self.next, through, self.engine.removed_times(self.next, through)?);
             self.next = Seq(through.0 + 1);
-            return Ok(true);
+        } else {
+            let Some(commit) = self.held.take() else { return Ok(false) };
+            json::write_commit(line, &commit);
+            self.next = Seq(commit.seq.0 + 1);
         }
-        let Some(commit) = self.held.take() else { return Ok(false) };
-        json::write_commit(line, &commit);
-        self.next = Seq(commit.seq.0 + 1);
+        if self.next > self.last {
+            json::say_last(line);
+        }
         Ok(true)
     }
 }

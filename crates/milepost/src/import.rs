@@ -11,7 +11,7 @@ use milepost_types::{Digest, Meta, Receipt, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     Result,
-    json::{self, Past, Recorded},
+    json::{self, JsonError, Past, Recorded},
 };
 
 /// A store that is being made of exported commits, line by line.
@@ -39,6 +39,8 @@ pub struct Import {
     removed: Option<(Seq, Option<(Timestamp, Timestamp)>)>,
     /// From where on the past of each place can be read where they come from.
     horizons: BTreeMap<ScopePrefix, Horizon>,
+    /// The last line of an export was read.
+    is_whole: bool,
 }
 
 impl Import {
@@ -59,7 +61,7 @@ impl Import {
     #[doc(hidden)]
     pub fn begin_with(parts: Parts, dir: &Path, settings: Settings) -> Result<Import> {
         let filling = Filling::begin(parts, dir, Purpose::Import, settings)?;
-        Ok(Import { filling, removed: None, horizons: BTreeMap::new() })
+        Ok(Import { filling, removed: None, horizons: BTreeMap::new(), is_whole: false })
     }
 
     /// Takes a commit over: a line of [`json::write_commit`], without its line end. Each follows the one before. A line
@@ -77,8 +79,16 @@ impl Import {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn line(&mut self, line: &[u8]) -> Result<()> {
+        if self.is_whole {
+            let what = "the line before was the last one of an export; nothing follows that".to_owned();
+            return Err(JsonError::Field { place: "last".to_owned(), what }.into());
+        }
         match json::past(line)? {
-            Some(Past::Removed { first, last, times }) => return self.pass(first, last, times),
+            Some(Past::Removed { first, last, times, is_last }) => {
+                self.pass(first, last, times)?;
+                self.is_whole = is_last;
+                return Ok(());
+            }
             Some(Past::Horizon(horizon)) => {
                 // None moves back: of two that speak of one place the later one holds.
                 let row = self.horizons.entry(horizon.prefix.clone()).or_insert_with(|| horizon.clone());
@@ -90,7 +100,7 @@ impl Import {
             None => {}
         }
         let mut begun: Option<(Receipt, Option<Digest>, Result<Request>)> = None;
-        json::recorded(line, &mut |part| match part {
+        let is_last = json::recorded(line, &mut |part| match part {
             Recorded::Begin(place, meta, digest) => {
                 begun = Some((place, digest, signed(self.filling.request(), meta)));
             }
@@ -108,7 +118,32 @@ impl Import {
             let stamped = times.map(|(first_at, last_at)| Stamped::Between(first_at, last_at));
             self.filling.pass(through, stamped.unwrap_or(Stamped::Before(place.at)))?;
         }
-        Ok(self.filling.push(place, request?, digest)?)
+        self.filling.push(place, request?, digest)?;
+        self.is_whole = is_last;
+        Ok(())
+    }
+
+    /// Whether the last line of an export was read: [`crate::Export`] marks it. An export that was cut short has none.
+    ///
+    /// ```
+    /// use milepost::{Import, Scope, Store};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path().join("a"))?, Scope::parse("a/b")?);
+    /// store.set(&scope, "k", b"1")?;
+    /// store.set(&scope, "k", b"2")?;
+    /// let mut import = Import::begin(dir.path().join("b"))?;
+    /// let (mut export, mut line) = (store.export(), Vec::new());
+    /// export.next_line(&mut line)?;
+    /// import.line(&line)?;
+    /// assert!(!import.is_whole());
+    /// export.next_line(&mut line)?;
+    /// import.line(&line)?;
+    /// assert!(import.is_whole());
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     fn pass(&mut self, first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>) -> Result<()> {

@@ -60,7 +60,7 @@ use milepost_types::{Event, LimitError, Meta, Precondition, ScopeError, Timestam
 use thiserror::Error;
 
 pub use erased::{Side, write_erased, write_erased_scope};
-pub(crate) use past::{Past, past};
+pub(crate) use past::{Past, past, say_last};
 pub use past::{write_horizon, write_removed};
 pub(crate) use read::{Recorded, recorded};
 pub use read::{add_commit, parse_commit, parse_time};

@@ -170,8 +170,12 @@ impl View {
         Ok(self.scopes(prefix)?.into_iter().flat_map(scan))
     }
 
-    /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Both views must be of
-    /// the same store.
+    /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Views of two handles
+    /// are refused.
+    ///
+    /// Two moments of one scope cost what changed between them. What both sides hold is gone through where it can't be
+    /// told from that: for two scopes, and for a scope that was cleared or forked in between, or that has had a value
+    /// that expires.
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};

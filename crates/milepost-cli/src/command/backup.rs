@@ -12,6 +12,7 @@ use milepost::{
 
 use super::Context;
 use crate::{
+    args::whole,
     error::{CliError, exit, say},
     escape,
     output::Out,
@@ -46,21 +47,34 @@ enum Command {
     ///
     /// Every byte is checked on its way and read back. If it is interrupted, run it again: what was brought is used. A
     /// store that was put back to an older copy than its backups is refused.
+    #[command(after_long_help = "Example:\n  milepost backup create /mnt/backups")]
     Create(CreateArgs),
     /// List the backups in a directory.
+    #[command(after_long_help = "Example:\n  milepost backup list /mnt/backups")]
     List(PlaceArgs),
     /// Read every byte of the backups in a directory, and say what was found. Changes nothing.
     ///
     /// Exit: 0 clean, 4 damage.
+    #[command(after_long_help = "\
+Examples:
+  milepost backup verify /mnt/backups
+  milepost backup verify /mnt/backups --backup 3 --json")]
     Verify(VerifyArgs),
     /// Make a store of a backup, in a directory that is empty or not there.
     ///
     /// The new store can't be opened before it is whole; if it is interrupted, run it again. It is the same store, in a
     /// later epoch.
+    #[command(after_long_help = "\
+Examples:
+  milepost backup restore /mnt/backups restored
+  milepost backup restore /mnt/backups restored --at 'yesterday 03:11'
+  milepost backup restore /mnt/backups restored --backup 3")]
     Restore(RestoreArgs),
     /// Keep the newest backups in a directory, and remove the others and what only they needed.
+    #[command(after_long_help = "Example:\n  milepost backup prune /mnt/backups --keep 30")]
     Prune(PruneArgs),
     /// List where the backups of the store are, as far as it remembers.
+    #[command(after_long_help = "Example:\n  milepost backup known -o jsonl")]
     Known,
 }
 
@@ -84,7 +98,7 @@ struct VerifyArgs {
     #[command(flatten)]
     place: PlaceArgs,
     /// Only this one.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>)]
     backup: Option<u64>,
     /// Write the report as one JSON object, as -o jsonl does.
     #[arg(long)]
@@ -98,10 +112,10 @@ struct RestoreArgs {
     /// Where to make the store.
     dir: PathBuf,
     /// To which moment: a seq or a time (default: the last commit of the newest backup).
-    #[arg(long, value_name = "MOMENT", conflicts_with = "backup")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true, conflicts_with = "backup")]
     at: Option<String>,
     /// All of this backup.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>)]
     backup: Option<u64>,
 }
 

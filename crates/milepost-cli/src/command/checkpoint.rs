@@ -36,10 +36,18 @@ pub(crate) struct CheckpointArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Name the state of a scope as it is now, durably, and print the commit's seq. A name given again moves on.
+    #[command(
+        after_long_help = "Example:\n  milepost checkpoint create task/etl/load after-40000 --note 'before the new price list'"
+    )]
     Create(CreateArgs),
     /// List the checkpoints of a scope and of those below it.
+    #[command(after_long_help = "\
+Examples:
+  milepost checkpoint list
+  milepost checkpoint list task/etl -o jsonl")]
     List(ListArgs),
     /// Let the name of a checkpoint go, durably, and print the commit's seq. Its history stays.
+    #[command(after_long_help = "Example:\n  milepost checkpoint release task/etl/load after-40000")]
     Release(ReleaseArgs),
 }
 

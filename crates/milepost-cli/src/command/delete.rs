@@ -6,7 +6,7 @@ use milepost::Seq;
 
 use super::{Context, Signature, key, receipt, scope};
 use crate::{
-    args::WriteArgs,
+    args::{WriteArgs, whole},
     error::{CliError, say},
     output::Out,
 };
@@ -25,7 +25,7 @@ pub(crate) struct DeleteArgs {
     /// Which key.
     key: OsString,
     /// Only if the key's value is the one of this commit.
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = whole::<u64>)]
     if_version: Option<u64>,
     #[command(flatten)]
     write: WriteArgs,

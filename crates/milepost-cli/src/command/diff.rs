@@ -7,7 +7,7 @@ use milepost::{
     json::{self, Side},
 };
 
-use super::{Context, at, scope};
+use super::{Context, scope, view};
 use crate::{
     error::CliError,
     output::Out,
@@ -31,10 +31,10 @@ pub(crate) struct DiffArgs {
     #[arg(required_unless_present = "from")]
     other: Option<OsString>,
     /// The first side: the scope as of this moment (default: now).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     from: Option<String>,
     /// The second side: the scope, or the other one, as of this moment (default: now).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     to: Option<String>,
 }
 
@@ -42,8 +42,8 @@ pub(crate) fn run(args: DiffArgs, context: &Context, out: &mut Out) -> Result<Ex
     let old_scope = scope(&args.scope)?;
     let new_scope = args.other.as_deref().map_or_else(|| Ok(old_scope.clone()), scope)?;
     let store = context.open_read_only()?;
-    let old = store.view(at("--from", args.from.as_deref(), Some(&old_scope))?)?;
-    let new = store.view(at("--to", args.to.as_deref(), Some(&new_scope))?)?;
+    let old = view(&store, "--from", args.from.as_deref(), Some(&old_scope))?;
+    let new = view(&store, "--to", args.to.as_deref(), Some(&new_scope))?;
     let mut rows = Rows::new(out, context.format)?;
     for difference in old.diff(&old_scope, &new, &new_scope)? {
         rows.push(&DifferenceRow::Differs(difference?))?;

@@ -3,7 +3,11 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use super::{Context, receipt, scope, task};
-use crate::{args::TaskArgs, error::CliError, output::Out};
+use crate::{
+    args::{TaskArgs, whole},
+    error::CliError,
+    output::Out,
+};
 
 /// Say durably that a task has ended, and print the commit's seq.
 ///
@@ -22,7 +26,7 @@ pub(crate) struct EndArgs {
     #[arg(long, value_name = "NAME", env = "MILEPOST_WRITER")]
     writer: Option<String>,
     /// Which attempt of the task this is: from now on, lower ones are refused.
-    #[arg(long, value_name = "N", env = "MILEPOST_ATTEMPT")]
+    #[arg(long, value_name = "N", env = "MILEPOST_ATTEMPT", value_parser = whole::<u32>)]
     attempt: Option<u32>,
 }
 

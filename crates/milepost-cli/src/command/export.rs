@@ -30,7 +30,7 @@ pub(crate) struct ExportArgs {
     /// Only this scope and those below it.
     prefix: Option<OsString>,
     /// The state as of this moment instead of the commits.
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     at: Option<String>,
     /// In which format.
     #[arg(long, value_enum, default_value_t = FileFormat::Jsonl)]
@@ -68,7 +68,7 @@ pub(crate) fn run(args: ExportArgs, context: &Context, out: &mut Out) -> Result<
     let within = prefix(args.prefix.as_deref())?;
     let store = context.open_read_only()?;
     let what = if args.at.is_some() {
-        let view = view(&store, args.at.as_deref(), scope_of(within.as_ref()).as_ref())?;
+        let view = view(&store, "--at", args.at.as_deref(), scope_of(within.as_ref()).as_ref())?;
         What::State(view, within.unwrap_or_default())
     } else {
         match within {

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, ops::ControlFlow, process::ExitCode};
 
 use super::{
-    Context, Signature, at,
+    Context, Signature, at, past,
     receipt::{self, say_lacking},
     scope,
 };
@@ -25,7 +25,7 @@ pub(crate) struct ForkArgs {
     /// The scope that begins.
     scope: OsString,
     /// As of which moment of the origin (default: now).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     at: Option<String>,
     #[command(flatten)]
     write: WriteArgs,
@@ -36,7 +36,7 @@ pub(crate) fn run(args: ForkArgs, context: &Context, out: &mut Out) -> Result<Ex
     let at = at("--at", args.at.as_deref(), Some(&origin))?;
     let signature = Signature::of(&args.write, Some(&begins))?;
     let store = context.open()?;
-    let view = store.view(at)?;
+    let view = store.view(past(&store, "--at", at)?)?;
     let (point, erased) = (view.seq(), view.each_erased(&origin, |_| ControlFlow::Continue(()))?);
     let receipt = signature.sign(store.commit()).fork(&begins, &origin, point).durable()?;
     say_lacking(&origin, erased, " (`restore --dry-run` of the origin names them)");

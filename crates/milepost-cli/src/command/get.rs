@@ -22,14 +22,14 @@ pub(crate) struct GetArgs {
     /// Which key.
     key: OsString,
     /// As of which moment (default: now).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     at: Option<String>,
 }
 
 pub(crate) fn run(args: GetArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (scope, key) = (scope(&args.scope)?, key(&args.key)?);
     let store = context.open_read_only()?;
-    let view = view(&store, args.at.as_deref(), Some(&scope))?;
+    let view = view(&store, "--at", args.at.as_deref(), Some(&scope))?;
     let Some(value) = view.get(&scope, key.as_str())? else {
         let moment = match (&args.at, view.seq()) {
             (None, _) => String::new(),

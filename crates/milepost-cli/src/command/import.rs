@@ -21,8 +21,8 @@ use crate::{error::CliError, output::Out, place, progress::Bar};
 /// Make a new store of what `export` wrote, with the same history: the same seqs, times, writers, keys and events.
 ///
 /// The store, named by --store, must be an empty directory or one that is not there yet. It can't be opened before the
-/// last line is durable; if it does not come to that, mend what was said and run the import again. Prints the seq of
-/// the last commit.
+/// last line is durable; if it does not come to that, mend what was said and run the import again. The last line of an
+/// export says that it is: without it the input was cut short, and is refused. Prints the seq of the last commit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -32,18 +32,21 @@ Examples:
 pub(crate) struct ImportArgs {
     /// What `export` wrote: a file, or - for standard input.
     file: PathBuf,
+    /// Take what does not end with the last line of an export: lines from elsewhere, or what is left of one.
+    #[arg(long)]
+    incomplete: bool,
 }
 
 pub(crate) fn run(args: &ImportArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let dir = place::for_writing(context.store.as_deref())?;
     let last = if args.file == Path::new("-") {
-        import(&dir, io::stdin().lock(), "standard input", 0)?
+        import(&dir, io::stdin().lock(), "standard input", 0, args.incomplete)?
     } else {
         let name = args.file.display().to_string();
         let unreadable = |source| CliError::Unreadable { path: name.clone(), source };
         let file = File::open(&args.file).map_err(unreadable)?;
         let bytes = file.metadata().map_err(unreadable)?.len();
-        import(&dir, file, &name, bytes)?
+        import(&dir, file, &name, bytes, args.incomplete)?
     };
     receipt::write_header(out, context.format, &[])?;
     receipt::write(out, context.format, last, &[])?;
@@ -51,7 +54,13 @@ pub(crate) fn run(args: &ImportArgs, context: &Context, out: &mut Out) -> Result
     Ok(ExitCode::SUCCESS)
 }
 
-fn import(dir: &Path, input: impl Read, name: &str, bytes_in_all: u64) -> Result<Receipt, CliError> {
+fn import(
+    dir: &Path,
+    input: impl Read,
+    name: &str,
+    bytes_in_all: u64,
+    may_be_incomplete: bool,
+) -> Result<Receipt, CliError> {
     let mut lines = Lines::of(input);
     let mut import = Import::begin(dir)?;
     let (mut bar, mut done) = (Bar::of_bytes("importing"), 0);
@@ -70,6 +79,9 @@ fn import(dir: &Path, input: impl Read, name: &str, bytes_in_all: u64) -> Result
                 bar.at(done.min(bytes_in_all), bytes_in_all);
             }
         }
+    }
+    if !import.is_whole() && !may_be_incomplete {
+        return Err(CliError::CutShort { input: name.to_owned() });
     }
     Ok(import.finish()?)
 }

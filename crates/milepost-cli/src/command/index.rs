@@ -10,6 +10,7 @@ use crate::{error::CliError, output::Out, progress::Bar};
 
 /// Look after the index, which is made of the log: the log is the truth, the index makes it fast to read.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  milepost index rebuild")]
 pub(crate) struct IndexArgs {
     #[command(subcommand)]
     command: IndexCommand,

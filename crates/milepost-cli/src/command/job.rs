@@ -24,6 +24,21 @@ use shell::Shell;
 /// Start a job elsewhere once, and find it again after a crash.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
+Examples:
+  milepost job run demo --submit 'echo job-7' --find true --poll 'echo finished s3://out/7'
+  milepost job get demo -o jsonl
+  milepost job reset demo
+
+How its commands are given to it, and what each exit code of it says: `milepost job run --help`.")]
+pub(crate) struct JobArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Bring it to its end, from wherever an earlier run has left it, and print its result.
+    #[command(after_long_help = "\
 The commands of `job run` are run by sh:
   --submit  starts the job under the name $MILEPOST_TOKEN, and prints its id in one line
   --find    prints the id of the job of $MILEPOST_TOKEN; nothing if there is none
@@ -41,23 +56,19 @@ Example, a job in the background that takes a second:
     --submit 'sleep 1 & echo $! | tee \"/tmp/$MILEPOST_TOKEN\"' \\
     --find 'cat \"/tmp/$MILEPOST_TOKEN\" 2>/dev/null || true' \\
     --poll 'kill -0 $MILEPOST_ID 2>/dev/null && echo pending RUNNING || echo finished ok' \\
-    --every 200ms
-  milepost job get demo -o jsonl
-  milepost job reset demo")]
-pub(crate) struct JobArgs {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Bring it to its end, from wherever an earlier run has left it, and print its result.
+    --every 200ms")]
     Run(Box<RunArgs>),
     /// Print what is recorded of it; exit 1 if nothing is.
+    #[command(after_long_help = "\
+Examples:
+  milepost job get demo
+  milepost job get emr-step --scope task/etl/load -o jsonl")]
     Get(NameArgs),
     /// Cancel it: run a command with $MILEPOST_TOKEN and $MILEPOST_ID that does so, then record it.
+    #[command(after_long_help = "Example:\n  milepost job cancel demo --with 'kill $MILEPOST_ID'")]
     Cancel(CancelArgs),
     /// Forget it, so that the next run submits a new one. Its history stays.
+    #[command(after_long_help = "Example:\n  milepost job reset demo")]
     Reset(ResetArgs),
 }
 

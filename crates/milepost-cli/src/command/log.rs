@@ -3,16 +3,17 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::ValueEnum;
-use milepost::{Change, ChangeKind, Key, Subject};
+use milepost::{At, Change, ChangeKind, Key, Subject};
 
 use super::{
     Context, at,
     diff::{from_to, side},
-    key, prefix,
+    key, past, prefix,
     retain::policy_text,
     scope_of,
 };
 use crate::{
+    args::whole,
     error::CliError,
     escape,
     output::Out,
@@ -36,22 +37,22 @@ pub(crate) struct LogArgs {
     #[arg(long)]
     key: Option<OsString>,
     /// Only changes at this moment or later.
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     since: Option<String>,
     /// Only changes at this moment or earlier.
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     until: Option<String>,
     /// Only changes by this writer, in any attempt.
     #[arg(long, value_name = "NAME")]
     writer: Option<String>,
     /// Only changes in this attempt of a task.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u32>)]
     attempt: Option<u32>,
     /// Only changes of this kind.
     #[arg(long, value_enum, value_name = "KIND")]
     kind: Option<Kind>,
     /// At most this many changes.
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<usize>)]
     limit: Option<usize>,
 }
 
@@ -109,11 +110,17 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
     if let Some(key) = &key {
         history = history.key(key.as_str());
     }
-    if let Some(since) = &args.since {
-        history = history.since(at("--since", Some(since), scope.as_ref())?);
+    let moment = |what, given: &Option<String>| {
+        let given = given.as_deref();
+        given.map(|text| at(what, Some(text), scope.as_ref())).transpose()
+    };
+    let (since, until) = (moment("--since", &args.since)?, moment("--until", &args.until)?);
+    in_order(since.as_ref(), until.as_ref())?;
+    if let Some(since) = since {
+        history = history.since(past(&store, "--since", since)?);
     }
-    if let Some(until) = &args.until {
-        history = history.until(at("--until", Some(until), scope.as_ref())?);
+    if let Some(until) = until {
+        history = history.until(until);
     }
     if let Some(writer) = &args.writer {
         history = history.writer(writer);
@@ -130,6 +137,20 @@ pub(crate) fn run(args: LogArgs, context: &Context, out: &mut Out) -> Result<Exi
     }
     rows.end(|| "there is no such change; `milepost log` alone shows all".to_owned())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses an end before the beginning: that there is nothing between them would read as if nothing had happened.
+fn in_order(since: Option<&At>, until: Option<&At>) -> Result<(), CliError> {
+    let is_backwards = match (since, until) {
+        (Some(At::Seq(since)), Some(At::Seq(until))) => since > until,
+        (Some(At::Time(since)), Some(At::Time(until))) => since > until,
+        _ => false,
+    };
+    if is_backwards {
+        let why = "it is later than --until, and nothing lies between them; exchange the two".to_owned();
+        return Err(CliError::Argument { what: "--since", why });
+    }
+    Ok(())
 }
 
 struct ChangeRow(Change);

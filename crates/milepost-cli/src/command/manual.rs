@@ -1,6 +1,6 @@
 //! `milepost completions` and `milepost man`: the command line, described for shells and for `man`.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -50,7 +50,13 @@ pub(crate) fn man(args: &ManArgs, out: &mut Out) -> Result<ExitCode, CliError> {
     for (name, page) in pages {
         let path = dir.join(name);
         let said = path.display().to_string();
-        fs::write(&path, page).map_err(|source| CliError::File { path: said, source })?;
+        fs::write(&path, page).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => CliError::Argument {
+                what: "DIR",
+                why: format!("there is no directory {}; make it first, with mkdir -p", dir.display()),
+            },
+            _ => CliError::File { path: said, source },
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -23,7 +23,7 @@ pub(crate) struct ReplayArgs {
     /// Only events of this scope and those below it.
     prefix: Option<OsString>,
     /// From which moment on (default: the beginning).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     from: Option<String>,
 }
 

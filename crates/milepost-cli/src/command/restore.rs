@@ -7,6 +7,7 @@ use milepost::{Restore, Scope, json::Side};
 use super::{
     Context, Signature, at,
     diff::{DifferenceRow, push_erased},
+    past,
     receipt::{self, say_lacking},
     scope,
 };
@@ -32,7 +33,7 @@ pub(crate) struct RestoreArgs {
     /// Whose state.
     scope: OsString,
     /// To which moment.
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     at: String,
     /// Show what would change, and change nothing.
     #[arg(long)]
@@ -48,7 +49,7 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
     if args.dry_run {
         let store = context.open_read_only()?;
         let mut rows = Rows::new(out, context.format)?;
-        let restore = store.restore(&scope, at)?;
+        let restore = store.restore(&scope, past(&store, "--at", at)?)?;
         for difference in restore.differences() {
             rows.push(&DifferenceRow::Differs(difference.clone()))?;
         }
@@ -59,7 +60,7 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
         return Ok(ExitCode::SUCCESS);
     }
     let store = context.open()?;
-    let restore = store.restore(&scope, at)?;
+    let restore = store.restore(&scope, past(&store, "--at", at)?)?;
     let erased = restore.erased();
     refuse_too_large(&restore, &scope, &args.at)?;
     let receipt = match restore.commit() {

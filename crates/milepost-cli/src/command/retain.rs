@@ -11,6 +11,7 @@ use milepost::{HoldName, HoldSet, Note, Policy, PolicySet, Retention, ScopePrefi
 
 use super::{Context, argument, default_writer, explain, prefix, receipt};
 use crate::{
+    args::whole,
     error::{CliError, say},
     escape,
     output::Out,
@@ -50,14 +51,27 @@ pub(crate) struct RetainArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Say what is kept at and below a prefix, durably. What was said of it before is replaced as a whole.
+    #[command(after_long_help = "\
+Examples:
+  milepost retain set task --keep 30d
+  milepost retain set asset/orders --last 100 --keep 7d
+  milepost retain set audit --everything
+  milepost retain set / --everything --cold 7d --idempotency 90d")]
     Set(SetArgs),
     /// Take the policy of a prefix away, durably: what is said above it speaks again.
+    #[command(after_long_help = "Example:\n  milepost retain unset asset/orders")]
     Unset(PlaceArgs),
     /// List policies and holds, with who said so and when.
+    #[command(after_long_help = "\
+Examples:
+  milepost retain list
+  milepost log --kind retain                     (who said what, when)")]
     List,
     /// Keep everything at and below a prefix until the hold of this name is released, durably.
+    #[command(after_long_help = "Example:\n  milepost retain hold task 'case 17' --note 'asked for by the court'")]
     Hold(HoldArgs),
     /// Release a hold, durably. Its history stays. One that is not there is an error.
+    #[command(after_long_help = "Example:\n  milepost retain release task 'case 17'")]
     Release(ReleaseArgs),
     /// Show what is kept of a scope or a prefix, what goes, when, and why. Nothing is changed.
     Explain(explain::ExplainArgs),
@@ -71,7 +85,7 @@ struct SetArgs {
     #[arg(long, value_name = "TIME")]
     keep: Option<String>,
     /// Keep so many newest values of each key that has one; of one that was deleted, cleared or has expired none.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     last: Option<u64>,
     /// Erase a task's scope, and those below it that no longer prefix speaks of, so long after the task has ended
     /// (`milepost end`): 30d.

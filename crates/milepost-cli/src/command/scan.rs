@@ -30,7 +30,7 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     below: bool,
     /// As of which moment (default: now).
-    #[arg(long, value_name = "MOMENT")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true)]
     at: Option<String>,
 }
 
@@ -53,7 +53,7 @@ struct ScopeRow {
 pub(crate) fn run(args: ScanArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let given = args.scope.as_deref().map(scope).transpose()?;
     let store = context.open_read_only()?;
-    let view = view(&store, args.at.as_deref(), given.as_ref())?;
+    let view = view(&store, "--at", args.at.as_deref(), given.as_ref())?;
     match given {
         given if args.below => below(&view, given.as_ref(), args.prefix.as_deref(), context, out)?,
         None => scopes(&view, context, out)?,

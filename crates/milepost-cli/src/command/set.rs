@@ -12,7 +12,7 @@ use milepost::{ContentType, Seq, SetOptions, Timestamp, limits};
 
 use super::{Context, Signature, argument, key, receipt, scope};
 use crate::{
-    args::WriteArgs,
+    args::{WriteArgs, whole},
     error::{CliError, say},
     output::Out,
     time,
@@ -47,7 +47,7 @@ pub(crate) struct SetArgs {
     #[arg(long, conflicts_with = "if_version")]
     if_absent: bool,
     /// Only if the key's value is the one of this commit.
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = whole::<u64>)]
     if_version: Option<u64>,
     #[command(flatten)]
     write: WriteArgs,
@@ -68,7 +68,12 @@ pub(crate) fn run(args: SetArgs, context: &Context, out: &mut Out) -> Result<Exi
         Some(value) if value != "-" => value.into_vec(),
         _ => from_input()?,
     };
-    limits::check("value", "bytes", value.len(), 0, limits::VALUE_BYTES_MAX).map_err(argument("VALUE"))?;
+    if value.len() > limits::VALUE_BYTES_MAX {
+        let most = limits::VALUE_BYTES_MAX;
+        let why =
+            format!("it has more than {most} bytes, the most; keep it in a file, and set the key to the file's name");
+        return Err(CliError::Argument { what: "VALUE", why });
+    }
     let signature = Signature::of(&args.write, Some(&scope))?;
     let store = context.open()?;
     let mut commit = signature.sign(store.commit());

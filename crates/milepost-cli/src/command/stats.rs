@@ -19,7 +19,9 @@ use crate::{
 /// appended_bytes is what commits took in the log since the store was last opened for writing, the written_ figures
 /// what was written to its files in that time; write_amplification is all of the latter over the former. They are as of
 /// when the writer last wrote MANIFEST: whenever a segment is full, the index or compaction has changed a file, and at
-/// its end. A horizon says from which commit on a place can be read; where none is said, it is the first.
+/// its end. log_bytes are the frames of all commits, as they are read; `verify` counts their bodies alone, and
+/// --segments what is in use of each file, header and footer included. A horizon says from which commit on a place can
+/// be read; where none is said, it is the first.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

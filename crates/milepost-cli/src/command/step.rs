@@ -181,7 +181,7 @@ fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task) -> R
     if args.again {
         match task.replay_from(Step::new(args.name.as_str())) {
             // It has not begun: there is nothing to put back.
-            Err(error) if error.kind() == ErrorKind::Invalid => {}
+            Err(error) if error.kind() == ErrorKind::NotYet => {}
             replayed => drop(replayed?),
         }
     }

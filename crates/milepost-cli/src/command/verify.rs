@@ -17,6 +17,8 @@ use crate::{
 };
 
 /// Read every byte of the store, check it, and say what was found. Changes nothing, and works beside a writer.
+///
+/// The bytes that it counts are those of the commits' bodies: what was said, without what keeps it safe.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -5,7 +5,7 @@ use std::{ffi::OsString, os::fd::AsFd, process::ExitCode, time::Duration};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{Context, prefix, replay::CommitRow, scope_of, seq_from};
-use crate::{error::CliError, output::Out, render::Rows};
+use crate::{args::whole, error::CliError, output::Out, render::Rows};
 
 /// How long a wait is before standard output is looked at again.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -20,10 +20,10 @@ pub(crate) struct WatchArgs {
     /// Only events of this scope and those below it.
     prefix: Option<OsString>,
     /// From which moment on.
-    #[arg(long, value_name = "MOMENT", default_value = "now")]
+    #[arg(long, value_name = "MOMENT", allow_negative_numbers = true, default_value = "now")]
     from: String,
     /// End after this many commits.
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = whole::<u64>)]
     limit: Option<u64>,
 }
 

@@ -43,12 +43,23 @@ pub(crate) struct WatermarkArgs {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Print where it is; exit 1 if it has never been moved.
+    #[command(after_long_help = "Example:\n  milepost watermark get asset/orders id")]
     Get(NameArgs),
     /// Move it up, durably, and print the commit's seq. A lower value is refused (exit 1).
+    #[command(after_long_help = "\
+Examples:
+  milepost watermark advance asset/orders id 4711
+  milepost watermark advance asset/orders id 4800 --from 4711
+  milepost watermark advance asset/orders updated-at 2026-11-24T03:12:00Z
+  milepost watermark advance asset/orders id 4800 --task task/etl/load --attempt 3")]
     Advance(AdvanceArgs),
     /// Put it anywhere, durably, for a reason that is recorded, and print the commit's seq.
+    #[command(
+        after_long_help = "Example:\n  milepost watermark reset asset/orders id 4700 --reason 'the orders of Monday came late'"
+    )]
     Reset(ResetArgs),
     /// Show who moved it, when, from where to where; the oldest move first.
+    #[command(after_long_help = "Example:\n  milepost watermark history asset/orders id -o csv")]
     History(NameArgs),
 }
 

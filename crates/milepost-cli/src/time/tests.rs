@@ -2,8 +2,11 @@
 
 use jiff::ZonedDateTime;
 use milepost::{At, Seq, Timestamp};
+use proptest::prelude::*;
 
-use super::{local_text, parse_at, parse_in, parse_time, screen_text, utc_text};
+use super::{
+    duration, duration_text, local_text, long_duration, parse_at, parse_in, parse_time, screen_text, utc_text,
+};
 use crate::render::Screen;
 
 fn now() -> ZonedDateTime {
@@ -142,4 +145,23 @@ fn what_is_shown_on_a_terminal_can_be_typed() {
         assert_eq!(screen_text(at, &screen(None)), local_text(at, &now()), "a file has the whole time");
     }
     assert_eq!(screen_text(Timestamp::MAX, &screen(Some(80))), utc_text(Timestamp::MAX));
+}
+
+proptest! {
+    /// Whatever is typed is a moment or is refused, and a moment that is shown can be typed back.
+    #[test]
+    fn any_text_is_a_moment_or_is_refused(
+        text in prop_oneof![
+            any::<String>(),
+            "[-+]?[0-9]{0,20}",
+            "(in |a |an |yesterday |today |tomorrow )?[-+]?[0-9]{0,6}(:[0-9]{0,3}){0,3} ?(s|m|h|d|w|mo|y|minutes|years)?( ago)?",
+            "-?[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}[ T]?([0-9]{1,2}:?){0,3}(\\.[0-9]{0,10})?(Z|[-+][0-9]{2}:[0-9]{2})?(\\[[A-Z][a-z/A-Z]*\\])?",
+        ],
+    ) {
+        if let Ok(At::Time(at)) = parse_at(&text, &now()) {
+            prop_assert_eq!(parse_time(&local_text(at, &now()), &now()), Ok(at), "{}", text);
+        }
+        let _ = (parse_time(&text, &now()), parse_in(&text, &now()));
+        let _ = (duration(&text), long_duration(&text).map(duration_text));
+    }
 }

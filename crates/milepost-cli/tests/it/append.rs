@@ -99,7 +99,7 @@ fn bad_lines() {
         (r#"{"events":[]}"#.to_owned(), &[], 2, "", &["line 1", "a commit needs at least one event"]),
         (set(r#","events":[]"#), &[], 2, "", &["duplicate field `events`"]),
         (set(r#","sequ":1"#), &[], 2, "", &["unknown field `sequ`"]),
-        (good.replace("\"a\"", "\"a//b\""), &[], 2, "", &["event 0: segment 1 of scope"]),
+        (good.replace("\"a\"", "\"a//b\""), &[], 2, "", &["event 0: segment 2 of scope"]),
         (good.replace("\"k\"", "\"\""), &[], 2, "", &["event 0: key has 0 bytes, allowed are 1 to 1024"]),
         (good.replace("\"a\"", "\"\\u001b[2J\\u0000\""), &[], 2, "", &["NUL"]),
         ("[".repeat(100_000), &[], 2, "", &["line 1"]),

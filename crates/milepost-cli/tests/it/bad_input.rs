@@ -35,11 +35,11 @@ fn names_and_values() {
         (&["set", "", "k", "1"][..], "SCOPE: scope has 0 bytes, allowed are 1 to 1024"),
         (&["set", &long, "k", "1"], "SCOPE: scope has 1025 bytes, allowed are 1 to 1024"),
         (&["set", &deep, "k", "1"], "SCOPE: scope has 33 segments, allowed are 1 to 32"),
-        (&["set", "a//b", "k", "1"], "segment 1 of scope \"a//b\" is empty"),
-        (&["set", "/a", "k", "1"], "segment 0"),
-        (&["set", "a/", "k", "1"], "segment 1"),
-        (&["set", "a/../b", "k", "1"], "segment 1 of scope \"a/../b\" is \"..\""),
-        (&["set", ".", "k", "1"], "segment 0"),
+        (&["set", "a//b", "k", "1"], "segment 2 of scope \"a//b\" is empty"),
+        (&["set", "/a", "k", "1"], "segment 1"),
+        (&["set", "a/", "k", "1"], "segment 2"),
+        (&["set", "a/../b", "k", "1"], "segment 2 of scope \"a/../b\" is \"..\""),
+        (&["set", ".", "k", "1"], "segment 1"),
         (&["set", "$/x", "k", "1"], "reserved root $"),
         (&["set", "\u{1b}[31m//x", "k", "1"], "\\u{1b}[31m//x"),
         (&["set", "a", "", "1"], "KEY: key has 0 bytes, allowed are 1 to 1024"),
@@ -54,7 +54,12 @@ fn names_and_values() {
         (&["set", "a", "k", "1", "--expires-in", "60"], "no duration"),
         (&["set", "a", "k", "1", "--expires-at", "2020-01-01"], "has passed"),
         (&["set", "a", "k", "1", "--expires-at", "17"], "is a seq; a time is needed"),
-        (&["set", "a", "k", "1", "--if-version", "x"], "invalid value 'x'"),
+        (
+            &["set", "a", "k", "1", "--if-version", "x"],
+            "'x' for '--if-version <SEQ>': write a whole number from 0 to 18",
+        ),
+        (&["set", "a", "k", "1", "--attempt", "4294967296"], "write a whole number from 0 to 4294967295"),
+        (&["man", "nodir"], "DIR: there is no directory nodir; make it first"),
         (&["set", "a", "k", "1", "--if-absent", "--if-version", "1"], "cannot be used with"),
         (&["set", "a", "k", "1", "--idempotency-key", ""], "--idempotency-key: idempotency key has 0 bytes"),
         (&["set", "a", "k", "1", "--fence", "9007199254740992"], "the highest is 9007199254740990"),
@@ -64,8 +69,8 @@ fn names_and_values() {
         (&["set", "a", "k", "1", "-o", "\u{1b}[2J\u{7}"], "possible values: table, jsonl, csv"),
         (&["sett", "a", "k", "1"], "set"),
         (&[], "Usage"),
-        (&["clear", "a//b"], "SCOPE: segment 1"),
-        (&["clear", "--prefix", "a//b"], "PREFIX: segment 1"),
+        (&["clear", "a//b"], "SCOPE: segment 2"),
+        (&["clear", "--prefix", "a//b"], "PREFIX: segment 2"),
         (&["clear", "--prefix", ""], "PREFIX: it is empty, which would clear every scope"),
         (&["delete", "a", ""], "KEY: key has 0 bytes"),
         (&["get", "a", "k", "--at", "soon"], "\"soon\" names no moment"),
@@ -80,13 +85,67 @@ fn names_and_values() {
 #[test]
 fn moments_are_told_where_there_is_a_store() {
     let world = World::with_commits(1);
-    for (at, says) in
-        [("soon", "names no moment"), ("18446744073709551616", "is no seq"), ("10 minutes", "\"10 minutes ago\"")]
-    {
+    for (at, says) in [
+        ("soon", "names no moment"),
+        ("18446744073709551616", "is no seq"),
+        ("10 minutes", "\"10 minutes ago\""),
+        ("-1", "\"-1\" names no moment; write a seq (17)"),
+    ] {
         let ran = world.run(["get", "a/b", "k1", "--at", at]);
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.stderr.contains("--at: ") && ran.stderr.contains(says), "{ran:?}");
     }
+}
+
+/// It was answered with what is there now: at one in the morning, 03:12 is still to come, and yesterday's was meant.
+#[test]
+fn a_moment_that_is_still_to_come() {
+    let world = World::with_commits(2);
+    for args in [
+        &["get", "a/b", "k1", "--at", "in 2 hours"][..],
+        &["scan", "--at", "in 2 hours"],
+        &["export", "--at", "in 2 hours"],
+        &["diff", "a/b", "--from", "in 2 hours"],
+        &["diff", "a/b", "--from", "1", "--to", "in 2 hours"],
+        &["restore", "a/b", "--at", "in 2 hours"],
+        &["restore", "a/b", "--at", "in 2 hours", "--dry-run"],
+        &["fork", "a/b", "c", "--at", "in 2 hours"],
+        &["replay", "--from", "in 2 hours"],
+        &["log", "--since", "in 2 hours"],
+        &["watch", "--from", "in 2 hours"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(1), 0), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("is still to come; write now for the state as it is"), "{args:?}: {ran:?}");
+    }
+    assert!(world.verify().text().contains("2 commits"), "something was appended");
+    assert_eq!(world.ok(["get", "a/b", "k1", "--at", "0s ago"]), "1");
+}
+
+/// What a store has is past, also where its clock was ahead.
+#[test]
+fn the_newest_moment_of_a_store_whose_clock_was_ahead() {
+    let world = World::with_commits(1);
+    let exported = world.ok(["export"]);
+    let (before, time) = exported.split_once(r#""at":""#).unwrap();
+    let (_, after) = time.split_once('"').unwrap();
+    let ahead = format!(r#"{before}"at":"2500-01-01T00:00:00.000000Z"{after}"#);
+    let ran = world.feed(["import", "-", "--store", "ahead"], ahead.as_bytes());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(world.ok(["--store", "ahead", "get", "a/b", "k1", "--at", "2500-01-01T00:00:00Z"]), "1");
+    assert_eq!(world.run(["--store", "ahead", "get", "a/b", "k1", "--at", "2500-01-01T00:00:01Z"]).code, Some(1));
+}
+
+/// It was answered with nothing, as if nothing had happened.
+#[test]
+fn an_end_before_the_beginning() {
+    let world = World::with_commits(3);
+    for (since, until) in [("3", "2"), ("1 minute ago", "2 minutes ago")] {
+        let ran = world.run(["log", "--since", since, "--until", until]);
+        assert_eq!((ran.code, ran.stdout.len()), (Some(2), 0), "{ran:?}");
+        assert!(ran.stderr.contains("--since: it is later than --until"), "{ran:?}");
+    }
+    assert_eq!(world.ok(["log", "--since", "2", "--until", "2"]).lines().count(), 2, "a row, and what its columns are");
 }
 
 #[test]
@@ -108,7 +167,11 @@ fn a_value_of_too_many_bytes() {
     let most = 16 << 20;
     let ran = world.feed(["set", "a", "k"], &vec![b'x'; most + 1]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("VALUE: value has 16777217 bytes, allowed are 0 to 16777216"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("VALUE: it has more than 16777216 bytes, the most; keep it in a file"),
+        "{}",
+        ran.stderr
+    );
     assert!(!world.store().exists());
     assert_eq!(world.feed(["set", "a", "k"], &vec![b'x'; most]).code, Some(0));
     assert_eq!(world.run(["get", "a", "k"]).stdout.len(), most);

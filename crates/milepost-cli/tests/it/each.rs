@@ -327,7 +327,7 @@ fn what_can_not_begin_leaves_nothing_behind() {
     let rows: [(&[&str], i32, &str); 10] = [
         (&["each", "--job", "j", "--", "no-such-command-anywhere"], 127, "was not found in any directory of PATH"),
         (&["each", "--job", "j", "--", "/etc/passwd"], 127, "not executable"),
-        (&["each", "--job", "j/", "--", "true"], 2, "--job: segment 1 of scope \"j/\" is empty"),
+        (&["each", "--job", "j/", "--", "true"], 2, "--job: segment 2 of scope \"j/\" is empty"),
         (&["each", "--job", "", "--", "true"], 2, "--job: scope has 0 bytes"),
         (&["each", "--job", "j", "-j0", "--", "true"], 2, "leave -j out for one command a processor"),
         (&["each", "--job", "j", "-j", "half", "--", "true"], 2, "nor a share of the processors, as 50%"),

@@ -494,7 +494,7 @@ fn a_first_poll_that_is_killed_says_no_status() {
     assert_eq!(ran.code, Some(9), "{ran:?}");
     assert!(ran.stderr.contains("; it goes on") && !ran.stderr.contains("status"), "{ran:?}");
     assert!(!world.ok(["job", "get", "build", "-o", "jsonl"]).contains("status"));
-    let help = world.ok(["job", "--help"]);
+    let help = world.ok(["job", "run", "--help"]);
     assert!(help.contains("held for the whole wait"), "{help}");
 }
 

@@ -91,8 +91,7 @@ impl World {
     pub(crate) fn transcript(&self, script: &[&str]) -> String {
         let mut shown = String::new();
         for line in script {
-            let words = words(line);
-            let ran = self.run(&words);
+            let ran = self.run(words(line));
             let _ = writeln!(shown, "$ milepost {line}");
             shown.push_str(&ran.text());
             if !ran.stdout.is_empty() && !ran.stdout.ends_with(b"\n") {
@@ -175,16 +174,7 @@ pub(crate) fn skipped(test: &str, why: &str) {
 
 /// Splits at spaces, but for those between single quotes.
 pub(crate) fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '\'' => quoted = !quoted,
-            ' ' if !quoted => words.push(String::new()),
-            c => words.last_mut().unwrap().push(c),
-        }
-    }
-    words
+    shlex::split(line).unwrap()
 }
 
 /// Replaces whatever looks like a time by 9s, of the same width.

@@ -11,6 +11,9 @@ use super::{JsonError, TimeOrMicros};
 #[serde(deny_unknown_fields)]
 struct RemovedLine {
     removed: Stretch,
+    /// Said by the last line of an export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<bool>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +44,7 @@ struct Row {
 /// What a line says that is no commit.
 pub(crate) enum Past {
     /// Commits that were removed, and when the first and the last of them were stamped, if that is known.
-    Removed { first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)> },
+    Removed { first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>, is_last: bool },
     /// From where on the past of a place can be read.
     Horizon(Horizon),
 }
@@ -62,7 +65,7 @@ pub(crate) enum Past {
 /// ```
 pub fn write_removed(out: &mut Vec<u8>, first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>) {
     let (first_at, last_at) = times.map(|(first, last)| (first.into(), last.into())).unzip();
-    let line = RemovedLine { removed: Stretch { first: first.0, first_at, last: last.0, last_at } };
+    let line = RemovedLine { removed: Stretch { first: first.0, first_at, last: last.0, last_at }, last: None };
     serde_json::to_writer(out, &line).expect("memory takes it");
 }
 
@@ -81,13 +84,20 @@ pub fn write_horizon(out: &mut Vec<u8>, horizon: &Horizon) {
     serde_json::to_writer(out, &HorizonLine { horizon: row }).expect("memory takes it");
 }
 
+/// Has a line that was written say that it is the last one of an export.
+pub(crate) fn say_last(line: &mut Vec<u8>) {
+    debug_assert!(line.ends_with(b"}"), "a line is one object");
+    line.pop();
+    line.extend_from_slice(br#","last":true}"#);
+}
+
 /// What a line says that is no commit; `None` of any other line.
 pub(crate) fn past(line: &[u8]) -> Result<Option<Past>, JsonError> {
     let begin = line.trim_ascii_start();
     let syntax = |error: serde_json::Error| JsonError::Syntax { column: error.column(), what: error.to_string() };
     if begin.starts_with(br#"{"removed""#) {
-        let Stretch { first, first_at, last, last_at } =
-            serde_json::from_slice::<RemovedLine>(line).map_err(syntax)?.removed;
+        let RemovedLine { removed, last: is_last } = serde_json::from_slice(line).map_err(syntax)?;
+        let Stretch { first, first_at, last, last_at } = removed;
         let times = match (first_at, last_at) {
             (Some(first_at), Some(last_at)) => Some((first_at.parse()?, last_at.parse()?)),
             (None, None) => None,
@@ -96,7 +106,7 @@ pub(crate) fn past(line: &[u8]) -> Result<Option<Past>, JsonError> {
                 return Err(JsonError::Field { place: "removed".to_owned(), what });
             }
         };
-        return Ok(Some(Past::Removed { first: Seq(first), last: Seq(last), times }));
+        return Ok(Some(Past::Removed { first: Seq(first), last: Seq(last), times, is_last: is_last == Some(true) }));
     }
     if begin.starts_with(br#"{"horizon""#) {
         let Row { prefix, seq, at } = serde_json::from_slice::<HorizonLine>(line).map_err(syntax)?.horizon;

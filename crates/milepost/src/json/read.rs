@@ -41,6 +41,8 @@ struct CommitIn<'a> {
     require: Bounded<RequireIn<'a>, { limits::PRECONDITIONS_MAX }>,
     #[serde(borrow)]
     events: &'a RawValue,
+    /// Said by the last line of an export.
+    last: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -170,9 +172,9 @@ pub(crate) enum Recorded {
     Event(Event),
 }
 
-/// Reads a line that `export` wrote and gives it away part by part. The names that the store keeps for itself are
-/// allowed.
-pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<(), JsonError> {
+/// Reads a line that `export` wrote and gives it away part by part; whether it is the last one. The names that the
+/// store keeps for itself are allowed.
+pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<bool, JsonError> {
     let head: CommitIn<'_> = head_of(line)?;
     let missing = |field: &str| JsonError::Field {
         place: field.to_owned(),
@@ -180,14 +182,15 @@ pub(crate) fn recorded(line: &[u8], take: &mut dyn FnMut(Recorded)) -> Result<()
     };
     let seq = Seq(head.seq.ok_or_else(|| missing("seq"))?);
     let (at, events) = (head.at.as_ref().ok_or_else(|| missing("at"))?.parse()?, head.events);
-    let digest = head.digest.as_deref().and_then(Digest::parse);
+    let (digest, is_last) = (head.digest.as_deref().and_then(Digest::parse), head.last == Some(true));
     let (meta, require) = head.check(Names::OfTheStore)?;
     if !require.is_empty() {
         let what = "a commit that was made has none; append takes lines with conditions".to_owned();
         return Err(JsonError::Field { place: "require".to_owned(), what });
     }
     take(Recorded::Begin(Receipt { seq, at }, meta, digest));
-    each_event(line, events, Names::OfTheStore, &mut |event| take(Recorded::Event(event)))
+    each_event(line, events, Names::OfTheStore, &mut |event| take(Recorded::Event(event)))?;
+    Ok(is_last)
 }
 
 /// Which scopes a line may name.

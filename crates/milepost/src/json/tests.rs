@@ -159,7 +159,7 @@ fn bad_lines_are_refused() {
         (r#"{"events":[{"event":"fork","scope":"a","origin":"b","point":-1}]}"#, "-1"),
         (r#"{"events":[{"event":"clear","scope":"a","name":"n"}]}"#, "event 0: a clear has no field name"),
         (r#"{"events":[{"event":"set","scope":"a","key":"","value":"1"}]}"#, "event 0: key has 0 bytes"),
-        (r#"{"events":[{"event":"set","scope":"a//b","key":"k","value":"1"}]}"#, "event 0: segment 1"),
+        (r#"{"events":[{"event":"set","scope":"a//b","key":"k","value":"1"}]}"#, "event 0: segment 2"),
         (r#"{"events":[{"event":"set","scope":"a","key":"\ud800","value":"1"}]}"#, "column"),
         (
             r#"{"events":[{"event":"clear","scope":"a"},{"event":"clear","scope":"a","key":"k"}]}"#,

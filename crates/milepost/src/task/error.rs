@@ -257,8 +257,8 @@ impl TaskError {
             TaskError::StepTwice { .. }
             | TaskError::StepUnrecordable { .. }
             | TaskError::StepTooLarge { .. }
-            | TaskError::JobTooLarge { .. }
-            | TaskError::NoStep { .. } => ErrorKind::Invalid,
+            | TaskError::JobTooLarge { .. } => ErrorKind::Invalid,
+            TaskError::NoStep { .. } => ErrorKind::NotYet,
         }
     }
 }

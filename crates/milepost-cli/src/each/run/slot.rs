@@ -80,8 +80,13 @@ fn run_item(
         }
         let Retries { count, .. } = shared.plan.retries;
         // It keeps its slot meanwhile: where all fails because something is down, less is asked of it.
-        if retried == count || !is_free_after(shared, shared.plan.retries.pause(retried), stopped) {
+        if retried == count {
             break ended;
+        }
+        if !is_free_after(shared, shared.plan.retries.pause(retried), stopped) {
+            // It has not failed before its last retry: the next run takes it up.
+            shared.marks.let_go(&item.bytes);
+            return Ok(None);
         }
         retried += 1;
         attempt = attempt.saturating_add(1);

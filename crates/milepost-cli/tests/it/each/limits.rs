@@ -65,7 +65,8 @@ fn a_failing_item_is_run_again_after_longer_and_longer_pauses() {
     assert_eq!(rows.matches(r#""attempt":4"#).count(), 2, "{rows}");
 }
 
-/// An item that waits for its next attempt does not hold up who wants to go: it is kept as it failed.
+/// An item that waits for its next attempt does not hold up who wants to go. It was kept as failed, with nine retries
+/// left.
 #[test]
 fn a_pause_ends_when_the_run_is_to_end() {
     for delay in ["600s", "99999999999h"] {
@@ -79,8 +80,10 @@ fn a_pause_ends_when_the_run_is_to_end() {
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(130), "{output:?}");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("j: 0 done, 1 failed in"), "{output:?}");
+        // It has not failed before its last retry: the next run takes it up, without being told to.
+        assert!(String::from_utf8_lossy(&output.stderr).contains("j: 0 done in"), "{output:?}");
         assert_eq!(world.lines("log").len(), 1);
+        world.each(&["-j1", "--same-job"], "true", "a\nb\n").says(0, &["j: 2 done in"]);
     }
 }
 

@@ -124,10 +124,29 @@ impl<'a> Protocol<'a> {
                 Ok(())
             }
             Err(error) if error.kind() == ErrorKind::Conflict => {
+                if self.was_cancelled_meanwhile()? {
+                    return Ok(());
+                }
                 self.is_unmoved()?;
                 Err(error)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it was cancelled while it was submitted: who cancelled it knew no id, and on the remote side it goes on.
+    /// The id is recorded next.
+    fn was_cancelled_meanwhile(&mut self) -> Result<bool> {
+        let id = self.next.as_ref().and_then(|next| next.id.clone()).filter(|_| self.record.id.is_none());
+        let found = self.job.task.record::<JobRecord>(JOB, &self.job.key)?;
+        let is_same = |record: &JobRecord| record.state == JobState::Cancelled && record.token == self.record.token;
+        match (id, found.record.filter(is_same)) {
+            (Some(id), Some(cancelled)) if cancelled.id.is_none() => {
+                self.version = found.version;
+                self.next = Some(JobRecord { id: Some(id), ..cancelled });
+                Ok(true)
+            }
+            _ => Ok(false),
         }
     }
 

@@ -87,7 +87,9 @@ impl<I: Iterator<Item: Item>> Pending<I> {
     }
 
     /// Takes up to `count` items that nobody else has claimed, for as long as a lease lasts: another worker with the
-    /// same list does not get them before it ends. None are left to be claimed if it gives none.
+    /// same list does not get them before it ends. None are left to be claimed if it gives none: what others have under
+    /// a lease is not done for that, and theirs may have been killed. Whether anything is left says
+    /// [`Progress::summary`](super::Progress::summary); a new list has it once the lease has ended.
     ///
     /// An item that can be none ends the lot before it, and is the error of the next call.
     ///

@@ -174,7 +174,10 @@ impl Shared {
             self.let_go(&batch);
         }
         let mut state = self.queue.lock();
-        state.has_failed = committed.is_err();
+        if std::mem::replace(&mut state.has_failed, committed.is_err()) {
+            // Since then the thread waits for somebody who can be told, and that was the caller.
+            self.work.notify_one();
+        }
         match committed {
             Ok(()) => {
                 state.error = None;

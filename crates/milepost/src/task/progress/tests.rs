@@ -29,6 +29,10 @@ impl World {
     }
 
     fn of(disk: SimDisk, clock: SimClock) -> World {
+        World::driven(disk, clock, Threads::Stepped)
+    }
+
+    fn driven(disk: SimDisk, clock: SimClock, threads: Threads) -> World {
         let entropy = Arc::new(SimEntropy::new(7));
         let parts = Parts {
             disk: Arc::new(disk.clone()),
@@ -36,12 +40,7 @@ impl World {
             entropy,
             process: Process::simulated(),
         };
-        let settings = Settings {
-            threads: Threads::Stepped,
-            segment_bytes: 64 << 10,
-            memory_bytes: 128 << 10,
-            ..Settings::default()
-        };
+        let settings = Settings { threads, segment_bytes: 64 << 10, memory_bytes: 128 << 10, ..Settings::default() };
         let store = Store::local(Engine::open(parts, Path::new("/s"), settings).unwrap());
         World { disk, clock, store }
     }
@@ -376,6 +375,46 @@ fn a_full_disk_is_told_and_survived() {
     let done = job.summary().unwrap().done;
     assert!(done > 1);
     assert_eq!(listed(job.results().unwrap()).len() as u64, done);
+}
+
+/// The thread that commits batches goes to sleep when one fails, until somebody has been told. A worker that was told,
+/// and said the same again once there was room, committed that batch itself, and then waited for room behind the next
+/// one for ever: nobody had woken the thread.
+#[test]
+fn workers_go_on_after_a_full_disk() {
+    let clock = SimClock::new(Timestamp(1_700_000_000_000_000));
+    let world = World::driven(SimDisk::new(4), clock, Threads::Spawned);
+    let job = world.job("a", &by_hand(4));
+    job.done("first").unwrap();
+    job.flush().unwrap();
+    // Whether the next batch is full when one fails is chance.
+    let (mut full, mut round) = (0, 0);
+    while full < 25 {
+        round += 1;
+        assert!(round < 200, "the disk was seldom full: this tests little");
+        world.disk.set_capacity(Some(world.disk.used_bytes()));
+        let say = |number: u32| job.done([format!("{round}/{number}"), "x".repeat(900)].concat());
+        let refused = (0..2000).find(|number| say(*number).is_err());
+        world.disk.set_capacity(None);
+        // There may be room yet in files that are there.
+        let Some(from) = refused else { continue };
+        full += 1;
+        let (said, heard) = std::sync::mpsc::channel();
+        let worker = job.clone();
+        let works = milepost_io::spawn("worker", move || {
+            for number in from..from + 100 {
+                // It may be told of the same failure once more.
+                while worker.done([format!("{round}/{number}"), "x".repeat(900)].concat()).is_err() {}
+            }
+            let _ = said.send(());
+        })
+        .unwrap();
+        let waited = heard.recv_timeout(Duration::from_secs(20));
+        assert!(waited.is_ok(), "round {round}: the worker hangs");
+        works.join().unwrap();
+        job.flush().unwrap();
+    }
+    assert_eq!(listed(job.results().unwrap()).len() as u64, job.summary().unwrap().done);
 }
 
 /// What can't be an item, or a result, is refused where it is said, and keeps nothing else from becoming durable.

@@ -33,7 +33,9 @@ impl Task {
     /// Makes the steps after a point run again: puts the whole scope back to what it was then, by one durable commit.
     /// What they said before stays in the history. Nothing is appended where nothing has changed since.
     ///
-    /// Watermarks, jobs and keys of the same scope go back with it; what the task wrote to other scopes does not.
+    /// Watermarks, jobs and keys of the same scope go back with it; what the task wrote to other scopes does not. Marks
+    /// of a [`Progress`](crate::task::Progress) are in scopes below: what is marked stays so, and a step that is to do
+    /// its items again begins with [`Progress::reset_all`](crate::task::Progress::reset_all).
     ///
     /// ```
     /// use milepost::{Scope, Store, Writer, task::Step};

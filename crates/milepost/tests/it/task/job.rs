@@ -1,9 +1,10 @@
 //! A job is submitted once, whatever happens between; what is recorded decides what a run does first.
 
-use std::{cell::RefCell, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use milepost::{
     ErrorKind, Result, Store,
+    backup::{self, Until},
     task::{Bytes, Job, JobRecord, JobState, Pace, Polled},
 };
 
@@ -209,6 +210,61 @@ fn a_cancelled_job_ends_the_run_that_waits_for_it() {
     waiting.run(|_| Ok("8".into()), |_| Ok(None), |_| Err("down")).unwrap_err();
     assert_eq!(waiting.cancel(|_| Err("no")).unwrap_err().kind(), ErrorKind::Caller);
     assert_eq!(waiting.get().unwrap().unwrap().state, JobState::Submitted);
+}
+
+/// Who cancels while the submit is under way knows no id, and the remote side no token yet. The id that came back was
+/// recorded nowhere and told to nobody, and the job ran on.
+#[test]
+fn a_job_that_is_cancelled_while_it_is_submitted_keeps_its_id() {
+    let place = Place::new();
+    let store = place.open();
+    let (submitting, mut asked) = (job(&store, 1), 0);
+    let error = submitting.run(
+        |_| {
+            let remote = |record: &JobRecord| {
+                asked += 1;
+                if record.id.is_none() { Ok(()) } else { Err("which?") }
+            };
+            job(&store, 1).cancel(remote).unwrap();
+            Ok::<_, String>("7".into())
+        },
+        |_| Ok(None),
+        |_| unreachable!(),
+    );
+    assert_eq!(error.unwrap_err().to_string(), "job build was cancelled (remote id 7)");
+    let record = submitting.get().unwrap().unwrap();
+    assert_eq!((asked, record.state, record.id.as_deref()), (1, JobState::Cancelled, Some("7")));
+}
+
+/// A store that was put back from a backup counts its commits on from there: an intent had the token of another one,
+/// which the remote side knew, and the result of that was taken for its own.
+#[test]
+fn no_token_comes_twice_after_a_backup_was_restored() {
+    let place = Place::new();
+    let (store, elsewhere) = (place.open(), tempfile::tempdir().unwrap());
+    let (backups, restored) = (elsewhere.path().join("backups"), elsewhere.path().join("restored"));
+    store.task(&scope("task/build"), milepost::Writer::new("w").unwrap().attempt(1)).unwrap();
+    store.backup(&backups).unwrap();
+    let tokens_of = |store: &Store| -> BTreeSet<String> {
+        let job = job(store, 1);
+        let token = |_| {
+            job.run(|_| Err("down"), |_| Ok(None), |_| Ok(done())).unwrap_err();
+            let token = job.get().unwrap().unwrap().token;
+            job.reset().unwrap();
+            token
+        };
+        (0..5).map(token).collect()
+    };
+    let before = tokens_of(&store);
+    store.close().unwrap();
+    backup::restore(&backups, &restored, Until::Newest, &mut |_, _| {}).unwrap();
+    let again = Store::open(&restored).unwrap();
+    // As many commits as the note of the backup was.
+    again.set(&scope("other"), "k", b"1").unwrap();
+    let after = tokens_of(&again);
+    assert_eq!((before.len(), after.len()), (5, 5));
+    assert!(before.is_disjoint(&after), "{before:?} {after:?}");
+    again.close().unwrap();
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn a_replay_runs_what_came_after() {
         Some(record.result?.get().to_owned())
     });
     assert_eq!(said.collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
-    assert_eq!(ann().replay_from(Step::new("never")).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(ann().replay_from(Step::new("never")).unwrap_err().kind(), ErrorKind::NotYet);
     let none = ann().replay_from(CheckpointName::parse("never").unwrap()).unwrap_err();
     assert_eq!(none.kind(), ErrorKind::NoCheckpoint);
     assert_eq!(store.view(At::Latest).unwrap().get(&a(), "state").unwrap().as_deref(), Some(&b"paged"[..]));
@@ -340,6 +340,6 @@ fn what_a_replay_would_refuse_is_known_before() {
     task.check_replay(Step::new("x"), &changed("x")).unwrap();
     let none = CheckpointName::parse("never").unwrap();
     assert_eq!(task.check_replay(none, &changed("x")).unwrap_err().kind(), ErrorKind::NoCheckpoint);
-    assert_eq!(task.check_replay(Step::new("never"), &changed("x")).unwrap_err().kind(), ErrorKind::Invalid);
+    assert_eq!(task.check_replay(Step::new("never"), &changed("x")).unwrap_err().kind(), ErrorKind::NotYet);
     assert_eq!(store.last(), last);
 }
