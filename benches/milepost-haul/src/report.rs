@@ -25,7 +25,10 @@ const ROWS_OF_A_HEAD: u64 = 20;
 impl Report {
     pub(crate) fn new(json: Option<&Path>, plan: &Plan) -> io::Result<Report> {
         let mut report = Report { json: json.map(File::create).transpose()?, rows: 0 };
-        report.line(&json!({ "plan": plan }))?;
+        let mut said = json!({ "plan": plan });
+        // Rows are to be shown to others, and where the store lay is nobody's business.
+        said["plan"].as_object_mut().map(|plan| plan.remove("store"));
+        report.line(&said)?;
         Ok(report)
     }
 

@@ -280,21 +280,27 @@ fn view(store: &Store, what: &'static str, given: Option<&str>, of: Option<&Scop
     Ok(store.view(past(store, what, at(what, given, of)?)?)?)
 }
 
-/// Refuses a time that is still to come. It would be answered with what is there now, and with something else the next
-/// time it is asked for; and who writes `03:12` at one in the morning means yesterday's. Of a store whose clock was
-/// ahead, what it has is past.
+/// Refuses a time that is still to come.
 fn past(store: &Store, what: &'static str, at: At) -> Result<At, CliError> {
-    let now = ZonedDateTime::now();
     match at {
-        At::Time(time) if time > Timestamp(now.timestamp().as_microsecond()).max(store.last().at) => {
-            let time = time::local_text(time, &now);
-            Err(CliError::NotFound(format!(
-                "{what}: {time} is still to come; write now for the state as it is, and for a time of the day before \
-                 \"yesterday 03:12\""
-            )))
-        }
+        At::Time(time) => is_past(what, time, store.last().at).map(|()| at),
         at => Ok(at),
     }
+}
+
+/// A time that is still to come would be answered with what is there now, and with something else the next time it is
+/// asked for; and who writes `03:12` at one in the morning means yesterday's. Of a store whose clock was ahead, what it
+/// has is past.
+fn is_past(what: &'static str, time: Timestamp, newest: Timestamp) -> Result<(), CliError> {
+    let now = ZonedDateTime::now();
+    if time <= Timestamp(now.timestamp().as_microsecond()).max(newest) {
+        return Ok(());
+    }
+    let time = time::local_text(time, &now);
+    Err(CliError::NotFound(format!(
+        "{what}: {time} is still to come; write now for the newest state, and for a time of the day before \
+         \"yesterday 03:12\""
+    )))
 }
 
 /// The scope that a prefix is, for the checkpoints of it.

@@ -202,6 +202,11 @@ pub enum Refusal {
         /// Why not.
         why: NoFork,
     },
+    /// Something was erased since it was planned what to put back, which may be that.
+    Erased {
+        /// The last commit whose erasures the plan knows.
+        since: Seq,
+    },
     /// What was to be erased is held.
     Held {
         /// Below which prefix nothing is removed.
@@ -236,6 +241,9 @@ impl fmt::Display for Refusal {
                     Some(seq) => write!(f, "; its version is {seq}"),
                     None => f.write_str("; it has no version"),
                 }
+            }
+            Refusal::Erased { since } => {
+                write!(f, "something was erased behind commit {since}, which this may bring back; plan it again")
             }
             Refusal::Fenced { scope, token, writer, highest, holder } => {
                 let of = |writer: &Option<Writer>| writer.as_ref().map_or(String::new(), |w| format!(" of writer {w}"));
@@ -411,6 +419,17 @@ pub enum ReadError {
         horizon: Seq,
         /// Its time.
         at: Timestamp,
+    },
+    /// A store that ends before what was read of it.
+    #[error(
+        "the store ends with commit {last}, and this process has read {seen} of it: it was put back to an older copy, or \
+         another one stands in its place; open it again"
+    )]
+    RolledBack {
+        /// The last commit there is.
+        last: Seq,
+        /// The last one that was seen.
+        seen: Seq,
     },
     /// Views of two stores, or of two handles, where those of one are compared.
     #[error("the two views are of two handles; open both from one to compare them")]

@@ -328,7 +328,7 @@ impl History {
         // Erased where a fork had it from.
         if let Some(old) = found.old.filter(|old| tiers.has_forks() && old.seq < place.seq) {
             let met = shared.lineage(&tiers).find(&found.scope, &found.name, Seq(place.seq - 1))?;
-            found.old = met.filter(|met| *met == old);
+            found.old_may_be_gone |= met != Some(old);
         }
         Ok(Some(found))
     }

@@ -1,7 +1,7 @@
 //! [`Restoration`]: what brings a scope back to a past point.
 //!
 //! Invariant: history stays. A restore is one commit of the difference, refused if the scope was touched since the
-//! difference was made; without a difference there is nothing to commit. What was erased since the point stays gone,
+//! difference was made, or anything was erased; without a difference there is nothing to commit. What was erased since the point stays gone,
 //! and is told.
 
 use std::ops::ControlFlow;
@@ -23,14 +23,13 @@ pub struct Restoration {
     /// The scope as it was, to look at what it lacks.
     then: View,
     erased: ErasedSince,
-    /// The last erasure that was known when the difference was made.
-    erasure: Seq,
+    /// The last commit whose erasures it knows.
+    known: Seq,
 }
 
 impl Engine {
     /// What brings a scope back to a past point. Values that have expired since stay gone.
     pub fn restoration(&self, scope: &Scope, at: At) -> Result<Restoration, ReadError> {
-        let erasure = self.shared().last_erasure();
         let now = self.view(At::Latest)?;
         let then = self.view(at)?;
         let point = then.seq();
@@ -38,7 +37,7 @@ impl Engine {
         let differences = now.diff(scope.as_str(), &then, scope.as_str())?.collect::<Result<_, _>>()?;
         let erased = then.each_erased_since(scope.as_str(), &mut |_| ControlFlow::Continue(()))?;
         let version = now.scope_version(scope.as_str())?;
-        Ok(Restoration { scope: scope.clone(), version, point, differences, then, erased, erasure })
+        Ok(Restoration { scope: scope.clone(), version, point, differences, then, erased, known: now.seq() })
     }
 }
 
@@ -74,19 +73,12 @@ impl Restoration {
         self.add_to(request)?.seal().map(drop)
     }
 
-    /// Whether a value was erased meanwhile: by an erasure of the scope itself the commit is refused, by one where a
-    /// fork has it from it is not.
-    fn is_erased_since(&self, key: &str) -> bool {
-        self.then.pin.shared.last_erasure() > self.erasure
-            && matches!(self.then.get(self.scope.as_str(), key), Ok(None))
-    }
-
-    /// Adds it to a request, with the condition that nothing touches the scope before it.
+    /// Adds it to a request, with the condition that nothing touches the scope before it, and nothing is erased: a fork
+    /// may have its values from elsewhere.
     pub fn add_to(&self, mut request: Request) -> Result<Request, CommitError> {
         for difference in &self.differences {
             let key = difference.key.as_str();
             match &difference.new {
-                Some(_) if self.is_erased_since(key) => {}
                 Some(value) => {
                     let content_type = value.content_type().map(ContentType::parse).transpose()?;
                     request.add_set_with(&self.scope, key, value, content_type.as_ref(), value.expires_at())?;
@@ -94,6 +86,7 @@ impl Restoration {
                 None => request.add_delete(&self.scope, key)?,
             }
         }
-        Ok(request.require(Precondition::ScopeAt { scope: self.scope.clone(), seq: self.version }))
+        let untouched = Precondition::ScopeAt { scope: self.scope.clone(), seq: self.version };
+        Ok(request.require(untouched).unless_erased_since(self.known))
     }
 }

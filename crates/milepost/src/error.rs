@@ -257,7 +257,9 @@ fn commit_kind(error: &CommitError) -> ErrorKind {
 
 fn refusal_kind(refusal: &Refusal) -> ErrorKind {
     match refusal {
-        Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } => ErrorKind::Conflict,
+        Refusal::Precondition { .. } | Refusal::IdempotencyConflict { .. } | Refusal::Erased { .. } => {
+            ErrorKind::Conflict
+        }
         Refusal::Held { .. } => ErrorKind::Held,
         Refusal::Fork { why, .. } => match why {
             NoFork::Itself | NoFork::TooDeep { .. } | NoFork::NoKeys { .. } => ErrorKind::Invalid,
@@ -281,6 +283,7 @@ fn read_kind(error: &ReadError) -> ErrorKind {
         ReadError::Future { .. } => ErrorKind::NotYet,
         ReadError::BeforeHorizon { .. } | ReadError::BeforeFirst { .. } => ErrorKind::BeforeHorizon,
         ReadError::TwoHandles => ErrorKind::Invalid,
+        ReadError::RolledBack { .. } => ErrorKind::RolledBack,
         ReadError::Forked => ErrorKind::Forked,
         ReadError::Io { .. } => ErrorKind::Io,
     }

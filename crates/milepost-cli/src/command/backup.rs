@@ -2,7 +2,10 @@
 
 mod rows;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use jiff::ZonedDateTime;
 use milepost::{
@@ -10,7 +13,7 @@ use milepost::{
     backup::{self, BackupReport, Rollback, Until},
 };
 
-use super::Context;
+use super::{Context, is_past};
 use crate::{
     args::whole,
     error::{CliError, exit, say},
@@ -223,7 +226,7 @@ fn print(report: &BackupReport, out: &mut Out) -> Result<(), CliError> {
 fn restore(args: &RestoreArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let until = match (args.backup, &args.at) {
         (Some(number), _) => Until::Backup(number),
-        (None, Some(text)) => until(text)?,
+        (None, Some(text)) => until(text, &args.place.dest)?,
         (None, None) => Until::Newest,
     };
     let is_json = context.wants_json("backup restore", "-o jsonl")?;
@@ -248,12 +251,15 @@ fn restore(args: &RestoreArgs, context: &Context, out: &mut Out) -> Result<(), C
     out.line(format!("restored through seq {} of backup {}: {dir}", done.last.seq, done.backup.number).as_bytes())
 }
 
-fn until(text: &str) -> Result<Until, CliError> {
+fn until(text: &str, place: &Path) -> Result<Until, CliError> {
     let at = time::parse_at(text, &ZonedDateTime::now()).map_err(|error| CliError::Time { what: "--at", error })?;
     match at {
         At::Latest => Ok(Until::Newest),
         At::Seq(seq) => Ok(Until::Seq(seq)),
-        At::Time(time) => Ok(Until::Time(time)),
+        At::Time(time) => {
+            let newest = backup::list(place)?.backups.iter().map(|backup| backup.last.at).max();
+            is_past("--at", time, newest.unwrap_or(time)).map(|()| Until::Time(time))
+        }
         At::Checkpoint { .. } => {
             let why = "a checkpoint is known only once the store is there; name a seq or a time, or restore and then \
                        `milepost restore` the scope to it";

@@ -116,8 +116,12 @@ fn a_moment_that_is_still_to_come() {
     ] {
         let ran = world.run(args);
         assert_eq!((ran.code, ran.stdout.len()), (Some(1), 0), "{args:?}: {ran:?}");
-        assert!(ran.stderr.contains("is still to come; write now for the state as it is"), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("is still to come; write now for the newest state"), "{args:?}: {ran:?}");
     }
+    world.ok(["backup", "create", "backups"]);
+    let ran = world.run(["backup", "restore", "backups", "restored", "--at", "in 2 hours"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("is still to come"), "{ran:?}");
+    assert!(!world.dir().join("restored").exists());
     assert!(world.verify().text().contains("2 commits"), "something was appended");
     assert_eq!(world.ok(["get", "a/b", "k1", "--at", "0s ago"]), "1");
 }

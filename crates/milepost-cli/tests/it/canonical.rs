@@ -98,7 +98,7 @@ fn looked(world: &World, case: &Case, context: &str) -> Option<String> {
     (ran.code == Some(0)).then(|| match last[0] {
         // Without what tells one run from another.
         "results" => ran.text().lines().map(|row| row.split(',').take(3).collect::<String>() + "\n").collect(),
-        _ => without_epoch(&mask_times(&ran.text()).replace("\"attempts\":2", "\"attempts\":1")),
+        _ => without_draw(&mask_times(&ran.text()).replace("\"attempts\":2", "\"attempts\":1")),
     })
 }
 
@@ -143,10 +143,10 @@ fn fail_one(prepared: &World, inject: &str, case: &Case, sides: &Sides) -> bool 
     killed || calls.iter().any(|call| call.contains("(INJECTED)"))
 }
 
-/// A job's token, `mp-store-place-epoch-seq`, has in it how often the store was opened.
-fn without_epoch(text: &str) -> String {
+/// A job's token, `mp-store-place-seq-number`, ends with a number that is drawn.
+fn without_draw(text: &str) -> String {
     let cell = |cell: &str| match cell.split('-').collect::<Vec<_>>()[..] {
-        ["mp", store, place, _epoch, seq] => format!("mp-{store}-{place}-{seq}"),
+        ["mp", store, place, seq, _drawn] => format!("mp-{store}-{place}-{seq}"),
         _ => cell.to_owned(),
     };
     text.split(',').map(cell).collect::<Vec<_>>().join(",")

@@ -91,6 +91,11 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         for precondition in &commit.preconditions {
             self.precondition(precondition)?;
         }
+        // A run that was made meanwhile says of its erasures only that none is newer than itself: then one is refused
+        // for nothing.
+        if let Some(since) = commit.unless_erased_since.filter(|known| self.tiers.last_erasure_ever() > known.0) {
+            return Err(refused(Refusal::Erased { since }));
+        }
         if commit.only_asks {
             return Ok(Verdict::Nothing);
         }

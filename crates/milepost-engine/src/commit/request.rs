@@ -20,6 +20,8 @@ pub struct Request {
     encoder: Encoder,
     meta: Meta,
     preconditions: Vec<Precondition>,
+    /// Behind which commit nothing may have been erased.
+    unless_erased_since: Option<Seq>,
     takes_away: bool,
     /// Whether it has an event that takes nothing away.
     adds: bool,
@@ -39,6 +41,8 @@ pub(crate) struct Sealed {
     /// How many events it has.
     pub(crate) events: usize,
     pub(crate) preconditions: Vec<Precondition>,
+    /// Behind which commit nothing may have been erased.
+    pub(crate) unless_erased_since: Option<Seq>,
     pub(crate) meta: Meta,
     /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
@@ -62,6 +66,7 @@ impl Request {
             encoder: Encoder::new(value_bytes_max),
             meta: Meta::default(),
             preconditions: Vec::new(),
+            unless_erased_since: None,
             takes_away: false,
             adds: false,
             forks: false,
@@ -116,6 +121,11 @@ impl Request {
     /// The same, in place.
     pub fn add_require(&mut self, precondition: Precondition) {
         self.preconditions.push(precondition);
+    }
+
+    /// Has it refused if anything was erased behind a commit: it says again what was read as of that.
+    pub(crate) fn unless_erased_since(self, known: Seq) -> Request {
+        Request { unless_erased_since: Some(known), ..self }
     }
 
     /// Adds a set.
@@ -338,6 +348,7 @@ impl Request {
             body,
             events,
             preconditions: self.preconditions,
+            unless_erased_since: self.unless_erased_since,
             meta: self.meta,
             takes_away: self.takes_away,
             gives_room: !self.adds && events > 0,
@@ -373,6 +384,7 @@ impl Sealed {
             body_crc,
             events: count,
             preconditions: Vec::new(),
+            unless_erased_since: None,
             meta,
             takes_away: false,
             gives_room: false,

@@ -62,19 +62,25 @@ impl Shared {
         let Some(beside) = guard.as_mut() else { return Ok(()) };
         match self.follow(&mut beside.follower) {
             Err(LogError::Compacted { .. }) => self.find_again(beside),
-            Err(error) => Err(OpenError::of_log(&self.dir, error)),
-            Ok(Some(fault)) => return Err(fault.into()),
-            Ok(None) => {
-                // If it can't be done now, memory grows, or files that were removed keep their room.
-                if (self.has_runs_to_take_up() || self.holds_what_was_replaced(beside))
-                    && let Err(error) = self.find_again(beside)
-                {
-                    tracing::debug!(dir = %self.dir.display(), %error, "what the writer has made is taken up later");
+            Err(error) => Err(self.unfound(OpenError::of_log(&self.dir, error))),
+            Ok(Some(fault)) => Err(fault.into()),
+            Ok(None) if self.has_runs_to_take_up() || self.holds_what_was_replaced(beside) => {
+                match self.find_again(beside) {
+                    Err(error @ ReadError::RolledBack { .. }) => Err(error),
+                    // If it can't be done now, memory grows, or files that were removed keep their room.
+                    Err(error) => {
+                        tracing::debug!(dir = %self.dir.display(), %error, "what the writer has made is taken up later");
+                        Ok(())
+                    }
+                    Ok(()) => Ok(()),
                 }
-                Ok(())
             }
+            Ok(None) => Ok(()),
         }
-        .map_err(|error| match error {
+    }
+
+    fn unfound(&self, error: OpenError) -> ReadError {
+        match error {
             OpenError::Corrupt(corruption) => ReadError::Corrupt(corruption),
             OpenError::NewerCommit(commit) => ReadError::NewerCommit(commit),
             other @ (OpenError::Io { .. }
@@ -88,7 +94,7 @@ impl Shared {
             | OpenError::InUse { .. }
             | OpenError::NoIndex { .. }
             | OpenError::Limit(_)) => ReadError::Io { path: self.dir.join(open::LOG), message: other.to_string() },
-        })
+        }
     }
 
     /// Folds what became durable since, and shows it; what kept a commit from being read, if one did.
@@ -119,18 +125,14 @@ impl Shared {
     /// Finds log and index anew, as MANIFEST now knows them: what followed was compacted since, or there is an index of
     /// what stands here in memory, or files that were removed are held. The index of before would not do for a log from
     /// which a delete may be gone with all that it hid.
-    fn find_again(&self, beside: &mut Beside) -> Result<(), OpenError> {
+    fn find_again(&self, beside: &mut Beside) -> Result<(), ReadError> {
         let began = self.parts.clock.now();
-        let open::Sight { manifest, state, log } = open::look(&self.parts.disk, &self.dir, &mut |_, _| {})?;
+        let looked = open::look(&self.parts.disk, &self.dir, &mut |_, _| {});
+        let open::Sight { manifest, state, log } = looked.map_err(|error| self.unfound(error))?;
         let last = Receipt { seq: log.last_seq(), at: log.last_at() };
-        if last.seq < self.published() {
-            let seen = self.published();
-            let what = format!(
-                "the store ends with commit {}, and {seen} was read here: it was put back to an older copy, or another \
-                 store stands in its place; open it again",
-                last.seq
-            );
-            return Err(self.corruption(seen, &what).into());
+        let seen = self.published().max(beside.follower.last_seq());
+        if last.seq < seen || (last.seq == self.published() && last.at != self.published_at()) {
+            return Err(ReadError::RolledBack { last: last.seq, seen });
         }
         // Of what comes now, commits may be missing: first, from where on nothing is.
         self.retention.take_up(manifest::known_horizons(&manifest.horizons));

@@ -69,6 +69,14 @@ pub struct Stats {
 }
 
 impl Engine {
+    /// A number that nobody else draws, in this store or in a copy of it.
+    #[must_use]
+    pub fn draw(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.shared().parts.entropy.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+
     /// Sizes and counts.
     #[must_use]
     pub fn stats(&self) -> Stats {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use milepost_engine::{Engine, HistoryQuery, Parts, Settings};
+use milepost_engine::{CommitError, Engine, HistoryQuery, Parts, Refusal, Settings};
 use milepost_types::{At, ScopePrefix, Seq};
 
 use crate::{Checked, scope};
@@ -125,18 +125,20 @@ fn a_restore_that_was_planned_does_not_bring_it_back() {
     let mut request = store.request();
     request.add_clear(&scope("f")).unwrap();
     store.commit(request).unwrap();
-    let of_fork = store.restoration(&scope("f"), At::Seq(Seq(2))).unwrap();
+    let plan = || store.restoration(&scope("f"), At::Seq(Seq(2))).unwrap();
+    let of_fork = plan();
     assert_eq!(of_fork.differences().len(), KEYS as usize);
+    // The request is made before, too.
+    let request = of_fork.add_to(store.request()).unwrap();
     erase(&store, "o", ERASED);
-    store.commit(of_fork.add_to(store.request()).unwrap()).unwrap();
+    for late in [request, of_fork.add_to(store.request()).unwrap()] {
+        match store.commit(late) {
+            Err(CommitError::Refused(refusal)) => assert!(matches!(*refusal, Refusal::Erased { .. }), "{refusal}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    store.commit(plan().add_to(store.request()).unwrap()).unwrap();
     let now = store.view(At::Latest).unwrap();
     assert_eq!(now.get("f", ERASED).unwrap().map(|value| value.to_vec()), None);
     assert_eq!(now.scan("f", "").count(), KEYS as usize - 1);
-    // Where it is of the scope itself, it is refused.
-    let mut request = store.request();
-    request.add_clear(&scope("f")).unwrap();
-    let before = store.commit(request).unwrap().seq;
-    let own = store.restoration(&scope("f"), At::Seq(Seq(before.0 - 1))).unwrap();
-    erase(&store, "f", "k001");
-    assert!(store.commit(own.add_to(store.request()).unwrap()).is_err());
 }

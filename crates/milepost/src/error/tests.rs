@@ -83,6 +83,7 @@ fn reading() {
     check(ReadError::Future { asked: Seq(5), last: Seq(4) }, ErrorKind::NotYet, "no commit 5 yet");
     check(ReadError::Removed { seq: Seq(7) }, ErrorKind::Removed, "commit 7");
     check(ReadError::Forked, ErrorKind::Forked, "fork");
+    check(ReadError::RolledBack { last: Seq(5), seen: Seq(9) }, ErrorKind::RolledBack, "put back to an older copy");
     check(ReadError::TwoHandles, ErrorKind::Invalid, "open both from one");
     check(ReadError::Io { path: place(), message: "because".into() }, ErrorKind::Io, "because");
 }

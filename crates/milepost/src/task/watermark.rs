@@ -317,6 +317,7 @@ fn shown(like: &AnyMark, bytes: &[u8]) -> String {
     AnyMark::of_type(like.type_name(), bytes).map_or_else(String::new, |mark| mark.to_string())
 }
 
+#[expect(clippy::large_enum_variant, reason = "one at a time, for a moment")]
 enum Try {
     Done(Receipt),
     Commit(CommitBuilder),

@@ -291,16 +291,20 @@ fn a_store_that_is_put_back_to_an_older_copy_is_noticed() {
     rig.store.close().unwrap();
     files(&rig.disk).iter().for_each(|(path, _)| rig.disk.remove_name(path));
     older.iter().for_each(|(path, bytes)| rig.disk.put_file(path, bytes));
+    let mut noticed = 0;
     for _ in 0..3 {
         match reader.refresh() {
             Ok(now) => assert_eq!(now.seq, last.seq),
-            Err(ReadError::Corrupt(corruption)) => assert!(corruption.what.contains("put back"), "{corruption}"),
-            Err(ReadError::Io { .. }) => {}
+            Err(ReadError::RolledBack { last: there, seen }) => {
+                assert!(there < seen && seen == last.seq);
+                noticed += 1;
+            }
             Err(error) => panic!("{error:?}"),
         }
         assert_eq!(reader.last().seq, last.seq);
         assert_eq!(reader.get("a", KEYS[0]).unwrap().unwrap().to_vec(), [7; 100], "the newest that it has seen");
     }
+    assert_eq!(noticed, 3);
 }
 
 /// The newest value of a key was asked for as of the commit that the handle had published, in an index that a refresh
