@@ -1,8 +1,8 @@
 //! [`Restoration`]: what brings a scope back to a past point.
 //!
 //! Invariant: history stays. A restore is one commit of the difference, refused if the scope was touched since the
-//! difference was made, or anything was erased; without a difference there is nothing to commit. What was erased since the point stays gone,
-//! and is told.
+//! difference was made, or anything was erased; without a difference there is nothing to commit. What was erased since
+//! the point stays gone, and is told.
 
 use std::ops::ControlFlow;
 

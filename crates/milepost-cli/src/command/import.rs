@@ -22,8 +22,8 @@ use crate::{error::CliError, output::Out, place, progress::Bar};
 ///
 /// The store, named by --store, must be an empty directory or one that is not there yet. It can't be opened before the
 /// last line is durable; if it does not come to that, mend what was said and run the import again. The last line of an
-/// export says that it is: without it the input was cut short, and is refused. (A store without a commit has no last line:
-/// to copy one, say --incomplete.) Prints the seq of the last commit.
+/// export says that it is: without it the input was cut short, and is refused. (A store without a commit has no last
+/// line: to copy one, say --incomplete.) Prints the seq of the last commit.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -330,9 +330,9 @@ impl Job {
     }
 
     /// Cancels it: `cancel` is called with what is recorded, unless the job has ended or never began, and does so on
-    /// the remote side; then that is recorded, and a run that waits for it ends with an error. If a submit of
-    /// the same attempt was under way meanwhile, the id that it comes back with is recorded too, and the error of its run
-    /// names it: that job is still to be cancelled on the remote side.
+    /// the remote side; then that is recorded, and a run that waits for it ends with an error. If a submit of the same
+    /// attempt was under way meanwhile, the id that it comes back with is recorded too, and the error of its run names
+    /// it: that job is still to be cancelled on the remote side.
     ///
     /// ```
     /// # use milepost::{ErrorKind, Scope, Store, Writer, task::Polled};
@@ -372,8 +372,8 @@ impl Job {
         self.task.commit().delete(&self.task.scope, self.key.as_str()).durable()
     }
 
-    /// A token that no other intent has: the store's identity, after which of its commits this is intended, and a number
-    /// that is drawn, since a store that was put back from a backup counts its commits on from an older one.
+    /// A token that no other intent has: the store's identity, after which of its commits this is intended, and a
+    /// number that is drawn, since a store that was put back from a backup counts its commits on from an older one.
     fn new_token(&self) -> String {
         let stats = self.task.store.stats();
         let place = fingerprint(format!("{}\0{}", self.task.scope.as_str(), self.name).as_bytes());
