@@ -286,6 +286,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::ClockJump { .. } => "error/refused: clock jump",
         Refusal::Exhausted => "error/refused: exhausted",
         Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
+        Refusal::Erased { .. } => unreachable!("a restore is planned and made in one go here"),
     }
 }
 
@@ -314,5 +315,6 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
         Refusal::ClockJump { .. } => Refused::ClockJump,
         Refusal::Exhausted => Refused::Exhausted,
         Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
+        Refusal::Erased { .. } => unreachable!("a restore is planned and made in one go here"),
     }
 }
