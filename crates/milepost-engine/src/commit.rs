@@ -14,5 +14,5 @@ use pipeline::InPipeline;
 pub use pipeline::Pipeline;
 pub(crate) use queue::{Outcome, Queue};
 pub use request::Request;
-pub(crate) use request::Sealed;
+pub(crate) use request::{Sealed, Unerased};
 pub use ticket::Ticket;

@@ -156,6 +156,18 @@ impl<B: Bodies> Lineage<'_, B> {
         }
     }
 
+    /// Whether anything of what a scope is read from, as of `seq`, was erased behind a commit.
+    pub(crate) fn is_any_erased_since(&self, scope: &str, seq: Seq, known: Seq) -> Result<bool, B::Error> {
+        let (mut scope, mut seq) = (Cow::Borrowed(scope), seq);
+        loop {
+            if self.tiers.is_any_erased_since(&scope, known)? {
+                return Ok(true);
+            }
+            let Some(fork) = self.fork(&scope, seq)? else { return Ok(false) };
+            (scope, seq) = (Cow::Owned(fork.origin), fork.point);
+        }
+    }
+
     /// How many forks lie between a scope and what it reads at last.
     pub(crate) fn depth(&self, scope: &str, seq: Seq) -> Result<usize, B::Error> {
         let (mut depth, mut next) = (0, self.fork(scope, seq)?);

@@ -1,14 +1,14 @@
 //! [`Restoration`]: what brings a scope back to a past point.
 //!
 //! Invariant: history stays. A restore is one commit of the difference, refused if the scope was touched since the
-//! difference was made, or anything was erased; without a difference there is nothing to commit. What was erased since
-//! the point stays gone, and is told.
+//! difference was made, or anything of it was erased; without a difference there is nothing to commit. What was erased
+//! since the point stays gone, and is told.
 
 use std::ops::ControlFlow;
 
 use milepost_types::{At, ContentType, Precondition, Scope, Seq};
 
-use crate::{CommitError, Difference, Engine, ErasedKey, ErasedSince, ReadError, Request, View};
+use crate::{CommitError, Difference, Engine, ErasedKey, ErasedSince, ReadError, Request, View, commit::Unerased};
 
 /// The difference between a scope as it is and as it was. Nothing is written until a request that it was added to is
 /// committed.
@@ -73,8 +73,8 @@ impl Restoration {
         self.add_to(request)?.seal().map(drop)
     }
 
-    /// Adds it to a request, with the condition that nothing touches the scope before it, and nothing is erased: a fork
-    /// may have its values from elsewhere.
+    /// Adds it to a request, with the condition that nothing touches the scope before it, and nothing is erased of
+    /// what it is read from: a fork has values from elsewhere.
     pub fn add_to(&self, mut request: Request) -> Result<Request, CommitError> {
         for difference in &self.differences {
             let key = difference.key.as_str();
@@ -87,6 +87,7 @@ impl Restoration {
             }
         }
         let untouched = Precondition::ScopeAt { scope: self.scope.clone(), seq: self.version };
-        Ok(request.require(untouched).unless_erased_since(self.known))
+        let of = Unerased { scope: self.scope.clone(), point: self.point, known: self.known };
+        Ok(request.require(untouched).unerased(of))
     }
 }

@@ -14,7 +14,7 @@ use milepost_types::{
     limits,
 };
 
-use super::Sealed;
+use super::{Sealed, Unerased};
 use crate::{
     CommitError, NoFork, Refusal,
     lineage::{Bodies, Lineage},
@@ -91,10 +91,10 @@ impl<B: Bodies<Error = CommitError>> Judge<'_, B> {
         for precondition in &commit.preconditions {
             self.precondition(precondition)?;
         }
-        // A run that was made meanwhile says of its erasures only that none is newer than itself: then one is refused
-        // for nothing.
-        if let Some(since) = commit.unless_erased_since.filter(|known| self.tiers.last_erasure_ever() > known.0) {
-            return Err(refused(Refusal::Erased { since }));
+        if let Some(Unerased { scope, point, known }) = commit.unerased.as_deref()
+            && self.lineage().is_any_erased_since(scope.as_str(), *point, *known)?
+        {
+            return Err(refused(Refusal::Erased { since: *known }));
         }
         if commit.only_asks {
             return Ok(Verdict::Nothing);

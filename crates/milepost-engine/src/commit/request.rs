@@ -20,8 +20,7 @@ pub struct Request {
     encoder: Encoder,
     meta: Meta,
     preconditions: Vec<Precondition>,
-    /// Behind which commit nothing may have been erased.
-    unless_erased_since: Option<Seq>,
+    unerased: Option<Box<Unerased>>,
     takes_away: bool,
     /// Whether it has an event that takes nothing away.
     adds: bool,
@@ -33,6 +32,14 @@ pub struct Request {
     only_asks: bool,
 }
 
+/// Of what a scope was read from, as of a point, nothing may have been erased behind the last commit that was known.
+#[derive(Clone, Debug)]
+pub(crate) struct Unerased {
+    pub(crate) scope: Scope,
+    pub(crate) point: Seq,
+    pub(crate) known: Seq,
+}
+
 /// A request encoded for the queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
@@ -41,8 +48,7 @@ pub(crate) struct Sealed {
     /// How many events it has.
     pub(crate) events: usize,
     pub(crate) preconditions: Vec<Precondition>,
-    /// Behind which commit nothing may have been erased.
-    pub(crate) unless_erased_since: Option<Seq>,
+    pub(crate) unerased: Option<Box<Unerased>>,
     pub(crate) meta: Meta,
     /// Whether it takes anything away, so that the leader has to look for what is absent already, or held.
     pub(crate) takes_away: bool,
@@ -66,7 +72,7 @@ impl Request {
             encoder: Encoder::new(value_bytes_max),
             meta: Meta::default(),
             preconditions: Vec::new(),
-            unless_erased_since: None,
+            unerased: None,
             takes_away: false,
             adds: false,
             forks: false,
@@ -123,9 +129,9 @@ impl Request {
         self.preconditions.push(precondition);
     }
 
-    /// Has it refused if anything was erased behind a commit: it says again what was read as of that.
-    pub(crate) fn unless_erased_since(self, known: Seq) -> Request {
-        Request { unless_erased_since: Some(known), ..self }
+    /// Has it refused if anything was erased of what it says again.
+    pub(crate) fn unerased(self, of: Unerased) -> Request {
+        Request { unerased: Some(Box::new(of)), ..self }
     }
 
     /// Adds a set.
@@ -348,7 +354,7 @@ impl Request {
             body,
             events,
             preconditions: self.preconditions,
-            unless_erased_since: self.unless_erased_since,
+            unerased: self.unerased,
             meta: self.meta,
             takes_away: self.takes_away,
             gives_room: !self.adds && events > 0,
@@ -384,7 +390,7 @@ impl Sealed {
             body_crc,
             events: count,
             preconditions: Vec::new(),
-            unless_erased_since: None,
+            unerased: None,
             meta,
             takes_away: false,
             gives_room: false,

@@ -81,6 +81,16 @@ impl Tiers {
         Ok(erasures.iter().map(|version| version.seq).filter(|erased| *erased > seq).min().map(Seq))
     }
 
+    /// Whether anything of a scope was erased behind a commit.
+    pub(crate) fn is_any_erased_since(&self, scope: &str, known: Seq) -> Result<bool, Corruption> {
+        if self.last_erasure() <= known.0 {
+            return Ok(false);
+        }
+        let whole = self.erased_of(scope)?.and_then(|erased| erased.whole());
+        let keys = self.scope_version(&erased_keys_of(scope), Seq(self.published.load(Ordering::SeqCst)))?;
+        Ok(whole.is_some_and(|mark| mark.seq > known.0) || keys > known)
+    }
+
     /// Whether a key, with all that it stands for in the scope, was erased behind a place.
     pub(crate) fn is_erased_since(&self, scope: &str, key: &str, place: Mark) -> Result<bool, Corruption> {
         let mark = self.erased_of(scope)?.map_or(Ok(None), |erased| erased.mark(key))?;

@@ -123,10 +123,6 @@ impl World {
         let ask = Ask { require, events, ..Ask::default() };
         self.coverage.hit(if ask.events.is_empty() { "restore/nothing to do" } else { "restore/done" });
         let result = plan.add_to(engine.request()).and_then(|request| engine.commit(request));
-        // An erasure that was on its way, or that failed, may refuse one too many; nothing was appended.
-        if matches!(&result, Err(CommitError::Refused(refusal)) if matches!(**refusal, Refusal::Erased { .. })) {
-            return Ok(());
-        }
         self.settle(&ask, result)
     }
 
@@ -290,7 +286,7 @@ fn refusal_name(refusal: &Refusal) -> &'static str {
         Refusal::ClockJump { .. } => "error/refused: clock jump",
         Refusal::Exhausted => "error/refused: exhausted",
         Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
-        Refusal::Erased { .. } => unreachable!("a restore asks before"),
+        Refusal::Erased { .. } => unreachable!("a restore is planned and made in one go here"),
     }
 }
 
@@ -319,6 +315,6 @@ fn plain_refusal(refusal: &Refusal) -> Refused {
         Refusal::ClockJump { .. } => Refused::ClockJump,
         Refusal::Exhausted => Refused::Exhausted,
         Refusal::NotNext { .. } => unreachable!("nothing made before is taken over here"),
-        Refusal::Erased { .. } => unreachable!("a restore asks before"),
+        Refusal::Erased { .. } => unreachable!("a restore is planned and made in one go here"),
     }
 }
