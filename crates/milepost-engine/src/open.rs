@@ -40,6 +40,9 @@ pub(crate) const LOG: &str = "log";
 /// How often a reader looks again at a log that a writer is writing to: what looks like damage in the middle may be two
 /// moments of a batch being written.
 pub(crate) const LOOKS_MAX: usize = 3;
+/// And how often where MANIFEST is another one each time: a writer that does nothing else but compact may take a file
+/// away again and again before it is opened.
+const LOOKS_BEHIND_MAX: usize = 1000;
 
 /// A segment is no larger than this part of the room that the log and what is free take together.
 const ROOM_PARTS: u64 = 32;
@@ -253,14 +256,17 @@ pub(crate) fn look(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u6
     let mut looks = 0;
     loop {
         looks += 1;
+        let mark = manifest::mark(&**disk, dir).ok();
+        let may_look_again =
+            || looks < LOOKS_MAX || (looks < LOOKS_BEHIND_MAX && manifest::mark(&**disk, dir).ok() != mark);
         let Some(manifest) = manifest::read(&**disk, dir)? else { return Err(no_manifest(&**disk, dir)?) };
         let runs = index::open(&**disk, dir, manifest.store, &manifest::known_runs(&manifest))?;
-        if runs.lost.is_some() && looks < LOOKS_MAX {
+        if runs.lost.is_some() && may_look_again() {
             continue;
         }
         let state = State::new(ScopeHash::seed(&manifest.store), runs.runs);
         match replay(disk, dir, &manifest, Filler::new(&state), progress) {
-            Err(error) if looks < LOOKS_MAX && may_be_compaction(&error) => {}
+            Err(error) if may_be_compaction(&error) && may_look_again() => {}
             Err(error) => return Err(error),
             // Created this moment, or its creation was cut short: there is nothing in it.
             Ok(None) => return Err(OpenError::Missing { dir: dir.to_owned() }),

@@ -323,9 +323,9 @@ fn the_newest_value_is_there_while_another_thread_refreshes() {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             while goes_on() {
-                // A writer that does nothing else may take away a file again and again before it is opened.
-                let refreshed = reader.refresh();
-                assert!(matches!(refreshed, Ok(_) | Err(ReadError::Io { .. })), "{refreshed:?}");
+                // A writer that does nothing else takes away file after file before it is opened: no damage, and no
+                // error.
+                reader.refresh().unwrap();
             }
         });
         for key in [KEYS[0], KEYS[1]] {
