@@ -54,9 +54,11 @@ fn read(path: &Path) -> Vec<Row> {
     reader.get_row_iter(None).unwrap().map(|found| row(found.unwrap())).collect()
 }
 
-/// The rows that a line of JSON stands for. Commits of which an erasure has left nothing are a line and no row.
+/// The rows that a line of JSON stands for. Commits of which an erasure has left nothing are a line and no row, and
+/// the mark of the last line is of the lines: a Parquet file that is cut short has lost its footer, which says so.
 fn rows_of(line: &str) -> Vec<Row> {
     let mut commit: Row = serde_json::from_str(line).unwrap();
+    commit.remove("last");
     if commit.contains_key("removed") {
         return Vec::new();
     }
