@@ -9,7 +9,7 @@
 //! stands is erased with the last of them, or nobody would know any more when they go.
 //!
 //! Invariant: nothing expires that is held, or that a fork reads through to, or that another policy keeps, or that was
-//! touched since its end was seen: the commit is made on the condition that it was not.
+//! touched since its end was seen: the commit is made on the condition that it was not, and that nothing was forked.
 
 use std::ops::ControlFlow;
 
@@ -19,7 +19,7 @@ use super::judging::Judging;
 use crate::{
     CommitError, ReadError, Request,
     memtable::is_prefix,
-    state::{FENCE, Kind, Mark, checkpoints_of},
+    state::{FENCE, FORK, Kind, Mark, checkpoints_of},
 };
 
 /// The key under which a task says that it has ended.
@@ -191,6 +191,9 @@ impl Judging<'_> {
         for (name, seq) in touched {
             request = request.require(Precondition::ScopeAt { scope: parsed(name)?, seq });
         }
+        // A fork touches the scope that begins, and not the one that it is read from.
+        let forks = Scope::from_stored(FORK).map_err(CommitError::from)?;
+        request = request.require(Precondition::ScopeAt { scope: forks, seq: self.forked_at });
         for going in due {
             request.add_erase_scope(&parsed(&going.name)?, 0)?;
         }
@@ -230,3 +233,6 @@ impl From<CommitError> for ExpiryError {
         ExpiryError::Commit(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

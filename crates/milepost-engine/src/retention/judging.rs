@@ -33,6 +33,8 @@ pub(crate) struct Judging<'a> {
     /// was erased by then.
     pub(super) forgotten: Seq,
     forks: Vec<Forked>,
+    /// The last commit that forked anything.
+    pub(super) forked_at: Seq,
 }
 
 /// That a scope reads through to another one.
@@ -86,7 +88,9 @@ impl<'a> Judging<'a> {
         pinned: Pinned,
     ) -> Result<Judging<'a>, ReadError> {
         let forgotten = forgotten(shared, &rules, &pinned)?;
-        let mut judging = Judging { shared, tiers, rules, horizons, pinned, forgotten, forks: Vec::new() };
+        // Before they are read: of one that comes meanwhile this knows nothing, and it may be among them.
+        let forked_at = tiers.scope_version(FORK, Seq::MAX)?;
+        let mut judging = Judging { shared, tiers, rules, horizons, pinned, forgotten, forks: Vec::new(), forked_at };
         if tiers.has_forks() {
             let lineage = Lineage { tiers, bodies: shared };
             let orders = tiers.key_orders(FORK);
