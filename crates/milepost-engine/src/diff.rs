@@ -3,8 +3,8 @@
 //! Invariant: a key is told at most once, in order, and only if its value, content type or expiry is another one. Where
 //! both sides have the same version, its value is not read.
 //!
-//! Two moments of one scope cost what changed between them, where versions tell that (`changed.rs`); else both sides
-//! are walked (`walk.rs`), with the same answer.
+//! Two moments of one scope, and scopes that were forked from the same, cost what changed between them, where versions
+//! tell that (`changed.rs`); else both sides are walked (`walk.rs`), with the same answer.
 
 mod changed;
 mod walk;
@@ -64,6 +64,13 @@ impl Difference {
 /// A key with its versions on both sides.
 type Found = (Key, Option<Version>, Option<Version>);
 
+/// A scope at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Side<'a> {
+    scope: &'a str,
+    view: &'a View,
+}
+
 /// The differences, one after the other. What is erased meanwhile is on neither side any more.
 #[derive(Debug)]
 pub struct Diff {
@@ -88,10 +95,10 @@ impl View {
         self.may_see_in_store(scope)?;
         other.may_see_in_store(other_scope)?;
         let lineage = self.pin.shared.lineage(&tiers);
-        let changed = if scope == other_scope { changed::gather(&lineage, scope, self, other)? } else { None };
-        let found = match changed {
+        let (old, new) = (Side { scope, view: self }, Side { scope: other_scope, view: other });
+        let found = match changed::gather(&lineage, old, new)? {
             Some(found) => found,
-            None => walk::gather(&lineage, (scope, self), (other_scope, other))?,
+            None => walk::gather(&lineage, old, new)?,
         };
         let (old, new) = ((self.clone(), scope.to_owned()), (other.clone(), other_scope.to_owned()));
         Ok(Diff { found: found.into_iter(), old, new, erasure, held })

@@ -55,6 +55,18 @@ pub(crate) struct Fork {
     pub(crate) point: Seq,
 }
 
+/// A scope as far as another one, or itself, is read from it.
+#[derive(Debug)]
+pub(crate) struct Ancestor {
+    pub(crate) scope: String,
+    /// Versions above it are not seen.
+    pub(crate) seq: Seq,
+    /// The fork that the scope began with: versions that stand before it are not seen.
+    pub(crate) behind: Option<Mark>,
+    /// The last clear that meets the scope.
+    pub(crate) clear: Option<Mark>,
+}
+
 impl<B: Bodies> Lineage<'_, B> {
     /// The version that a read as of `seq` meets. Whether it has expired is for the caller to see.
     #[inline]
@@ -178,22 +190,24 @@ impl<B: Bodies> Lineage<'_, B> {
         Ok(depth)
     }
 
-    /// The scopes that a walk over the keys of a scope as of `seq` has to look at.
-    pub(crate) fn line(&self, scope: &str, seq: Seq) -> Result<Line, B::Error> {
-        let mut line = Line::default();
-        let (mut scope, mut seq) = (Cow::Borrowed(scope), seq);
-        loop {
+    /// What a scope as of `seq` is read from: itself, then what it was forked from, as far as that shows through.
+    pub(crate) fn ancestry(&self, scope: &str, seq: Seq) -> Result<Vec<Ancestor>, B::Error> {
+        let mut ancestry = Vec::new();
+        let mut next = Some((scope.to_owned(), seq));
+        while let Some((scope, seq)) = next {
             let fork = self.fork(&scope, seq)?;
             let clear = self.tiers.last_clear(&scope, seq)?;
             let behind = fork.as_ref().map(|fork| fork.place);
-            line.push(self.tiers, scope.into_owned(), seq, behind, clear)?;
-            match fork {
-                Some(fork) if clear.is_none_or(|clear| clear < fork.place) => {
-                    (scope, seq) = (Cow::Owned(fork.origin), fork.point);
-                }
-                Some(_) | None => return Ok(line),
-            }
+            next =
+                fork.filter(|fork| clear.is_none_or(|clear| clear < fork.place)).map(|fork| (fork.origin, fork.point));
+            ancestry.push(Ancestor { scope, seq, behind, clear });
         }
+        Ok(ancestry)
+    }
+
+    /// The scopes that a walk over the keys of a scope as of `seq` has to look at.
+    pub(crate) fn line(&self, scope: &str, seq: Seq) -> Result<Line, B::Error> {
+        Ok(Line::new(self.tiers, self.ancestry(scope, seq)?))
     }
 
     /// The last commit at or below `seq` that touched the scope. A fork touches the scope that begins.

@@ -173,9 +173,10 @@ impl View {
     /// The keys in which the state of `scope` here and that of `other_scope` in `other` differ. Views of two handles
     /// are refused.
     ///
-    /// Two moments of one scope cost what changed between them. What both sides hold is gone through where it can't be
-    /// told from that: for two scopes, and for a scope that was cleared or forked in between, or that has had a value
-    /// that expires.
+    /// Two moments of one scope cost what changed between them; a fork and what it was forked from, or two forks of
+    /// the same, cost what changed in each since. What both sides hold is gone through where it can't be told from
+    /// that: of scopes that have nothing in common, where one was cleared or forked in between, where a fork was erased
+    /// as a whole since, and where a value may have expired between the times of the two views.
     ///
     /// ```
     /// # use milepost::{At, Scope, Store};

@@ -1,4 +1,5 @@
-//! The difference of two moments of a large scope between which little changed, beside a scan of that scope.
+//! The difference of two moments of a large scope between which little changed, and of a fork and what it was forked
+//! from, beside a scan of that scope.
 //!
 //! Every difference is counted and checked: the old value is the key's first one, the new one its second.
 
@@ -17,11 +18,20 @@ use crate::{
     load, store,
 };
 
-const MEMORY: [&str; 2] = ["engine::diff/changes=1000,keys=1m", "engine::diff/changes=1000,keys=1m,from=checkpoint"];
-const RUNS: [&str; 2] =
-    ["engine::diff/changes=1000,keys=1m,in=runs", "engine::diff/changes=1000,keys=1m,in=runs,from=checkpoint"];
+const MEMORY: [&str; 3] = [
+    "engine::diff/changes=1000,keys=1m",
+    "engine::diff/changes=1000,keys=1m,from=checkpoint",
+    "engine::diff/changes=1000,keys=1m,from=fork",
+];
+const RUNS: [&str; 3] = [
+    "engine::diff/changes=1000,keys=1m,in=runs",
+    "engine::diff/changes=1000,keys=1m,in=runs,from=checkpoint",
+    "engine::diff/changes=1000,keys=1m,in=runs,from=fork",
+];
 /// The checkpoint that stands before the changes.
 const CHECKPOINT: &str = "before";
+/// The scope that begins as the other one was before the changes.
+const FORK: &str = "task/trial";
 /// Thousands of keys, and as many commits.
 const THOUSANDS: u64 = 1000;
 const CHANGES: u64 = 1000;
@@ -38,7 +48,7 @@ pub(crate) const IN_RUNS: Figure = Figure {
     run: |bench| run(bench, RUNS, Settings { memory_bytes: LITTLE_MEMORY, ..Settings::default() }),
 };
 
-fn run(bench: &Bench, names: [&'static str; 2], settings: Settings) -> io::Result<Vec<Row>> {
+fn run(bench: &Bench, names: [&'static str; 3], settings: Settings) -> io::Result<Vec<Row>> {
     let in_runs = settings.memory_bytes == LITTLE_MEMORY;
     let turns = store::with_settings(bench, settings, |engine, _| {
         let keys = bench.amount(THOUSANDS) * 1000;
@@ -46,10 +56,13 @@ fn run(bench: &Bench, names: [&'static str; 2], settings: Settings) -> io::Resul
         if in_runs && !bench.smoke {
             push_into_runs(engine, keys)?;
         }
-        let named = At::Checkpoint { scope: store::scope()?, name: CHECKPOINT.to_owned() };
+        let scope = store::scope()?;
+        let (was, is) = (At::Seq(before), At::Seq(after));
+        let named = At::Checkpoint { scope: scope.clone(), name: CHECKPOINT.to_owned() };
         bench.take_turns(&mut [
-            Box::new(|| diff(engine, bench, At::Seq(before), after)),
-            Box::new(|| diff(engine, bench, named.clone(), after)),
+            Box::new(|| diff(engine, bench, (scope.as_str(), was.clone()), is.clone())),
+            Box::new(|| diff(engine, bench, (scope.as_str(), named.clone()), is.clone())),
+            Box::new(|| diff(engine, bench, (FORK, is.clone()), is.clone())),
             Box::new(|| scan(engine, bench, after, keys)),
         ])
     })?;
@@ -64,7 +77,8 @@ fn run(bench: &Bench, names: [&'static str; 2], settings: Settings) -> io::Resul
     Ok((0..names.len()).map(row).collect())
 }
 
-/// Sets all keys, a thousand to a commit, and then some anew, one to a commit: the moments before and after that.
+/// Sets all keys, a thousand to a commit, and then some anew, one to a commit, and forks what was before: the moments
+/// before and after that.
 fn write(engine: &Engine, keys: u64) -> io::Result<(Seq, Seq)> {
     let (scope, mut event) = (store::scope()?, Event::new());
     for thousand in 0..keys / 1000 {
@@ -78,7 +92,10 @@ fn write(engine: &Engine, keys: u64) -> io::Result<(Seq, Seq)> {
         let key = changed_key(change, keys);
         store::commit(engine, &scope, &mut event, [(key, key + 1)])?;
     }
-    Ok((before, engine.last().seq))
+    let mut request = engine.request();
+    request.add_fork(&Scope::parse(FORK).map_err(io::Error::other)?, &scope, before).map_err(io::Error::other)?;
+    let after = engine.commit(request).map_err(io::Error::other)?.seq;
+    Ok((before, after))
 }
 
 /// Keys far from each other, in no order: the factor is prime.
@@ -104,13 +121,13 @@ fn push_into_runs(engine: &Engine, keys: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn diff(engine: &Engine, bench: &Bench, before: At, after: Seq) -> io::Result<Sample> {
+fn diff(engine: &Engine, bench: &Bench, (of, before): (&str, At), after: At) -> io::Result<Sample> {
     let scope = store::scope()?;
     let load = load::run_here(bench.turn(), || {
-        let [old, new] = [before.clone(), At::Seq(after)].map(|at| engine.view(at).map_err(io::Error::other));
+        let [old, new] = [&before, &after].map(|at| engine.view(at.clone()).map_err(io::Error::other));
         let (old, new) = (old?, new?);
         let mut found = 0;
-        for difference in old.diff(scope.as_str(), &new, scope.as_str()).map_err(io::Error::other)? {
+        for difference in old.diff(of, &new, scope.as_str()).map_err(io::Error::other)? {
             check(&difference.map_err(io::Error::other)?)?;
             found += 1;
         }

@@ -16,6 +16,9 @@ use crate::{
 
 /// Show in which keys a scope differs between two moments, or two scopes differ.
 ///
+/// It takes as long as there is that changed: between the moments, or in a fork and what it was forked from since.
+/// Scopes that have nothing in common are gone through whole.
+///
 /// What was erased since no moment shows any more. Behind the differences it is said of each side which keys it lacks
 /// for that: `erased` for a key, `erased_scope` where all of the scope was.
 #[derive(Debug, clap::Args)]
@@ -43,7 +46,9 @@ pub(crate) fn run(args: DiffArgs, context: &Context, out: &mut Out) -> Result<Ex
     let new_scope = args.other.as_deref().map_or_else(|| Ok(old_scope.clone()), scope)?;
     let store = context.open_read_only()?;
     let old = view(&store, "--from", args.from.as_deref(), Some(&old_scope))?;
-    let new = view(&store, "--to", args.to.as_deref(), Some(&new_scope))?;
+    // Of two scopes as they are now it is one moment.
+    let is_now = args.from.is_none() && args.to.is_none();
+    let new = if is_now { old.clone() } else { view(&store, "--to", args.to.as_deref(), Some(&new_scope))? };
     let mut rows = Rows::new(out, context.format)?;
     for difference in old.diff(&old_scope, &new, &new_scope)? {
         rows.push(&DifferenceRow::Differs(difference?))?;

@@ -1,12 +1,20 @@
-//! The difference of two moments of one scope, from the versions that its keys got between them.
+//! The difference of two states of one origin, from the versions that keys got since: two moments of a scope, a fork
+//! and what it was forked from, two forks of the same.
 //!
 //! Invariant: tells the same differences as the walk, and costs in proportion to what changed. What versions do not
-//! tell is left to the walk: a clear, or the scope's fork, between the moments; values that may have expired meanwhile.
+//! tell is left to the walk: a clear, or another fork, meanwhile; values that may have expired meanwhile; a fork that
+//! was erased as a whole since.
 //!
-//! A version between the moments may have been removed, if one of them lies before a horizon and is kept for a
-//! checkpoint or for whoever holds it open. What the moments themselves see is kept, and so is the newest version
-//! between them of a key in which they differ: the later one sees it, or it hides what the earlier one saw. So what is
-//! gone makes no difference, and its key need not be known.
+//! ```text
+//! old   a as of 90                             both are read from `a` at last, so they can differ in what `b` got
+//! new   b as of 95, which began as a as of 40  since it began, and in what `a` got from 40 to 90
+//! ```
+//!
+//! A version between two moments may have been removed, if one of them lies before a horizon and is kept for a
+//! checkpoint, a fork, or for whoever holds it open. What the moments themselves see is kept, and so is the newest
+//! version between them of a key in which they differ: the later one sees it, or it hides what the earlier one saw. So
+//! what is gone makes no difference, and its key need not be known. The same goes for what a fork got: what it sees is
+//! kept, and a delete that hides what it began with.
 
 use milepost_types::{
     EventRef, Key, Seq,
@@ -14,30 +22,55 @@ use milepost_types::{
     scope::is_reserved,
 };
 
-use super::Found;
+use super::{Found, Side};
 use crate::{
-    ReadError, View,
+    ReadError,
     engine::Shared,
-    lineage::{Bodies, Lineage},
+    lineage::{Ancestor, Bodies, Lineage},
     state::{Changes, Wanted},
 };
+
+/// Part of a scope's history: behind one commit, through another.
+#[derive(Debug)]
+pub(super) struct Stretch {
+    pub(super) scope: String,
+    pub(super) before: Seq,
+    pub(super) last: Seq,
+}
+
+/// Where to look for keys in which two sides differ.
+#[derive(Debug, Default)]
+pub(super) struct Ways {
+    /// Such a key has a version in one of these,
+    pub(super) stretches: Vec<Stretch>,
+    /// or is one of these, in no order.
+    pub(super) keys: Vec<Key>,
+}
 
 /// The keys whose versions are not the same, in order; `None` if a walk has to find them.
 pub(super) fn gather(
     lineage: &Lineage<'_, Shared>,
-    scope: &str,
-    old: &View,
-    new: &View,
+    old: Side<'_>,
+    new: Side<'_>,
 ) -> Result<Option<Vec<Found>>, ReadError> {
-    if !is_told_by_versions(lineage, scope, old, new)? {
-        return Ok(None);
+    let Some(Ways { stretches, mut keys }) = ways(lineage, old, new)? else { return Ok(None) };
+    let are_kept = old.view.is_kept() && new.view.is_kept();
+    // More changes than a walk would meet keys are not worth it.
+    let mut left = 0;
+    for Stretch { scope, .. } in &stretches {
+        left += lineage.tiers.keys_at_most(scope)?;
     }
-    let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
-    let Some(changes) = lineage.tiers.changes(scope, before, last)? else { return Ok(None) };
-    let Some(keys) = keys(lineage.bodies, scope, changes, old.is_kept() && new.is_kept())? else { return Ok(None) };
+    for Stretch { scope, before, last } in &stretches {
+        let Some(changes) = lineage.tiers.changes(scope, (*before, *last), &mut left)? else { return Ok(None) };
+        if !push_keys(lineage.bodies, scope, changes, &mut keys)? && !are_kept {
+            return Ok(None);
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
     let mut found = Vec::new();
     for key in keys {
-        let version = |view: &View| lineage.find(scope, key.as_str(), view.seq);
+        let version = |side: Side<'_>| lineage.find(side.scope, key.as_str(), side.view.seq);
         let (old_version, new_version) = (version(old)?, version(new)?);
         if old_version != new_version {
             found.push((key, old_version, new_version));
@@ -46,45 +79,64 @@ pub(super) fn gather(
     Ok(Some(found))
 }
 
-/// Whether a key that has no version between the moments is the same at both.
-fn is_told_by_versions(lineage: &Lineage<'_, Shared>, scope: &str, old: &View, new: &View) -> Result<bool, ReadError> {
+/// Where to look; `None` if that is not known.
+pub(super) fn ways(lineage: &Lineage<'_, Shared>, old: Side<'_>, new: Side<'_>) -> Result<Option<Ways>, ReadError> {
     // What the store keeps for itself is not all said by events.
-    if is_reserved(scope) {
-        return Ok(false);
+    if is_reserved(old.scope) || is_reserved(new.scope) {
+        return Ok(None);
     }
-    let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
-    let is_cleared = lineage.tiers.last_clear(scope, last)?.is_some_and(|clear| clear.seq > before.0);
-    if is_cleared || lineage.fork(scope, last)?.is_some_and(|fork| fork.place.seq > before.0) {
-        return Ok(false);
+    let olds = lineage.ancestry(old.scope, old.view.seq)?;
+    let news = lineage.ancestry(new.scope, new.view.seq)?;
+    let Some((above_old, above_new)) = meeting(&olds, &news) else { return Ok(None) };
+    let (one, other) = (&olds[above_old], &news[above_new]);
+    let (before, last) = (one.seq.min(other.seq), one.seq.max(other.seq));
+    let is_cleared = lineage.tiers.last_clear(&one.scope, last)?.is_some_and(|clear| clear.seq > before.0);
+    if is_cleared || lineage.fork(&one.scope, last)?.is_some_and(|fork| fork.place.seq > before.0) {
+        return Ok(None);
     }
-    Ok(!lineage.may_expire(scope, before)? || old.at()? == new.at()?)
+    if lineage.may_expire(&one.scope, before)? && old.view.at()? != new.view.at()? {
+        return Ok(None);
+    }
+    let mut ways = Ways::default();
+    ways.stretches.push(Stretch { scope: one.scope.clone(), before, last });
+    for ancestor in olds.into_iter().take(above_old).chain(news.into_iter().take(above_new)) {
+        let fork = ancestor.behind.expect("another scope shows through");
+        // Of what was erased since, nothing shows through, not at moments before that either.
+        if let Some(erased) = lineage.tiers.erased_of(&ancestor.scope)? {
+            if erased.whole().is_some_and(|mark| mark > fork) {
+                return Ok(None);
+            }
+            erased.push_keys_behind(fork, &mut ways.keys)?;
+        }
+        ways.stretches.push(Stretch { scope: ancestor.scope, before: Seq(fork.seq - 1), last: ancestor.seq });
+    }
+    Ok(Some(ways))
 }
 
-/// The keys that changes lead to, in order, each once. Of what was removed the keys are left out if the moments are
-/// kept; else `None`.
-fn keys(shared: &Shared, scope: &str, changes: Changes, are_kept: bool) -> Result<Option<Vec<Key>>, ReadError> {
+/// The first scope that both are read from, by its places in both.
+fn meeting(olds: &[Ancestor], news: &[Ancestor]) -> Option<(usize, usize)> {
+    let place = |old: &Ancestor| news.iter().position(|new| new.scope == old.scope);
+    olds.iter().enumerate().find_map(|(above_old, old)| Some((above_old, place(old)?)))
+}
+
+/// Appends the keys that changes lead to; whether none was removed, and its key left out.
+fn push_keys(shared: &Shared, scope: &str, changes: Changes, keys: &mut Vec<Key>) -> Result<bool, ReadError> {
     let parse = |key: &str| Key::parse(key).expect("checked when it was inserted");
-    let mut keys: Vec<Key> = changes.keys.iter().map(|key| parse(key)).collect();
+    keys.extend(changes.keys.iter().map(|key| parse(key)));
+    let mut are_whole = true;
     for wanted in &changes.commits {
-        let is_whole = match wanted {
+        match wanted {
             Wanted::Records(seq, records) => {
-                kept(shared.with_body(*seq, |_, body| read_records(body, scope, records, &mut keys)))?
+                are_whole &= kept(shared.with_body(*seq, |_, body| read_records(body, scope, records, keys)))?;
             }
             Wanted::All(commits) => {
-                let mut is_whole = true;
                 for seq in commits.clone() {
-                    is_whole &= kept(shared.with_body(Seq(seq), |_, body| read_all(body, scope, &mut keys)))?;
+                    are_whole &= kept(shared.with_body(Seq(seq), |_, body| read_all(body, scope, keys)))?;
                 }
-                is_whole
             }
-        };
-        if !is_whole && !are_kept {
-            return Ok(None);
         }
     }
-    keys.sort_unstable();
-    keys.dedup();
-    Ok(Some(keys))
+    Ok(are_whole)
 }
 
 /// Whether all was there that was asked for.

@@ -5,7 +5,11 @@ use std::{path::Path, sync::Arc};
 use milepost_io::{Process, SimClock, SimDisk, SimEntropy, SimRng};
 use milepost_types::{At, ContentType, Policy, Scope, ScopePrefix, Seq, Timestamp};
 
-use super::{Diff, Found, changed, walk};
+use super::{
+    Diff, Found, Side,
+    changed::{self, Stretch},
+    walk,
+};
 use crate::{CommitError, Engine, Index, Parts, Request, Settings, Threads, View, state::Wanted};
 
 const CHECKPOINTS: [&str; 2] = ["first", "second"];
@@ -19,6 +23,10 @@ struct Told {
     by_records: u32,
     by_all: u32,
     differences: u64,
+    /// Those between two scopes.
+    of_forks: u64,
+    /// Keys that were looked at because they were erased.
+    erased: u64,
     walked: u32,
     /// Segments that were dropped or written anew meanwhile.
     compacted: u64,
@@ -29,6 +37,8 @@ struct World {
     clock: Arc<SimClock>,
     engine: Option<Engine>,
     rng: SimRng,
+    /// Scopes that began as others.
+    forked: Vec<String>,
     memory_bytes: u64,
     /// One value in so many expires.
     expiring: u64,
@@ -47,7 +57,9 @@ impl World {
         let (disk, clock) = (SimDisk::new(seed), Arc::new(SimClock::new(Timestamp(BEGINNING))));
         let told = Told::default();
         let compacting = seed.is_multiple_of(2);
-        let mut world = World { disk, clock, engine: None, rng, memory_bytes, expiring, turning, compacting, told };
+        let forked = Vec::new();
+        let mut world =
+            World { disk, clock, engine: None, rng, forked, memory_bytes, expiring, turning, compacting, told };
         world.open();
         world
     }
@@ -76,14 +88,40 @@ impl World {
     }
 
     fn scope(&mut self) -> Scope {
-        Scope::parse(SCOPES[self.rng.below(SCOPES.len() as u64 - 1) as usize]).unwrap()
+        let forked = self.forked.iter().map(String::as_str);
+        let names: Vec<&str> = SCOPES[..SCOPES.len() - 1].iter().copied().chain(forked).collect();
+        Scope::parse(names[self.rng.below(names.len() as u64) as usize]).unwrap()
+    }
+
+    /// Has a new scope begin as another one was, if that held anything then.
+    fn fork(&mut self) {
+        let (name, origin) = (format!("t{}", self.forked.len()), self.scope());
+        // Mostly a moment ago, so that much is the same.
+        let last = self.engine().last().seq.0;
+        let point =
+            if self.rng.below(3) == 0 { self.rng.below(last + 1) } else { last - self.rng.below(last.min(9) + 1) };
+        let (scope, mut request) = (Scope::parse(&name).unwrap(), self.engine().request());
+        request.add_fork(&scope, &origin, Seq(point)).unwrap();
+        if self.rng.below(3) == 0 {
+            request = request.set(&scope, &format!("item/{:03}", self.rng.below(50)), b"own").unwrap();
+        }
+        if self.put(request) {
+            self.forked.push(name);
+        }
     }
 
     fn commit(&mut self) {
+        if self.rng.below(20) == 0 {
+            self.fork();
+        }
         let mut request = self.engine().request();
         if self.rng.below(self.turning) == 0 {
             let (scope, last) = (self.scope(), self.engine().last().seq.0);
-            request = match self.rng.below(4) {
+            request = match self.rng.below(5) {
+                4 => {
+                    request.add_erase_scope(&scope, 0).unwrap();
+                    request
+                }
                 0 => request.clear(&scope).unwrap(),
                 1 => request.clear_prefix(&ScopePrefix::parse(scope.as_str()).unwrap()).unwrap(),
                 _ => {
@@ -110,6 +148,11 @@ impl World {
             request.add_checkpoint(&scope, CHECKPOINTS[self.rng.below(2) as usize], None).unwrap();
             return request;
         }
+        if self.rng.below(30) == 0 {
+            let mut request = request;
+            request.add_erase(&scope, &key, 0).unwrap();
+            return request;
+        }
         if self.rng.below(4) == 0 {
             return request.delete(&scope, &key).unwrap();
         }
@@ -121,10 +164,12 @@ impl World {
         request.set_with(&scope, &key, value, content_type.as_ref(), expires_at).unwrap()
     }
 
-    fn put(&self, request: Request) {
+    /// Whether it was taken.
+    fn put(&self, request: Request) -> bool {
         match self.engine().commit(request) {
+            Ok(_) => true,
             // A fork onto what lives, or from itself.
-            Ok(_) | Err(CommitError::Refused(_)) => {}
+            Err(CommitError::Refused(_)) => false,
             Err(error) => panic!("{error}"),
         }
     }
@@ -158,11 +203,16 @@ impl World {
             for scope in SCOPES {
                 self.same(scope, old, new);
             }
+            // Scopes that were forked from each other, or from the same, or not.
+            for _ in 0..12 {
+                let [one, other] = [(); 2].map(|()| self.scope());
+                self.same_of(Side { scope: one.as_str(), view: old }, Side { scope: other.as_str(), view: new });
+            }
         }
     }
 
     fn compact(&mut self) {
-        let prefix = ScopePrefix::parse(["a", "a/b", "f"][self.rng.below(3) as usize]).unwrap();
+        let prefix = ScopePrefix::parse(["a", "a/b", "f", "t1", ""][self.rng.below(5) as usize]).unwrap();
         let policy = Policy { keep_last: Some(self.rng.below(3)), ..Policy::default() };
         self.retain(&prefix, &policy);
     }
@@ -177,28 +227,39 @@ impl World {
     }
 
     fn same(&mut self, scope: &str, old: &View, new: &View) {
+        self.same_of(Side { scope, view: old }, Side { scope, view: new });
+    }
+
+    fn same_of(&mut self, old: Side<'_>, new: Side<'_>) {
         // Before the horizon there is nothing to tell.
-        if [old, new].into_iter().any(|view| view.may_see_in_store(scope).is_err()) {
+        if [old, new].into_iter().any(|side| side.view.may_see_in_store(side.scope).is_err()) {
             return;
         }
-        let tiers = old.pin.shared.state.pin();
-        let lineage = old.pin.shared.lineage(&tiers);
-        let walked = lines(walk::gather(&lineage, (scope, old), (scope, new)).unwrap(), old, new);
-        let found: Vec<_> = old.diff(scope, new, scope).unwrap().map(Result::unwrap).collect();
-        assert_eq!(found.iter().map(line).collect::<Vec<_>>(), walked, "{scope} at {} and {}", old.seq, new.seq);
-        let Some(changed) = changed::gather(&lineage, scope, old, new).unwrap() else {
+        let asked = format!("{} at {} and {} at {}", old.scope, old.view.seq, new.scope, new.view.seq);
+        let tiers = old.view.pin.shared.state.pin();
+        let lineage = old.view.pin.shared.lineage(&tiers);
+        let walked = lines(walk::gather(&lineage, old, new).unwrap(), old, new);
+        let found: Vec<_> = old.view.diff(old.scope, new.view, new.scope).unwrap().map(Result::unwrap).collect();
+        assert_eq!(found.iter().map(line).collect::<Vec<_>>(), walked, "{asked}");
+        let Some(changed) = changed::gather(&lineage, old, new).unwrap() else {
             self.told.walked += 1;
             return;
         };
         self.told.differences += walked.len() as u64;
-        assert_eq!(lines(changed, old, new), walked, "{scope} at {} and {}", old.seq, new.seq);
-        let (before, last) = (old.seq.min(new.seq), old.seq.max(new.seq));
-        let changes = tiers.changes(scope, before, last).unwrap().unwrap();
-        self.told.in_memory += u32::from(!changes.keys.is_empty());
-        for wanted in changes.commits {
-            match wanted {
-                Wanted::Records(..) => self.told.by_records += 1,
-                Wanted::All(_) => self.told.by_all += 1,
+        if old.scope != new.scope {
+            self.told.of_forks += walked.len() as u64;
+        }
+        assert_eq!(lines(changed, old, new), walked, "{asked}");
+        let ways = changed::ways(&lineage, old, new).unwrap().unwrap();
+        self.told.erased += ways.keys.len() as u64;
+        for Stretch { scope, before, last } in ways.stretches {
+            let changes = tiers.changes(&scope, (before, last), &mut { u64::MAX }).unwrap().unwrap();
+            self.told.in_memory += u32::from(!changes.keys.is_empty());
+            for wanted in changes.commits {
+                match wanted {
+                    Wanted::Records(..) => self.told.by_records += 1,
+                    Wanted::All(_) => self.told.by_all += 1,
+                }
             }
         }
     }
@@ -208,8 +269,8 @@ fn line(difference: &super::Difference) -> String {
     format!("{difference:?} {:?}", [&difference.old, &difference.new].map(|side| side.as_deref().map(<[u8]>::to_vec)))
 }
 
-fn lines(found: Vec<Found>, old: &View, new: &View) -> Vec<String> {
-    let of = |view: &View| (view.clone(), String::new());
+fn lines(found: Vec<Found>, old: Side<'_>, new: Side<'_>) -> Vec<String> {
+    let of = |side: Side<'_>| (side.view.clone(), side.scope.to_owned());
     let diff = Diff { found: found.into_iter(), old: of(old), new: of(new), erasure: Seq::MAX, held: None };
     diff.map(|difference| line(&difference.unwrap())).collect()
 }
@@ -232,16 +293,19 @@ fn what_changed_tells_the_same_as_the_walk() {
                 _ => {}
             }
         }
-        let Told { in_memory, by_records, by_all, differences, walked, compacted } = world.told;
+        let Told { in_memory, by_records, by_all, differences, of_forks, erased, walked, compacted } = world.told;
         all.compacted += compacted;
         all.in_memory += in_memory;
         all.by_records += by_records;
         all.by_all += by_all;
         all.differences += differences;
+        all.of_forks += of_forks;
+        all.erased += erased;
         all.walked += walked;
     }
-    let least = [all.in_memory, all.by_records, all.by_all, all.walked].into_iter().min();
-    assert!(least > Some(200) && all.differences > 2000 && all.compacted > 50, "every way was gone: {all:?}");
+    let least = [all.in_memory, all.by_records, all.by_all, all.walked, all.erased as u32].into_iter().min();
+    let much = [all.differences, all.of_forks].into_iter().min();
+    assert!(least > Some(200) && much > Some(2000) && all.compacted > 50, "every way was gone: {all:?}");
 }
 
 /// Each view of a checkpoint was walked, as one before a horizon is: a diff from it, and a restore to it, cost what

@@ -6,17 +6,13 @@ use std::cmp::Ordering;
 
 use milepost_types::Key;
 
-use super::Found;
-use crate::{ReadError, View, engine::Shared, lineage::Lineage, state::Version};
+use super::{Found, Side};
+use crate::{ReadError, engine::Shared, lineage::Lineage, state::Version};
 
 /// Walks both scopes and keeps the keys whose versions are not the same, or may have expired on one side only.
-pub(super) fn gather(
-    lineage: &Lineage<'_, Shared>,
-    (old_scope, old): (&str, &View),
-    (new_scope, new): (&str, &View),
-) -> Result<Vec<Found>, ReadError> {
+pub(super) fn gather(lineage: &Lineage<'_, Shared>, old: Side<'_>, new: Side<'_>) -> Result<Vec<Found>, ReadError> {
     let tiers = lineage.tiers;
-    let (old_line, new_line) = (lineage.line(old_scope, old.seq)?, lineage.line(new_scope, new.seq)?);
+    let (old_line, new_line) = (lineage.line(old.scope, old.view.seq)?, lineage.line(new.scope, new.view.seq)?);
     let (mut old_keys, mut new_keys) = (old_line.keys(tiers, "")?, new_line.keys(tiers, "")?);
     let (mut in_old, mut in_new) = (old_keys.read_next()?.is_some(), new_keys.read_next()?.is_some());
     let mut found = Vec::new();

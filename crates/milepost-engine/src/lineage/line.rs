@@ -2,12 +2,13 @@
 //!
 //! Invariant: a key comes once, in order, and is seen as the first scope of the line that decides about it says.
 
-use milepost_types::{Corruption, Seq};
+use milepost_types::Corruption;
 
-use crate::state::{KeyCursor, KeyOrders, Mark, Tiers, Version};
+use super::Ancestor;
+use crate::state::{KeyCursor, KeyOrders, Tiers, Version};
 
 /// The scopes of a line with the orders of their keys. Most lines have one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Line {
     parts: Vec<Part>,
 }
@@ -15,35 +16,21 @@ pub(crate) struct Line {
 /// What one scope has to say.
 #[derive(Debug)]
 struct Part {
-    scope: String,
+    of: Ancestor,
     orders: KeyOrders,
-    /// Versions above it are not seen.
-    seq: Seq,
-    /// The fork that the scope began with: versions that stand before it are not seen.
-    behind: Option<Mark>,
-    /// The last clear that meets the scope.
-    clear: Option<Mark>,
 }
 
 impl Line {
-    pub(super) fn push(
-        &mut self,
-        tiers: &Tiers,
-        scope: String,
-        seq: Seq,
-        behind: Option<Mark>,
-        clear: Option<Mark>,
-    ) -> Result<(), Corruption> {
-        let orders = tiers.key_orders(&scope);
-        self.parts.push(Part { scope, orders, seq, behind, clear });
-        Ok(())
+    pub(super) fn new(tiers: &Tiers, ancestry: Vec<Ancestor>) -> Line {
+        let part = |of: Ancestor| Part { orders: tiers.key_orders(&of.scope), of };
+        Line { parts: ancestry.into_iter().map(part).collect() }
     }
 
     /// The keys in order, from the first that is not less than `from` on. `tiers` are those it was made of.
     pub(crate) fn keys<'t>(&'t self, tiers: &'t Tiers, from: &str) -> Result<LineCursor<'t>, Corruption> {
         let mut heads = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
-            heads.push(Head { part, keys: tiers.keys(&part.scope, &part.orders, from)?, stands: Stands::Behind });
+            heads.push(Head { part, keys: tiers.keys(&part.of.scope, &part.orders, from)?, stands: Stands::Behind });
         }
         Ok(LineCursor { heads, least: 0 })
     }
@@ -103,14 +90,13 @@ impl LineCursor<'_> {
 
     /// The version of the key that a read meets.
     pub(crate) fn seen(&self) -> Result<Option<Version>, Corruption> {
-        for head in &self.heads {
-            let Head { part, keys, stands } = head;
+        for Head { part: Part { of, .. }, keys, stands } in &self.heads {
             let is_at_key = *stands == Stands::Behind;
-            let Some(behind) = part.behind else {
-                return if is_at_key { keys.seen(part.seq, part.clear) } else { Ok(None) };
+            let Some(behind) = of.behind else {
+                return if is_at_key { keys.seen(of.seq, of.clear) } else { Ok(None) };
             };
-            if is_at_key && keys.newest(part.seq)?.is_some_and(|version| !behind.stands_after(&version)) {
-                return keys.seen(part.seq, part.clear);
+            if is_at_key && keys.newest(of.seq)?.is_some_and(|version| !behind.stands_after(&version)) {
+                return keys.seen(of.seq, of.clear);
             }
             if keys.is_erased_since(self.key(), behind)? {
                 return Ok(None);

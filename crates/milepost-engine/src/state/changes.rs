@@ -1,7 +1,7 @@
 //! [`Changes`]: where the changes of a scope's keys between two moments are told.
 //!
-//! Invariant: it leads to every key of the scope that has a version between the two, and to no more of the log than a
-//! walk over the scope's keys would cost, but for what is in memory, which is bounded.
+//! Invariant: it leads to every key of the scope that has a version between the two, and to no more of the log than was
+//! allowed, but for what is in memory, which is bounded.
 //!
 //! A run lists the changes of a scope in order. A memtable does not: if the scope has no more keys in it than there are
 //! commits between the moments, its keys are asked, else those commits are.
@@ -34,30 +34,28 @@ pub(crate) enum Wanted {
 }
 
 impl Changes {
-    pub(super) fn new(tiers: &Tiers, scope: &str, before: Seq, last: Seq) -> Result<Option<Changes>, Corruption> {
+    /// Those of a scope behind one commit and through another. Of what runs list no more than is `left` is gone
+    /// through, which then is less by so many; `None` if there is more.
+    pub(super) fn new(
+        tiers: &Tiers,
+        scope: &str,
+        (before, last): (Seq, Seq),
+        left: &mut u64,
+    ) -> Result<Option<Changes>, Corruption> {
         let mut changes = Changes::default();
         if before >= last {
             return Ok(Some(changes));
         }
-        let mut runs = Vec::with_capacity(tiers.runs.len());
-        // What the walk would meet at most.
-        let mut keys = tiers.memtables().map(Memtable::key_count).sum::<u64>();
         for run in &tiers.runs {
-            if let Some(view) = look::scope(run, tiers.seed, scope)? {
-                keys += view.keys();
-                runs.push((run, view));
-            }
-        }
-        let mut left = keys;
-        for (run, view) in runs {
             let (first, end) = (run.facts().first_seq.max(before.0 + 1), run.facts().last_seq.min(last.0));
             if first > end {
                 continue;
             }
+            let Some(view) = look::scope(run, tiers.seed, scope)? else { continue };
             for change in run.changes(&view, first, end)? {
                 let version = look::version(run, change?)?;
                 let Some(rest) = left.checked_sub(1) else { return Ok(None) };
-                left = rest;
+                *left = rest;
                 changes.record(Seq(version.seq), version.record);
             }
         }

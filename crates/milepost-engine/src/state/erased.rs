@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use milepost_types::{Corruption, Seq, scope::is_reserved};
+use milepost_types::{Corruption, Key, Seq, scope::is_reserved};
 
 use super::{ERASED, ERASED_BELOW, Kind, Mark, Tiers, Version, erased_keys_of, look, prefix_key};
 use crate::memtable::Memtable;
@@ -34,6 +34,19 @@ impl ErasedOf<'_> {
     pub(crate) fn mark(&self, key: &str) -> Result<Option<Mark>, Corruption> {
         let of_key = self.keys_of.as_ref().map_or(Ok(None), |keys_of| self.tiers.last_claim(keys_of, key))?;
         Ok(self.whole.max(of_key))
+    }
+
+    /// Appends the keys of it that were erased behind a place, each by itself.
+    pub(crate) fn push_keys_behind(&self, place: Mark, keys: &mut Vec<Key>) -> Result<(), Corruption> {
+        let Some(keys_of) = &self.keys_of else { return Ok(()) };
+        let orders = self.tiers.key_orders(keys_of);
+        let mut names = self.tiers.keys(keys_of, &orders, "")?;
+        while let Some(name) = names.read_next()? {
+            if self.tiers.last_claim(keys_of, name)?.is_some_and(|mark| mark > place) {
+                keys.push(Key::parse(name).expect("checked when it was inserted"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -318,10 +318,24 @@ impl Tiers {
         Ok(false)
     }
 
-    /// What is known of the changes of a scope's keys behind `before` and not above `last`; `None` if there are more
-    /// changes than keys that a walk would meet.
-    pub(crate) fn changes(&self, scope: &str, before: Seq, last: Seq) -> Result<Option<Changes>, Corruption> {
-        Changes::new(self, scope, before, last)
+    /// How many keys a walk over a scope meets at most.
+    pub(crate) fn keys_at_most(&self, scope: &str) -> Result<u64, Corruption> {
+        let mut keys = self.memtables().map(Memtable::key_count).sum();
+        for run in &self.runs {
+            keys += look::scope(run, self.seed, scope)?.map_or(0, |view| view.keys());
+        }
+        Ok(keys)
+    }
+
+    /// What is known of the changes of a scope's keys behind one commit and through another. Of what runs list no more
+    /// than is `left` is gone through, which then is less by so many; `None` if there is more.
+    pub(crate) fn changes(
+        &self,
+        scope: &str,
+        (before, last): (Seq, Seq),
+        left: &mut u64,
+    ) -> Result<Option<Changes>, Corruption> {
+        Changes::new(self, scope, (before, last), left)
     }
 
     /// Whether a salvage had to put up with the loss of a commit behind this one.
