@@ -109,10 +109,11 @@ pub(crate) fn duration_text(time: Duration) -> String {
 /// A time for a person, in the zone of `zone` with its offset: it names one commit's stamp exactly, and can be typed
 /// back.
 pub(crate) fn local_text(at: Timestamp, zone: &ZonedDateTime) -> String {
-    match jiff::Timestamp::from_microsecond(at.0) {
-        Ok(time) => time.to_zoned_datetime(zone.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S%.6f%:z").to_string(),
-        Err(_) => utc_text(at),
-    }
+    let Ok(time) = jiff::Timestamp::from_microsecond(at.0) else { return utc_text(at) };
+    let time = time.to_zoned_datetime(zone.time_zone().clone());
+    // Years before the first have six digits and a sign, or nobody can type them back.
+    let year = if time.year() < 0 { format!("{:07}", time.year()) } else { format!("{:04}", time.year()) };
+    format!("{year}{}", time.strftime("-%m-%d %H:%M:%S%.6f%:z"))
 }
 
 /// A time in a table. On a terminal, where columns are few, it is the shortest that says the same when typed back:
@@ -123,7 +124,7 @@ pub(crate) fn screen_text(at: Timestamp, screen: &Screen) -> String {
         return whole;
     }
     // `YYYY-MM-DD HH:MM:SS.ffffff+hh:mm`; of years beyond four digits, and where a clock was set back, it stays whole.
-    let shorter = [whole.get(11..26), whole.get(..26)];
+    let shorter = if whole.find('-') == Some(4) { [whole.get(11..26), whole.get(..26)] } else { [None; 2] };
     let same = |text: &&str| parse_time(text, &screen.now) == Ok(at);
     shorter.into_iter().flatten().find(same).map_or_else(|| whole.clone(), str::to_owned)
 }
