@@ -18,7 +18,7 @@ pub(super) fn table(name: &str, measured: &Measured) -> Result<String, String> {
         "reads" => Ok(by_engine(measured, &measured.figures(&READS), &|engine| !engine.contains(','))),
         "one transaction" => {
             let of_transactions = |engine: &str| engine == MILEPOST || engine.ends_with(", one transaction");
-            let figures = measured.figures(&["get::", "history::"]);
+            let figures = measured.figures(&["get::"]);
             let figures: Vec<_> = figures.into_iter().filter(|figure| !figure.contains("by_time")).collect();
             Ok(by_engine(measured, &figures, &of_transactions))
         }
