@@ -102,23 +102,39 @@ impl<B: Bodies> Lineage<'_, B> {
         while !is_behind_any_fork(own)
             && let Some(fork) = self.fork(&scope, seq)?
         {
-            let is_behind = |version: Version| !fork.place.stands_after(&version);
-            if own.is_some_and(is_behind) {
+            if own.is_some_and(|version| !fork.place.stands_after(&version)) {
                 break;
             }
-            // Deleted or cleared since the fork.
-            if self.tiers.newest(&scope, key, seq)?.is_some_and(is_behind)
-                || self.tiers.last_clear(&scope, seq)?.is_some_and(|clear| clear > fork.place)
-            {
-                return Ok(None);
-            }
-            if self.tiers.is_erased_since(&scope, key, fork.place)? {
+            let clear = self.tiers.last_clear(&scope, seq)?;
+            if clear.is_some_and(|clear| clear > fork.place) || self.is_hidden(&scope, key, seq, fork.place)? {
                 return Ok(None);
             }
             own = self.tiers.find(&fork.origin, key, fork.point)?;
             (scope, seq) = (Cow::Owned(fork.origin), fork.point);
         }
         Ok(own)
+    }
+
+    /// The same of what a scope is read from, once that is known.
+    pub(crate) fn find_along(&self, ancestry: &[Ancestor], key: &str) -> Result<Option<Version>, B::Error> {
+        for Ancestor { scope, seq, behind, .. } in ancestry {
+            let own = self.tiers.find(scope, key, *seq)?;
+            let Some(fork) = *behind else { return Ok(own) };
+            if own.is_some_and(|version| !fork.stands_after(&version)) {
+                return Ok(own);
+            }
+            if self.is_hidden(scope, key, *seq, fork)? {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a key that was there at a scope's fork was deleted behind it, or erased.
+    fn is_hidden(&self, scope: &str, key: &str, seq: Seq, fork: Mark) -> Result<bool, B::Error> {
+        let newest = self.tiers.newest(scope, key, seq)?;
+        Ok(newest.is_some_and(|version| !fork.stands_after(&version))
+            || self.tiers.is_erased_since(scope, key, fork)?)
     }
 
     /// The fork that a scope began with, as of `seq`.

@@ -53,7 +53,9 @@ pub(super) fn gather(
     old: Side<'_>,
     new: Side<'_>,
 ) -> Result<Option<Vec<Found>>, ReadError> {
-    let Some(Ways { stretches, mut keys }) = ways(lineage, old, new)? else { return Ok(None) };
+    let olds = lineage.ancestry(old.scope, old.view.seq)?;
+    let news = lineage.ancestry(new.scope, new.view.seq)?;
+    let Some(Ways { stretches, mut keys }) = ways(lineage, (old, &olds), (new, &news))? else { return Ok(None) };
     let are_kept = old.view.is_kept() && new.view.is_kept();
     // More changes than a walk would meet keys are not worth it.
     let mut left = 0;
@@ -70,8 +72,8 @@ pub(super) fn gather(
     keys.dedup();
     let mut found = Vec::new();
     for key in keys {
-        let version = |side: Side<'_>| lineage.find(side.scope, key.as_str(), side.view.seq);
-        let (old_version, new_version) = (version(old)?, version(new)?);
+        let version = |ancestry: &[Ancestor]| lineage.find_along(ancestry, key.as_str());
+        let (old_version, new_version) = (version(&olds)?, version(&news)?);
         if old_version != new_version {
             found.push((key, old_version, new_version));
         }
@@ -79,15 +81,17 @@ pub(super) fn gather(
     Ok(Some(found))
 }
 
-/// Where to look; `None` if that is not known.
-pub(super) fn ways(lineage: &Lineage<'_, Shared>, old: Side<'_>, new: Side<'_>) -> Result<Option<Ways>, ReadError> {
+/// Where to look, from what each side is read from; `None` if that is not known.
+pub(super) fn ways(
+    lineage: &Lineage<'_, Shared>,
+    (old, olds): (Side<'_>, &[Ancestor]),
+    (new, news): (Side<'_>, &[Ancestor]),
+) -> Result<Option<Ways>, ReadError> {
     // What the store keeps for itself is not all said by events.
     if is_reserved(old.scope) || is_reserved(new.scope) {
         return Ok(None);
     }
-    let olds = lineage.ancestry(old.scope, old.view.seq)?;
-    let news = lineage.ancestry(new.scope, new.view.seq)?;
-    let Some((above_old, above_new)) = meeting(&olds, &news) else { return Ok(None) };
+    let Some((above_old, above_new)) = meeting(olds, news) else { return Ok(None) };
     let (one, other) = (&olds[above_old], &news[above_new]);
     let (before, last) = (one.seq.min(other.seq), one.seq.max(other.seq));
     let is_cleared = lineage.tiers.last_clear(&one.scope, last)?.is_some_and(|clear| clear.seq > before.0);
@@ -99,7 +103,7 @@ pub(super) fn ways(lineage: &Lineage<'_, Shared>, old: Side<'_>, new: Side<'_>) 
     }
     let mut ways = Ways::default();
     ways.stretches.push(Stretch { scope: one.scope.clone(), before, last });
-    for ancestor in olds.into_iter().take(above_old).chain(news.into_iter().take(above_new)) {
+    for ancestor in olds[..above_old].iter().chain(&news[..above_new]) {
         let fork = ancestor.behind.expect("another scope shows through");
         // Of what was erased since, nothing shows through, not at moments before that either.
         if let Some(erased) = lineage.tiers.erased_of(&ancestor.scope)? {
@@ -108,7 +112,7 @@ pub(super) fn ways(lineage: &Lineage<'_, Shared>, old: Side<'_>, new: Side<'_>) 
             }
             erased.push_keys_behind(fork, &mut ways.keys)?;
         }
-        ways.stretches.push(Stretch { scope: ancestor.scope, before: Seq(fork.seq - 1), last: ancestor.seq });
+        ways.stretches.push(Stretch { scope: ancestor.scope.clone(), before: Seq(fork.seq - 1), last: ancestor.seq });
     }
     Ok(Some(ways))
 }

@@ -250,7 +250,8 @@ impl World {
             self.told.of_forks += walked.len() as u64;
         }
         assert_eq!(lines(changed, old, new), walked, "{asked}");
-        let ways = changed::ways(&lineage, old, new).unwrap().unwrap();
+        let ancestry = |side: Side<'_>| lineage.ancestry(side.scope, side.view.seq).unwrap();
+        let ways = changed::ways(&lineage, (old, &ancestry(old)), (new, &ancestry(new))).unwrap().unwrap();
         self.told.erased += ways.keys.len() as u64;
         for Stretch { scope, before, last } in ways.stretches {
             let changes = tiers.changes(&scope, (before, last), &mut { u64::MAX }).unwrap().unwrap();
