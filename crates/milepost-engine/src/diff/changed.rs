@@ -93,9 +93,9 @@ pub(super) fn ways(
     }
     let Some((above_old, above_new)) = meeting(olds, news) else { return Ok(None) };
     let (one, other) = (&olds[above_old], &news[above_new]);
-    let (before, last) = (one.seq.min(other.seq), one.seq.max(other.seq));
-    let is_cleared = lineage.tiers.last_clear(&one.scope, last)?.is_some_and(|clear| clear.seq > before.0);
-    if is_cleared || lineage.fork(&one.scope, last)?.is_some_and(|fork| fork.place.seq > before.0) {
+    let (first, later) = if one.seq <= other.seq { (one, other) } else { (other, one) };
+    let (before, last) = (first.seq, later.seq);
+    if [later.clear, later.behind].into_iter().flatten().any(|mark| mark.seq > before.0) {
         return Ok(None);
     }
     if lineage.may_expire(&one.scope, before)? && old.view.at()? != new.view.at()? {
