@@ -6,6 +6,7 @@ mod cold;
 mod diffs;
 mod dropping;
 mod each;
+mod held;
 mod many;
 mod marks;
 mod moments;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Figure] = &[
     diffs::IN_MEMORY,
     diffs::IN_RUNS,
     many::AT_ONCE,
+    held::HELD,
     points::POINTS,
     replay::REPLAY,
     retention::OVERWRITES,

@@ -20,6 +20,15 @@ pub(crate) fn with<T>(bench: &Bench, body: impl FnOnce(&Engine, &Path) -> io::Re
     with_settings(bench, Settings::default(), body)
 }
 
+/// The same, beside another store.
+pub(crate) fn with_named<T>(
+    bench: &Bench,
+    name: &str,
+    body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
+) -> io::Result<T> {
+    with_all(bench, name, Settings::default(), body)
+}
+
 /// The same with a store that keeps all versions in memory and makes no runs.
 pub(crate) fn with_all_in_memory<T>(
     bench: &Bench,
@@ -35,7 +44,16 @@ pub(crate) fn with_settings<T>(
     settings: Settings,
     body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
 ) -> io::Result<T> {
-    let dir = bench.path("store");
+    with_all(bench, "store", settings, body)
+}
+
+fn with_all<T>(
+    bench: &Bench,
+    name: &str,
+    settings: Settings,
+    body: impl FnOnce(&Engine, &Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let dir = bench.path(name);
     let engine = Engine::open(Parts::real(), &dir, settings).map_err(io::Error::other)?;
     let outcome = body(&engine, &dir)?;
     engine.close().map_err(io::Error::other)?;

@@ -4,7 +4,7 @@
 //! avoid: that of the bare loop while two threads read a hash map.
 
 mod history;
-mod mixed;
+pub(super) mod mixed;
 
 use std::{cell::RefCell, io};
 

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, io};
 
-use milepost_engine::Engine;
+use milepost_engine::{Engine, View};
 use milepost_types::{At, Seq};
 
 use super::mixed::Reader;
@@ -99,6 +99,20 @@ impl History {
                 .iter()
                 .try_for_each(|(key, name)| check(*key, view.get(SCOPE, name).map_err(io::Error::other)?.as_deref()))
         }
+    }
+
+    /// Reads some keys of a view of the last commit at which all keys had their first version.
+    pub(crate) fn check_first(self, view: &View) -> io::Result<()> {
+        let mut event = Event::new();
+        for key in (0..self.keys()).step_by(KEYS_PER_BLOCK as usize) {
+            event.number(key, 0);
+            let value = view.get(SCOPE, event.key()).map_err(io::Error::other)?;
+            let version = self.version(key, value.as_deref())?;
+            if version != 0 {
+                return Err(wrong(key, version, 0));
+            }
+        }
+        Ok(())
     }
 
     /// Commits a new version of one random key at a time.
