@@ -43,14 +43,15 @@ struct Row {
 
 /// What a line says that is no commit.
 pub(crate) enum Past {
-    /// Commits that were removed, and when the first and the last of them were stamped, if that is known.
+    /// Commits that were removed, and when the first of them was stamped at the earliest and the last at the latest, if
+    /// that is known.
     Removed { first: Seq, last: Seq, times: Option<(Timestamp, Timestamp)>, is_last: bool },
     /// From where on the past of a place can be read.
     Horizon(Horizon),
 }
 
-/// Says that the commits from one to another were removed, without a line end, and when the first and the last of them
-/// were stamped, if that is known.
+/// Says that the commits from one to another were removed, without a line end, and when the first of them was stamped at
+/// the earliest and the last at the latest, if that is known.
 ///
 /// ```
 /// use milepost::{Seq, Timestamp, json};

@@ -257,3 +257,45 @@ fn it_goes_on_by_itself_when_a_pause_ends() {
     store.close().unwrap();
     is_clean(dir.path());
 }
+
+/// The footer of a segment keeps of a commit a step only, which is early where the commits of a block lie far apart: an
+/// export stamped those that were gone before the commit that they follow, and no import took it. Now the lines of a
+/// copy are those of the store, so it can be exported and imported again and again.
+#[test]
+fn commits_far_apart_are_exported_and_imported_with_their_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::options().segment_bytes(4096).open(dir.path().join("state")).unwrap();
+    // Two bursts with a microsecond or a few between their commits, and a pause in the block of 64.
+    for burst in 0..2 {
+        let tickets: Vec<_> = (0..30)
+            .map(|n| {
+                store.commit().set(&scope(if n % 9 == 0 { "keep" } else { "some" }), "key", b"value").submit().unwrap()
+            })
+            .collect();
+        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        std::thread::sleep(Duration::from_millis(if burst == 0 { 600 } else { 0 }));
+    }
+    let newest = Policy::default().keep_last(1);
+    store.retention().set(&ScopePrefix::parse("some").unwrap(), newest).unwrap();
+    store.set(&scope("some"), "key", b"last").unwrap();
+    // Until it is in a sealed segment.
+    for n in 0..40 {
+        store.set(&scope("filler"), &format!("{n}"), &[b'x'; 200]).unwrap();
+    }
+    store.compact().unwrap();
+    let expected = exported(&store);
+    assert!(expected.iter().filter(|line| line.starts_with(b"{\"removed\"")).count() > 3);
+    let mut from = store;
+    for copy in ["once", "twice"] {
+        let to = dir.path().join(copy);
+        let (mut import, mut export, mut line) = (Import::begin(&to).unwrap(), from.export(), Vec::new());
+        while export.next_line(&mut line).unwrap() {
+            import.line(&line).unwrap();
+        }
+        assert_eq!(import.finish().unwrap(), from.last());
+        is_clean(&to);
+        from = Store::options().segment_bytes(4096).open(&to).unwrap();
+        from.compact().unwrap();
+        assert!(exported(&from) == expected, "the copy made {copy} exports something else");
+    }
+}
