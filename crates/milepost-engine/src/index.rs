@@ -27,7 +27,7 @@ use crate::{
     OpenError,
     state::{Frozen, MemtableSource, State, Tiers},
 };
-pub(crate) use open::{Runs, clean, next_id, open};
+pub(crate) use open::{Runs, clean, covered, next_id, open};
 
 /// The directory of runs in that of the store.
 pub(crate) const INDEX: &str = "index";

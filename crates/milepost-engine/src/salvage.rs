@@ -6,7 +6,8 @@
 //! damaged bytes are laid beside, in the new store's `quarantine/`. Decision record 20.
 //!
 //! From where on the past can be read MANIFEST alone says. Without it the past is closed up to the last commit where a
-//! policy may have taken anything: a value that is left must not answer for one that is gone.
+//! policy may have taken anything: a value that is left must not answer for one that is gone. How far the log went
+//! MANIFEST says as well, and runs, as far as they go.
 //!
 //! Invariant: the damaged store is only read. What the new one holds was whole, and nothing whole is left out silently.
 
@@ -32,7 +33,8 @@ use crate::{
     backup::RESTORED_EPOCHS,
     engine::quarantine::QUARANTINE,
     error::Unreadable,
-    filling::{Ground, NARROW_COMMITS},
+    filling::{Ground, NARROW_COMMITS, refuse_unfinished},
+    index,
     manifest::{self, Manifest, SegmentRow, SegmentState},
     open,
     retention::Horizons,
@@ -85,13 +87,16 @@ pub struct Salvaged {
     /// Places whose past can't be read in the new store before its last commit, though it may have been whole:
     /// MANIFEST, which said from where on it is, could not be read.
     pub closed: Vec<Horizon>,
+    /// Whether MANIFEST could be read, which says how far the log went at least. Without it commits behind the last one
+    /// may be lost with their segments, and nobody knows.
+    pub is_end_known: bool,
 }
 
 impl Salvaged {
-    /// Whether the new store answers all that the damaged one did.
+    /// Whether the new store surely answers all that the damaged one did.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.lost.is_empty() && self.closed.is_empty()
+        self.lost.is_empty() && self.closed.is_empty() && self.is_end_known
     }
 
     /// How many commits are lost.
@@ -111,9 +116,11 @@ pub fn salvage(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Salvaged, FillError> {
     let disk = Arc::clone(&parts.disk);
-    if open::entries(&*disk, dir)?.is_none() {
+    let Some(entries) = open::entries(&*disk, dir)? else {
         return Err(OpenError::Missing { dir: dir.to_owned() }.into());
-    }
+    };
+    // What is there is less than the store that was to be made, and nothing in it says how much less.
+    refuse_unfinished(dir, &entries)?;
     // Held to the end: nobody writes to what is being read.
     let _lock = open::lock(&*disk, dir)?;
     let (known, manifest_damage) = known(&*disk, dir)?;
@@ -129,7 +136,8 @@ pub fn salvage(
     let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
     let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;
     let horizons = known.as_ref().map(|known| manifest::known_horizons(&known.horizons));
-    let promised = known.as_ref().map_or(Seq::ZERO, promised);
+    // Without MANIFEST what was indexed says how far the log went at least.
+    let promised = known.as_ref().map_or_else(|| index::covered(&*disk, dir, store.0), promised);
     let mut salvage = Salvage {
         filling,
         quarantine,
@@ -513,14 +521,15 @@ impl Salvage {
             let before = last_at.saturating_add_unsigned(come.promised.0 + 2 - self.next.0);
             self.fill(come.promised, Timestamp(before))?;
         }
-        let closed = if self.horizons.is_none() { self.closed() } else { Vec::new() };
+        let is_end_known = self.horizons.is_some();
+        let closed = if is_end_known { Vec::new() } else { self.closed() };
         let Salvage { filling, horizons, commits, lost, damage, torn, .. } = self;
         let filling = match horizons {
             Some(horizons) => filling.with_known(horizons),
             None => filling.with_horizons(closed.clone()),
         };
         let last = filling.finish()?;
-        Ok(Salvaged { store: store.to_string(), commits, last, lost, damage, torn, closed })
+        Ok(Salvaged { store: store.to_string(), commits, last, lost, damage, torn, closed, is_end_known })
     }
 
     /// Places of whose past something may be gone without a trace: where a policy took it, in this store or in one that

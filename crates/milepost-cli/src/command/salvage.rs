@@ -23,7 +23,8 @@ use crate::{
 /// rebuild`; if there is a backup, restoring it may lose less.
 ///
 /// From where on the past can be read only MANIFEST says. Where that is damaged, the past of places with a policy can't
-/// be read any more in the new store, nor any past if commits are lost too; histories and the newest state can.
+/// be read any more in the new store, nor any past if commits are lost too; histories and the newest state can. How far
+/// the log went MANIFEST says too: without it whether newer segments are missing nobody knows.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,7 +32,7 @@ Examples:
   milepost salvage salvaged
   milepost log '$/lost' --store salvaged
 
-Exit: 0 if no commit is lost and no past is closed, 11 otherwise.")]
+Exit: 0 if surely no commit is lost and no past is closed, 11 otherwise.")]
 pub(crate) struct SalvageArgs {
     /// Where to make the new store: a directory that is empty or not there.
     dest: PathBuf,
@@ -59,7 +60,8 @@ pub(crate) fn run(args: &SalvageArgs, context: &Context, out: &mut Out) -> Resul
 
 fn print(done: &Salvaged, out: &mut Out) -> Result<(), CliError> {
     let lost = match done.lost_count() {
-        0 => "nothing is lost".to_owned(),
+        0 if done.is_end_known => "nothing is lost".to_owned(),
+        0 => "nothing up to there is lost".to_owned(),
         1 => "1 is lost".to_owned(),
         count => format!("{count} are lost"),
     };
@@ -73,6 +75,10 @@ fn print(done: &Salvaged, out: &mut Out) -> Result<(), CliError> {
         let copied = copy.as_ref().map_or(String::new(), |copy| format!(", copied to {}", copy.display()));
         let what = format!("{}: {bytes} bytes{copied}", at(place));
         out.line(format!("  damage: {}", escape::one_line(&what)).as_bytes())?;
+    }
+    if !done.is_end_known {
+        let why = "how far the log went MANIFEST says, which can't be read";
+        out.line(format!("  not known: whether commits came behind seq {}: {why}", done.last.seq).as_bytes())?;
     }
     for Horizon { prefix, seq, .. } in &done.closed {
         let place = place_text(prefix);
@@ -105,6 +111,7 @@ fn object(done: &Salvaged, line: &mut Vec<u8>) {
     object.put("damage", done.damage.iter().map(quarantined).collect::<Vec<Value>>());
     let closed = |of: &Horizon| json!({ "prefix": of.prefix.as_str(), "seq": of.seq.0, "at": utc_text(of.at) });
     object.put("closed", done.closed.iter().map(closed).collect::<Vec<Value>>());
+    object.put("end_known", done.is_end_known);
     object.put("torn", done.torn.as_ref().map_or(Value::Null, quarantined));
     object.end();
 }

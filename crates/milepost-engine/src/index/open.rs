@@ -9,8 +9,12 @@ use std::{
     sync::Arc,
 };
 
-use milepost_index::{OpenRunError, Run, RunFacts, RunId, list};
-use milepost_io::Disk;
+use milepost_index::{
+    OpenRunError, Run, RunFacts, RunId,
+    format::header::{RUN_HEADER_BYTES, RunHeader},
+    list,
+};
+use milepost_io::{Disk, OpenMode, read_exact_at};
 use milepost_types::Seq;
 
 use super::INDEX;
@@ -68,6 +72,20 @@ pub(crate) fn next_id(disk: &dyn Disk, dir: &Path, listed: &[RunFacts]) -> Resul
     let there = listing(disk, dir)?.runs;
     let ids = there.into_iter().chain(listed.iter().map(|facts| facts.id));
     Ok(ids.filter(|id| *id <= RunId::MAX).map(|id| id.0 + 1).max().unwrap_or(1))
+}
+
+/// The last commit that a run there says it covers, listed or not: all of them were durable. Of each the header alone is
+/// read; one that can't be says nothing.
+pub(crate) fn covered(disk: &dyn Disk, dir: &Path, store: [u8; 16]) -> Seq {
+    let index = dir.join(INDEX);
+    let last_seq = |id: RunId| {
+        let mut bytes = [0; RUN_HEADER_BYTES];
+        let file = disk.open(&id.path(&index), OpenMode::Read).ok()?;
+        read_exact_at(&*file, &mut bytes, 0).ok()?;
+        RunHeader::decode(&bytes).ok().filter(|header| header.store == store).map(|header| header.last_seq)
+    };
+    let there = listing(disk, dir).map(|found| found.runs).unwrap_or_default();
+    Seq(there.into_iter().filter_map(last_seq).max().unwrap_or(0))
 }
 
 /// Removes the files of runs that MANIFEST does not list, and what never became a run.

@@ -145,8 +145,50 @@ fn without_manifest_and_without_a_policy_the_past_stays() {
     store.close().unwrap();
     fs::remove_file(at.join("MANIFEST")).unwrap();
     let (done, salvaged) = salvaged(&at, &to);
-    assert!(done.is_whole(), "{done:?}");
+    assert!(done.lost.is_empty() && done.closed.is_empty(), "{done:?}");
+    // Whether a segment is missing at the end nobody can say.
+    assert!(!done.is_end_known && !done.is_whole(), "{done:?}");
     assert_eq!(says(&salvaged), said);
+}
+
+/// MANIFEST and the newest segments were gone, and a salvage said that nothing was lost: nobody knew of them. Runs do,
+/// as far as they go.
+#[test]
+fn without_manifest_the_index_knows_of_segments_that_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("state");
+    let options = Store::options().segment_bytes(4096).memory_bytes(milepost::limits::MEMORY_BYTES_MIN);
+    let store = options.open(&at).unwrap();
+    for n in 0..200 {
+        store.set(&scope("a"), &format!("{n}"), &[b'x'; 200]).unwrap();
+    }
+    store.close().unwrap();
+    let covered = milepost::verify(&at, &mut |_, _| ()).unwrap();
+    assert!(covered.runs > 0, "{covered:?}");
+    let mut segments: Vec<_> = fs::read_dir(at.join("log")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    assert!(segments.len() > 3, "{segments:?}");
+    segments.drain(2..).for_each(|path| fs::remove_file(path).unwrap());
+    fs::remove_file(at.join("MANIFEST")).unwrap();
+    let (done, copy) = salvaged(&at, &dir.path().join("salvaged"));
+    assert!(!done.is_whole() && done.lost_count() > 0, "{done:?}");
+    assert_eq!((copy.last().seq.0, done.lost[0].first), (done.commits + done.lost_count(), Seq(done.commits + 1)));
+    // Without the index nobody knows, and that is said.
+    fs::remove_dir_all(at.join("index")).unwrap();
+    let (done, _) = salvaged(&at, &dir.path().join("again"));
+    assert!(done.lost.is_empty() && !done.is_end_known && !done.is_whole(), "{done:?}");
+}
+
+/// A restore that was not finished is less than its backup, and a salvage called that the whole.
+#[test]
+fn what_is_not_finished_is_not_salvaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("state");
+    let import = Import::begin(&at).unwrap();
+    drop(import);
+    let refused = milepost::salvage(&at, &dir.path().join("salvaged"), &mut |_, _| ()).unwrap_err();
+    assert!(refused.to_string().contains("not finished; run that again"), "{refused}");
+    assert!(!dir.path().join("salvaged").exists());
 }
 
 /// In a log that is filled, a value that stands before another one need not have been what that replaced. Histories of
