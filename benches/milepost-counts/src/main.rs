@@ -3,9 +3,9 @@
 //! A count does not depend on what else the machine does, as a time does; it says nothing of waiting for memory or for
 //! the disk. Times are what `milepost-bench` measures.
 //!
-//! Invariant: the same program counts the same, but for a few in ten thousand: one thread, no randomness, and a C library
-//! that does not choose by the processor how it copies. More than is on record fails; much less is said, since then the
-//! record is out of date.
+//! Invariant: the same program counts the same, but for a few in ten thousand: one thread, no randomness, and a C
+//! library that does not choose by the processor how it copies. More than is on record fails; much less is said, since
+//! then the record is out of date.
 
 #![expect(clippy::print_stdout, reason = "the table is the answer of this program")]
 #![expect(clippy::print_stderr, reason = "what went wrong is told to the person who waits")]

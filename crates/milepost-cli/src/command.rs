@@ -45,7 +45,8 @@ use std::{
 
 use jiff::ZonedDateTime;
 use milepost::{
-    At, CommitBuilder, ErrorKind, Fence, Key, Scope, ScopePrefix, Seq, Store, Task, Timestamp, View, Writer, limits,
+    At, CommitBuilder, Create, ErrorKind, Fence, Key, Scope, ScopePrefix, Seq, Store, Task, Timestamp, View, Writer,
+    limits,
 };
 
 use crate::{
@@ -82,6 +83,11 @@ impl Context {
         self.open_for(Stay::Moment)
     }
 
+    /// The same of a store that must be there: what the command is about can't be in a new one.
+    pub(crate) fn open_existing(&self) -> Result<Store, CliError> {
+        Ok(open_patiently(&self.dir()?, Stay::Moment, Create::Never)?)
+    }
+
     /// The same for a command that stays: meanwhile what retention does not keep is taken out of the log.
     pub(crate) fn open_to_stay(&self) -> Result<Store, CliError> {
         self.open_for(Stay::Long)
@@ -90,7 +96,7 @@ impl Context {
     fn open_for(&self, stay: Stay) -> Result<Store, CliError> {
         let dir = place::for_writing(self.store.as_deref())?;
         let is_new = !dir.exists();
-        let store = open_patiently(&dir, stay)?;
+        let store = open_patiently(&dir, stay, Create::IfMissing)?;
         if is_new {
             say(&format!("made a new store at {}", dir.display()));
         }
@@ -156,11 +162,11 @@ fn open_to_read(dir: &Path) -> Result<Store, milepost::Error> {
 /// A process that is killed between the fork and the exec of a child leaves its lock to the child, which drops it with
 /// the exec: microseconds, on a busy machine some milliseconds, in which the next command must not fail. And scripts
 /// that write at the same moment take turns. The wait is here, not in the engine, which has no timer.
-fn open_patiently(dir: &Path, stay: Stay) -> Result<Store, milepost::Error> {
+fn open_patiently(dir: &Path, stay: Stay, create: Create) -> Result<Store, milepost::Error> {
     let mut waits = 0;
     loop {
         let mut bar = Bar::of_bytes("opening");
-        let options = Store::options().compaction(stay == Stay::Long);
+        let options = Store::options().compaction(stay == Stay::Long).create(create);
         match options.on_progress(move |done, all| bar.at(done, all)).open(dir) {
             Err(error) if error.kind() == ErrorKind::InUse && waits < OPEN_WAITS_MAX => waits += 1,
             opened_or_failed => return opened_or_failed,

@@ -20,6 +20,8 @@ pub struct ToErase {
     pub values: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Values beside these that can't be read, since they are damaged: they are erased like others, and not counted.
+    pub unreadable: u64,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl ToErase {
                 }
                 // Gone already.
                 Err(ReadError::Removed { .. }) => {}
+                Err(ReadError::Corrupt(_)) => self.unreadable += 1,
                 Err(error) => return Err(error),
             }
         }

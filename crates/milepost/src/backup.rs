@@ -78,8 +78,8 @@ impl Store {
         Ok(made)
     }
 
-    /// The directories in which backups of this store were made, as far as it remembers, each with the last one made
-    /// there. What is erased from the store is still in these.
+    /// The directories in which backups of this store were made or begun, and the one that it was restored from, as far
+    /// as it remembers, each with the last one made there. What is erased from the store is still in these.
     ///
     /// ```
     /// use milepost::Store;

@@ -4,9 +4,9 @@
 //! where, what was found and what to do next; the inner error is kept as the source's chain.
 
 use milepost_engine::{
-    CommitError, CompactError, FillError, NoFork, OpenError, ReadError, Refusal, backup::BackupError,
+    CommitError, CompactError, FillError, HoldSet, NoFork, OpenError, ReadError, Refusal, backup::BackupError,
 };
-use milepost_types::{LimitError, ScopeError, body::BodyError};
+use milepost_types::{LimitError, ScopeError, ScopePrefix, body::BodyError};
 use thiserror::Error as Derive;
 
 use crate::{
@@ -140,6 +140,12 @@ enum Inner {
     Task(#[from] TaskError),
     #[error(transparent)]
     Progress(#[from] ProgressError),
+    /// A hold stands, of another note: it is somebody else's, or says something else.
+    #[error(
+        "the hold {:?} on {} stands since commit {}, with {}: choose another name, or release it first",
+        .0.name.as_str(), place_name(&.0.prefix), .0.seq, note_text(.0)
+    )]
+    HoldStands(Box<HoldSet>),
     #[cfg(feature = "typed")]
     #[error(transparent)]
     Typed(#[from] crate::typed::TypedError),
@@ -167,9 +173,14 @@ impl Error {
             Inner::Body(_) => ErrorKind::Corrupt,
             Inner::Task(error) => error.kind(),
             Inner::Progress(error) => error.kind(),
+            Inner::HoldStands(_) => ErrorKind::Conflict,
             #[cfg(feature = "typed")]
             Inner::Typed(error) => error.kind(),
         }
+    }
+
+    pub(crate) fn hold_stands(hold: HoldSet) -> Error {
+        Error(Inner::HoldStands(Box::new(hold)))
     }
 
     /// Why the commit was judged and refused, where it was.
@@ -191,6 +202,16 @@ impl Error {
             _ => None,
         }
     }
+}
+
+/// What the hold stands with.
+fn note_text(hold: &HoldSet) -> String {
+    hold.note.as_ref().map_or("no note".to_owned(), |note| format!("the note {:?}", note.as_str()))
+}
+
+/// A prefix as it can be given on the command line.
+fn place_name(prefix: &ScopePrefix) -> &str {
+    if prefix.is_root() { "/" } else { prefix.as_str() }
 }
 
 macro_rules! from {

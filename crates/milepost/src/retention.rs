@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use milepost_engine::{Engine, Explanation, HoldSet, Horizon, PolicySet};
 use milepost_types::{Event, HoldName, Key, Note, Policy, Receipt, Scope, ScopePrefix, Writer};
 
-use crate::{CommitBuilder, Result};
+use crate::{CommitBuilder, Error, Result};
 
 /// What of the past is kept, below which prefixes; made by [`crate::Store::retention`].
 ///
@@ -81,7 +81,9 @@ impl Retention {
         self.tell(&Event::Unretain { prefix: prefix.clone() })
     }
 
-    /// Has nothing at and below a prefix removed until the hold of this name is released, durably on return.
+    /// Has nothing at and below a prefix removed until the hold of this name is released, durably on return. One of the
+    /// same name there is not replaced: two who need one have one each, so that neither releases the other's. With the
+    /// same note it is what is asked for, and nothing is appended.
     ///
     /// ```
     /// use milepost::{ErrorKind, HoldName, Note, Scope, ScopePrefix, Store};
@@ -92,9 +94,17 @@ impl Retention {
     /// assert_eq!(store.retention().holds()?[0].name, case);
     /// let refused = store.erase_scope(&Scope::parse("task/etl")?).unwrap_err();
     /// assert_eq!(refused.kind(), ErrorKind::Held);
+    /// assert_eq!(store.retention().hold(&tasks, &case, None).unwrap_err().kind(), ErrorKind::Conflict);
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn hold(&self, prefix: &ScopePrefix, name: &HoldName, note: Option<&Note>) -> Result<Receipt> {
+        if let Some(held) = self.holds()?.into_iter().find(|held| held.prefix == *prefix && held.name == *name) {
+            return if held.note.as_ref() == note {
+                Ok(Receipt { seq: held.seq, at: held.at })
+            } else {
+                Err(Error::hold_stands(held))
+            };
+        }
         self.tell(&Event::Hold { prefix: prefix.clone(), name: name.clone(), note: note.cloned() })
     }
 
@@ -229,7 +239,8 @@ impl Retention {
         not_covered.sort_unstable();
         not_covered.dedup();
         not_covered.extend(self.engine.quarantine_kept()?);
-        Ok(Erasure { receipt, values: found.values, bytes: found.bytes, not_covered })
+        let milepost_engine::ToErase { values, bytes, unreadable } = found;
+        Ok(Erasure { receipt, values, bytes, unreadable, not_covered })
     }
 }
 
@@ -256,6 +267,9 @@ pub struct Erasure {
     pub values: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Values beside these that can't be read, since they are damaged, so that nobody knows their bytes. They are
+    /// erased like others; their bytes leave the files once the damage is mended or salvaged.
+    pub unreadable: u64,
     /// Places of backups that the store remembers: a backup that was made there before the bytes left the store's
     /// files, with the next compaction, may hold them still. Also where the store itself holds nothing of it any more.
     /// And the store's own quarantine, if [`crate::Store::quarantine_kept`].

@@ -105,7 +105,7 @@ fn create(args: CreateArgs, context: &Context, out: &mut Out) -> Result<(), CliE
 fn release(args: ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let (scope, name) = (scope(&args.scope)?, name(&args.name)?);
     let signature = Signature::of(&args.write, Some(&scope))?;
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let before = store.last().seq;
     let receipt = signature.sign(store.commit()).release(&scope, name.as_str()).durable()?;
     if receipt.seq <= before && args.write.idempotency_key.is_none() {

@@ -48,7 +48,7 @@ pub(crate) fn run(args: ClearArgs, context: &Context, out: &mut Out) -> Result<E
         What::Prefix(_) => None,
     };
     let signature = Signature::of(&args.write, claimed)?;
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let before = store.last().seq;
     let commit = signature.sign(store.commit());
     let commit = match &what {

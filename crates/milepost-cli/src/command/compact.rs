@@ -41,7 +41,7 @@ pub(crate) fn run(args: &CompactArgs, context: &Context, out: &mut Out) -> Resul
     if args.dry_run {
         return segments::run(context, out);
     }
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let mut bar = Bar::of_bytes("compacting");
     let mut progress = |done, all| bar.at(done, all);
     let done = if args.cold { store.compact_cold(&mut progress) } else { store.compact_with_progress(&mut progress) }?;

@@ -34,7 +34,7 @@ pub(crate) struct DeleteArgs {
 pub(crate) fn run(args: DeleteArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let (scope, key) = (scope(&args.scope)?, key(&args.key)?);
     let signature = Signature::of(&args.write, Some(&scope))?;
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let before = store.last().seq;
     let mut commit = signature.sign(store.commit());
     if let Some(version) = args.if_version {

@@ -48,7 +48,7 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
     let key = args.key.as_deref().map(key).transpose()?;
     let prefix = place(&args.scope)?;
     let of = if args.with_below { None } else { Some(scope(&args.scope)?) };
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let eraser = store.retention().by(by);
     let erased = match (&of, &key) {
         (Some(scope), Some(key)) => eraser.erase(scope, key.as_str()),
@@ -60,6 +60,12 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         "{} values of {} bytes of {place} are erased from every moment; `milepost compact` takes their bytes out of the files now",
         erased.values, erased.bytes
     ));
+    if erased.unreadable > 0 {
+        let count = erased.unreadable;
+        say(&format!(
+            "{count} of its values are damaged and not counted; they leave the files with a `milepost salvage`"
+        ));
+    }
     let quarantine = store.quarantine_kept()?;
     for backup in erased.not_covered.iter().filter(|place| Some(*place) != quarantine.as_ref()) {
         say(&format!("backups in {} are not covered: those made before then may hold them still", backup.display()));
@@ -68,7 +74,12 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         say(&format!("{} is not covered, since there is a hold: bytes of them may stand there", quarantine.display()));
     }
     let places: Vec<_> = erased.not_covered.iter().map(|place| place.to_string_lossy()).collect();
-    let more = [("values", json!(erased.values)), ("bytes", json!(erased.bytes)), ("not_covered", json!(places))];
+    let more = [
+        ("values", json!(erased.values)),
+        ("bytes", json!(erased.bytes)),
+        ("unreadable", json!(erased.unreadable)),
+        ("not_covered", json!(places)),
+    ];
     receipt::tell_more_and_close(out, context, &store, erased.receipt, &more)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(args: ForkArgs, context: &Context, out: &mut Out) -> Result<Ex
     let (origin, begins) = (scope(&args.origin)?, scope(&args.scope)?);
     let at = at("--at", args.at.as_deref(), Some(&origin))?;
     let signature = Signature::of(&args.write, Some(&begins))?;
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let view = store.view(past(&store, "--at", at)?)?;
     let (point, erased) = (view.seq(), view.each_erased(&origin, |_| ControlFlow::Continue(()))?);
     let receipt = signature.sign(store.commit()).fork(&begins, &origin, point).durable()?;

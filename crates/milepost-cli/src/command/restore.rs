@@ -59,7 +59,7 @@ pub(crate) fn run(args: RestoreArgs, context: &Context, out: &mut Out) -> Result
         refuse_too_large(&restore, &scope, &args.at)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let restore = store.restore(&scope, past(&store, "--at", at)?)?;
     let erased = restore.erased();
     refuse_too_large(&restore, &scope, &args.at)?;

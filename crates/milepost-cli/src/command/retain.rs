@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use milepost::{HoldName, HoldSet, Note, Policy, PolicySet, Retention, ScopePrefix, Writer};
+use milepost::{HoldName, HoldSet, Note, Policy, PolicySet, Retention, ScopePrefix, Store, Writer};
 
 use super::{Context, argument, default_writer, explain, prefix, receipt};
 use crate::{
@@ -184,19 +184,24 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
 fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
     let nothing = format!("{} has no policy of its own: nothing was appended", place_text(&prefix));
-    tell(context, out, args.writer.as_deref(), &nothing, |retention| retention.unset(&prefix))
+    tell(&context.open_existing()?, context, out, args.writer.as_deref(), &nothing, |retention| {
+        retention.unset(&prefix)
+    })
 }
 
 fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
     let note = args.note.as_deref().map(Note::parse).transpose().map_err(argument("--note"))?;
-    tell(context, out, args.writer.as_deref(), "", |retention| retention.hold(&prefix, &name, note.as_ref()))
+    let nothing = format!("{} has this hold already: nothing was appended", place_text(&prefix));
+    tell(&context.open()?, context, out, args.writer.as_deref(), &nothing, |retention| {
+        retention.hold(&prefix, &name, note.as_ref())
+    })
 }
 
 fn release(args: &ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
     let writer = writer(args.writer.as_deref())?;
-    let store = context.open()?;
+    let store = context.open_existing()?;
     let before = store.last().seq;
     let receipt = store.retention().by(writer).release(&prefix, &name)?;
     if receipt.seq <= before {
@@ -225,6 +230,7 @@ pub(super) fn hold_text(hold: &HoldSet) -> String {
 
 /// Tells retention something, and says so if it had no effect.
 fn tell(
+    store: &Store,
     context: &Context,
     out: &mut Out,
     by: Option<&str>,
@@ -232,13 +238,12 @@ fn tell(
     what: impl FnOnce(&Retention) -> milepost::Result<milepost::Receipt>,
 ) -> Result<(), CliError> {
     let writer = writer(by)?;
-    let store = context.open()?;
     let before = store.last().seq;
     let receipt = what(&store.retention().by(writer))?;
     if receipt.seq <= before {
         say(nothing);
     }
-    receipt::tell_and_close(out, context, &store, receipt)
+    receipt::tell_and_close(out, context, store, receipt)
 }
 
 fn list(context: &Context, out: &mut Out) -> Result<(), CliError> {
@@ -262,6 +267,10 @@ pub(super) fn writer(given: Option<&str>) -> Result<Writer, CliError> {
 pub(super) fn place(given: &OsStr) -> Result<ScopePrefix, CliError> {
     if given == "/" {
         return Ok(ScopePrefix::root());
+    }
+    // A variable that is not set must not mean the whole store.
+    if given.is_empty() {
+        return Err(CliError::Argument { what: "PREFIX", why: "it is empty; / is every scope".into() });
     }
     Ok(prefix(Some(given))?.unwrap_or_default())
 }

@@ -96,7 +96,7 @@ fn an_erasure_tells_programs_what_it_took() {
     assert_eq!(told["not_covered"], serde_json::json!([place]), "{told}");
     let csv = world.ok(["erase", "user/17", "-o", "csv"]);
     let (head, row) = csv.split_once('\n').unwrap();
-    assert_eq!(head, "seq,at,values,bytes,not_covered");
+    assert_eq!(head, "seq,at,values,bytes,unreadable,not_covered");
     assert!(row.contains(",\"[\"\"") && row.contains(&place), "{csv}");
     let ran = world.run(["erase", "user", "--with-below"]);
     assert!(ran.stderr.contains(&format!("backups in {place} are not covered")), "{ran:?}");

@@ -191,7 +191,7 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         the next of them expires at       9999-99-99 99:99:99.999999+00:00
         scopes                            2
         versions                          3
-        go with a compaction              0
+        go with a compaction              3
         the next one goes at              no time decides it
         $ milepost compact -o jsonl
         {"dropped":0,"rewritten":1,"made_cold":0,"bytes_before":736,"bytes_after":512,"runs":0,"not_covered":[]}
@@ -269,10 +269,10 @@ fn what_a_longer_policy_keeps_stays_when_the_task_goes() {
         it expires for that at     9999-99-99 99:99:99.999999+00:00
         scopes                     1
         versions                   1
-        go with a compaction       0
+        go with a compaction       1
         the next one goes at       no time decides it
         $ milepost retain explain task/1/part -o jsonl
-        {"prefix":"task/1/part","policy_prefix":"task","policy":"keep 0s, expire 0s after the end","policy_seq":1,"horizon":0,"next_horizon":6,"points":0,"scopes":1,"versions":1,"goes_now":0,"ended_above":"task/1","expires_at":"9999-99-99T99:99:99.999999Z"}
+        {"prefix":"task/1/part","policy_prefix":"task","policy":"keep 0s, expire 0s after the end","policy_seq":1,"horizon":0,"next_horizon":6,"points":0,"scopes":1,"versions":1,"goes_now":1,"ended_above":"task/1","expires_at":"9999-99-99T99:99:99.999999Z"}
         $ milepost compact -o csv
         dropped,rewritten,made_cold,bytes_before,bytes_after,runs
         0,1,0,720,520,0
@@ -503,4 +503,62 @@ fn what_was_erased_since_is_said_by_restore_fork_and_diff() {
         ! milepost: scope user/17 is as it was then, but for what was erased since: nothing was appended
         ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key may have had a value then; commit 8 erased all of it, and names that compaction took are not counted (--dry-run names them)
     "#]].assert_eq(&transcript);
+}
+
+/// A variable of a script that was not set became the root: all of the store was erased, and nobody was asked.
+#[test]
+fn nothing_is_not_the_whole_store() {
+    let world = World::new();
+    world.ok(["set", "a/b", "k", "v"]);
+    for args in [
+        &["erase", "", "--with-below"][..],
+        &["retain", "set", "", "--last", "0"],
+        &["retain", "unset", ""],
+        &["retain", "hold", "", "name"],
+        &["retain", "release", "", "name"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("it is empty; / is every scope"), "{args:?}: {ran:?}");
+    }
+    assert_eq!(world.ok(["get", "a/b", "k"]), "v");
+    world.ok(["erase", "/", "--with-below"]);
+    assert_eq!(world.run(["get", "a/b", "k"]).code, Some(1));
+}
+
+/// A mistyped name of a store made a new one, in which there was nothing to erase: exit 0, and the value was there.
+#[test]
+fn what_needs_a_store_makes_none() {
+    let world = World::new();
+    for args in [
+        &["erase", "a", "k"][..],
+        &["compact"],
+        &["restore", "a", "--at", "1"],
+        &["fork", "a", "b"],
+        &["clear", "a"],
+        &["delete", "a", "k"],
+        &["retain", "unset", "a"],
+        &["retain", "release", "a", "name"],
+        &["checkpoint", "release", "a", "name"],
+    ] {
+        let args = [args, &["--store", "mistyped"]].concat();
+        let ran = world.run(&args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {ran:?}");
+        assert!(!world.dir().join("mistyped").exists(), "{args:?}");
+    }
+}
+
+/// A second hold of the same name took the first one's note away, and the release of one released both.
+#[test]
+fn a_hold_is_not_replaced() {
+    let world = World::new();
+    world.ok(["retain", "hold", "user", "case", "--note", "the court's"]);
+    let again = world.run(["retain", "hold", "user", "case", "--note", "the court's"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(again.stderr.contains("has this hold already: nothing was appended"), "{again:?}");
+    let other = world.run(["retain", "hold", "user", "case"]);
+    assert_eq!(other.code, Some(1), "{other:?}");
+    let says = "the hold \"case\" on user stands since commit 1, with the note \"the court's\": choose another name";
+    assert!(other.stderr.contains(says), "{other:?}");
+    assert!(world.ok(["retain", "list"]).contains("the court's"));
 }

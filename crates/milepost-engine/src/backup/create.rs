@@ -15,6 +15,7 @@ use milepost_types::{Receipt, Seq, Timestamp};
 use super::{
     Backup, BackupError,
     format::{BackupManifest, PieceRow},
+    known::note_place,
     piece::{Shelf, Source},
     place::Place,
 };
@@ -67,6 +68,11 @@ pub fn create(
     let mut creation = Creation { shared, place: &place, pieces: Vec::new(), new_bytes: 0 };
     if rollback == Rollback::Refuse {
         creation.refuse_rolled_back(&stretches, last.seq)?;
+    }
+    // Before the first byte: what is erased meanwhile, or after a crash, must be looked for there.
+    if let Err(error) = note_place(engine, dir) {
+        let what = "if this backup does not come to its end, the store does not remember its place";
+        tracing::warn!(dir = %dir.display(), %error, "{what}");
     }
     let plan = creation.plan(&stretches)?;
     let total: u64 = plan.iter().map(|planned| planned.bytes).sum();

@@ -3,24 +3,30 @@
 //! Whoever makes a backup beside a writer can't commit. They leave a note in the store's directory, which the next
 //! opening for writing makes a commit of. A note is a help: what can't be read is left out, and nothing depends on it.
 //!
+//! What is erased must be looked for in places, too, where a backup was begun that never came to its end, or is under
+//! way, and in the one that the store itself was restored from. Of these there are notes of another kind, which no
+//! commit is made of: of a place where a backup is begun, from before its first byte until the backup is remembered.
+//!
 //! ```text
-//! noted/0123456789abcdef.note
+//! noted/0123456789abcdef.note     a backup that was made
+//! noted/0123456789abcdef.place    a place that holds bytes of the store, with the backup restored from it if one was
 //! ```
 
 use std::{
     io::ErrorKind,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use milepost_io::{Disk, Latch, NotReplaced, read_file, write_file_atomically};
 use milepost_types::{At, Key, Receipt, Scope, Seq, Timestamp, scope};
 
 use super::{Backup, BackupError};
-use crate::{CommitError, Engine};
+use crate::{CommitError, Engine, Parts};
 
 const SCOPE: &str = scope::KEPT[0];
 pub(crate) const NOTED: &str = "noted";
-const SUFFIX: &str = ".note";
+const MADE: &str = ".note";
+const PLACE: &str = ".place";
 /// A note is a path and four numbers.
 const NOTE_BYTES_MAX: usize = 8 << 10;
 
@@ -29,7 +35,7 @@ const NOTE_BYTES_MAX: usize = 8 << 10;
 pub struct KnownBackup {
     /// The place, as it was named.
     pub dir: String,
-    /// Number of the backup.
+    /// Number of the backup; 0 if one was begun there, and none came to its end as far as the store knows.
     pub number: u64,
     /// The last commit in it.
     pub last: Receipt,
@@ -53,10 +59,39 @@ pub enum NotRemembered {
     Commit(#[from] CommitError),
 }
 
+/// Has the store remember a place before anything of it is brought there.
+pub(super) fn note_place(engine: &Engine, dir: &Path) -> Result<(), NotRemembered> {
+    let dir = absolute(dir);
+    let refused = |why: String| NotRemembered::Note { dir: engine.shared().dir.join(NOTED), why };
+    if known(engine).map_err(|error| refused(error.to_string()))?.iter().any(|known| known.dir == dir) {
+        return Ok(());
+    }
+    let last = Receipt { seq: Seq::ZERO, at: Timestamp::MIN };
+    let shared = engine.shared();
+    let begun = KnownBackup { dir, number: 0, last, made_at: shared.parts.clock.now() };
+    note(&shared.parts, &shared.dir, &begun, PLACE)
+}
+
 /// Has the store remember a backup that was made in a place.
 pub fn remember(engine: &Engine, dir: &str, backup: &Backup) -> Result<(), NotRemembered> {
     let known = KnownBackup { dir: dir.to_owned(), number: backup.number, last: backup.last, made_at: backup.made_at };
-    if engine.is_read_only() { note(engine, &known) } else { Ok(commit(engine, &known)?) }
+    let shared = engine.shared();
+    if engine.is_read_only() {
+        note(&shared.parts, &shared.dir, &known, MADE)?;
+    } else {
+        commit(engine, &known)?;
+    }
+    for (path, _) in notes(&*shared.parts.disk, &shared.dir, PLACE).filter(|(_, noted)| noted.dir == dir) {
+        // One that stays says less than what was remembered.
+        let _ = shared.parts.disk.remove(&path);
+    }
+    Ok(())
+}
+
+/// Notes in the directory of a store that is being restored where it comes from.
+pub(super) fn note_source(parts: &Parts, dir: &Path, from: &Path, backup: &Backup) -> Result<(), NotRemembered> {
+    let source = KnownBackup { dir: absolute(from), number: backup.number, last: backup.last, made_at: backup.made_at };
+    note(parts, dir, &source, PLACE)
 }
 
 /// The places that the store remembers, each with the last backup made there, those of notes included.
@@ -67,7 +102,8 @@ pub fn known(engine: &Engine) -> Result<Vec<KnownBackup>, BackupError> {
         known.extend(of_entry(&entry.value, entry.key.as_str()));
     }
     let shared = engine.shared();
-    for (_, noted) in notes(&*shared.parts.disk, &shared.dir) {
+    let disk = &*shared.parts.disk;
+    for (_, noted) in notes(disk, &shared.dir, MADE).chain(notes(disk, &shared.dir, PLACE)) {
         match known.iter_mut().find(|known| known.dir == noted.dir) {
             Some(known) if known.number < noted.number => *known = noted,
             Some(_) => {}
@@ -82,7 +118,7 @@ pub fn known(engine: &Engine) -> Result<Vec<KnownBackup>, BackupError> {
 /// store remembers says nothing new.
 pub fn take_notes(engine: &Engine) -> Result<(), NotRemembered> {
     let shared = engine.shared();
-    for (path, noted) in notes(&*shared.parts.disk, &shared.dir) {
+    for (path, noted) in notes(&*shared.parts.disk, &shared.dir, MADE) {
         // What can't be read is said anew.
         let kept = engine.get(SCOPE, &noted.dir).ok().flatten();
         let known = kept.and_then(|value| of_entry(&value, &noted.dir));
@@ -101,17 +137,21 @@ fn commit(engine: &Engine, known: &KnownBackup) -> Result<(), CommitError> {
     engine.commit(request).map(drop)
 }
 
-fn note(engine: &Engine, known: &KnownBackup) -> Result<(), NotRemembered> {
-    let shared = engine.shared();
-    let (disk, below) = (&*shared.parts.disk, shared.dir.join(NOTED));
+/// A place as it is remembered.
+fn absolute(dir: &Path) -> String {
+    path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).to_string_lossy().into_owned()
+}
+
+fn note(parts: &Parts, dir: &Path, known: &KnownBackup, suffix: &str) -> Result<(), NotRemembered> {
+    let (disk, below) = (&*parts.disk, dir.join(NOTED));
     let refused = |why: String| NotRemembered::Note { dir: below.clone(), why };
     // Who opens the store for writing could not make a commit of it.
     Key::parse(&known.dir).map_err(|error| refused(error.to_string()))?;
     let mut name = [0; 8];
-    shared.parts.entropy.fill(&mut name);
-    let path = below.join(format!("{:016x}{SUFFIX}", u64::from_le_bytes(name)));
+    parts.entropy.fill(&mut name);
+    let path = below.join(format!("{:016x}{suffix}", u64::from_le_bytes(name)));
     disk.create_dir(&below).map_err(|error| refused(error.to_string()))?;
-    disk.sync_dir(&shared.dir).map_err(|error| refused(error.to_string()))?;
+    disk.sync_dir(dir).map_err(|error| refused(error.to_string()))?;
     let text = format!("{}dir {}", numbers(known), known.dir);
     write_file_atomically(disk, &path, text.as_bytes(), &Latch::default()).map_err(|error| match error {
         NotReplaced::Refused { source, .. } => refused(source.to_string()),
@@ -119,22 +159,23 @@ fn note(engine: &Engine, known: &KnownBackup) -> Result<(), NotRemembered> {
     })
 }
 
-fn notes(disk: &dyn Disk, dir: &Path) -> Vec<(PathBuf, KnownBackup)> {
+/// The notes of a kind that lie in a store's directory, as far as they can be read.
+fn notes(disk: &dyn Disk, dir: &Path, suffix: &'static str) -> impl Iterator<Item = (PathBuf, KnownBackup)> {
     let below = dir.join(NOTED);
     let entries = match disk.list(&below) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {
             tracing::warn!(dir = %below.display(), %error, "notes of backups can't be read");
-            return Vec::new();
+            Vec::new()
         }
     };
-    let read = |name: &str| {
+    let read = move |name: &str| {
         let path = below.join(name);
         let text = read_file(disk, &path).ok().filter(|text| text.len() <= NOTE_BYTES_MAX)?;
         Some((path, decode(&String::from_utf8(text).ok()?)?))
     };
-    entries.iter().filter(|entry| entry.name.ends_with(SUFFIX)).filter_map(|entry| read(&entry.name)).collect()
+    entries.into_iter().filter(move |entry| entry.name.ends_with(suffix)).filter_map(move |entry| read(&entry.name))
 }
 
 fn numbers(known: &KnownBackup) -> String {

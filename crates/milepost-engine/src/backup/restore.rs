@@ -13,6 +13,7 @@ use milepost_types::{Receipt, Seq, Timestamp};
 use super::{
     Backup, BackupError, RESTORED_EPOCHS,
     format::{BackupManifest, PieceRow},
+    known::note_source,
     piece::Shelf,
     place::Place,
     store_of,
@@ -66,6 +67,9 @@ pub fn restore(
     let total: u64 = rows.iter().map(|row| row.bytes).sum();
     let whole = rows.iter().take_while(|row| row.is_whole && row.last_seq <= last.0).count();
     let ground = Ground::take(parts, dir, Purpose::Restore)?;
+    if let Err(error) = note_source(&ground.parts, dir, from, &Backup::of(backup)) {
+        tracing::warn!(from = %from.display(), %error, "the new store will not remember where it was restored from");
+    }
     let mut done = 0;
     let mut told = |bytes: u64| {
         done += bytes;

@@ -8,9 +8,9 @@ use std::{
 use milepost_io::{DirEntry, Disk};
 
 use super::UNFINISHED;
-use crate::{engine::quarantine::QUARANTINE, index::INDEX, manifest, open, reserve::RESERVE};
+use crate::{backup::NOTED, engine::quarantine::QUARANTINE, index::INDEX, manifest, open, reserve::RESERVE};
 
-const DIRECTORIES: [&str; 3] = [open::LOG, INDEX, QUARANTINE];
+const DIRECTORIES: [&str; 4] = [open::LOG, INDEX, QUARANTINE, NOTED];
 const FILES: [&str; 4] = [manifest::MANIFEST, manifest::MANIFEST_NEXT, open::LOCK, RESERVE];
 
 /// Whether a name is one that an attempt makes.

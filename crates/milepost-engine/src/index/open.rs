@@ -74,8 +74,8 @@ pub(crate) fn next_id(disk: &dyn Disk, dir: &Path, listed: &[RunFacts]) -> Resul
     Ok(ids.filter(|id| *id <= RunId::MAX).map(|id| id.0 + 1).max().unwrap_or(1))
 }
 
-/// The last commit that a run there says it covers, listed or not: all of them were durable. Of each the header alone is
-/// read; one that can't be says nothing.
+/// The last commit that a run there says it covers, listed or not: all of them were durable. Of each the header alone
+/// is read; one that can't be says nothing.
 pub(crate) fn covered(disk: &dyn Disk, dir: &Path, store: [u8; 16]) -> Seq {
     let index = dir.join(INDEX);
     let last_seq = |id: RunId| {

@@ -58,6 +58,11 @@ impl Ended {
         let within = self.going.iter().filter(|going| place.holds(&going.name));
         within.map(|going| going.expires_at).min().filter(|_| !self.is_kept)
     }
+
+    /// The scopes that go with the next compaction.
+    pub(crate) fn due(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        self.going.iter().filter(move |going| !self.is_kept && going.expires_at <= now).map(|going| &*going.name)
+    }
 }
 
 impl Judging<'_> {

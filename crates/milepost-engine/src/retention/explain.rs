@@ -2,7 +2,7 @@
 //!
 //! Invariant: it counts what the rule says, with the horizon where it would be put now. Nothing is changed.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use milepost_types::{Policy, Receipt, ScopePrefix, Seq, Timestamp};
 
@@ -40,7 +40,7 @@ pub struct Explanation {
     pub scopes: u64,
     /// Versions of their keys that are kept in the index.
     pub versions: u64,
-    /// How many of them are not needed any more: a compaction takes them away.
+    /// How many of them are not needed any more, or are of scopes that expire: a compaction takes them away.
     pub goes_now: u64,
     /// When the next version that is needed now will not be, if a time decides it and nothing changes. Of a value that
     /// expires, and behind whose expiry nothing was committed yet, at the earliest.
@@ -136,8 +136,15 @@ impl Engine {
             names.push(scope.to_owned());
             Ok(ControlFlow::Continue(()))
         })?;
+        let (mut due, now) = (BTreeSet::new(), shared.now());
+        let above = prefixes_of(place.as_str()).filter(|scope| !scope.is_empty() && *scope != place.as_str());
+        for task in above.chain(names.iter().map(String::as_str)) {
+            if let Some(ended) = judging.ended(task)? {
+                due.extend(ended.due(now).map(str::to_owned));
+            }
+        }
         for scope in names {
-            told.count(&judging, &scope)?;
+            told.count(&judging, &scope, due.contains(&scope))?;
         }
         told.ended_above = ended_above(&judging, place)?;
         Ok(told)
@@ -145,7 +152,7 @@ impl Engine {
 }
 
 impl Explanation {
-    fn count(&mut self, judging: &Judging<'_>, scope: &str) -> Result<(), ReadError> {
+    fn count(&mut self, judging: &Judging<'_>, scope: &str, expires: bool) -> Result<(), ReadError> {
         let of = judging.scope(scope)?;
         let horizon = judging.horizons.of(scope).0;
         self.scopes += 1;
@@ -165,11 +172,11 @@ impl Explanation {
             let versions = keys.versions_ever()?;
             let fates = judging.key(&of, keys.key(), &versions)?;
             self.versions += versions.len() as u64;
-            self.goes_now += fates.iter().filter(|fate| **fate != Fate::Stays).count() as u64;
+            self.goes_now += fates.iter().filter(|fate| expires || **fate != Fate::Stays).count() as u64;
             if let Some(erased) = &erased {
                 self.erased_held += judging.left_before(erased.mark(keys.key())?, &versions)?;
             }
-            if let Some(policy) = policy {
+            if let Some(policy) = policy.filter(|_| !expires) {
                 self.soonest(judging, &policy, (of.clears(), &versions, &fates))?;
             }
         }

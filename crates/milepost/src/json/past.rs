@@ -50,8 +50,8 @@ pub(crate) enum Past {
     Horizon(Horizon),
 }
 
-/// Says that the commits from one to another were removed, without a line end, and when the first of them was stamped at
-/// the earliest and the last at the latest, if that is known.
+/// Says that the commits from one to another were removed, without a line end, and when the first of them was stamped
+/// at the earliest and the last at the latest, if that is known.
 ///
 /// ```
 /// use milepost::{Seq, Timestamp, json};

@@ -7,7 +7,7 @@ use std::{
 
 use milepost::{
     Policy, ScopePrefix, Seq, SetOptions, Store, Timestamp,
-    backup::{self, Until},
+    backup::{self, Rollback, Until},
 };
 
 use super::{Place, bytes_of, get, scope};
@@ -157,4 +157,66 @@ fn a_backup_ends_with_the_last_commit_even_where_that_is_gone() {
     let to = tempfile::tempdir().unwrap();
     let refused = backup::restore(&dir, to.path(), Until::Time(kept.at), &mut |_, _| {}).unwrap_err();
     assert_eq!(refused.kind(), milepost::ErrorKind::BeforeHorizon, "{refused}");
+}
+
+/// A place was remembered once a backup there was whole: an erasure beside one under way, or after one that was killed,
+/// did not name it, and a restored store never knew of the backup that it is made of.
+#[test]
+fn an_erasure_names_every_place_that_may_hold_the_bytes() {
+    let (place, dirs) = (Place::new(), tempfile::tempdir().unwrap());
+    let (store, scope) = (place.open_small(), scope("user/17"));
+    store.set(&scope, "mail", SECRET.as_bytes()).unwrap();
+    let cut_off = dirs.path().join("cut-off");
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.backup_with(&cut_off, Rollback::Refuse, &mut |_, _| {
+            let erased = store.erase(&scope, "other").unwrap();
+            assert_eq!(erased.not_covered, [cut_off.as_path()], "beside a backup");
+            panic!("as if it were killed");
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(store.backups().unwrap()[0].number, 0, "begun, and none came to its end");
+    assert_eq!(store.erase(&scope, "other").unwrap().not_covered, [cut_off.as_path()], "behind it");
+    store.close().unwrap();
+    let store = place.open_small();
+    assert_eq!(store.erase(&scope, "other").unwrap().not_covered, [cut_off.as_path()], "opened again");
+    store.backup(&cut_off).unwrap();
+    assert_eq!(store.backups().unwrap()[0].number, 1);
+    // A place that takes no backup holds nothing.
+    let strange = dirs.path().join("strange");
+    std::fs::create_dir(&strange).unwrap();
+    std::fs::write(strange.join("file"), "somebody's").unwrap();
+    store.backup(&strange).unwrap_err();
+    assert_eq!(store.backups().unwrap().len(), 1);
+
+    let restored = dirs.path().join("restored");
+    backup::restore(&cut_off, &restored, Until::Newest, &mut |_, _| ()).unwrap();
+    let copy = Store::open(&restored).unwrap();
+    assert_eq!(copy.erase_scope(&scope).unwrap().not_covered, [cut_off.as_path()], "where it was restored from");
+    copy.close().unwrap();
+    assert_eq!(milepost::verify(&restored, &mut |_, _| ()).unwrap().verdict, milepost::Verdict::Clean);
+}
+
+/// The way out of a damaged piece that operations name: it is removed, and the next backup brings it again, for all
+/// backups that need it.
+#[test]
+fn a_piece_that_is_damaged_is_brought_again_once_it_is_removed() {
+    let (place, dirs) = (Place::new(), tempfile::tempdir().unwrap());
+    let (store, backups) = (place.open_small(), dirs.path().join("backups"));
+    for n in 0..40 {
+        store.set(&scope("a"), &format!("k{n}"), &[b'x'; 400]).unwrap();
+    }
+    store.backup(&backups).unwrap();
+    let mut pieces: Vec<_> =
+        std::fs::read_dir(backups.join("pieces")).unwrap().map(|file| file.unwrap().path()).collect();
+    pieces.sort();
+    let mut bytes = std::fs::read(&pieces[0]).unwrap();
+    bytes[500] ^= 1;
+    std::fs::write(&pieces[0], bytes).unwrap();
+    store.backup(&backups).unwrap();
+    let report = || backup::verify(&backups, None, &mut |_, _| ()).unwrap();
+    assert!(report().backups.iter().all(|(_, damage)| damage.len() == 1), "{:?}", report());
+    std::fs::remove_file(&pieces[0]).unwrap();
+    assert!(store.backup(&backups).unwrap().new_bytes > 4000);
+    assert!(report().is_clean(), "{:?}", report());
 }

@@ -272,7 +272,9 @@ fn commits_far_apart_are_exported_and_imported_with_their_gaps() {
                 store.commit().set(&scope(if n % 9 == 0 { "keep" } else { "some" }), "key", b"value").submit().unwrap()
             })
             .collect();
-        tickets.into_iter().for_each(|ticket| drop(ticket.wait().unwrap()));
+        for ticket in tickets {
+            ticket.wait().unwrap();
+        }
         std::thread::sleep(Duration::from_millis(if burst == 0 { 600 } else { 0 }));
     }
     let newest = Policy::default().keep_last(1);

@@ -196,3 +196,36 @@ fn what_was_gone_by_itself_is_not_told() {
         assert_eq!(lacks(store, Seq(3), &of), "all@5");
     });
 }
+
+/// One damaged frame kept all around it from being erased: what an erasure takes was counted first, and the count is an
+/// answer only.
+#[test]
+fn damage_keeps_nothing_from_being_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let (at, user) = (dir.path().join("state"), scope("user/17"));
+    let options = || Store::options().segment_bytes(4096).memory_bytes(milepost::limits::MEMORY_BYTES_MIN);
+    let store = options().open(&at).unwrap();
+    for n in 0..60 {
+        store.set(&user, &format!("k{n}"), &[b'x'; 200]).unwrap();
+    }
+    store.set(&user, "k0", b"DAMAGED").unwrap();
+    for n in 0..60 {
+        store.set(&user, &format!("k{n}"), &[b'y'; 200]).unwrap();
+    }
+    store.close().unwrap();
+    let segments = std::fs::read_dir(at.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let mut damaged = 0;
+    for path in segments {
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(found) = bytes.windows(7).position(|window| window == b"DAMAGED") {
+            bytes[found] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    let store = options().open(&at).unwrap();
+    let erased = store.erase_scope(&user).unwrap();
+    assert_eq!((erased.values, erased.bytes, erased.unreadable), (120, 120 * 200, 1));
+    assert!(store.get(&user, "k7").unwrap().is_none());
+}

@@ -206,3 +206,26 @@ fn an_erasure_names_the_backups_that_hold_it_still() -> milepost::Result<()> {
     assert_eq!((erased.values, erased.not_covered), (0, vec![place]));
     Ok(())
 }
+
+/// What goes with the next compaction left out the scopes of tasks whose time after the end was over.
+#[test]
+fn what_expires_with_the_next_compaction_is_among_what_goes() {
+    let place = Place::new();
+    let store = place.open();
+    let (task, part) = (scope("task/1"), scope("task/1/part"));
+    for value in [b"1", b"2"] {
+        store.set(&task, "k", value).unwrap();
+        store.set(&part, "k", value).unwrap();
+    }
+    let policy = Policy::default().expire_ended(Duration::ZERO);
+    store.retention().set(&ScopePrefix::parse("task").unwrap(), policy).unwrap();
+    let goes = |place: &Scope| {
+        let told = store.retention().explain(place).unwrap();
+        (told.versions, told.goes_now)
+    };
+    assert_eq!((goes(&task), goes(&part)), ((4, 0), (2, 0)));
+    store.task(&task, Writer::new("w").unwrap()).unwrap().end().unwrap();
+    let (of_task, of_part) = (goes(&task), goes(&part));
+    assert!(of_task.0 == of_task.1 && of_task.0 >= 4, "{of_task:?}");
+    assert_eq!(of_part, (2, 2));
+}

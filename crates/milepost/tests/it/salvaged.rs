@@ -186,7 +186,7 @@ fn what_is_not_finished_is_not_salvaged() {
     let at = dir.path().join("state");
     let import = Import::begin(&at).unwrap();
     drop(import);
-    let refused = milepost::salvage(&at, &dir.path().join("salvaged"), &mut |_, _| ()).unwrap_err();
+    let refused = milepost::salvage(&at, dir.path().join("salvaged"), &mut |_, _| ()).unwrap_err();
     assert!(refused.to_string().contains("not finished; run that again"), "{refused}");
     assert!(!dir.path().join("salvaged").exists());
 }

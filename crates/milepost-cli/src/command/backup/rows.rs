@@ -66,6 +66,9 @@ pub(super) struct KnownRow(pub(super) KnownBackup);
 impl KnownRow {
     fn cells(&self, dir: String, text: &dyn Fn(Timestamp) -> String) -> Vec<String> {
         let KnownBackup { number, last, made_at, .. } = &self.0;
+        if *number == 0 {
+            return vec![dir, "begun".to_owned(), String::new(), text(*made_at)];
+        }
         vec![dir, number.to_string(), last.seq.to_string(), text(*made_at)]
     }
 }
