@@ -7,7 +7,7 @@
 //! Knows the command line; the rest of the house is below: `items` and `command` say what is run, `child` runs it,
 //! `mark` says how it ended, `marks`, `handover` and `job` keep that, `run` puts them together.
 
-mod child;
+pub(crate) mod child;
 mod command;
 mod dry_run;
 mod error;

@@ -160,6 +160,14 @@ pub(crate) enum CliError {
         /// How many are durable.
         durable: u64,
     },
+    /// A message of the command's own, with its exit code.
+    #[error("{message}")]
+    Own {
+        /// What is said.
+        message: String,
+        /// The exit code.
+        code: u8,
+    },
     /// Signals can't be listened for.
     #[error("can't listen for signals: {0}")]
     Signals(io::Error),
@@ -217,7 +225,7 @@ impl CliError {
             | CliError::CutShort { .. } => exit::USAGE,
             CliError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound => exit::USAGE,
             CliError::NotFound(_) => exit::NOT_FOUND,
-            CliError::Lines { code, .. } => *code,
+            CliError::Lines { code, .. } | CliError::Own { code, .. } => *code,
             CliError::Interrupted { signal, .. } => exit::BY_SIGNAL + signal,
             CliError::Signals(_)
             | CliError::Input(_)

@@ -2,6 +2,7 @@
 
 mod record;
 mod shell;
+mod unfinished;
 
 use std::{ffi::OsString, process::ExitCode, time::Duration};
 
@@ -19,7 +20,7 @@ use crate::{
     time,
 };
 use record::RecordRow;
-use shell::Shell;
+use shell::{Part, Shell};
 
 /// Start a job elsewhere once, and find it again after a crash.
 #[derive(Debug, clap::Args)]
@@ -43,13 +44,16 @@ The commands of `job run` are run by sh:
   --submit  starts the job under the name $MILEPOST_TOKEN, and prints its id in one line
   --find    prints the id of the job of $MILEPOST_TOKEN; nothing if there is none
   --poll    prints of job $MILEPOST_ID: pending STATUS, finished RESULT, failed WHY or cancelled
-One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time.
+One that exits with something else than 0 has failed: `job run` ends with exit 10, and goes on from there the next time. \
+When its shell has ended, what it has printed by then is what counts, with or without the end of a line: what it leaves in the \
+background is not waited for.
 
 The store is held for the whole wait: meanwhile any other command that writes, `job cancel` and `job reset` too, is refused \
 with exit 5. End the wait first (Ctrl-C, or --timeout): the job goes on, and the next run of it, too.
 
 Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
-time; 10 a command failed; see `milepost --help` for the others.
+time, and a submit that is killed then may have been submitted: the next run asks find first; 10 a command failed; \
+see `milepost --help` for the others.
 
 Example, a job in the background that takes a second:
   milepost job run demo \\
@@ -161,16 +165,20 @@ fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(
     }
     let job = job.pace(Pace { first: args.every, longest: args.longest, timeout: args.timeout });
     let shell = Shell::new(args.timeout);
-    let result = job.run(
-        |token| one_line(&shell.run(&args.submit, &[("MILEPOST_TOKEN", token)])?)?.ok_or("it printed no id".to_owned()),
-        |token| one_line(&shell.run(&args.find, &[("MILEPOST_TOKEN", token)])?),
-        |id| match shell.run(&args.poll, &[("MILEPOST_ID", id)]) {
+    let run = job.run(
+        |token| {
+            let output = shell.run(Part::Submit, &args.submit, &[("MILEPOST_TOKEN", token)])?;
+            one_line(&output)?.ok_or("it printed no id".to_owned())
+        },
+        |token| one_line(&shell.run(Part::Find, &args.find, &[("MILEPOST_TOKEN", token)])?),
+        |id| match shell.run(Part::Poll, &args.poll, &[("MILEPOST_ID", id)]) {
             Ok(output) => polled(&output),
             // Killed in the midst of it. That the time is over is the run's to say.
             Err(_) if shell.is_over() => Ok(Polled::Pending(last_status(&job))),
             Err(error) => Err(error),
         },
-    )?;
+    );
+    let result = run.map_err(|error| unfinished::of_run(error, &job, &shell))?;
     store.close()?;
     out.bytes(&result)?;
     if result.is_empty() || result.ends_with(b"\n") { Ok(()) } else { out.raw(b"\n") }
@@ -195,7 +203,7 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
         was_running = true;
         let id = record.id.as_deref().unwrap_or_default();
         let environment = [("MILEPOST_TOKEN", record.token.as_str()), ("MILEPOST_ID", id)];
-        Shell::new(None).run(&args.with, &environment).map(drop)
+        Shell::new(None).run(Part::Cancel, &args.with, &environment).map(drop)
     })?;
     store.close()?;
     if !was_running {

@@ -177,19 +177,21 @@ fn drain(
 }
 
 /// How often a process is looked at that can't be waited for together with its outputs.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Enough for the largest pipe a user may set (1 MiB) read by halves of a page.
-const DRAIN_READS_MAX: usize = 512;
+pub(crate) const DRAIN_READS_MAX: usize = 512;
 
+/// What can be read, and what has ended.
 #[derive(Default)]
-struct Ready {
-    stdout: bool,
-    stderr: bool,
-    ended: bool,
+pub(crate) struct Ready {
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+    pub(crate) ended: bool,
 }
 
-fn wait_ready(
+/// Waits for two outputs and an end, as many of them as there are, or until the time is over.
+pub(crate) fn wait_ready(
     stdout: Option<BorrowedFd<'_>>,
     stderr: Option<BorrowedFd<'_>>,
     ended: Option<BorrowedFd<'_>>,
@@ -232,12 +234,13 @@ fn read_once(pipe: &mut Option<impl Read>, to: &mut Output, buffer: &mut [u8]) -
 }
 
 /// Whether a process has ended that is not reaped yet.
-fn has_ended(pid: Pid) -> io::Result<bool> {
+pub(crate) fn has_ended(pid: Pid) -> io::Result<bool> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
-fn wait_unreaped(pid: Pid) -> io::Result<()> {
+/// Waits for the end of a process, and leaves it to be reaped.
+pub(crate) fn wait_unreaped(pid: Pid) -> io::Result<()> {
     loop {
         match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
             Ok(_) => return Ok(()),

@@ -9,6 +9,9 @@ use expect_test::expect;
 
 use super::world::World;
 
+// What a submit prints, and how long it may take.
+mod outputs;
+
 #[test]
 fn a_watermark_only_advances() {
     let shown = World::new().transcript(&[

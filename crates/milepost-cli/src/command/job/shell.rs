@@ -1,28 +1,52 @@
 //! [`Shell`]: runs a line of shell to its end, or kills it when the time is over.
+//!
+//! Invariant: what a line has printed is what is in its pipe when its shell has ended, whether or not something that it
+//! has left behind holds the pipe open.
 
 use std::{
+    cell::Cell,
     io::{self, Read},
-    os::{fd::OwnedFd, unix::process::CommandExt},
-    process::{ChildStdout, Command, Stdio},
-    sync::mpsc,
-    thread,
+    os::{fd::AsFd, unix::process::CommandExt},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use milepost::limits;
-use rustix::{
-    event::{PollFd, PollFlags, poll},
-    process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
-};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+use crate::each::child::{DRAIN_READS_MAX, LOOK_EVERY, has_ended, wait_ready};
 
 /// Runs lines of shell, all of them within one time.
 pub(super) struct Shell {
     until: Option<Instant>,
+    /// What was killed when the time was over.
+    late: Cell<Option<Part>>,
+}
+
+/// What a line is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Submit,
+    Find,
+    Poll,
+    Cancel,
+}
+
+impl Part {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Part::Submit => "submit",
+            Part::Find => "find",
+            Part::Poll => "poll",
+            Part::Cancel => "cancel",
+        }
+    }
 }
 
 impl Shell {
     pub(super) fn new(timeout: Option<Duration>) -> Shell {
-        Shell { until: timeout.map(|timeout| Instant::now() + timeout) }
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Shell { until, late: Cell::new(None) }
     }
 
     /// Whether the time is over.
@@ -30,81 +54,83 @@ impl Shell {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
 
+    /// What was killed last, if anything was.
+    pub(super) fn late(&self) -> Option<Part> {
+        self.late.get()
+    }
+
     /// What the line printed, if it exited with 0.
-    pub(super) fn run(&self, line: &str, environment: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+    pub(super) fn run(&self, part: Part, line: &str, environment: &[(&str, &str)]) -> Result<Vec<u8>, String> {
+        self.late.set(None);
         let mut command = Command::new("sh");
         command.args(["-c", line]).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         // A group of its own, so that what it has started can be killed with it.
         let mut child = command.process_group(0).spawn().map_err(|error| format!("can't start sh: {error}"))?;
-        let (pid, stdout) = (Pid::from_child(&child), child.stdout.take().expect("it is piped"));
-        let (ended, status) = mpsc::channel::<()>();
-        let (is_late, waited) = thread::scope(|threads| {
-            let until = self.until;
-            let killer = threads.spawn(move || {
-                let Some(until) = until else { return false };
-                let late = status.recv_timeout(until.saturating_duration_since(Instant::now()));
-                let is_late = late == Err(mpsc::RecvTimeoutError::Timeout);
-                if is_late {
-                    // It is not reaped yet: the number is still its own.
-                    let _ = kill_process_group(pid, Signal::KILL);
-                }
-                is_late
-            });
-            let output = all(stdout, pid);
-            drop(ended);
-            let is_late = killer.join().unwrap_or(false);
-            (is_late, output.and_then(|output| Ok((output, child.wait()?))))
-        });
-        let (output, status) = waited.map_err(|error| error.to_string())?;
-        if is_late {
-            return Err("it was killed: the time is over".to_owned());
+        let pid = Pid::from_child(&child);
+        let collected = self.collect(&mut child, pid);
+        let status = child.wait().map_err(|error| error.to_string())?;
+        let (output, is_late) = collected.map_err(|error| error.to_string())?;
+        if status.success() {
+            Ok(output)
+        } else if is_late {
+            self.late.set(Some(part));
+            Err("it was killed: the time is over".to_owned())
+        } else {
+            Err(status.to_string())
         }
-        if status.success() { Ok(output) } else { Err(status.to_string()) }
+    }
+
+    /// All that it prints until it has ended, and whether it was killed because the time was over.
+    fn collect(&self, child: &mut Child, pid: Pid) -> io::Result<(Vec<u8>, bool)> {
+        let mut stdout = child.stdout.take();
+        // Without one (a kernel before 5.3) its end is looked for now and then.
+        let end = pidfd_open(pid, PidfdFlags::empty()).ok();
+        let (mut output, mut is_late) = (Vec::new(), false);
+        loop {
+            let left = self.until.filter(|_| !is_late).map(|until| until.saturating_duration_since(Instant::now()));
+            let wait = match (left, &end) {
+                (left, Some(_)) => left,
+                (left, None) => Some(left.map_or(LOOK_EVERY, |left| left.min(LOOK_EVERY))),
+            };
+            let ready = wait_ready(stdout.as_ref().map(AsFd::as_fd), None, end.as_ref().map(AsFd::as_fd), wait)?;
+            if ready.stdout {
+                read_once(&mut stdout, &mut output)?;
+            }
+            if ready.ended || (end.is_none() && has_ended(pid)?) {
+                drain(&mut stdout, &mut output)?;
+                return Ok((output, is_late));
+            }
+            if !is_late && self.is_over() {
+                is_late = true;
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
+        }
     }
 }
 
-/// All that it prints until it has ended; of one that leaves a job behind which holds its output open, what came
-/// before, and a line at least.
-fn all(mut stdout: ChildStdout, pid: Pid) -> io::Result<Vec<u8>> {
-    // Without one (a kernel before 5.3) the first line is all.
-    let end = pidfd_open(pid, PidfdFlags::empty()).ok();
-    let (mut output, mut buffer, mut reads_left) = (Vec::new(), [0; 4096], DRAIN_READS_MAX);
-    loop {
-        let has_line = output.contains(&b'\n');
-        if has_line {
-            let Some(end) = &end else { return Ok(output) };
-            let (has_more, has_ended) = wait(&stdout, end)?;
-            if has_ended && (!has_more || reads_left == 0) {
-                return Ok(output);
-            }
-            if !has_more {
-                continue;
-            }
-            reads_left -= usize::from(has_ended);
+/// Reads what is in the pipe of a shell that has ended. Something that it has left behind may print on and on.
+fn drain(stdout: &mut Option<ChildStdout>, output: &mut Vec<u8>) -> io::Result<()> {
+    for _ in 0..DRAIN_READS_MAX {
+        if !wait_ready(stdout.as_ref().map(AsFd::as_fd), None, None, Some(Duration::ZERO))?.stdout {
+            break;
         }
-        let count = match stdout.read(&mut buffer) {
-            Ok(0) => return Ok(output),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        // What is too long is kept so far that it is seen to be.
-        let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
-        output.extend_from_slice(&buffer[..count.min(room)]);
+        read_once(stdout, output)?;
     }
+    Ok(())
 }
 
-/// A job that is left behind may print on and on: what comes after the end is not the command's.
-const DRAIN_READS_MAX: usize = 512;
-
-/// Waits until there is something to be read or the command has ended: which of them.
-fn wait(stdout: &ChildStdout, end: &OwnedFd) -> io::Result<(bool, bool)> {
-    let mut fds = [PollFd::new(stdout, PollFlags::IN), PollFd::new(end, PollFlags::IN)];
-    loop {
-        match poll(&mut fds, None) {
-            Ok(_) => return Ok((!fds[0].revents().is_empty(), !fds[1].revents().is_empty())),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+/// Reads once from a pipe that is ready; closes it at its end.
+fn read_once(stdout: &mut Option<ChildStdout>, output: &mut Vec<u8>) -> io::Result<()> {
+    let (Some(from), mut buffer) = (stdout.as_mut(), [0; 4096]) else { return Ok(()) };
+    match from.read(&mut buffer) {
+        Ok(0) => *stdout = None,
+        Ok(count) => {
+            // What is too long is kept so far that it is seen to be.
+            let room = (limits::VALUE_BYTES_MAX + 1).saturating_sub(output.len());
+            output.extend_from_slice(&buffer[..count.min(room)]);
         }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+        Err(error) => return Err(error),
     }
+    Ok(())
 }
