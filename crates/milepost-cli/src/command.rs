@@ -30,6 +30,7 @@ mod segments;
 pub(crate) mod set;
 pub(crate) mod stats;
 pub(crate) mod step;
+mod stop;
 pub(crate) mod verify;
 pub(crate) mod watch;
 pub(crate) mod watermark;

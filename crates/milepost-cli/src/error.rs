@@ -238,7 +238,8 @@ impl CliError {
     }
 }
 
-fn signal_name(signal: u8) -> &'static str {
+/// Its name, as in SIGTERM.
+pub(crate) fn signal_name(signal: u8) -> &'static str {
     signal_hook::low_level::signal_name(signal.into()).unwrap_or("a signal")
 }
 

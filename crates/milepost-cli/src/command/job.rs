@@ -4,14 +4,26 @@ mod record;
 mod shell;
 mod unfinished;
 
-use std::{ffi::OsString, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    pin::pin,
+    process::ExitCode,
+    sync::Arc,
+    task::{Context as Polling, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
 
 use milepost::{
     Scope, Writer,
     task::{Job, Pace, Polled},
 };
 
-use super::{Context, scope, task};
+use super::{
+    Context, scope,
+    stop::{OnSignal, Stop},
+    task,
+};
 use crate::{
     args::TaskArgs,
     error::{CliError, say},
@@ -48,11 +60,16 @@ One that exits with something else than 0 has failed: `job run` ends with exit 1
 When its shell has ended, what it has printed by then is what counts, with or without the end of a line: what it leaves in the \
 background is not waited for.
 
+Ctrl-C and SIGTERM: while a submit runs, the first one lets it end, so that its id is recorded, and ends the run then; a second \
+one kills it with all that it has started, and the next run asks find first. At any other time the run ends at once. In each \
+case the same command, run again, goes on.
+
 The store is held for the whole wait: meanwhile any other command that writes, `job cancel` and `job reset` too, is refused \
 with exit 5. End the wait first (Ctrl-C, or --timeout): the job goes on, and the next run of it, too.
 
 Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
 time, and a submit that is killed then may have been submitted: the next run asks find first; 10 a command failed; \
+130 stopped by Ctrl-C, 143 by SIGTERM; \
 see `milepost --help` for the others.
 
 Example, a job in the background that takes a second:
@@ -164,24 +181,49 @@ fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(
         job = job.restart_if_failed();
     }
     let job = job.pace(Pace { first: args.every, longest: args.longest, timeout: args.timeout });
-    let shell = Shell::new(args.timeout);
-    let run = job.run(
-        |token| {
-            let output = shell.run(Part::Submit, &args.submit, &[("MILEPOST_TOKEN", token)])?;
-            one_line(&output)?.ok_or("it printed no id".to_owned())
-        },
-        |token| one_line(&shell.run(Part::Find, &args.find, &[("MILEPOST_TOKEN", token)])?),
-        |id| match shell.run(Part::Poll, &args.poll, &[("MILEPOST_ID", id)]) {
-            Ok(output) => polled(&output),
-            // Killed in the midst of it. That the time is over is the run's to say.
-            Err(_) if shell.is_over() => Ok(Polled::Pending(last_status(&job))),
-            Err(error) => Err(error),
-        },
-    );
-    let result = run.map_err(|error| unfinished::of_run(error, &job, &shell))?;
+    let stop = Stop::listen()?;
+    let shell = Shell::new(args.timeout, &stop);
+    let on_submit = OnSignal::WaitFor(format!(
+        "job {}: {{signal}} came, and its submit is waited for, so that its id is recorded; a second signal kills it",
+        job.name()
+    ));
+    let submit = async |token: String| {
+        let output = shell.run(Part::Submit, &args.submit, &[("MILEPOST_TOKEN", &token)], on_submit.clone())?;
+        one_line(&output)?.ok_or("it printed no id".to_owned())
+    };
+    let find = async |token: String| {
+        one_line(&shell.run(Part::Find, &args.find, &[("MILEPOST_TOKEN", &token)], OnSignal::Kill)?)
+    };
+    let poll = async |id: String| match shell.run(Part::Poll, &args.poll, &[("MILEPOST_ID", &id)], OnSignal::Kill) {
+        Ok(output) => polled(&output),
+        // Killed in the midst of it. That the time is over is the run's to say.
+        Err(_) if shell.is_over() && stop.asked().is_none() => Ok(Polled::Pending(last_status(&job))),
+        Err(error) => Err(error),
+    };
+    // A pause that a signal ends: what is asked next is not started then.
+    let run = job.run_async(submit, find, poll, async |pause| stop.pause(pause));
+    let result = wait_for(run).map_err(|error| unfinished::of_run(error, &job, &shell, stop.asked()))?;
+    drop(stop);
     store.close()?;
     out.bytes(&result)?;
     if result.is_empty() || result.ends_with(b"\n") { Ok(()) } else { out.raw(b"\n") }
+}
+
+/// Waits for a future that a thread of the store wakes.
+fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (mut future, waker) = (pin!(future), Waker::from(Arc::new(Unpark(thread::current()))));
+    loop {
+        match future.as_mut().poll(&mut Polling::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
 }
 
 fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
@@ -198,13 +240,23 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
     let scope = scope(&args.name.scope)?;
     let store = context.open()?;
     let job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
-    let mut was_running = false;
-    job.cancel(|record| {
+    let stop = Stop::listen()?;
+    let (shell, mut was_running) = (Shell::new(None, &stop), false);
+    let on_signal = OnSignal::WaitFor(format!(
+        "job {}: {{signal}} came, and its cancel is waited for, so that it is recorded; a second signal kills it",
+        job.name()
+    ));
+    let cancelled = job.cancel(|record| {
         was_running = true;
         let id = record.id.as_deref().unwrap_or_default();
         let environment = [("MILEPOST_TOKEN", record.token.as_str()), ("MILEPOST_ID", id)];
-        Shell::new(None).run(Part::Cancel, &args.with, &environment).map(drop)
-    })?;
+        shell.run(Part::Cancel, &args.with, &environment, on_signal).map(drop)
+    });
+    if let Some(asked) = stop.asked() {
+        return Err(unfinished::of_cancel(&job, asked));
+    }
+    cancelled?;
+    drop(stop);
     store.close()?;
     if !was_running {
         say(&format!("job {} is not under way: nothing was done", args.name.name));

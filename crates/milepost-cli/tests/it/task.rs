@@ -11,6 +11,8 @@ use super::world::World;
 
 // What a submit prints, and how long it may take.
 mod outputs;
+// Ctrl-C and SIGTERM.
+mod stopped;
 
 #[test]
 fn a_watermark_only_advances() {

@@ -1,4 +1,4 @@
-//! [`Shell`]: runs a line of shell to its end, or kills it when the time is over.
+//! [`Shell`]: runs a line of shell to its end, or kills it when the time is over or a signal says so.
 //!
 //! Invariant: what a line has printed is what is in its pipe when its shell has ended, whether or not something that it
 //! has left behind holds the pipe open.
@@ -14,13 +14,28 @@ use std::{
 use milepost::limits;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use crate::each::child::{DRAIN_READS_MAX, LOOK_EVERY, has_ended, wait_ready};
+use crate::{
+    command::stop::{OnSignal, Stop},
+    each::child::{DRAIN_READS_MAX, LOOK_EVERY, has_ended, wait_ready, wait_unreaped},
+};
 
 /// Runs lines of shell, all of them within one time.
-pub(super) struct Shell {
+pub(super) struct Shell<'a> {
     until: Option<Instant>,
-    /// What was killed when the time was over.
-    late: Cell<Option<Part>>,
+    stop: &'a Stop,
+    /// What was cut short, and why.
+    cut: Cell<Option<Cut>>,
+}
+
+/// A line that was not let run to its end, or not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// A signal had come before it.
+    NotStarted,
+    /// It was killed for a signal.
+    Stopped(Part),
+    /// It was killed when the time was over.
+    Late(Part),
 }
 
 /// What a line is for.
@@ -43,10 +58,10 @@ impl Part {
     }
 }
 
-impl Shell {
-    pub(super) fn new(timeout: Option<Duration>) -> Shell {
+impl<'a> Shell<'a> {
+    pub(super) fn new(timeout: Option<Duration>, stop: &'a Stop) -> Shell<'a> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        Shell { until, late: Cell::new(None) }
+        Shell { until, stop, cut: Cell::new(None) }
     }
 
     /// Whether the time is over.
@@ -54,30 +69,49 @@ impl Shell {
         self.until.is_some_and(|until| Instant::now() >= until)
     }
 
-    /// What was killed last, if anything was.
-    pub(super) fn late(&self) -> Option<Part> {
-        self.late.get()
+    /// What was cut short last, if anything was.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.cut.get()
     }
 
     /// What the line printed, if it exited with 0.
-    pub(super) fn run(&self, part: Part, line: &str, environment: &[(&str, &str)]) -> Result<Vec<u8>, String> {
-        self.late.set(None);
+    pub(super) fn run(
+        &self,
+        part: Part,
+        line: &str,
+        environment: &[(&str, &str)],
+        on_signal: OnSignal,
+    ) -> Result<Vec<u8>, String> {
+        self.cut.set(None);
+        if self.stop.asked().is_some() {
+            return Err(self.is_cut(Cut::NotStarted, "it was not started: a signal asked for the end"));
+        }
         let mut command = Command::new("sh");
         command.args(["-c", line]).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         // A group of its own, so that what it has started can be killed with it.
         let mut child = command.process_group(0).spawn().map_err(|error| format!("can't start sh: {error}"))?;
         let pid = Pid::from_child(&child);
+        self.stop.begins(pid, on_signal);
         let collected = self.collect(&mut child, pid);
+        // Not reaped yet: who kills it now still means this process.
+        let waited = wait_unreaped(pid);
+        let was_killed = self.stop.ends();
         let status = child.wait().map_err(|error| error.to_string())?;
-        let (output, is_late) = collected.map_err(|error| error.to_string())?;
+        let (output, is_late) = waited.and(collected).map_err(|error| error.to_string())?;
         if status.success() {
             Ok(output)
+        } else if was_killed {
+            Err(self.is_cut(Cut::Stopped(part), "it was killed: a signal asked for the end"))
         } else if is_late {
-            self.late.set(Some(part));
-            Err("it was killed: the time is over".to_owned())
+            Err(self.is_cut(Cut::Late(part), "it was killed: the time is over"))
         } else {
             Err(status.to_string())
         }
+    }
+
+    fn is_cut(&self, cut: Cut, why: &str) -> String {
+        self.cut.set(Some(cut));
+        why.to_owned()
     }
 
     /// All that it prints until it has ended, and whether it was killed because the time was over.

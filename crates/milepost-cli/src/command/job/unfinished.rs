@@ -1,17 +1,24 @@
-//! Why a run of a job has not come to its end, in the words of this command line.
+//! Why a run of a job, or a cancel, has not come to its end, in the words of this command line.
 //!
 //! Invariant: a message says what is known of the remote side, and what the next run does.
 
-use milepost::{Error, task::Job};
+use milepost::{
+    Error,
+    task::{Job, JobRecord, JobState},
+};
 
-use super::shell::{Part, Shell};
-use crate::error::{CliError, exit};
+use super::shell::{Cut, Part, Shell};
+use crate::{
+    command::stop::Asked,
+    error::{CliError, exit, say},
+};
 
 /// Of a run.
-pub(super) fn of_run(error: Error, job: &Job, shell: &Shell) -> CliError {
+pub(super) fn of_run(error: Error, job: &Job, shell: &Shell<'_>, asked: Option<Asked>) -> CliError {
     let name = job.name();
-    match shell.late() {
-        Some(part @ (Part::Submit | Part::Find)) => {
+    let record = job.get().ok().flatten().filter(|record| !has_ended(record));
+    match (shell.cut(), asked, record) {
+        (Some(Cut::Late(part @ (Part::Submit | Part::Find))), None, _) => {
             let known = match part {
                 Part::Submit => "whether it was submitted is not known, and",
                 _ => "run it again:",
@@ -22,6 +29,43 @@ pub(super) fn of_run(error: Error, job: &Job, shell: &Shell) -> CliError {
             );
             CliError::Own { message, code: exit::TIMED_OUT }
         }
-        Some(Part::Poll | Part::Cancel) | None => error.into(),
+        (cut, Some(asked), Some(record)) => {
+            if !matches!(cut, Some(Cut::NotStarted | Cut::Stopped(_))) {
+                // Not because of the signal.
+                say(&error.to_string());
+            }
+            stopped(name, asked, &record, cut == Some(Cut::Stopped(Part::Submit)))
+        }
+        _ => error.into(),
     }
+}
+
+fn stopped(name: &str, asked: Asked, record: &JobRecord, was_killed: bool) -> CliError {
+    let known = match &record.id {
+        Some(id) => {
+            format!("; it was submitted (remote id {id}) and goes on: run the same command again to wait for it")
+        }
+        None if was_killed => ", and its submit was killed; whether it was submitted is not known: run the same \
+                               command again, it asks find first"
+            .to_owned(),
+        None => "; run the same command again: it asks find first, and submits it if it is not there".to_owned(),
+    };
+    let message = format!("job {name}: stopped by {}{known}", asked.name());
+    CliError::Own { message, code: exit::BY_SIGNAL + asked.number() }
+}
+
+/// Of a cancel that was stopped.
+pub(super) fn of_cancel(job: &Job, asked: Asked) -> CliError {
+    let is_cancelled = job.get().ok().flatten().is_some_and(|record| record.state == JobState::Cancelled);
+    let known = if is_cancelled {
+        "it was cancelled, and that is recorded"
+    } else {
+        "whether it was cancelled is not known: run the same command again"
+    };
+    let message = format!("job {}: stopped by {}; {known}", job.name(), asked.name());
+    CliError::Own { message, code: exit::BY_SIGNAL + asked.number() }
+}
+
+fn has_ended(record: &JobRecord) -> bool {
+    !matches!(record.state, JobState::Intended | JobState::Submitted)
 }

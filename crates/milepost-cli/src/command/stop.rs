@@ -1,0 +1,161 @@
+//! [`Stop`]: Ctrl-C and SIGTERM for a milepost that runs a command of somebody's.
+//!
+//! Invariant: a command is signalled only while it has not been reaped, so that a number that was given to another
+//! process is never hit. Whoever has seen that a signal came starts nothing any more. Once a [`Stop`] is gone a signal
+//! ends the process at once, as if nobody had listened.
+//!
+//! Must not know: what the command is for, and how its output is read.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use parking_lot::{Condvar, Mutex};
+use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+    iterator::Signals,
+};
+
+use crate::error::{CliError, say, signal_name};
+
+/// Listens from its making on until it is dropped.
+#[derive(Debug)]
+pub(super) struct Stop {
+    shared: Arc<Shared>,
+    /// The last signal that came; 0 before. Known before the thread that listens has had its turn.
+    last: Arc<AtomicUsize>,
+    /// Whether signals have their usual effect again.
+    is_over: Arc<AtomicBool>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Locked for a look, a signal or a message.
+    state: Mutex<State>,
+    /// Told of each signal.
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The first signal that came. Set by the thread that listens, and never unset.
+    asked: Option<Asked>,
+    /// What runs; from its start until it is about to be reaped.
+    running: Option<Running>,
+}
+
+/// A signal that asked for the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked(i32);
+
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    on_signal: OnSignal,
+    /// How many signals it has met.
+    signals: u32,
+    was_killed: bool,
+}
+
+/// What a signal does to a command.
+#[derive(Clone, Debug)]
+pub(super) enum OnSignal {
+    /// It is killed with its group.
+    Kill,
+    /// It may end, which this message says; a second signal kills it with its group.
+    WaitFor(String),
+}
+
+impl Asked {
+    pub(super) fn name(self) -> &'static str {
+        signal_name(self.number())
+    }
+
+    pub(super) fn number(self) -> u8 {
+        u8::try_from(self.0).expect("one of the two listened for")
+    }
+}
+
+impl Stop {
+    pub(super) fn listen() -> Result<Stop, CliError> {
+        let stop = Stop { shared: Arc::default(), last: Arc::default(), is_over: Arc::default() };
+        stop.register().map_err(CliError::Signals)?;
+        Ok(stop)
+    }
+
+    fn register(&self) -> io::Result<()> {
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_default(signal, Arc::clone(&self.is_over))?;
+            flag::register_usize(signal, Arc::clone(&self.last), signal as usize)?;
+        }
+        let (mut signals, shared) = (Signals::new([SIGINT, SIGTERM])?, Arc::clone(&self.shared));
+        let listen = move || signals.forever().for_each(|signal| shared.takes(Asked(signal)));
+        thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
+    }
+
+    /// The first signal that came, if one did.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        let last = i32::try_from(self.last.load(Ordering::SeqCst)).ok().filter(|signal| *signal > 0).map(Asked);
+        self.shared.state.lock().asked.or(last)
+    }
+
+    /// Waits for so long, or until a signal comes.
+    pub(super) fn pause(&self, pause: Duration) {
+        let mut state = self.shared.state.lock();
+        self.shared.came.wait_while_for(&mut state, |state| state.asked.is_none(), pause);
+    }
+
+    /// A command was started; a signal that came meanwhile is for it, too.
+    pub(super) fn begins(&self, pid: Pid, on_signal: OnSignal) {
+        let mut state = self.shared.state.lock();
+        let mut running = Running { pid, on_signal, signals: 0, was_killed: false };
+        if let Some(asked) = state.asked {
+            running.takes(asked);
+        }
+        state.running = Some(running);
+    }
+
+    /// It has ended and is about to be reaped; whether a signal had it killed.
+    pub(super) fn ends(&self) -> bool {
+        self.shared.state.lock().running.take().is_some_and(|running| running.was_killed)
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn takes(&self, asked: Asked) {
+        let mut state = self.state.lock();
+        state.asked.get_or_insert(asked);
+        if let Some(running) = &mut state.running {
+            running.takes(asked);
+        }
+        self.came.notify_all();
+    }
+}
+
+impl Running {
+    fn takes(&mut self, asked: Asked) {
+        self.signals += 1;
+        match &self.on_signal {
+            OnSignal::WaitFor(text) if self.signals == 1 => say(&text.replace("{signal}", asked.name())),
+            OnSignal::Kill | OnSignal::WaitFor(_) => {
+                self.was_killed = true;
+                // What has ended by itself is a zombie still: nothing happens to it then.
+                let _ = kill_process_group(self.pid, Signal::KILL);
+            }
+        }
+    }
+}
