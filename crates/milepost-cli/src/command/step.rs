@@ -3,7 +3,10 @@
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Read},
-    os::unix::{ffi::OsStrExt, process::ExitStatusExt},
+    os::unix::{
+        ffi::OsStrExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     process::{Command, ExitCode, Stdio},
 };
 
@@ -11,11 +14,17 @@ use milepost::{
     CheckpointName, ErrorKind, Task, limits,
     task::{Bytes, Step},
 };
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
-use super::{Context, argument, scope, task};
+use super::{
+    Context, argument, scope,
+    stop::{Asked, OnSignal, Stop, is_in_foreground},
+    task,
+};
 use crate::{
     args::TaskArgs,
+    each::child::wait_unreaped,
     error::{CliError, exit, say},
     output::Out,
 };
@@ -33,10 +42,16 @@ An output is recorded as JSON of at most 16 MiB. Text takes its own bytes, but t
 backslash, and six for most other control characters; an output that is not UTF-8 is recorded in base64, so nearly 12 MiB of it. Of a \
 command that prints more nothing is recorded, and the next run runs it again: let it write to a file.
 
+Ctrl-C and SIGTERM are handed on to the command and what it has started, and it is waited for; whatever it exits with, it has not \
+finished, and the next run runs it again. The command is in a process group of its own, but for one in the foreground of a \
+terminal: that gets Ctrl-C from the terminal, and a SIGTERM alone, without what it has started. A milepost that is killed (-9) \
+leaves it running.
+
 Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
+  130, 143  stopped by Ctrl-C or SIGTERM
   1    refused: its words changed, no such checkpoint, or a newer attempt took over
 
 Examples:
@@ -85,6 +100,8 @@ enum Unfinished {
     NotStarted(io::Error),
     #[error("exit {0}")]
     Exit(u8),
+    #[error("stopped by {}; the next run runs it again", .0.name())]
+    Stopped(Asked),
     #[error("killed by signal {0}")]
     Signal(u8),
     #[error("its output can't be read: {0}")]
@@ -98,6 +115,7 @@ impl Unfinished {
         match self {
             Unfinished::NotStarted(_) => 127,
             Unfinished::Exit(code) => *code,
+            Unfinished::Stopped(asked) => exit::BY_SIGNAL + asked.number(),
             Unfinished::Signal(signal) => exit::BY_SIGNAL + signal,
             Unfinished::Output(_) => exit::SYSTEM,
             Unfinished::TooLong(_) => exit::UNRECORDED,
@@ -119,10 +137,11 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     }
     let task = task(&store, &args.task, &scope)?;
     replay(&args, checkpoint, &task)?;
+    let stop = Stop::listen()?;
     let (mut ran, mut code, mut unheard, mut printed) = (false, 0, None, 0);
     let finished = task.step(step, || {
         ran = true;
-        let ended = execute(&args, out, &mut unheard);
+        let ended = execute(&args, &stop, out, &mut unheard);
         match &ended {
             Ok(finished) => printed = finished.output.len() as u64,
             Err(Unfinished::TooLong(bytes)) => printed = *bytes,
@@ -147,6 +166,7 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
         }
         other => Some(other?),
     };
+    drop(stop);
     store.close()?;
     if let Some(finished) = finished {
         code = finished.status;
@@ -190,15 +210,39 @@ fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task) -> R
 
 /// Runs the command, its output going through. Where nobody takes that any more, it is recorded all the same: the
 /// command goes on to its end, and is waited for.
-fn execute(args: &StepArgs, out: &mut Out, unheard: &mut Option<io::Error>) -> Result<Finished, Unfinished> {
+fn execute(
+    args: &StepArgs,
+    stop: &Stop,
+    out: &mut Out,
+    unheard: &mut Option<io::Error>,
+) -> Result<Finished, Unfinished> {
+    if let Some(asked) = stop.asked() {
+        return Err(Unfinished::Stopped(asked));
+    }
     let mut command = Command::new(&args.command[0]);
-    let mut child = command.args(&args.command[1..]).stdout(Stdio::piped()).spawn().map_err(Unfinished::NotStarted)?;
+    command.args(&args.command[1..]).stdout(Stdio::piped());
+    let says = format!("step {}: stopped by {{signal}}; its command has got that too, and is waited for", args.name);
+    let on_signal = if is_in_foreground() {
+        // In another group it could not read from the terminal.
+        OnSignal::HandOnOutside(says)
+    } else {
+        command.process_group(0);
+        OnSignal::HandOn(says)
+    };
+    let mut child = command.spawn().map_err(Unfinished::NotStarted)?;
+    let pid = Pid::from_child(&child);
+    stop.begins(pid, on_signal);
     let mut stdout = child.stdout.take().expect("it is piped");
     let mut output = Vec::new();
     let read = pass_on(&mut stdout, out, unheard, &mut output);
     // Before the wait: a command whose output is read no more must not wait for that itself.
     drop(stdout);
-    let status = child.wait().map_err(Unfinished::Output)?;
+    let waited = wait_unreaped(pid);
+    stop.ends();
+    let status = waited.and_then(|()| child.wait()).map_err(Unfinished::Output)?;
+    if let Some(asked) = stop.asked() {
+        return Err(Unfinished::Stopped(asked));
+    }
     let printed = read.map_err(Unfinished::Output)?;
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match (status.code().map(byte), status.signal().map(byte)) {

@@ -7,7 +7,7 @@
 //! Must not know: what the command is for, and how its output is read.
 
 use std::{
-    io,
+    fs, io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,7 +17,7 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
@@ -72,6 +72,10 @@ pub(super) enum OnSignal {
     Kill,
     /// It may end, which this message says; a second signal kills it with its group.
     WaitFor(String),
+    /// Its group gets the same signal, which this message says.
+    HandOn(String),
+    /// It gets the same signal, but for a Ctrl-C, which the terminal has sent it already: it is in milepost's group.
+    HandOnOutside(String),
 }
 
 impl Asked {
@@ -81,6 +85,10 @@ impl Asked {
 
     pub(super) fn number(self) -> u8 {
         u8::try_from(self.0).expect("one of the two listened for")
+    }
+
+    fn signal(self) -> Signal {
+        if self.0 == SIGINT { Signal::INT } else { Signal::TERM }
     }
 }
 
@@ -149,13 +157,64 @@ impl Shared {
 impl Running {
     fn takes(&mut self, asked: Asked) {
         self.signals += 1;
-        match &self.on_signal {
-            OnSignal::WaitFor(text) if self.signals == 1 => say(&text.replace("{signal}", asked.name())),
+        let is_first = self.signals == 1;
+        // What has ended by itself is a zombie still: nothing happens to it then.
+        let _ = match &self.on_signal {
+            OnSignal::WaitFor(_) | OnSignal::HandOn(_) | OnSignal::HandOnOutside(_) if is_first => {
+                self.on_signal.says(asked);
+                self.on_signal.hand_on(self.pid, asked)
+            }
+            OnSignal::HandOn(_) | OnSignal::HandOnOutside(_) => self.on_signal.hand_on(self.pid, asked),
             OnSignal::Kill | OnSignal::WaitFor(_) => {
                 self.was_killed = true;
-                // What has ended by itself is a zombie still: nothing happens to it then.
-                let _ = kill_process_group(self.pid, Signal::KILL);
+                kill_process_group(self.pid, Signal::KILL)
             }
+        };
+    }
+}
+
+impl OnSignal {
+    fn says(&self, asked: Asked) {
+        if let OnSignal::WaitFor(text) | OnSignal::HandOn(text) | OnSignal::HandOnOutside(text) = self {
+            say(&text.replace("{signal}", asked.name()));
+        }
+    }
+
+    fn hand_on(&self, pid: Pid, asked: Asked) -> rustix::io::Result<()> {
+        match self {
+            OnSignal::HandOn(_) => kill_process_group(pid, asked.signal()),
+            OnSignal::HandOnOutside(_) if asked.signal() == Signal::TERM => kill_process(pid, Signal::TERM),
+            OnSignal::HandOnOutside(_) | OnSignal::Kill | OnSignal::WaitFor(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether this process is what its terminal is talking to. Only a command in the same group may read from it then.
+pub(super) fn is_in_foreground() -> bool {
+    fs::read_to_string("/proc/self/stat").is_ok_and(|stat| is_foreground(&stat))
+}
+
+/// Of the line of `/proc/PID/stat`: the name in brackets may hold anything; behind it come the state, the parent, the
+/// group, the session, the terminal and the group in front of it, which is -1 where there is no terminal.
+fn is_foreground(stat: &str) -> bool {
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    matches!(fields[..], [_, _, group, _, _, front, ..] if group == front)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_foreground;
+
+    #[test]
+    fn the_group_in_front_of_the_terminal() {
+        for (stat, expected) in [
+            ("7 (milepost) R 5 7 5 34816 7 4194304 1", true),
+            ("7 (mile) post) R 5 7 5 34816 7 4194304 1", true),
+            ("7 (milepost) R 5 7 5 34816 9 4194304 1", false),
+            ("7 (milepost) R 5 7 5 0 -1 4194304 1", false),
+            ("", false),
+        ] {
+            assert_eq!(is_foreground(stat), expected, "{stat}");
         }
     }
 }

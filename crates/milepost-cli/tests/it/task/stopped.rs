@@ -1,4 +1,4 @@
-//! INT and TERM while a job is run.
+//! INT and TERM while a job is run or a step's command runs.
 
 use std::{
     fs,
@@ -130,4 +130,38 @@ fn a_cancel_that_is_stopped_is_recorded() {
     assert_eq!(ended, Some(143), "{said}");
     assert!(said.contains("it was cancelled, and that is recorded"), "{said}");
     assert!(world.ok(["job", "get", "j", "-o", "jsonl"]).contains(r#""state":"cancelled""#));
+}
+
+/// A step that was stopped left its command running, and the next run ran it beside that. The command gets the signal,
+/// once, with what it has started, is waited for, and has not finished, whatever it exits with.
+#[test]
+fn a_step_that_is_stopped_stops_its_command() {
+    let waits = "i=0; while ! test -e go && test $i -lt 200; do sleep .05; i=$((i+1)); done";
+    for (signal, word, code) in [(Signal::TERM, "TERM", 143), (Signal::INT, "INT", 130)] {
+        let world = World::new();
+        let script = format!("trap 'echo {word} >> got' {word}; echo ran >> ran; echo begun >&2; {waits}");
+        let args = ["step", "s", "--", "sh", "-c", &script];
+        let mut running = Running::start(&world, &args);
+        running.says("begun");
+        running.signal(signal);
+        running.says(&format!("step s: stopped by SIG{word}"));
+        fs::write(world.dir().join("go"), "").unwrap();
+        let (ended, said) = running.end();
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains("the next run runs it again"), "{said}");
+        assert_eq!(fs::read_to_string(world.dir().join("got")).unwrap(), format!("{word}\n"));
+        for _ in 0..2 {
+            world.ok(args);
+        }
+        assert_eq!(fs::read_to_string(world.dir().join("ran")).unwrap(), "ran\nran\n", "once more, and then no more");
+    }
+    // What it has started, too.
+    let world = World::new();
+    let mut running = Running::start(&world, &["step", "s", "--", "sh", "-c", "sleep 20 & echo begun >&2; wait"]);
+    running.says("begun");
+    running.signal(Signal::TERM);
+    let (ended, said) = running.end();
+    assert_eq!(ended, Some(143), "{said}");
+    let help = world.ok(["step", "--help"]);
+    assert!(help.contains("130, 143  stopped by Ctrl-C or SIGTERM"), "{help}");
 }
