@@ -1,5 +1,7 @@
 //! `milepost step`: a command that runs once.
 
+mod again;
+
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Read},
@@ -12,10 +14,12 @@ use std::{
 
 use milepost::{
     CheckpointName, ErrorKind, Task, limits,
-    task::{Bytes, Step},
+    task::{Bytes, ReplayPoint, Step},
 };
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
+
+use again::Going;
 
 use super::{
     Context, argument, scope,
@@ -47,6 +51,10 @@ finished, and the next run runs it again. The command is in a process group of i
 terminal: that gets Ctrl-C from the terminal, and a SIGTERM alone, without what it has started. A milepost that is killed (-9) \
 leaves it running.
 
+With --again all goes that came into the scope after the step began: later steps, jobs, watermarks, keys; what went is said. \
+Where no scope is named, all scripts and jobs that name none share task/script: there --again is refused if anything but \
+steps would go. Give a script a scope of its own.
+
 Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
@@ -67,9 +75,9 @@ A script that goes on where it was killed:
 pub(crate) struct StepArgs {
     /// The step's name.
     name: String,
-    /// Whose state.
-    #[arg(long, value_name = "SCOPE", env = "MILEPOST_SCOPE", default_value = "task/script")]
-    scope: OsString,
+    /// Whose state (default: task/script, which all share that name none).
+    #[arg(long, value_name = "SCOPE", env = "MILEPOST_SCOPE")]
+    scope: Option<OsString>,
     /// Take this exit code for success, too.
     #[arg(long, value_name = "CODE")]
     accept: Vec<u8>,
@@ -125,18 +133,18 @@ impl Unfinished {
 
 pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     context.refuse_format("step")?;
-    let scope = scope(&args.scope)?;
+    let scope = scope(args.scope.as_deref().unwrap_or(OsStr::new(SHARED_SCOPE)))?;
     let checkpoint = args.replay_from.as_deref().map(CheckpointName::parse).transpose();
     let checkpoint = checkpoint.map_err(argument("--replay-from"))?;
     let step = Step::new(args.name.as_str()).input(words(&args.command)).in_any_order();
     let store = context.open()?;
-    if let Some(checkpoint) = &checkpoint {
-        // Before the attempt is claimed: who is refused for a wrong name has not taken over.
-        let unclaimed = TaskArgs { attempt: None, task: None, ..args.task.clone() };
-        can_replay(checkpoint, &task(&store, &unclaimed, &scope)?, &step)?;
-    }
+    // Before the attempt is claimed: who is refused has not taken over.
+    let unclaimed = TaskArgs { attempt: None, task: None, ..args.task.clone() };
+    let replay = Replay::plan(&args, checkpoint, &task(&store, &unclaimed, &scope)?, &step)?;
     let task = task(&store, &args.task, &scope)?;
-    replay(&args, checkpoint, &task)?;
+    if let Some(replay) = replay {
+        replay.commit(&args.name, &task)?;
+    }
     let stop = Stop::listen()?;
     let (mut ran, mut code, mut unheard, mut printed) = (false, 0, None, 0);
     let finished = task.step(step, || {
@@ -182,6 +190,48 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     Ok(ExitCode::from(code))
 }
 
+/// The scope of all that name none.
+const SHARED_SCOPE: &str = "task/script";
+
+/// The scope is to be put back before the step runs.
+struct Replay {
+    point: ReplayPoint,
+    going: Going,
+}
+
+impl Replay {
+    /// What is to be put back, if that was asked for and there is anything. Refused are a checkpoint that is not
+    /// there, a step that would be refused after it all the same, and the loss of others' work.
+    fn plan(
+        args: &StepArgs,
+        checkpoint: Option<CheckpointName>,
+        task: &Task,
+        step: &Step,
+    ) -> Result<Option<Replay>, CliError> {
+        let point = match checkpoint {
+            Some(checkpoint) => {
+                can_replay(&checkpoint, task, step)?;
+                ReplayPoint::from(checkpoint)
+            }
+            None if args.again => ReplayPoint::from(Step::new(args.name.as_str())),
+            None => return Ok(None),
+        };
+        let Some(going) = again::going(task, &point, &args.name)? else { return Ok(None) };
+        if args.scope.is_none() {
+            going.refuse_unnamed(task, &args.name)?;
+        }
+        Ok(Some(Replay { point, going }))
+    }
+
+    fn commit(self, step: &str, task: &Task) -> Result<(), CliError> {
+        task.replay_from(self.point)?;
+        if let Some(told) = self.going.told(step) {
+            say(&told);
+        }
+        Ok(())
+    }
+}
+
 /// Refuses a checkpoint that is not there, and a step that would be refused after a replay from it all the same.
 fn can_replay(checkpoint: &CheckpointName, task: &Task, step: &Step) -> Result<(), CliError> {
     task.check_replay(checkpoint.clone(), step).map_err(|error| match error.kind() {
@@ -191,21 +241,6 @@ fn can_replay(checkpoint: &CheckpointName, task: &Task, step: &Step) -> Result<(
         )),
         _ => error.into(),
     })
-}
-
-/// Puts the scope back, if that was asked for.
-fn replay(args: &StepArgs, checkpoint: Option<CheckpointName>, task: &Task) -> Result<(), CliError> {
-    if let Some(checkpoint) = checkpoint {
-        task.replay_from(checkpoint)?;
-    }
-    if args.again {
-        match task.replay_from(Step::new(args.name.as_str())) {
-            // It has not begun: there is nothing to put back.
-            Err(error) if error.kind() == ErrorKind::NotYet => {}
-            replayed => drop(replayed?),
-        }
-    }
-    Ok(())
 }
 
 /// Runs the command, its output going through. Where nobody takes that any more, it is recorded all the same: the

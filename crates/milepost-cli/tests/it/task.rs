@@ -9,6 +9,8 @@ use expect_test::expect;
 
 use super::world::World;
 
+// `step --again`, and what goes with it.
+mod again;
 // What a submit prints, and how long it may take.
 mod outputs;
 // Ctrl-C and SIGTERM.
@@ -145,6 +147,7 @@ fn a_step_runs_once() {
         exit 127
         $ milepost step hello --again -- sh -c 'echo other'
         other
+        ! milepost: step hello runs again; with it went step fails, step grep, step killed, step none
         $ milepost step hello --attempt 1 --writer z -- true
         ! milepost: step hello ran with another input (fingerprint e064b777eb306314691f04aaea23766d, now 69d093aa47757277b806e9942861c775); replay the task from it to run it with this one
         exit 1

@@ -4,7 +4,7 @@ use milepost_types::{At, CheckpointName, Receipt, Seq};
 
 use super::{STEP, Step, StepRecord, StepState, path, same_input, within};
 use crate::{
-    Result,
+    Restore, Result,
     task::{Task, TaskError},
 };
 
@@ -53,13 +53,30 @@ impl Task {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn replay_from(&self, point: impl Into<ReplayPoint>) -> Result<Receipt> {
-        let at = self.moment(point.into())?;
-        let restored = match self.store.restore(&self.scope, at)?.commit() {
+        let restored = match self.plan_replay(point)?.commit() {
             Some(commit) => self.sign(commit).durable()?,
             None => self.store.last(),
         };
         self.places.begin_anew();
         Ok(restored)
+    }
+
+    /// What [`Task::replay_from`] would put back. To look at it is a dry run.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, Writer, task::Step};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// let task = store.task(&scope, Writer::new("worker-7")?)?;
+    /// task.step(Step::new("extract").in_any_order(), || Ok::<_, String>(12))?;
+    /// task.step(Step::new("price").in_any_order(), || Ok::<_, String>(7))?;
+    /// let plan = task.plan_replay(Step::new("extract"))?;
+    /// let keys: Vec<_> = plan.differences().iter().map(|difference| difference.key.as_str()).collect();
+    /// assert_eq!(keys, [".step/extract", ".step/price"]);
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn plan_replay(&self, point: impl Into<ReplayPoint>) -> Result<Restore> {
+        self.store.restore(&self.scope, self.moment(point.into())?)
     }
 
     /// Refuses what a step would be refused for after a replay from a point: that there it has finished on another
