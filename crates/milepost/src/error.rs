@@ -202,6 +202,25 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What kept a task pattern from going on, where that is the reason: for who has words of its own for it.
+    ///
+    /// ```
+    /// use milepost::{Scope, Store, Writer, task::TaskError};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// let (store, scope) = (Store::open(dir.path())?, Scope::parse("task/load")?);
+    /// let task = store.task(&scope, Writer::new("worker-7")?)?;
+    /// let error = task.step("extract", || Err::<(), _>("no network")).unwrap_err();
+    /// assert!(matches!(error.task(), Some(TaskError::Caller { what, .. }) if what == "step extract"));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskError> {
+        match &self.0 {
+            Inner::Task(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// What the hold stands with.

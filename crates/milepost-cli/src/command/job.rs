@@ -202,7 +202,8 @@ fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(
     };
     // A pause that a signal ends: what is asked next is not started then.
     let run = job.run_async(submit, find, poll, async |pause| stop.pause(pause));
-    let result = wait_for(run).map_err(|error| unfinished::of_run(error, &job, &shell, stop.asked()))?;
+    let result = wait_for(run)
+        .map_err(|error| unfinished::of_run(error, &job, args.request.as_deref(), &shell, stop.asked()))?;
     drop(stop);
     store.close()?;
     out.bytes(&result)?;

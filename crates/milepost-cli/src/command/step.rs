@@ -13,8 +13,8 @@ use std::{
 };
 
 use milepost::{
-    CheckpointName, ErrorKind, Task, limits,
-    task::{Bytes, ReplayPoint, Step},
+    CheckpointName, Error, ErrorKind, Task, limits,
+    task::{Bytes, ReplayPoint, Step, TaskError},
 };
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     args::TaskArgs,
-    each::child::wait_unreaped,
+    each::{child::wait_unreaped, text},
     error::{CliError, exit, say},
     output::Out,
 };
@@ -104,8 +104,8 @@ struct Finished {
 /// How a command ended that has not finished.
 #[derive(Debug, thiserror::Error)]
 enum Unfinished {
-    #[error("it can't be started: {0}")]
-    NotStarted(io::Error),
+    #[error("can't start {}: {source}", text::command_line(&[program.as_bytes()]))]
+    NotStarted { program: OsString, source: io::Error },
     #[error("exit {0}")]
     Exit(u8),
     #[error("stopped by {}; the next run runs it again", .0.name())]
@@ -121,7 +121,7 @@ enum Unfinished {
 impl Unfinished {
     fn code(&self) -> u8 {
         match self {
-            Unfinished::NotStarted(_) => 127,
+            Unfinished::NotStarted { .. } => 127,
             Unfinished::Exit(code) => *code,
             Unfinished::Stopped(asked) => exit::BY_SIGNAL + asked.number(),
             Unfinished::Signal(signal) => exit::BY_SIGNAL + signal,
@@ -172,7 +172,7 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
             say(&error.to_string());
             None
         }
-        other => Some(other?),
+        other => Some(other.map_err(|error| told(error, &args))?),
     };
     drop(stop);
     store.close()?;
@@ -210,7 +210,7 @@ impl Replay {
     ) -> Result<Option<Replay>, CliError> {
         let point = match checkpoint {
             Some(checkpoint) => {
-                can_replay(&checkpoint, task, step)?;
+                can_replay(&checkpoint, args, task, step)?;
                 ReplayPoint::from(checkpoint)
             }
             None if args.again => ReplayPoint::from(Step::new(args.name.as_str())),
@@ -233,14 +233,35 @@ impl Replay {
 }
 
 /// Refuses a checkpoint that is not there, and a step that would be refused after a replay from it all the same.
-fn can_replay(checkpoint: &CheckpointName, task: &Task, step: &Step) -> Result<(), CliError> {
+fn can_replay(checkpoint: &CheckpointName, args: &StepArgs, task: &Task, step: &Step) -> Result<(), CliError> {
     task.check_replay(checkpoint.clone(), step).map_err(|error| match error.kind() {
         ErrorKind::NoCheckpoint => CliError::NotFound(format!(
             "scope {0} has no checkpoint {checkpoint} to replay from; `milepost checkpoint list {0}` lists those it has",
             task.scope()
         )),
-        _ => error.into(),
+        _ => told(error, args),
     })
+}
+
+/// An error of the library, which speaks of its functions, with the words and the options that are meant.
+fn told(error: Error, args: &StepArgs) -> CliError {
+    let message = match error.task() {
+        Some(TaskError::StepInput { step, recorded, .. }) => {
+            let before = recorded.as_deref().map_or("none".to_owned(), |kept| format!("fingerprint {kept}"));
+            let now: Vec<&[u8]> = args.command.iter().map(|word| word.as_bytes()).collect();
+            format!(
+                "step {step} ran other words before, of which only a fingerprint is kept\n  before: {before}\n  \
+                 now:    {}\nrun it with these words, and again all that began after it: --again",
+                text::command_line(&now)
+            )
+        }
+        Some(TaskError::StepResult { step, seq, .. }) => format!(
+            "what is recorded of step {step} (commit {seq}) is not of a command: take another name, or run it again, \
+             with all that began after it: --again"
+        ),
+        _ => return error.into(),
+    };
+    CliError::Own { message, code: exit::NOT_FOUND }
 }
 
 /// Runs the command, its output going through. Where nobody takes that any more, it is recorded all the same: the
@@ -254,7 +275,8 @@ fn execute(
     if let Some(asked) = stop.asked() {
         return Err(Unfinished::Stopped(asked));
     }
-    let mut command = Command::new(&args.command[0]);
+    let program = &args.command[0];
+    let mut command = Command::new(program);
     command.args(&args.command[1..]).stdout(Stdio::piped());
     let says = format!("step {}: stopped by {{signal}}; its command has got that too, and is waited for", args.name);
     let on_signal = if is_in_foreground() {
@@ -264,7 +286,8 @@ fn execute(
         command.process_group(0);
         OnSignal::HandOn(says)
     };
-    let mut child = command.spawn().map_err(Unfinished::NotStarted)?;
+    let spawned = command.spawn();
+    let mut child = spawned.map_err(|source| Unfinished::NotStarted { program: program.clone(), source })?;
     let pid = Pid::from_child(&child);
     stop.begins(pid, on_signal);
     let mut stdout = child.stdout.take().expect("it is piped");

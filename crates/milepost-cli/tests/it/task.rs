@@ -15,6 +15,8 @@ mod again;
 mod outputs;
 // Ctrl-C and SIGTERM.
 mod stopped;
+// What messages name: programs, words and options.
+mod told;
 
 #[test]
 fn a_watermark_only_advances() {
@@ -123,7 +125,10 @@ fn a_step_runs_once() {
         $ milepost step hello -- sh -c 'echo ran >&2; echo out'
         out
         $ milepost step hello -- sh -c 'echo other'
-        ! milepost: step hello ran with another input (fingerprint a0d6dc67de3f7ea2a4bde1c22663c6ee, now e064b777eb306314691f04aaea23766d); replay the task from it to run it with this one
+        ! milepost: step hello ran other words before, of which only a fingerprint is kept
+        !   before: fingerprint a0d6dc67de3f7ea2a4bde1c22663c6ee
+        !   now:    sh -c 'echo other'
+        ! run it with these words, and again all that began after it: --again
         exit 1
         $ milepost step fails -- sh -c 'echo half; exit 3'
         half
@@ -143,15 +148,19 @@ fn a_step_runs_once() {
         ! milepost: step killed failed: killed by signal 9
         exit 137
         $ milepost step none -- /no/such/program
-        ! milepost: step none failed: it can't be started: No such file or directory (os error 2)
+        ! milepost: step none failed: can't start /no/such/program: No such file or directory (os error 2)
         exit 127
         $ milepost step hello --again -- sh -c 'echo other'
         other
         ! milepost: step hello runs again; with it went step fails, step grep, step killed, step none
         $ milepost step hello --attempt 1 --writer z -- true
-        ! milepost: step hello ran with another input (fingerprint e064b777eb306314691f04aaea23766d, now 69d093aa47757277b806e9942861c775); replay the task from it to run it with this one
+        ! milepost: step hello ran other words before, of which only a fingerprint is kept
+        !   before: fingerprint e064b777eb306314691f04aaea23766d
+        !   now:    true
+        ! run it with these words, and again all that began after it: --again
         exit 1
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
     assert_eq!(world.verify().code, Some(0));
 }
 
@@ -475,7 +484,7 @@ fn a_replay_comes_after_the_refusals() {
     assert_eq!(step("b", &[], &["echo", "2"]).code, Some(0));
     let before = world.ok(["log", "-o", "jsonl"]);
     let ran = step("a", &["--replay-from", "cp"], &["echo", "other"]);
-    assert!(ran.code == Some(1) && ran.stderr.contains("ran with another input"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.stderr.contains("ran other words before"), "{ran:?}");
     let ran = step("a", &["--replay-from", "nope"], &["echo", "1"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let says =

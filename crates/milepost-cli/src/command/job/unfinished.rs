@@ -4,17 +4,24 @@
 
 use milepost::{
     Error,
-    task::{Job, JobRecord, JobState},
+    task::{Job, JobRecord, JobState, TaskError},
 };
 
 use super::shell::{Cut, Part, Shell};
 use crate::{
     command::stop::Asked,
+    each::text,
     error::{CliError, exit, say},
 };
 
 /// Of a run.
-pub(super) fn of_run(error: Error, job: &Job, shell: &Shell<'_>, asked: Option<Asked>) -> CliError {
+pub(super) fn of_run(
+    error: Error,
+    job: &Job,
+    request: Option<&str>,
+    shell: &Shell<'_>,
+    asked: Option<Asked>,
+) -> CliError {
     let name = job.name();
     let record = job.get().ok().flatten().filter(|record| !has_ended(record));
     match (shell.cut(), asked, record) {
@@ -32,11 +39,11 @@ pub(super) fn of_run(error: Error, job: &Job, shell: &Shell<'_>, asked: Option<A
         (cut, Some(asked), Some(record)) => {
             if !matches!(cut, Some(Cut::NotStarted | Cut::Stopped(_))) {
                 // Not because of the signal.
-                say(&error.to_string());
+                say(&of_task(error, request).to_string());
             }
             stopped(name, asked, &record, cut == Some(Cut::Stopped(Part::Submit)))
         }
-        _ => error.into(),
+        _ => of_task(error, request),
     }
 }
 
@@ -64,6 +71,39 @@ pub(super) fn of_cancel(job: &Job, asked: Asked) -> CliError {
     };
     let message = format!("job {}: stopped by {}; {known}", job.name(), asked.name());
     CliError::Own { message, code: exit::BY_SIGNAL + asked.number() }
+}
+
+/// An error of the library, which speaks of its functions, with the options that are meant.
+fn of_task(error: Error, request: Option<&str>) -> CliError {
+    let (message, code) = match error.task() {
+        Some(TaskError::RequestChanged { name, recorded, given }) => {
+            let before = recorded.as_deref().map_or("none".to_owned(), |kept| format!("fingerprint {kept}"));
+            let now = match (request, given) {
+                (Some(request), Some(given)) => format!("{} (fingerprint {given})", text::Escaped(request)),
+                _ => "none".to_owned(),
+            };
+            let message = format!(
+                "job {name} was begun with another --request, and nothing was submitted\n  before: {before}\n  \
+                 now:    {now}\nsubmit a new one: --restart-if-changed\nforget the old one: milepost job reset {}",
+                text::command_line(&[name])
+            );
+            (message, exit::NOT_FOUND)
+        }
+        Some(TaskError::JobFailed { .. } | TaskError::JobCancelled { .. }) => {
+            (format!("{error}; to submit a new one: --restart-if-failed"), exit::NOT_FOUND)
+        }
+        Some(TaskError::JobTimedOut { name, id, status, waited }) => {
+            let status = status.as_deref().filter(|status| !status.is_empty());
+            let status = status.map_or(String::new(), |status| format!(", its status is {status}"));
+            let message = format!(
+                "job {name} (remote id {id}) has not ended within {}{status}; it goes on, and so does the next run of it",
+                text::duration(*waited)
+            );
+            (message, exit::TIMED_OUT)
+        }
+        _ => return error.into(),
+    };
+    CliError::Own { message, code }
 }
 
 fn has_ended(record: &JobRecord) -> bool {
