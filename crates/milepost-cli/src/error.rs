@@ -37,7 +37,7 @@ pub(crate) mod exit {
     /// A salvage has made a new store, and commits are lost, or what is kept of the past is not known.
     pub(crate) const LOST: u8 = 11;
 
-    /// A step's command succeeded, and its output is too large to be recorded. Beside 127, as `env` and `timeout` have
+    /// The output of a step's or a job's command is too large to be recorded. Beside 127, as `env` and `timeout` have
     /// it: a step's other codes are its command's.
     pub(crate) const UNRECORDED: u8 = 125;
     /// A signal asked for the end: its number is added, as shells do.
@@ -58,7 +58,7 @@ Exit codes:
   9  job run: it has not ended in time and goes on; run it again
   10 job run: the submit, find or poll command failed; run it again
   11 salvage: the new store is made, and commits or a past are lost; the report says which
-  125 step: the command succeeded, and its output is too large to be recorded
+  125 step, job run: the output of the command is too large to be recorded
   130, 143  stopped by Ctrl-C or by SIGTERM; what was acknowledged is durable
   `each`, `step` and `verify` say more in their own --help.";
 }

@@ -69,7 +69,7 @@ with exit 5. End the wait first (Ctrl-C, or --timeout): the job goes on, and the
 
 Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
 time, and a submit that is killed then may have been submitted: the next run asks find first; 10 a command failed; \
-130 stopped by Ctrl-C, 143 by SIGTERM; \
+125 what a command printed is too large to be recorded: let it print where that is; 130 stopped by Ctrl-C, 143 by SIGTERM; \
 see `milepost --help` for the others.
 
 Example, a job in the background that takes a second:

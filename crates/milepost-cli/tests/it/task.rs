@@ -468,7 +468,7 @@ fn an_output_that_is_too_large_has_a_code_of_its_own() {
     assert_eq!(world.run(["step", "fails", "--", "sh", "-c", &script]).code, Some(3));
     let help = world.ok(["step", "--help"]);
     assert!(help.contains("125  the command succeeded") && help.contains("JSON of at most 16 MiB"), "{help}");
-    assert!(world.ok(["--help"]).contains("125 step: "));
+    assert!(world.ok(["--help"]).contains("125 step, job run: "));
 }
 
 /// A replay was committed, and then the step refused for its changed words: now nothing is put back.

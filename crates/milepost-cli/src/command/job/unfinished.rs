@@ -101,6 +101,13 @@ fn of_task(error: Error, request: Option<&str>) -> CliError {
             );
             (message, exit::TIMED_OUT)
         }
+        Some(TaskError::JobTooLarge { name, source }) => {
+            let message = format!(
+                "what the remote side says of job {name} can't be recorded: {source}; let its commands print where it \
+                 is, as in `echo finished s3://bucket/result`"
+            );
+            (message, exit::UNRECORDED)
+        }
         _ => return error.into(),
     };
     CliError::Own { message, code }

@@ -41,3 +41,21 @@ fn a_submit_that_takes_too_long_is_out_of_time() {
     let help = world.ok(["job", "run", "--help"]);
     assert!(help.contains("a submit that is killed then may have been submitted"), "{help}");
 }
+
+/// A result that can't be recorded was a wrong command line (exit 2). It has the code of a step's output that is too
+/// large, and the message says what to do.
+#[test]
+fn a_result_that_is_too_large_has_a_code_of_its_own() {
+    let world = World::new();
+    let poll = "printf 'finished '; head -c 16777217 /dev/zero | tr '\\0' x";
+    for _ in 0..2 {
+        let ran = world.run(job("echo id-7", poll, "1min"));
+        assert_eq!(ran.code, Some(125), "{ran:?}");
+        let says = "let its commands print where it is, as in `echo finished s3://bucket/result`";
+        assert!(ran.stderr.contains("job j") && ran.stderr.contains(says), "{ran:?}");
+        assert!(ran.stdout.is_empty());
+    }
+    assert_eq!(world.ok(job("exit 1", "echo finished file:///result", "1min")), "file:///result\n");
+    let help = world.ok(["job", "run", "--help"]);
+    assert!(help.contains("125 what a command printed is too large to be recorded"), "{help}");
+}
