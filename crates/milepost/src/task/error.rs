@@ -225,6 +225,14 @@ pub enum TaskError {
         /// The limit.
         source: Boxed,
     },
+    /// When a step began is not kept any more.
+    #[error("when step {step} of scope {scope} began is not kept any more; replay from a checkpoint instead")]
+    BeginRemoved {
+        /// Which.
+        step: String,
+        /// Of which scope.
+        scope: Scope,
+    },
     /// There is no such step to replay from.
     #[error("step {step} has not begun in scope {scope}; there is nothing to replay")]
     NoStep {
@@ -259,6 +267,7 @@ impl TaskError {
             | TaskError::StepTooLarge { .. }
             | TaskError::JobTooLarge { .. } => ErrorKind::Invalid,
             TaskError::NoStep { .. } => ErrorKind::NotYet,
+            TaskError::BeginRemoved { .. } => ErrorKind::BeforeHorizon,
         }
     }
 }

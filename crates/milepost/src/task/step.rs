@@ -43,6 +43,8 @@ use crate::{CommitBuilder, Error, ErrorKind, Result};
 
 /// The pattern's name in keys and messages.
 const STEP: &str = "step";
+/// Stands behind an error that was cut.
+const CUT: &str = "…";
 
 /// Which step, and on which input. A `&str`, a `String` and a pair as in `("page", 7)` are steps too.
 ///
@@ -347,8 +349,7 @@ impl Begun {
                 TaskError::Caller { source, .. } => source.to_string(),
                 other => other.to_string(),
             };
-            let record = StepRecord { state: StepState::Failed, error: Some(text), ..self.record.clone() };
-            Ok((self.write(&record)?, Err(error.into())))
+            Ok((self.write_failed(text)?, Err(error.into())))
         };
         let value = match ended {
             Ok(value) => value,
@@ -373,6 +374,21 @@ impl Begun {
 
     fn write(&self, record: &StepRecord) -> Result<CommitBuilder> {
         self.task.write_record(STEP, &self.key, self.version, record)
+    }
+
+    /// Records with what it failed. Of a text that is longer than a value may be, the beginning is: its caller is to be
+    /// told what went wrong, not that this can't be recorded.
+    fn write_failed(&self, mut text: String) -> Result<CommitBuilder> {
+        loop {
+            let record = StepRecord { state: StepState::Failed, error: Some(text), ..self.record.clone() };
+            let commit = self.write(&record)?;
+            text = record.error.unwrap_or_default();
+            if commit.refusal().is_none() || text.len() <= CUT.len() {
+                return Ok(commit);
+            }
+            text.truncate(text.floor_char_boundary(text.len() / 2));
+            text.push_str(CUT);
+        }
     }
 
     /// Takes up the version of its begin.

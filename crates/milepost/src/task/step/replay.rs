@@ -55,7 +55,10 @@ impl Task {
     pub fn replay_from(&self, point: impl Into<ReplayPoint>) -> Result<Receipt> {
         let restored = match self.plan_replay(point)?.commit() {
             Some(commit) => self.sign(commit).durable()?,
-            None => self.store.last(),
+            None => {
+                self.is_ours()?;
+                self.store.last()
+            }
         };
         self.places.begin_anew();
         Ok(restored)
@@ -127,18 +130,26 @@ impl Task {
         }
     }
 
-    /// The commit that began a step whose record is there: the newest one before which there was none.
+    /// The commit that began a step whose record is there: the newest one before which there was none. Where retention
+    /// has taken away what was there before, that is not known.
     fn began(&self, key: &str) -> Result<Option<Seq>> {
         if self.store.get(&self.scope, key)?.is_none() {
             return Ok(None);
         }
         for change in self.store.history(&self.scope).key(key).newest_first().iter() {
             let change = change?;
-            if change.scope.as_str() == self.scope.as_str() && change.old.is_none() {
+            if change.scope.as_str() != self.scope.as_str() {
+                continue;
+            }
+            if change.old_removed {
+                break;
+            }
+            if change.old.is_none() {
                 return Ok(Some(change.seq));
             }
         }
-        Ok(None)
+        let step = key.strip_prefix(&format!(".{STEP}/")).unwrap_or(key).to_owned();
+        Err(TaskError::BeginRemoved { step, scope: self.scope.clone() }.into())
     }
 
     /// The commit that began the first of a loop's steps.

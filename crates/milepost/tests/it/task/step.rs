@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use milepost::{
-    At, CheckpointName, ErrorKind, Scope, Store, Task,
+    At, CheckpointName, ErrorKind, Policy, Scope, Store, Task,
     task::{Bytes, Step, StepState},
 };
 
@@ -342,4 +342,55 @@ fn what_a_replay_would_refuse_is_known_before() {
     assert_eq!(task.check_replay(none, &changed("x")).unwrap_err().kind(), ErrorKind::NoCheckpoint);
     assert_eq!(task.check_replay(Step::new("never"), &changed("x")).unwrap_err().kind(), ErrorKind::NotYet);
     assert_eq!(store.last(), last);
+}
+
+/// The error of a step was recorded whole. One that is longer than a value may be was not recorded at all: the caller
+/// was told of the limit instead of what went wrong, and the step was `begun` for ever.
+#[test]
+fn a_long_error_is_cut_where_it_is_recorded() {
+    let place = Place::new();
+    let store = Store::options().value_bytes_max(1000).open(place.path()).unwrap();
+    let text = "no room for é".repeat(200);
+    let error = attempt(&store, &a(), 1).step("x", || Err::<(), _>(text.clone())).unwrap_err();
+    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Caller, format!("step x failed: {text}")));
+    let record = attempt(&store, &a(), 2).steps().unwrap().remove(0).1;
+    let recorded = record.error.unwrap();
+    assert_eq!(record.state, StepState::Failed);
+    assert!(text.starts_with(recorded.strip_suffix('…').unwrap()) && recorded.len() > 200, "{recorded}");
+}
+
+/// A replay that finds nothing to put back was answered with the last commit to an attempt that had been overtaken,
+/// where every other pattern refuses it: it went on, and ran into the refusal later.
+#[test]
+fn a_zombie_replays_nothing() {
+    let place = Place::new();
+    let store = place.open();
+    let old = attempt(&store, &a(), 1);
+    store.checkpoint(&a(), "here").unwrap();
+    let here = || CheckpointName::parse("here").unwrap();
+    let last = store.last();
+    assert_eq!(old.replay_from(here()).unwrap(), last);
+    attempt(&store, &a(), 2);
+    assert_eq!(old.replay_from(here()).unwrap_err().kind(), ErrorKind::Fenced);
+}
+
+/// The begin of a step was looked for as the newest change before which there was no record. Where retention had taken
+/// the record before a change away, that looked the same, and the scope was put back to a moment within the step.
+#[test]
+fn a_begin_that_is_not_kept_is_not_replayed_from() {
+    let place = Place::new();
+    let store = place.open_small();
+    store.retention().set(&(&a()).into(), Policy::default().keep_last(2)).unwrap();
+    let fails = |number| attempt(&store, &a(), number).step("load", || Err::<u32, _>("no network")).unwrap_err();
+    for number in 1..60 {
+        assert_eq!(fails(number).kind(), ErrorKind::Caller);
+        store.set(&a(), "beside", &[b'x'; 100]).unwrap();
+    }
+    let done = store.compact().unwrap();
+    assert!(done.dropped + done.rewritten > 0, "{done:?}");
+    let error = attempt(&store, &a(), 59).replay_from(Step::new("load")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BeforeHorizon, "{error}");
+    assert!(error.to_string().contains("step load"), "{error}");
+    assert_eq!(store.get(&a(), "beside").unwrap().map(|value| value.len()), Some(100));
+    assert_eq!(attempt(&store, &a(), 59).steps().unwrap()[0].1.attempts, 59, "nothing was put back");
 }
