@@ -35,6 +35,8 @@ use crate::{CommitBuilder, ErrorKind, History, Result, SetOptions, Value};
 const WATERMARK: &str = "watermark";
 /// Where the reason of the last reset is.
 const RESET: &str = "watermark-reset";
+/// The content type of a reason, with the version of the watermark that was reset behind it.
+const REASON: &str = "text/plain;reset=";
 /// How often to look again after another run has moved it between the look and the commit.
 const TRIES_MAX: usize = 64;
 
@@ -219,7 +221,8 @@ impl<T: Mark> Watermark<T> {
         self.retry(|watermark| {
             let version = watermark.current(&to)?.map_or(Seq::ZERO, |current| current.receipt.seq);
             let commit = watermark.set(watermark.task.commit_at(&watermark.key, version), &to)?;
-            let options = SetOptions { content_type: Some(ContentType::TEXT), ..SetOptions::default() };
+            let content_type = Some(ContentType::parse(&format!("{REASON}{version}"))?);
+            let options = SetOptions { content_type, ..SetOptions::default() };
             Ok(Try::Commit(commit.set_with(
                 watermark.scope(),
                 watermark.reset_key.as_str(),
@@ -352,16 +355,31 @@ impl<T: Mark> Moves<T> {
     fn moved(&self, change: &crate::Change) -> Result<Move<T>> {
         let from = if change.old_removed { Stood::Removed } else { stood(change.old.as_ref()) };
         let to = stood(change.new.as_ref());
-        let reason = self.reason(change.seq)?;
+        let reason = self.reason(change)?;
         Ok(Move { seq: change.seq, at: change.at, writer: change.writer.clone(), from, to, reason })
     }
 
     /// Why, if the commit says so. Read from the commit itself: the state as of it may be before the horizon.
-    fn reason(&self, seq: Seq) -> Result<Option<String>> {
-        let Some(commit) = self.watermark.task.store.commit_at(seq)? else { return Ok(None) };
+    ///
+    /// What puts a scope back sets the same keys. Its reason is of another reset: that was of another version of the
+    /// watermark, since no two changes of a key are.
+    fn reason(&self, change: &crate::Change) -> Result<Option<String>> {
+        let Some(commit) = self.watermark.task.store.commit_at(change.seq)? else { return Ok(None) };
+        let was = change.old.as_ref().map_or(Seq::ZERO, Value::seq);
+        let is_alone = commit.events.len() == 2;
         Ok(commit.events.iter().find_map(|event| match event {
-            Event::Set { scope, key, value, .. } if *scope == self.scope && *key == self.watermark.reset_key => {
-                Some(String::from_utf8_lossy(value).into_owned())
+            Event::Set { scope, key, value, content_type, .. }
+                if *scope == self.scope && *key == self.watermark.reset_key =>
+            {
+                let of = content_type.as_ref().and_then(|text| text.as_str().strip_prefix(REASON)?.parse().ok());
+                let is_own = match of {
+                    // Which version it was is not known any more. A reset sets two keys.
+                    Some(_) if change.old_removed => is_alone,
+                    Some(of) => Seq(of) == was,
+                    // One of before that was told.
+                    None => true,
+                };
+                is_own.then(|| String::from_utf8_lossy(value).into_owned())
             }
             _ => None,
         }))

@@ -240,3 +240,29 @@ fn a_stray_write_is_a_row_of_the_history() {
     assert_eq!(seen, expected.map(|(from, to)| (from.to_owned(), to.to_owned())));
     assert_eq!(watermark.get().unwrap(), Some(5));
 }
+
+/// A restore, or a replay of steps, sets the same keys as a reset does, and its row in the history said the reason of
+/// the reset that was put back with them: a move that nobody had made for that reason.
+#[test]
+fn what_was_put_back_has_no_reason() {
+    let place = Place::new();
+    let store = place.open();
+    let a = scope("task/a");
+    let task = attempt(&store, &a, 1);
+    let watermark = task.watermark::<i64>("id").unwrap();
+    watermark.advance(9).unwrap();
+    watermark.reset(1, "A").unwrap();
+    store.checkpoint(&a, "cp1").unwrap();
+    watermark.advance(2).unwrap();
+    task.step("load", || Ok::<_, String>(watermark.reset(0, "B").unwrap().seq.0)).unwrap();
+    watermark.advance(3).unwrap();
+    // The same again for the same reason is a reset all the same.
+    watermark.reset(0, "B").unwrap();
+    task.replay_from(milepost::task::Step::new("load")).unwrap();
+    store.restore(&a, milepost::At::checkpoint(&a, "cp1")).unwrap().durable().unwrap();
+    let moves: Vec<_> = watermark.history().map(Result::unwrap).collect();
+    let seen: Vec<_> = moves.iter().map(|m| (*m.to.mark().unwrap(), m.reason.as_deref())).collect();
+    let expected =
+        [(9, None), (1, Some("A")), (2, None), (0, Some("B")), (3, None), (0, Some("B")), (2, None), (1, None)];
+    assert_eq!(seen, expected);
+}
