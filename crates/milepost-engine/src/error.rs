@@ -246,13 +246,7 @@ impl fmt::Display for Refusal {
                 write!(f, "something was erased behind commit {since}, which this may bring back; plan it again")
             }
             Refusal::Fenced { scope, token, writer, highest, holder } => {
-                let of = |writer: &Option<Writer>| writer.as_ref().map_or(String::new(), |w| format!(" of writer {w}"));
-                let (writer, holder) = (of(writer), of(holder));
-                write!(f, "fencing token {token}{writer} for scope {scope} ")?;
-                if token == highest {
-                    return write!(f, "is taken: it is that{holder}; a new attempt needs a higher one");
-                }
-                write!(f, "is not the highest: {highest}{holder} was seen; a newer attempt has taken over")
+                fenced_text(f, scope, (*token, writer.as_ref()), (*highest, holder.as_ref()))
             }
             Refusal::IdempotencyConflict { key, first } => write!(
                 f,
@@ -284,6 +278,37 @@ impl fmt::Display for Refusal {
 /// Where a prefix is.
 pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
     if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
+}
+
+/// Why a claim is refused. Where a token is the number of its writer's attempt, it is called that: so it was given.
+fn fenced_text(
+    f: &mut fmt::Formatter<'_>,
+    scope: &Scope,
+    (token, writer): (u64, Option<&Writer>),
+    (highest, holder): (u64, Option<&Writer>),
+) -> fmt::Result {
+    let of = |writer: Option<&Writer>| writer.map_or(String::new(), |writer| format!(" of writer {writer}"));
+    let is_attempt = attempt_of(token, writer).is_some();
+    match attempt_of(token, writer) {
+        Some(name) => write!(f, "attempt {token} of writer {name} for scope {scope} ")?,
+        None => write!(f, "fencing token {token}{} for scope {scope} ", of(writer))?,
+    }
+    let held_by = attempt_of(highest, holder);
+    if token == highest {
+        let holder = held_by.map_or_else(|| of(holder), |name| format!(" of writer {name}"));
+        return write!(f, "is taken: it is that{holder}; a new attempt needs a higher one");
+    }
+    let seen = match held_by {
+        Some(name) => format!("attempt {highest} of writer {name}"),
+        None if is_attempt => format!("fencing token {highest}{}", of(holder)),
+        None => format!("{highest}{}", of(holder)),
+    };
+    write!(f, "is not the highest: {seen} was seen; a newer attempt has taken over")
+}
+
+/// Who writes, where a token is the number of the attempt.
+fn attempt_of(token: u64, writer: Option<&Writer>) -> Option<&str> {
+    writer.filter(|writer| writer.attempt_number().map(u64::from) == Some(token)).map(Writer::name)
 }
 
 fn precondition_text(failed: &Precondition, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -202,7 +202,7 @@ fn a_task_that_has_ended_goes_with_all_that_is_below_it() {
         {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/etl/part","bytes":0}
         {"seq":7,"at":"9999-99-99T99:99:99.999999Z","writer":"retention","change":"erase","scope":"task/etl","bytes":0}
         $ milepost end task/etl --writer w --attempt 0
-        ! milepost: fencing token 0 of writer w#0 for scope task/etl is not the highest: 1 of writer w#1 was seen; a newer attempt has taken over
+        ! milepost: attempt 0 of writer w for scope task/etl is not the highest: attempt 1 of writer w was seen; a newer attempt has taken over
         exit 1
         $ milepost retain set task --everything --expire-ended 1d
         ! error: the argument '--everything' cannot be used with '--expire-ended <TIME>'

@@ -64,7 +64,7 @@ fn a_watermark_only_advances() {
         $ milepost watermark advance asset/orders id 43 --from 42 --writer w
         3
         $ milepost watermark advance asset/orders id 50 --writer z --task task/load --attempt 2
-        ! milepost: fencing token 2 of writer z#2 for scope task/load is not the highest: 3 of writer w#3 was seen; a newer attempt has taken over
+        ! milepost: attempt 2 of writer z for scope task/load is not the highest: attempt 3 of writer w was seen; a newer attempt has taken over
         exit 1
         $ milepost watermark advance asset/orders id soon --writer w
         ! milepost: watermark id is of type integer, asked for was one of type text

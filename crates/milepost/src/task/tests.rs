@@ -44,12 +44,12 @@ fn claims() {
     let error = open("b", 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Fenced);
     assert!(
-        error.to_string().contains("token 1 of writer b#1 for scope task/a is taken: it is that of writer a#1"),
+        error.to_string().contains("attempt 1 of writer b for scope task/a is taken: it is that of writer a; a new"),
         "{error}"
     );
     open("b", 2).unwrap();
     let error = first.commit().set(scope, "k", b"").durable().unwrap_err();
-    let text = "token 1 of writer a#1 for scope task/a is not the highest: 2 of writer b#2 was seen";
+    let text = "attempt 1 of writer a for scope task/a is not the highest: attempt 2 of writer b was seen";
     assert!(error.to_string().contains(text), "{error}");
     assert_eq!(open("a", 1).unwrap_err().kind(), ErrorKind::Fenced);
     // One without an attempt claims nothing, and is not refused.
