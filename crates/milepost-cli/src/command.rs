@@ -254,6 +254,15 @@ fn key(given: &OsStr) -> Result<Key, CliError> {
     Key::from_bytes(given.as_bytes()).map_err(argument("KEY"))
 }
 
+/// The name of a watermark, a step or a job: a part of a key.
+fn name(given: &OsStr) -> Result<Key, CliError> {
+    Key::from_bytes(given.as_bytes()).map_err(|error| {
+        let why = error.to_string();
+        let why = why.strip_prefix("key ").map_or_else(|| why.clone(), |rest| format!("it {rest}"));
+        CliError::Argument { what: "NAME", why }
+    })
+}
+
 /// Where scopes begin, if that was said.
 fn prefix(given: Option<&OsStr>) -> Result<Option<ScopePrefix>, CliError> {
     let Some(given) = given else { return Ok(None) };

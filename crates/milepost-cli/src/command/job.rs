@@ -20,7 +20,7 @@ use milepost::{
 };
 
 use super::{
-    Context, scope,
+    Context, name, scope,
     stop::{OnSignal, Stop},
     task,
 };
@@ -169,6 +169,7 @@ pub(crate) fn run(args: JobArgs, context: &Context, out: &mut Out) -> Result<Exi
 fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     context.refuse_format("job run")?;
     let scope = scope(&args.name.scope)?;
+    name(args.name.name.as_ref())?;
     let store = context.open()?;
     let mut job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
     if let Some(request) = &args.request {
@@ -229,6 +230,7 @@ fn wait_for<T>(future: impl Future<Output = T>) -> T {
 
 fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let scope = scope(&args.scope)?;
+    name(args.name.as_ref())?;
     let writer = Writer::new("reader").map_err(milepost::Error::from)?;
     let job = context.open_read_only()?.task(&scope, writer)?.job(&args.name)?;
     let Some(record) = job.get()? else { return Err(unknown(&scope, &job)) };
@@ -239,6 +241,7 @@ fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError
 
 fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
     let scope = scope(&args.name.scope)?;
+    name(args.name.name.as_ref())?;
     let store = context.open()?;
     let job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
     let stop = Stop::listen()?;
@@ -267,6 +270,7 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
 
 fn reset(args: &ResetArgs, context: &Context) -> Result<(), CliError> {
     let scope = scope(&args.name.scope)?;
+    name(args.name.name.as_ref())?;
     let store = context.open()?;
     let job = task(&store, &args.task, &scope)?.job(&args.name.name)?;
     if job.get()?.is_none() {

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use again::Going;
 
 use super::{
-    Context, argument, scope,
+    Context, argument, name, scope,
     stop::{Asked, OnSignal, Stop, is_in_foreground},
     task,
 };
@@ -137,6 +137,7 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     let checkpoint = args.replay_from.as_deref().map(CheckpointName::parse).transpose();
     let checkpoint = checkpoint.map_err(argument("--replay-from"))?;
     let step = Step::new(args.name.as_str()).input(words(&args.command)).in_any_order();
+    name(OsStr::new(&args.name))?;
     let store = context.open()?;
     // Before the attempt is claimed: who is refused has not taken over.
     let unclaimed = TaskArgs { attempt: None, task: None, ..args.task.clone() };

@@ -1,15 +1,16 @@
 //! `milepost watermark`: where a task left off, and who moved it.
 
+mod given;
+
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::ValueEnum;
-use jiff::ZonedDateTime;
 use milepost::{
-    Scope, Seq, Store, Timestamp, Writer,
+    ErrorKind, Key, Scope, Seq, Store, Timestamp, Writer,
     task::{AnyMark, Move, Stood, Watermark},
 };
 
-use super::{Context, key, receipt, scope, task};
+use self::given::{Kind, Reading};
+use super::{Context, name, receipt, scope, task};
 use crate::{
     args::{Format, TaskArgs},
     error::CliError,
@@ -22,8 +23,10 @@ use crate::{
 /// Say where a task left off, and move it on; never back but by a reset.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-A value is an integer if it looks like one, else a time if it looks like one, else text; --as says otherwise. Bytes are \
-written in hexadecimal, as in 0x00ff, and only with --as bytes. A watermark keeps the type that it was given first. A number that does not fit into 64 bits is refused unless --as text makes it text.
+A watermark keeps the type that it was given first. There a value is an integer if it looks like one, else a time if it looks \
+like one, else text; --as says otherwise. What looks like a number or a date and is none, as 9.5 or 2026-1-5, is refused unless \
+--as text makes it text, which stands in the order of its characters. Bytes are written in hexadecimal, as in 0x00ff, and the first \
+ones with --as bytes.
 
 Examples:
   milepost watermark advance asset/orders id 4711
@@ -78,10 +81,10 @@ struct AdvanceArgs {
     /// Where to.
     #[arg(allow_negative_numbers = true)]
     to: String,
-    /// Only from here; `--from ''` for one that was never moved.
+    /// Only from here; `--from ''` for one that was never moved, which an empty text is not.
     #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
     from: Option<String>,
-    /// What the value is.
+    /// What the value is, where the watermark does not say so.
     #[arg(long = "as", value_enum, value_name = "TYPE")]
     kind: Option<Kind>,
     #[command(flatten)]
@@ -98,24 +101,11 @@ struct ResetArgs {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// What the value is.
+    /// What the value is, where the watermark does not say so.
     #[arg(long = "as", value_enum, value_name = "TYPE")]
     kind: Option<Kind>,
     #[command(flatten)]
     task: TaskArgs,
-}
-
-/// What a value can be.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Kind {
-    /// A whole number.
-    Integer,
-    /// A time, as in 2026-11-24T03:12:00Z.
-    Timestamp,
-    /// Text, in the order of its bytes.
-    Text,
-    /// Bytes, in their order; written in hexadecimal, as in 0x00ff.
-    Bytes,
 }
 
 pub(crate) fn run(args: WatermarkArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
@@ -129,7 +119,7 @@ pub(crate) fn run(args: WatermarkArgs, context: &Context, out: &mut Out) -> Resu
 }
 
 fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (scope, name) = (scope(&args.scope)?, key(&args.name)?);
+    let (scope, name) = (scope(&args.scope)?, name(&args.name)?);
     let watermark = reader(&context.open_read_only()?, &scope, name.as_str())?;
     let Some(mark) = watermark.get()? else {
         return Err(CliError::NotFound(format!("watermark {name} of scope {scope} was never moved")));
@@ -145,11 +135,19 @@ fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError
 }
 
 fn advance(args: &AdvanceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (scope, name) = (scope(&args.name.scope)?, key(&args.name.name)?);
-    let to = mark("VALUE", &args.to, args.kind)?;
-    let from = args.from.as_deref().filter(|from| !from.is_empty());
-    let from = from.map(|from| mark("--from", from, args.kind)).transpose()?;
+    let (scope, name) = (scope(&args.name.scope)?, name(&args.name.name)?);
+    let read = |reading: &Reading<'_>| {
+        let from = args.from.as_deref().filter(|from| !from.is_empty());
+        let from = from.map(|from| reading.read("--from", from)).transpose()?;
+        Ok::<_, CliError>((from, reading.read("VALUE", &args.to)?))
+    };
+    if !context.has_place()? {
+        // No store is made for what can't be read.
+        read(&Reading { name: name.as_str(), asked: args.kind, found: None })?;
+    }
     let store = context.open()?;
+    // Before the attempt is claimed: who is refused for a wrong value has not taken over.
+    let (from, to) = read(&reading(&store, &scope, &name, args.kind)?)?;
     let watermark = task(&store, &args.task, &scope)?.watermark::<AnyMark>(name.as_str())?;
     let receipt = match &args.from {
         Some(_) => watermark.advance_if(from, to)?,
@@ -159,16 +157,20 @@ fn advance(args: &AdvanceArgs, context: &Context, out: &mut Out) -> Result<(), C
 }
 
 fn reset(args: &ResetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (scope, name) = (scope(&args.name.scope)?, key(&args.name.name)?);
-    let to = mark("VALUE", &args.to, args.kind)?;
+    let (scope, name) = (scope(&args.name.scope)?, name(&args.name.name)?);
+    let read = |reading: &Reading<'_>| reading.read("VALUE", &args.to);
+    if !context.has_place()? {
+        read(&Reading { name: name.as_str(), asked: args.kind, found: None })?;
+    }
     let store = context.open()?;
+    let to = read(&reading(&store, &scope, &name, args.kind)?)?;
     let watermark = task(&store, &args.task, &scope)?.watermark::<AnyMark>(name.as_str())?;
     let receipt = watermark.reset(to, &args.reason)?;
     receipt::tell_and_close(out, context, &store, receipt)
 }
 
 fn history(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (scope, name) = (scope(&args.scope)?, key(&args.name)?);
+    let (scope, name) = (scope(&args.scope)?, name(&args.name)?);
     let watermark = reader(&context.open_read_only()?, &scope, name.as_str())?;
     let mut rows = Rows::new(out, context.format)?;
     for moved in watermark.history() {
@@ -183,47 +185,15 @@ fn reader(store: &Store, scope: &Scope, name: &str) -> Result<Watermark<AnyMark>
     Ok(store.task(scope, writer)?.watermark(name)?)
 }
 
-fn mark(what: &'static str, given: &str, kind: Option<Kind>) -> Result<AnyMark, CliError> {
-    let integer = || given.parse().map(AnyMark::Integer);
-    let timestamp = || time::parse_time(given, &ZonedDateTime::now()).map(AnyMark::Timestamp);
-    let looks_like_time = || given.len() >= "2026-11-24".len() && given.as_bytes().get(4) == Some(&b'-');
-    match kind {
-        Some(Kind::Integer) => {
-            integer().map_err(|error| CliError::Argument { what, why: format!("{given:?} is no integer: {error}") })
-        }
-        Some(Kind::Timestamp) => timestamp().map_err(|error| CliError::Time { what, error }),
-        Some(Kind::Text) => Ok(AnyMark::Text(given.to_owned())),
-        Some(Kind::Bytes) => bytes(given).map(AnyMark::Bytes).ok_or_else(|| {
-            let why = format!("{given:?} is no hexadecimal: two digits a byte, as in 0x00ff");
-            CliError::Argument { what, why }
-        }),
-        None => match integer() {
-            Ok(mark) => Ok(mark),
-            // As text it would stand below numbers that are smaller.
-            Err(_) if is_all_digits(given) => {
-                let why = format!("{given:?} is a number that does not fit into 64 bits; with --as text it is text");
-                Err(CliError::Argument { what, why })
-            }
-            Err(_) => {
-                let time = looks_like_time().then(timestamp).and_then(Result::ok);
-                Ok(time.unwrap_or_else(|| AnyMark::Text(given.to_owned())))
-            }
-        },
-    }
-}
-
-/// Bytes as [`AnyMark`] shows them; the `0x` may be left out.
-fn bytes(given: &str) -> Option<Vec<u8>> {
-    let digits = given.strip_prefix("0x").unwrap_or(given).as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    if rest.is_empty() { bytes } else { None }
-}
-
-fn is_all_digits(given: &str) -> bool {
-    let digits = given.strip_prefix(['-', '+']).unwrap_or(given);
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+/// How values of a watermark are read: as what it is, where nothing else is said.
+fn reading<'a>(store: &Store, scope: &Scope, name: &'a Key, asked: Option<Kind>) -> Result<Reading<'a>, CliError> {
+    let found = match reader(store, scope, name.as_str())?.get() {
+        Ok(mark) => mark.as_ref().and_then(Kind::of),
+        // No watermark: whoever is to move it says so.
+        Err(error) if error.kind() == ErrorKind::OtherType => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Reading { name: name.as_str(), asked, found })
 }
 
 struct MarkRow {
@@ -270,6 +240,8 @@ impl Row for MoveRow {
 
     fn table(&self, screen: &Screen) -> Vec<Vec<String>> {
         let side = |stood: &Stood<AnyMark>| match stood {
+            // An empty text is not nothing.
+            Stood::At(AnyMark::Text(text)) if text.is_empty() => "\"\"".to_owned(),
             Stood::At(mark) => escape::value(mark.to_string().as_bytes(), screen.chars_max),
             Stood::Foreign(value) => format!("no watermark: {}", escape::value(value, screen.chars_max)),
             Stood::Removed => "removed".to_owned(),

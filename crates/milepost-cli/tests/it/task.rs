@@ -67,8 +67,8 @@ fn a_watermark_only_advances() {
         ! milepost: attempt 2 of writer z for scope task/load is not the highest: attempt 3 of writer w was seen; a newer attempt has taken over
         exit 1
         $ milepost watermark advance asset/orders id soon --writer w
-        ! milepost: watermark id is of type integer, asked for was one of type text
-        exit 1
+        ! milepost: VALUE: "soon" is no integer: invalid digit found in string; watermark id is of type integer
+        exit 2
         $ milepost watermark reset asset/orders id -5 --reason 'late orders' --writer ann
         4
         $ milepost watermark history asset/orders id
@@ -332,7 +332,7 @@ fn a_number_that_does_not_fit_is_refused() {
         assert!(ran.stderr.contains(&said), "{ran:?}");
     }
     world.ok(["watermark", "advance", "asset/o", "new", "99999999999999999999", "--as", "text"]);
-    world.ok(["watermark", "advance", "asset/o", "version", "1.2"]);
+    world.ok(["watermark", "advance", "asset/o", "version", "1.2.0"]);
 }
 
 /// An id is one line: what else is printed is no part of it, and which line is the id nobody knows.
@@ -426,9 +426,129 @@ fn a_watermark_of_bytes() {
         assert_eq!(ran.code, Some(2), "{ran:?}");
         assert!(ran.stderr.contains("is no hexadecimal: two digits a byte, as in 0x00ff"), "{ran:?}");
     }
-    // Without a word it is text, as it was.
-    let ran = world.run(["watermark", "advance", "asset/o", "offset", "0xff"]);
+    // It is known to be of bytes.
+    world.ok(["watermark", "advance", "asset/o", "offset", "0xff"]);
+    let ran = world.run(["watermark", "advance", "asset/o", "offset", "0xff", "--as", "text"]);
     assert!(ran.code == Some(1) && ran.stderr.contains("is of type bytes, asked for was one of type text"), "{ran:?}");
+}
+
+/// The type was guessed from each value anew, and what looked like a number or a date and was none became text without
+/// a word: 10.5 was below 9.5, a watermark of text was told that 5 is no text, and one of times that 2026-13-45 is.
+#[test]
+fn a_watermark_is_moved_as_what_it_is() {
+    let shown = World::new().transcript(&[
+        "watermark advance a x 9.5 --writer w",
+        "watermark advance a x 2026-1-5 --writer w",
+        "watermark reset a x 1e6 --reason r --writer w",
+        "watermark advance a x 7 --from 0.5 --writer w",
+        "watermark advance a x 9.5 --as text --writer w",
+        "watermark advance a x 91.0 --writer w",
+        "watermark advance a t 100 --as text --writer w",
+        "watermark advance a t 5 --writer w",
+        "watermark advance a t 50 --from 5 --writer w",
+        "watermark get a t -o jsonl",
+        "watermark advance a at 2026-01-05T00:00:00Z --writer w",
+        "watermark advance a at 2026-13-45 --writer w --task job --attempt 9",
+        "watermark advance a at soon --writer w",
+        "watermark advance a at 2026-02-01 --writer w --task job --attempt 1",
+        "watermark get a at",
+        "watermark advance a n 5 --writer w",
+        "watermark reset a n soon --reason r --writer w",
+    ]);
+    expect![[r#"
+        $ milepost watermark advance a x 9.5 --writer w
+        ! milepost: VALUE: "9.5" is no whole number; write one, of a smaller unit where it has a fraction; with --as text it is text, in the order of its characters
+        exit 2
+        $ milepost watermark advance a x 2026-1-5 --writer w
+        ! milepost: VALUE: "2026-1-5" is no time: month and day have two digits, as in 2026-01-05 or 2026-01-05T03:12:00Z; with --as text it is text, in the order of its characters
+        exit 2
+        $ milepost watermark reset a x 1e6 --reason r --writer w
+        ! milepost: VALUE: "1e6" is no whole number; write one, of a smaller unit where it has a fraction; with --as text it is text, in the order of its characters
+        exit 2
+        $ milepost watermark advance a x 7 --from 0.5 --writer w
+        ! milepost: --from: "0.5" is no whole number; write one, of a smaller unit where it has a fraction; with --as text it is text, in the order of its characters
+        exit 2
+        $ milepost watermark advance a x 9.5 --as text --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost watermark advance a x 91.0 --writer w
+        2
+        $ milepost watermark advance a t 100 --as text --writer w
+        3
+        $ milepost watermark advance a t 5 --writer w
+        4
+        $ milepost watermark advance a t 50 --from 5 --writer w
+        5
+        $ milepost watermark get a t -o jsonl
+        {"scope":"a","name":"t","type":"text","value":"50"}
+        $ milepost watermark advance a at 2026-01-05T00:00:00Z --writer w
+        6
+        $ milepost watermark advance a at 2026-13-45 --writer w --task job --attempt 9
+        ! milepost: VALUE: "2026-13-45" is no time: there is no month 13; watermark at is of type timestamp
+        exit 2
+        $ milepost watermark advance a at soon --writer w
+        ! milepost: VALUE: "soon" is no time; write one, as in 2026-01-05T03:12:00Z or "10 minutes ago"; watermark at is of type timestamp
+        exit 2
+        $ milepost watermark advance a at 2026-02-01 --writer w --task job --attempt 1
+        8
+        $ milepost watermark get a at
+        2026-02-01T00:00:00Z
+        $ milepost watermark advance a n 5 --writer w
+        9
+        $ milepost watermark reset a n soon --reason r --writer w
+        ! milepost: VALUE: "soon" is no integer: invalid digit found in string; watermark n is of type integer
+        exit 2
+    "#]].assert_eq(&shown);
+}
+
+/// An empty text was shown as nothing at all, so that a message said where it is by a blank.
+#[test]
+fn an_empty_text_is_not_nothing() {
+    let shown = World::new().transcript(&[
+        "watermark advance a e '' --from '' --writer w",
+        "watermark advance a e b --from '' --writer w",
+        "watermark advance a e c --from b --writer w",
+        "watermark advance a e c --writer w",
+        "watermark advance a e '' --writer w",
+        "watermark history a e",
+    ]);
+    expect![[r#"
+        $ milepost watermark advance a e '' --from '' --writer w
+        1
+        ! milepost: made a new store at <dir>/.milepost
+        $ milepost watermark advance a e b --from '' --writer w
+        ! milepost: watermark e was expected at nothing, and is at ""
+        exit 1
+        $ milepost watermark advance a e c --from b --writer w
+        ! milepost: watermark e was expected at b, and is at ""
+        exit 1
+        $ milepost watermark advance a e c --writer w
+        2
+        $ milepost watermark advance a e '' --writer w
+        ! milepost: watermark e is at c and does not go back to ""; a reset does, with its reason
+        exit 1
+        $ milepost watermark history a e
+        SEQ  TIME                              WRITER  FROM  TO  REASON
+        1    9999-99-99 99:99:99.999999+00:00  w       ∅     ""
+        2    9999-99-99 99:99:99.999999+00:00  w       ""    c
+    "#]]
+    .assert_eq(&shown);
+}
+
+/// What was wrong with a NAME was told of a KEY, which no command line has, and a step's made a store before.
+#[test]
+fn a_name_is_called_a_name() {
+    let world = World::new();
+    for args in [
+        &["watermark", "advance", "a", "", "1"][..],
+        &["step", "", "--", "true"],
+        &["job", "run", "", "--submit", "true", "--find", "true", "--poll", "true"],
+    ] {
+        let ran = world.run(args);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert_eq!(ran.stderr, "milepost: NAME: it has 0 bytes, allowed are 1 to 1024\n");
+        assert!(!world.store().exists());
+    }
 }
 
 /// What can't be recorded had exit 2 or 8, as a wrong command line or the system have, by whether it was too long as it

@@ -203,7 +203,7 @@ impl<T: Mark> Watermark<T> {
             if from.as_ref().map(AnyMark::bytes).as_ref() != bytes {
                 watermark.task.is_ours()?;
                 let actual = bytes.map(|bytes| shown(&to, bytes));
-                let expected = from.as_ref().map(ToString::to_string);
+                let expected = from.as_ref().map(said);
                 return Err(TaskError::Elsewhere { name: watermark.name.clone(), expected, actual }.into());
             }
             if let Some(bytes) = bytes.filter(|bytes| **bytes >= to.bytes()) {
@@ -270,7 +270,7 @@ impl<T: Mark> Watermark<T> {
     }
 
     fn behind(&self, to: &AnyMark, actual: &[u8]) -> TaskError {
-        TaskError::Behind { name: self.name.clone(), offered: to.to_string(), actual: shown(to, actual) }
+        TaskError::Behind { name: self.name.clone(), offered: said(to), actual: shown(to, actual) }
     }
 
     fn read_any(&self, value: &Value) -> Result<AnyMark> {
@@ -317,7 +317,15 @@ fn stood<T: Mark>(value: Option<&Value>) -> Stood<T> {
 
 /// Bytes of the same type as `like`, for a message.
 fn shown(like: &AnyMark, bytes: &[u8]) -> String {
-    AnyMark::of_type(like.type_name(), bytes).map_or_else(String::new, |mark| mark.to_string())
+    AnyMark::of_type(like.type_name(), bytes).map_or_else(String::new, |mark| said(&mark))
+}
+
+/// A mark in a message, where an empty text is not to look like nothing.
+fn said(mark: &AnyMark) -> String {
+    match mark {
+        AnyMark::Text(text) if text.trim() != text || matches!(text.as_str(), "" | "nothing") => format!("{text:?}"),
+        other => other.to_string(),
+    }
 }
 
 #[expect(clippy::large_enum_variant, reason = "one at a time, for a moment")]
