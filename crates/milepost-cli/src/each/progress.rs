@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use super::{
     mark::Ending,
-    text::{self, Escaped, Named, count},
+    text::{self, Escaped, Named, count, counted},
 };
 
 /// Failed items that are named at the end.
@@ -157,8 +157,9 @@ impl Counters {
         }
         if read(&self.refused) > 0 {
             summary.push_str(&format!(
-                "\n{} lines are no items, named above: correct them and run it again",
-                count(read(&self.refused))
+                "\n{}, named above: correct {} and run it again",
+                counted(read(&self.refused), "line is no item", "lines are no items"),
+                if read(&self.refused) == 1 { "it" } else { "them" },
             ));
         }
         summary

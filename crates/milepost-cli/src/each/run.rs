@@ -42,7 +42,7 @@ use super::{
     job::Job,
     marks::Marks,
     progress::{Bar, Counters},
-    text::{self, Escaped, count},
+    text::{self, Escaped, count, counted},
 };
 
 /// Items that are read ahead; the long ones among them have a budget beside.
@@ -318,7 +318,7 @@ impl Shared {
     fn finish(&self, signal: Option<u8>, failure: Option<EachError>) -> Finished {
         let (durable, last) = self.marks.durable();
         let marked = match last {
-            Some(receipt) => format!("{} marks durable at seq {}", count(durable), receipt.seq),
+            Some(receipt) => format!("{} durable at seq {}", counted(durable, "mark", "marks"), receipt.seq),
             None => "nothing new to mark".to_owned(),
         };
         let mut summary = self.counters.summary(&self.plan.job, &marked);

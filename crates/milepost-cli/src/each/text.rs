@@ -96,11 +96,17 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// A duration to about three figures: `523µs`, `1.52s`, `4m 07s`, `2h 05m`.
+/// A count of things, by their name: `1 mark`, `2 marks`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A duration to about three figures: `0s`, `523µs`, `1.52s`, `4m 07s`, `2h 05m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let micros = duration.as_micros();
     let seconds = duration.as_secs();
     match seconds {
+        0 if micros == 0 => "0s".to_owned(),
         0 if micros < 1000 => format!("{micros}µs"),
         0 if micros < 10_000 => format!("{:.1}ms", micros as f64 / 1e3),
         0 => format!("{}ms", micros / 1000),

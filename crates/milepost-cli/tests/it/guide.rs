@@ -49,7 +49,7 @@ fn masked(page: &str) -> String {
     for line in mask_times(page).lines() {
         // In how many commits the marks came is a matter of time, too.
         let line = match line.split_once(" in ") {
-            Some((counts, after)) if after.contains("marks durable at seq") => format!("{counts} in …"),
+            Some((counts, after)) if after.contains(" durable at seq") => format!("{counts} in …"),
             _ => line.to_owned(),
         };
         let cells: Vec<&str> = line.split(',').collect();

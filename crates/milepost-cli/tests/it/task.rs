@@ -551,6 +551,17 @@ fn a_name_is_called_a_name() {
     }
 }
 
+/// One is one: `1 lines are no items`, `1 marks durable`. And nothing is to go in no microseconds.
+#[test]
+fn one_is_told_as_one() {
+    let world = World::new();
+    let ran = world.feed(["each", "--job", "j", "--", "true"], b"a\na\0b\n");
+    assert!(ran.stderr.contains("; 1 mark durable at seq"), "{ran:?}");
+    assert!(ran.stderr.contains("1 line is no item, named above: correct it and run it again"), "{ran:?}");
+    let table = world.ok(["progress"]);
+    assert!(table.contains("  0s") && !table.contains("0µs"), "{table}");
+}
+
 /// What can't be recorded had exit 2 or 8, as a wrong command line or the system have, by whether it was too long as it
 /// is or only as JSON. The command has succeeded: it has a code of its own, which the help says.
 #[test]

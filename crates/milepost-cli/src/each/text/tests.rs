@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Escaped, Named, command_line, count, duration, last_line};
+use super::{Escaped, Named, command_line, count, counted, duration, last_line};
 
 #[test]
 fn names_are_shown_escaped() {
@@ -50,8 +50,11 @@ fn numbers_are_readable() {
     for (number, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (1_234_567, "1 234 567")] {
         assert_eq!(count(number), text);
     }
+    for (number, text) in [(0, "0 marks"), (1, "1 mark"), (2, "2 marks"), (1001, "1 001 marks")] {
+        assert_eq!(counted(number, "mark", "marks"), text);
+    }
     let rows =
-        [(0, "0µs"), (523, "523µs"), (1_500, "1.5ms"), (25_400, "25ms"), (1_520_000, "1.52s"), (12_340_000, "12.3s")];
+        [(0, "0s"), (523, "523µs"), (1_500, "1.5ms"), (25_400, "25ms"), (1_520_000, "1.52s"), (12_340_000, "12.3s")];
     for (micros, text) in rows {
         assert_eq!(duration(Duration::from_micros(micros)), text);
     }
