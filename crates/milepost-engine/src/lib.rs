@@ -51,6 +51,6 @@ pub use retention::{ENDED_KEY, EndedAbove, Explanation, HoldSet, Horizon, Policy
 pub use salvage::{Lost, Quarantined, Salvaged, salvage};
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
-pub use verify::{Report, Verdict, verify};
+pub use verify::{Report, Verdict, is_held, verify};
 pub use view::{Entry, Scan, View};
 pub use written::Written;

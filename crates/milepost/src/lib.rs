@@ -88,5 +88,5 @@ pub use store::Store;
 pub use task::Task;
 #[cfg(feature = "typed")]
 pub use typed::{Typed, TypedState};
-pub use verify::verify;
+pub use verify::{has_writer, verify};
 pub use view::{Scan, View};

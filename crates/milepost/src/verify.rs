@@ -1,4 +1,5 @@
-//! [`verify`]: reads every byte of a store and says what it finds. Changes nothing.
+//! [`verify`]: reads every byte of a store and says what it finds; [`has_writer`]: whether anybody writes to it. They
+//! change nothing.
 
 use std::path::Path;
 
@@ -22,4 +23,20 @@ use crate::Result;
 /// ```
 pub fn verify(dir: impl AsRef<Path>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report> {
     Ok(milepost_engine::verify(&Parts::real().disk, dir.as_ref(), progress)?)
+}
+
+/// Whether a process has the store in a directory open for writing now: for who waits for what another one does. What
+/// that process had made durable is seen by whoever looks, or refreshes, after this has said no.
+///
+/// ```
+/// # let dir = tempfile::tempdir().unwrap();
+/// let store = milepost::Store::open(dir.path())?;
+/// assert!(milepost::has_writer(dir.path()));
+/// store.close()?;
+/// assert!(!milepost::has_writer(dir.path()));
+/// # Ok::<(), milepost::Error>(())
+/// ```
+#[must_use]
+pub fn has_writer(dir: impl AsRef<Path>) -> bool {
+    milepost_engine::is_held(&*Parts::real().disk, dir.as_ref())
 }
