@@ -38,7 +38,7 @@ pub(crate) use self::error::Boxed;
 pub use self::{
     error::TaskError,
     job::{Job, JobRecord, JobState, Pace, Polled},
-    progress::{Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary},
+    progress::{Expected, Found, Item, Listing, Marked, Pending, Progress, ProgressOptions, Summary},
     record::Bytes,
     step::{ReplayPoint, Step, StepRecord, StepState},
     watermark::{AnyMark, Mark, Move, Moves, Stood, Watermark},

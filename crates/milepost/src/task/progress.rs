@@ -33,7 +33,7 @@ use self::{
 };
 use crate::{ErrorKind, Result, Store};
 
-pub use counts::Summary;
+pub use counts::{Expected, Summary};
 pub use item::Item;
 pub use listing::{Listing, Marked};
 pub use pending::Pending;
@@ -237,9 +237,12 @@ impl Progress {
         self.shared().settle_total()
     }
 
-    /// Says how many items there are, whatever lists say. Without it, a list that knows its length says so by itself,
-    /// and one that was read to its end knows how many of its items are different ones; but not where other workers
-    /// have leased some of them.
+    /// Says how many items there are, whatever lists say: those that are marked and those that are not.
+    ///
+    /// Without it the list says so that was begun last: there are the items that are marked, be they in it or not, and
+    /// those of it that are not. That is exact once it was read to its end, but not where other workers have leased
+    /// some of them. A list that knows its length says it before, taking as many of those that it has not read for
+    /// marked as can be.
     ///
     /// ```
     /// # use milepost::{Scope, Store};
@@ -251,7 +254,26 @@ impl Progress {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn expect_total(&self, items: u64) {
-        self.shared().expect_total(items);
+        self.expect(Expected { total: Some(items), again: 0 });
+    }
+
+    /// The same, with more to say, in place of what was said before. Durable with the marks that follow, or on the
+    /// return of [`Progress::flush`], before any of them: then the job is known to whoever looks.
+    ///
+    /// ```
+    /// # use milepost::{Scope, Store, task::Expected};
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = Store::open(dir.path())?;
+    /// let progress = store.progress(&Scope::parse("task/load")?, "checksum")?;
+    /// progress.failed("a", "no such file")?;
+    /// progress.expect(Expected { total: Some(3), again: 1 });
+    /// progress.flush()?;
+    /// let summary = progress.summary()?;
+    /// assert_eq!((summary.failed, summary.left()), (1, Some(3)));
+    /// # Ok::<(), milepost::Error>(())
+    /// ```
+    pub fn expect(&self, expected: Expected) {
+        self.shared().expect(expected);
     }
 
     /// How far it is: what is durable. It costs the same however many items there are.
@@ -269,8 +291,10 @@ impl Progress {
     pub fn summary(&self) -> Result<Summary> {
         let shared = self.shared();
         let view = shared.store.view(At::Latest)?;
-        let (Some(mut counts), Some(seq)) = shared.counts(&view)? else { return Ok(nothing(shared.total())) };
-        counts.total = shared.total().or(counts.total);
+        let (found, seq) = shared.counts(&view)?;
+        let mut counts = found.unwrap_or_default();
+        shared.said().put(&mut counts);
+        let Some(seq) = seq else { return Ok(nothing(counts.total)) };
         let now = view.at()?;
         let last = Receipt { seq, at: shared.store.view(seq)?.at()? };
         let from = Timestamp(now.0.saturating_sub(LATELY_US).max(counts.began));

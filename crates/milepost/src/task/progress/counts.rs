@@ -22,6 +22,9 @@ pub(crate) struct Counts {
     pub(crate) retrying: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) retried: u64,
+    /// Of those that failed, how many are being done again without [`Counts::retrying`]: they are left as well.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) again: u64,
     /// How many items there are, if anybody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) total: Option<u64>,
@@ -81,6 +84,20 @@ impl Counts {
     }
 }
 
+/// What there is to do, said by whoever knows it: for [`Progress::expect`](super::Progress::expect).
+///
+/// ```
+/// use milepost::task::Expected;
+/// assert_eq!(Expected::default(), Expected { total: None, again: 0 });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// How many items there are: those that are marked, and those that are not. None where that is not known.
+    pub total: Option<u64>,
+    /// How many of those that failed are being done again, and have failed until they have a new mark.
+    pub again: u64,
+}
+
 /// How far a job is.
 ///
 /// ```
@@ -115,6 +132,7 @@ pub struct Summary {
     pub began: Option<Timestamp>,
     /// When the last one was.
     pub last: Option<Timestamp>,
+    again: u64,
     seq: Seq,
 }
 
@@ -154,7 +172,8 @@ impl Summary {
         marked(self.done, self.failed, self.skipped)
     }
 
-    /// Items that are neither done nor failed nor skipped.
+    /// Items that are neither done nor failed nor skipped, and those that failed and are being done again: by
+    /// [`Progress::retry_failed`](super::Progress::retry_failed), or as [`Expected::again`] says.
     ///
     /// ```
     /// # use milepost::{Scope, Store};
@@ -166,7 +185,7 @@ impl Summary {
     /// ```
     #[must_use]
     pub fn left(&self) -> Option<u64> {
-        Some(self.total?.saturating_sub(self.marked()))
+        Some(self.total?.saturating_sub(self.marked()).saturating_add(self.again.min(self.failed)))
     }
 
     /// How long the rest takes at the pace of the last minute. `None` if the total is not known, or nothing was done
@@ -210,6 +229,7 @@ pub(crate) fn summary(counts: &Counts, last: Receipt, now: Timestamp, lately: (u
         per_second: per_second(counts.done, began, last.at),
         began: Some(began),
         last: Some(last.at),
+        again: counts.again,
         seq: last.seq,
     }
 }
@@ -225,6 +245,7 @@ pub(crate) fn nothing(total: Option<u64>) -> Summary {
         per_second: 0.0,
         began: None,
         last: None,
+        again: 0,
         seq: Seq::ZERO,
     }
 }

@@ -47,25 +47,45 @@ pub struct Pending<I: Iterator> {
     chunk: usize,
     chunk_max: usize,
     is_flushed: bool,
+    /// What is known of how many items there are.
+    tally: Tally,
     /// Whether others have leased items of the list: what becomes of those is not known here.
     is_shared: bool,
     /// The store could not be read: what comes behind is not known.
     is_over: bool,
+    /// It was read to its end.
+    is_read: bool,
+}
+
+/// How many items a job has, while a list is read: those that were marked before, and those of the list that were not.
+/// Of what is not read yet as many count as marked as can be.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    marked: u64,
+    /// Of the list, so far.
+    met: u64,
+    /// Handed out, so far.
+    fresh: u64,
+}
+
+impl Tally {
+    fn total(&self, unread: u64) -> u64 {
+        let others = unread.saturating_sub(self.marked.saturating_sub(self.met));
+        self.marked.saturating_add(self.fresh).saturating_add(others)
+    }
 }
 
 impl<I: Iterator<Item: Item>> Pending<I> {
     pub(crate) fn new(shared: Arc<Shared>, items: I) -> Pending<I> {
-        let (least, most) = items.size_hint();
-        if most == Some(least) {
-            shared.list_has(least as u64);
-        }
+        let (least, _) = items.size_hint();
         // A list that knows its length is there already: nobody waits for it to come.
         let chunk = if least >= CHUNK_MAX { CHUNK_MAX / 4 } else { 1 };
         let hand = Arc::new(Hand::default());
         shared.hold(&hand);
         let ready = VecDeque::new();
-        let (is_flushed, is_shared, is_over) = (false, false, false);
-        Pending { shared, items, hand, ready, chunk, chunk_max: CHUNK_MAX, is_flushed, is_shared, is_over }
+        let (tally, is_flushed, is_shared, is_over, is_read) = (Tally::default(), false, false, false, false);
+        let chunk_max = CHUNK_MAX;
+        Pending { shared, items, hand, ready, chunk, chunk_max, is_flushed, tally, is_shared, is_over, is_read }
     }
 
     /// Reads no more than so many items ahead of the one that is handed out: for a list that is slow to come. 1024 if
@@ -210,12 +230,12 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         if !std::mem::replace(&mut self.is_flushed, true) {
             // What was marked before is found then.
             self.shared.flush()?;
+            let view = self.shared.store.view(At::Latest)?;
+            self.tally.marked = self.shared.counts(&view)?.0.unwrap_or_default().marked();
         }
         let items: Vec<I::Item> = self.items.by_ref().take(self.chunk).collect();
         if items.is_empty() {
-            if !self.is_shared {
-                self.shared.list_ended(&self.hand)?;
-            }
+            self.ended()?;
             return Ok(false);
         }
         let view = self.shared.store.view(At::Latest)?;
@@ -232,10 +252,23 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         let is_there = self.items.size_hint().0 >= CHUNK_MAX;
         let grows = is_there || self.ready.len() == before;
         self.chunk = if grows { self.chunk * 2 } else { self.chunk.div_ceil(2) }.min(self.chunk_max);
+        match self.items.size_hint() {
+            (0, Some(0)) => self.ended()?,
+            (unread, Some(most)) if unread == most => self.shared.list_has(self.tally.total(unread as u64)),
+            _ => {}
+        }
         Ok(true)
     }
 
-    fn choose(&self, items: &[I::Item], view: &View, counts: &Counts) -> Result<Vec<Fate>> {
+    /// The list was read to its end.
+    fn ended(&mut self) -> Result<()> {
+        if !std::mem::replace(&mut self.is_read, true) && !self.is_shared {
+            self.shared.list_ended(&self.hand)?;
+        }
+        Ok(())
+    }
+
+    fn choose(&mut self, items: &[I::Item], view: &View, counts: &Counts) -> Result<Vec<Fate>> {
         let mut fates: Vec<Fate> = Vec::with_capacity(items.len());
         let mut keys = Vec::with_capacity(items.len());
         for item in items {
@@ -249,6 +282,7 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         }
         let names: Vec<&str> = keys.iter().map(|(_, key)| &*key.key).collect();
         let found = marked(&self.shared, view, counts, &names)?;
+        self.tally.met += found.iter().flatten().count() as u64;
         let mut fresh = Vec::new();
         for ((index, key), found) in keys.iter().zip(&found) {
             if let (Some(item), true) = (key.beside, found.is_some()) {
@@ -269,7 +303,10 @@ impl<I: Iterator<Item: Item>> Pending<I> {
         for ((index, key), found) in fresh.iter().zip(again) {
             match found {
                 Some(_) => self.hand.let_go(key),
-                None => fates[*index] = Fate::Ready,
+                None => {
+                    self.tally.fresh += 1;
+                    fates[*index] = Fate::Ready;
+                }
             }
         }
         Ok(fates)

@@ -6,16 +6,13 @@
 //! Invariant: batches become durable in the order in which they were begun, one at a time. What could not be committed
 //! stays where it was, and is tried again by whoever comes next, who is told what is wrong.
 //!
-//! Locks: `committing`, then `queue` or `hands` or that of `leases`. `queue` is held for a few instructions, never
-//! while the log is written.
+//! Locks: `committing`, then `queue` or `hands` or `said` or that of `leases`. `queue` is held for a few instructions,
+//! never while the log is written.
 
 use std::{
     collections::HashSet,
     hash::{BuildHasherDefault, Hasher},
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -25,7 +22,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{
-    counts::Counts,
+    counts::{Counts, Expected},
     error::ProgressError,
     item::ItemKey,
     leases::Leases,
@@ -42,7 +39,6 @@ const BATCHES_WAITING_MAX: usize = 1;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// How often a change is judged anew because others changed the job meanwhile.
 const TRIES_MAX: usize = 1000;
-const TOTAL_UNKNOWN: u64 = u64::MAX;
 
 /// How marks of a job are gathered, and how long a lease lasts.
 ///
@@ -90,14 +86,35 @@ pub(crate) struct Shared {
     room: Condvar,
     /// What lists have handed out and is not durable yet.
     hands: Mutex<Vec<Weak<Hand>>>,
-    /// Set by who knows; written with the next batch. Alone, so relaxed.
-    total: AtomicU64,
-    /// The total was said, and does not come from a list. Alone, so relaxed.
-    is_total_said: AtomicBool,
+    /// What is known of how much there is to do; written with the next batch. Held for a moment, by itself.
+    said: Mutex<Said>,
     /// What was claimed by this handle and its clones.
     pub(crate) leases: Leases,
     /// The engine is driven by hand, and this with it: whoever finds the batches full commits them.
     is_stepped: bool,
+}
+
+/// Who says how much there is to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Said {
+    /// Nobody here: it is as it stands in the store.
+    #[default]
+    Nothing,
+    /// A list, of the items in all.
+    List(u64),
+    /// The caller, who knows better than lists do.
+    Caller(Expected),
+}
+
+impl Said {
+    /// Puts it into the counts.
+    pub(crate) fn put(self, counts: &mut Counts) {
+        match self {
+            Said::Nothing => {}
+            Said::List(total) => (counts.total, counts.again) = (Some(total), 0),
+            Said::Caller(Expected { total, again }) => (counts.total, counts.again) = (total, again),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -127,8 +144,7 @@ impl Shared {
             work: Condvar::new(),
             room: Condvar::new(),
             hands: Mutex::default(),
-            total: AtomicU64::new(TOTAL_UNKNOWN),
-            is_total_said: AtomicBool::new(false),
+            said: Mutex::default(),
             leases: Leases::default(),
         }
     }
@@ -247,8 +263,11 @@ impl Shared {
             let before = counts.map_or_else(|| self.begin(&view), Ok)?;
             let mut request = self.request()?;
             let (mut after, changes) = add(&mut request, &view, before)?;
-            after.total = self.total().or(after.total);
-            if !changes && after == before {
+            let said = self.said();
+            said.put(&mut after);
+            // Said before the first mark, it makes the job known.
+            let is_new = version.is_none() && matches!(said, Said::Caller(_));
+            if !changes && !is_new && after == before {
                 if self.origin.fence.is_some() {
                     // A zombie learns of the newer attempt also where it has nothing to say.
                     self.store.engine().commit(self.request()?.only_ask())?;
@@ -299,19 +318,19 @@ impl Shared {
         Ok((Some(counts), Some(seq)))
     }
 
-    pub(crate) fn total(&self) -> Option<u64> {
-        Some(self.total.load(Ordering::Relaxed)).filter(|total| *total != TOTAL_UNKNOWN)
+    pub(crate) fn said(&self) -> Said {
+        *self.said.lock()
     }
 
-    pub(crate) fn expect_total(&self, total: u64) {
-        self.is_total_said.store(true, Ordering::Relaxed);
-        self.total.store(total, Ordering::Relaxed);
+    pub(crate) fn expect(&self, expected: Expected) {
+        *self.said.lock() = Said::Caller(expected);
     }
 
-    /// What a list has by its length, unless somebody knows better.
+    /// How many items there are by a list, unless somebody knows better.
     pub(crate) fn list_has(&self, items: u64) {
-        if !self.is_total_said.load(Ordering::Relaxed) {
-            self.total.store(items, Ordering::Relaxed);
+        let mut said = self.said.lock();
+        if !matches!(*said, Said::Caller(_)) {
+            *said = Said::List(items);
         }
     }
 
@@ -325,10 +344,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Makes the total durable where a batch that was committed earlier says another one.
+    /// Makes durable what is said, where it stands otherwise in the store. A list that was only read says nothing.
     pub(crate) fn settle_total(&self) -> Result<()> {
-        if self.total().is_none() || self.queue.lock().batches.came == 0 {
-            return Ok(());
+        match self.said() {
+            Said::Nothing => return Ok(()),
+            Said::List(_) if self.queue.lock().batches.came == 0 => return Ok(()),
+            Said::List(_) | Said::Caller(_) => {}
         }
         self.change(|_, _, counts| Ok((counts, false))).map(drop)
     }

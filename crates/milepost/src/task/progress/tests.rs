@@ -469,6 +469,71 @@ fn a_list_that_repeats_itself_has_an_end() {
     }
 }
 
+/// A list of one item made the total 1 until it was read to its end, and so nothing was left while it was worked on;
+/// and ten items of another list were the total beside five that were done.
+#[test]
+fn a_list_counts_on_top_of_what_is_marked() {
+    let world = World::new(4);
+    let job = world.job("a", &by_hand(100));
+    let says = |job: &Progress| job.summary().map(|summary| (summary.total, summary.left())).unwrap();
+    for number in 0..5 {
+        for item in job.pending([format!("{number}")]).map(Result::unwrap) {
+            assert_eq!(says(&job), (Some(number + 1), Some(1)));
+            job.done(item).unwrap();
+            job.flush().unwrap();
+            assert_eq!(says(&world.job("b", &by_hand(1))), (Some(number + 1), Some(0)));
+        }
+    }
+    // Five may be those that are done, until it is known that they are not.
+    let others: Vec<String> = (10..30).map(|number| number.to_string()).collect();
+    let mut pending = job.pending(others);
+    assert_eq!(pending.next().unwrap().unwrap(), "10");
+    assert_eq!(says(&job), (Some(20), Some(15)));
+    let mut left = vec!["10".to_owned()];
+    left.extend(pending.map(Result::unwrap));
+    for (done, item) in (1..).zip(left) {
+        job.done(item).unwrap();
+        job.flush().unwrap();
+        assert_eq!(says(&job), (Some(25), Some(20 - done)));
+    }
+    // What failed and is to be done again is left, and no more marked.
+    job.failed("x", "no").unwrap();
+    job.retry_failed().unwrap();
+    for item in job.pending(["1", "x"]).map(Result::unwrap) {
+        assert_eq!((item, says(&job)), ("x", (Some(26), Some(1))));
+        job.done(item).unwrap();
+        job.flush().unwrap();
+    }
+    assert_eq!(says(&world.job("b", &by_hand(1))), (Some(26), Some(0)));
+}
+
+/// A job of which nothing was marked was not there, however long its first item took; and a total that was known to be
+/// wrong could not be taken back.
+#[test]
+fn what_is_expected_is_there_before_the_first_mark() {
+    let world = World::new(4);
+    let job = world.job("a", &by_hand(100));
+    job.flush().unwrap();
+    let jobs = || world.store.progress_jobs(milepost_types::ScopePrefix::default()).unwrap().len();
+    assert_eq!(jobs(), 0);
+    job.expect(Expected::default());
+    job.flush().unwrap();
+    assert_eq!((jobs(), world.job("b", &by_hand(1)).summary().unwrap().total), (1, None));
+    job.failed("a", "no").unwrap();
+    job.expect(Expected { total: Some(3), again: 1 });
+    job.flush().unwrap();
+    let summary = world.job("b", &by_hand(1)).summary().unwrap();
+    assert_eq!((summary.total, summary.failed, summary.left()), (Some(3), 1, Some(3)));
+    let last = world.store.last();
+    job.flush().unwrap();
+    assert_eq!(world.store.last(), last, "nothing new, no commit");
+    job.done("a").unwrap();
+    job.expect(Expected { total: None, again: 0 });
+    job.flush().unwrap();
+    let summary = world.job("b", &by_hand(1)).summary().unwrap();
+    assert_eq!((summary.total, summary.done, summary.left()), (None, 1, None));
+}
+
 /// What is no item comes as an error, behind those before it: they are leased, and nobody else would get them.
 #[test]
 fn an_unusable_item_takes_no_others_with_it() {
