@@ -5,7 +5,8 @@
 //! store opened. Standard output has nothing but what `--print` asks for.
 //!
 //! Knows the command line; the rest of the house is below: `items` and `command` say what is run, `child` runs it,
-//! `mark` says how it ended, `marks`, `handover` and `job` keep that, `run` puts them together.
+//! `mark` says how it ended, `marks`, `handover` and `job` keep that, `outlook` says what is left, `run` puts them
+//! together.
 
 pub(crate) mod child;
 mod command;
@@ -17,6 +18,7 @@ mod items;
 mod job;
 mod mark;
 mod marks;
+mod outlook;
 mod parallel;
 mod past;
 mod progress;
@@ -174,7 +176,8 @@ pub(crate) fn each(args: EachArgs, context: &Context, out: &mut Out) -> Result<E
         return DryRun { job: &args.job, template: &template, past: &past, failed_before }.print(&input, out);
     }
     let writer = default_writer()?;
-    let (job, handover) = Job::begin(context.open_to_stay()?, &args.job, &words, on_change, &writer)?;
+    let (job, handover) =
+        Job::begin(context.open_to_stay()?, &args.job, &words, on_change, args.failed_before(), &writer)?;
     let finished = run::run(job, handover, args.plan(template), input)?;
     // That it may not be heard is no reason to fail.
     let _ = writeln!(Patient(io::stderr().lock()), "{}", finished.summary);

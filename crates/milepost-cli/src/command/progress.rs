@@ -28,14 +28,19 @@ const DRAW_EVERY: Duration = Duration::from_secs(1);
 #[command(after_long_help = "\
 Examples:
   milepost progress                      (all jobs of the store)
-  milepost progress task/etl --watch     (live, until Ctrl-C or until nothing is left)
+  milepost progress task/etl --watch     (live, until nothing is left or nobody works on it)
   milepost progress -o jsonl
 
-The pace is that of the last minute. What a running job has not made durable yet is not counted.")]
+The items of a job are those that are marked and those of the list that is being done. Left are those of the list that are to be done: \
+also one that has failed and is run again, and that is failed until it has ended. How many they are is known once the list was counted, \
+or read to its end. The pace is that of the last minute. What a running job has not made durable yet is not counted.
+
+Exit, with --watch: 0 nothing is left in any job, 1 something may be left or there is no job, and for a second no process has had the \
+store open for writing.")]
 pub(crate) struct ProgressArgs {
     /// Only jobs of this scope and those below it.
     prefix: Option<OsString>,
-    /// Show it anew every second, until nothing is left to do.
+    /// Show it anew every second, until nothing is left to do or nobody is at it.
     #[arg(long)]
     watch: bool,
 }
@@ -43,35 +48,62 @@ pub(crate) struct ProgressArgs {
 pub(crate) fn run(args: &ProgressArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let prefix = prefix(args.prefix.as_deref())?.unwrap_or_default();
     let store = context.open_read_only()?;
-    let mut is_over = show(&store, &prefix, Rows::new(out, context.format)?)?;
+    let mut held = milepost::has_writer(store.dir());
+    // What a writer did that has gone meanwhile is seen.
+    store.refresh()?;
+    let mut left = show(&store, &prefix, Rows::new(out, context.format)?)?;
     loop {
         out.flush()?;
-        if !args.watch || is_over {
+        if !args.watch || left == Left::Nothing {
             return Ok(ExitCode::SUCCESS);
         }
         if nobody_reads_within(DRAW_EVERY) {
             return Ok(ExitCode::SUCCESS);
         }
+        let (was_held, before) = (held, store.last().seq);
+        held = milepost::has_writer(store.dir());
         store.refresh()?;
+        let is_still = !held && !was_held && store.last().seq == before;
         if out.is_terminal() {
             // To the upper left, and nothing below.
             out.write_all(b"\x1b[H\x1b[J").map_err(CliError::Output)?;
         }
-        is_over = show(&store, &prefix, Rows::more(out, context.format))?;
+        left = show(&store, &prefix, Rows::more(out, context.format))?;
+        if is_still && left != Left::Nothing {
+            out.flush()?;
+            let what = if left == Left::NoJob { "there is no job" } else { "not all is done" };
+            return Err(CliError::NotFound(format!(
+                "{what}, and nobody is at it: no process has the store open for writing"
+            )));
+        }
     }
 }
 
-/// Shows all jobs; whether nothing is left in any.
-fn show(store: &Store, prefix: &ScopePrefix, mut rows: Rows<'_, JobRow>) -> Result<bool, CliError> {
+/// What is left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// In none of the jobs anything.
+    Nothing,
+    /// In one of them something, as far as is known.
+    Something,
+    /// There is no job.
+    NoJob,
+}
+
+/// Shows all jobs; what is left in them.
+fn show(store: &Store, prefix: &ScopePrefix, mut rows: Rows<'_, JobRow>) -> Result<Left, CliError> {
     let now = store.view(At::Latest)?.at()?;
-    let mut is_over = true;
+    let mut left = Left::NoJob;
     for (scope, job) in store.progress_jobs(prefix.clone())? {
         let summary = store.progress(&scope, &job)?.summary()?;
-        is_over &= summary.left() == Some(0);
+        left = match (left, summary.left()) {
+            (Left::NoJob | Left::Nothing, Some(0)) => Left::Nothing,
+            _ => Left::Something,
+        };
         rows.push(&JobRow { scope, job, summary, at: utc_text(now) })?;
     }
     rows.end(|| "no job here; `milepost each` runs one".to_owned())?;
-    Ok(is_over)
+    Ok(left)
 }
 
 /// A job.
@@ -83,13 +115,10 @@ struct JobRow {
 }
 
 impl JobRow {
-    fn seen(&self) -> u64 {
-        self.summary.marked()
-    }
-
     fn bar(&self) -> String {
         let Some(total) = self.summary.total.filter(|total| *total > 0) else { return "?".to_owned() };
-        let share = (self.seen() as f64 / total as f64).min(1.0);
+        let left = self.summary.left().unwrap_or(total);
+        let share = total.saturating_sub(left) as f64 / total as f64;
         let full = (share * BAR_CELLS as f64) as usize;
         format!("[{}{}] {:3.0}%", "=".repeat(full), " ".repeat(BAR_CELLS - full), (share * 100.0).floor())
     }

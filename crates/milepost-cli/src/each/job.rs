@@ -13,12 +13,15 @@ use milepost::{
     At, ContentType, Receipt, Refusal, Scope, Seq, SetOptions, Store, Value, View, Writer,
     task::{Found, Progress, ProgressOptions, Task},
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 
 use super::{
     error::EachError,
     handover::{self, Handover, Left},
     mark::Mark,
+    outlook::{Earlier, Outlook},
+    run::FailedBefore,
     text,
 };
 
@@ -74,6 +77,8 @@ pub(super) struct Job {
     began: Seq,
     /// How many items were done and failed then.
     before: (u64, u64),
+    /// What is left. Held for a moment, by itself.
+    outlook: Mutex<Outlook>,
 }
 
 impl Job {
@@ -83,6 +88,7 @@ impl Job {
         name: &str,
         command: &[String],
         on_change: OnChange,
+        failed_before: FailedBefore,
         writer: &Writer,
     ) -> Result<(Job, Handover), EachError> {
         let (task, jobs) = scopes(name)?;
@@ -110,7 +116,9 @@ impl Job {
         let handover =
             Handover::create(&path, receipt.seq, name).map_err(|source| EachError::Handover { path, source })?;
         let before = (summary.done, summary.failed);
-        Ok((Job { store, task, items, began: receipt.seq, before }, handover))
+        let retried = if failed_before == FailedBefore::Retry { summary.failed } else { 0 };
+        let outlook = Mutex::new(Outlook::new(summary.marked(), retried));
+        Ok((Job { store, task, items, began: receipt.seq, before, outlook }, handover))
     }
 
     /// What is known of an item.
@@ -118,9 +126,16 @@ impl Job {
         known(&self.task, &self.items, item)
     }
 
-    /// Says how many items there are; kept with the marks that follow.
-    pub(super) fn expect_total(&self, items: u64) {
-        self.items.expect_total(items);
+    /// What is left of it.
+    pub(super) fn outlook(&self) -> MutexGuard<'_, Outlook> {
+        self.outlook.lock()
+    }
+
+    /// Makes durable what is left, where that is another than was said with the last marks: before the first of them,
+    /// too, so that who looks finds the job. Called by one thread at a time, as [`Job::commit`] is.
+    pub(super) fn tell(&self) -> Result<(), EachError> {
+        self.items.expect(self.outlook().expected());
+        Ok(self.items.flush()?)
     }
 
     /// How many items earlier runs have done.
@@ -139,15 +154,22 @@ impl Job {
     }
 
     /// Makes marks durable, all of them together.
-    pub(super) fn commit<'a>(&self, marks: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Receipt, EachError> {
-        set_marks(&self.items, marks).map_err(EachError::Marks)?;
+    pub(super) fn commit<'a>(
+        &self,
+        marks: impl Iterator<Item = (&'a [u8], &'a [u8], Earlier)> + Clone,
+    ) -> Result<Receipt, EachError> {
+        let mut outlook = self.outlook();
+        marks.clone().for_each(|(_, _, earlier)| outlook.marks(earlier));
+        self.items.expect(outlook.expected());
+        drop(outlook);
+        set_marks(&self.items, marks.map(|(item, mark, _)| (item, mark))).map_err(EachError::Marks)?;
         Ok(self.store.last())
     }
 
     /// Ends a run whose marks are all durable: nothing is left to take over. The store is closed.
     pub(super) fn end(&self) -> Result<(), EachError> {
         // How many items there are may have been found out behind the last mark.
-        self.items.flush()?;
+        self.tell()?;
         let path = handover_path(&self.store);
         std::fs::remove_file(&path).map_err(|source| EachError::Handover { path, source })?;
         Ok(self.store.close()?)

@@ -13,12 +13,12 @@
 //!
 //! Knows nothing of processes and screens.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use milepost::Receipt;
 use parking_lot::{Condvar, Mutex};
 
-use super::{error::EachError, handover::Handover, job::Job};
+use super::{error::EachError, handover::Handover, job::Job, outlook::Earlier};
 
 /// Marks that wait for the log before a slot has to wait as well: some seconds of work, and a bound on memory.
 const WAITING_BYTES_MAX: usize = 16 << 20;
@@ -27,9 +27,21 @@ const COMMIT_MARKS_MAX: usize = 4096;
 /// Bytes at which a commit is full; one mark is always let in.
 const COMMIT_BYTES_MAX: usize = 8 << 20;
 
+/// While nothing ends, it is looked so often whether there is something new to say of what is left.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 struct Waiting {
     item: Arc<[u8]>,
     mark: Vec<u8>,
+    earlier: Earlier,
+}
+
+/// What the thread that commits is to do.
+enum Next {
+    Commit(Vec<Waiting>),
+    /// Nothing has ended for a while.
+    Look,
+    End,
 }
 
 struct State {
@@ -84,7 +96,7 @@ impl Marks {
     }
 
     /// Hands over the mark of an item whose command has ended. On return it survives the end of this process.
-    pub(super) fn push(&self, item: Arc<[u8]>, mark: Vec<u8>) {
+    pub(super) fn push(&self, item: Arc<[u8]>, mark: Vec<u8>, earlier: Earlier) {
         let mut state = self.state.lock();
         while state.waiting_bytes > WAITING_BYTES_MAX && !state.has_failed {
             self.settled.wait(&mut state);
@@ -92,7 +104,7 @@ impl Marks {
         let is_handed_over = state.handover.push(&item, &mark).is_ok();
         let must_settle = !is_handed_over || state.handover.is_long();
         state.waiting_bytes += item.len() + mark.len();
-        state.waiting.push(Waiting { item, mark });
+        state.waiting.push(Waiting { item, mark, earlier });
         state.unsettled += 1;
         if state.waiting.len() == 1 {
             self.work.notify_one();
@@ -111,10 +123,18 @@ impl Marks {
 
     /// Makes marks durable until there are no more, or until the log takes no more.
     pub(super) fn commit_all(&self, job: &Job) -> Result<(), EachError> {
-        while let Some(mut batch) = self.next_batch() {
+        loop {
+            let mut batch = match self.next() {
+                Next::Commit(batch) => batch,
+                Next::Look => {
+                    job.tell()?;
+                    continue;
+                }
+                Next::End => return Ok(()),
+            };
             // Neighbours share the beginning of their names in the log.
             batch.sort_unstable_by(|a, b| a.item.cmp(&b.item));
-            let committed = job.commit(batch.iter().map(|w| (&*w.item, &*w.mark)));
+            let committed = job.commit(batch.iter().map(|w| (&*w.item, &*w.mark, w.earlier)));
             let mut state = self.state.lock();
             match committed {
                 Ok(receipt) => state.settle(batch.len() as u64, receipt),
@@ -129,7 +149,6 @@ impl Marks {
                 in_hand.remove(&waiting.item);
             }
         }
-        Ok(())
     }
 
     /// How many marks have become durable, and the commit of the last.
@@ -138,13 +157,15 @@ impl Marks {
         (state.durable, state.last)
     }
 
-    fn next_batch(&self) -> Option<Vec<Waiting>> {
+    fn next(&self) -> Next {
         let mut state = self.state.lock();
         while state.waiting.is_empty() {
             if state.is_closed {
-                return None;
+                return Next::End;
             }
-            self.work.wait(&mut state);
+            if self.work.wait_for(&mut state, LOOK_EVERY).timed_out() && state.waiting.is_empty() {
+                return Next::Look;
+            }
         }
         let mut bytes = 0;
         let mut count = 0;
@@ -157,7 +178,7 @@ impl Marks {
         }
         let batch: Vec<Waiting> = state.waiting.drain(..count).collect();
         state.waiting_bytes -= batch.iter().map(|w| w.item.len() + w.mark.len()).sum::<usize>();
-        Some(batch)
+        Next::Commit(batch)
     }
 }
 

@@ -99,11 +99,6 @@ impl Counters {
         read(&self.failed) + read(&self.failed_before) + read(&self.refused) > 0
     }
 
-    /// What was read and is no item of its own.
-    pub(super) fn no_items(&self) -> u64 {
-        read(&self.repeated) + read(&self.refused)
-    }
-
     fn seen(&self) -> u64 {
         [&self.done, &self.failed, &self.skipped, &self.repeated, &self.failed_before, &self.refused]
             .map(read)

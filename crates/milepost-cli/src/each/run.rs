@@ -41,6 +41,7 @@ use super::{
     items::Separator,
     job::Job,
     marks::Marks,
+    outlook::Earlier,
     progress::{Bar, Counters},
     text::{self, Escaped, count, counted},
 };
@@ -124,6 +125,7 @@ struct Item {
     turn: u64,
     /// Attempts so far, in earlier runs.
     attempts: u32,
+    earlier: Earlier,
 }
 
 enum Event {

@@ -1,8 +1,8 @@
 //! `milepost each` and `milepost results`: the real binary and real processes.
 //!
 //! `dry_run`: jobs only shown. `full`: jobs on a bad disk. `held`: jobs stopped while commands run. `kill`: jobs
-//! killed at random moments. `limits`: time, retries and halting. `order`: outputs in the order of the input.
-//! `taken_over`: jobs that somebody else goes on with.
+//! killed at random moments. `left`: what is said to be left. `limits`: time, retries and halting. `order`: outputs in
+//! the order of the input. `taken_over`: jobs that somebody else goes on with.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
@@ -23,6 +23,7 @@ mod dry_run;
 mod full;
 mod held;
 mod kill;
+mod left;
 mod limits;
 mod order;
 mod taken_over;

@@ -7,13 +7,16 @@ use super::Marks;
 use crate::each::{
     handover::{self, Handover},
     job::{Job, OnChange},
+    outlook::Earlier,
+    run::FailedBefore,
 };
 
 fn begin(dir: &TempDir) -> (Job, Handover, PathBuf) {
     let store = Store::open(dir.path()).unwrap();
     let path = store.dir().join("each.handover");
     let command = ["true".to_owned()];
-    let (job, handover) = Job::begin(store, "j", &command, OnChange::Refuse, &Writer::new("w").unwrap()).unwrap();
+    let (job, handover) =
+        Job::begin(store, "j", &command, OnChange::Refuse, FailedBefore::Skip, &Writer::new("w").unwrap()).unwrap();
     (job, handover, path)
 }
 
@@ -28,7 +31,7 @@ fn a_mark_is_handed_over_at_once_and_becomes_durable_with_all_that_wait() {
     let marks = Marks::new(handover);
     for item in items(&["c", "a", "b"]) {
         assert!(marks.take(&item) && !marks.take(&item));
-        marks.push(item, b"0 1".to_vec());
+        marks.push(item, b"0 1".to_vec(), Earlier::Unmarked);
     }
     // Nobody commits yet, and still they would survive a kill.
     let left: Vec<Vec<u8>> =
@@ -58,7 +61,7 @@ fn without_a_handover_a_push_returns_only_when_the_mark_is_durable() {
     thread::scope(|scope| {
         scope.spawn(|| marks.commit_all(&job).unwrap());
         for item in items(&["a", "b"]) {
-            marks.push(Arc::clone(&item), b"0 1".to_vec());
+            marks.push(Arc::clone(&item), b"0 1".to_vec(), Earlier::Unmarked);
             assert!(job.look_up(&item).unwrap().is_some());
         }
         marks.close();
@@ -75,7 +78,7 @@ fn when_the_log_fails_nobody_waits() {
     thread::scope(|scope| {
         let committer = scope.spawn(|| marks.commit_all(&job));
         for item in items(&["a", "b"]) {
-            marks.push(item, b"0 1".to_vec());
+            marks.push(item, b"0 1".to_vec(), Earlier::Unmarked);
         }
         assert!(committer.join().unwrap().is_err());
     });

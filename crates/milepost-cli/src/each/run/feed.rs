@@ -18,15 +18,15 @@ use crate::each::{
     error::EachError,
     items::{self, Items},
     job::Known,
+    outlook::Earlier,
     progress::add,
 };
 
 /// Reads the items and hands on those that are to be run.
 pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Result<(), EachError> {
     let failed = |source| EachError::Items { from: input.name.clone(), source };
-    if shared.bar.draw_every().is_some() {
-        count_ahead(shared, input);
-    }
+    count_ahead(shared, input);
+    shared.job.tell()?;
     let mut items = Items::new(&input.file, input.separator);
     let (mut read, mut turn) = (0, 0);
     while let Some(found) = items.next().map_err(failed)? {
@@ -34,6 +34,7 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
             return Ok(());
         }
         read += 1;
+        shared.job.outlook().read();
         let item = match found.item {
             Ok(item) => item,
             Err(error) => {
@@ -42,17 +43,16 @@ pub(super) fn feed(shared: &Shared, input: &Input, queue: &Sender<Item>) -> Resu
                 continue;
             }
         };
-        let Some(Chosen { bytes, attempts }) = choose(shared, item)? else { continue };
+        let Some(Chosen { bytes, attempts, earlier }) = choose(shared, item)? else { continue };
         shared.budget.take(bytes.len());
-        if queue.send(Item { bytes, place: read, turn, attempts }).is_err() {
+        if queue.send(Item { bytes, place: read, turn, attempts, earlier }).is_err() {
             return Ok(());
         }
         turn += 1;
     }
     shared.counters.empty.store(items.empty(), Ordering::Relaxed);
     shared.counters.set_total(read);
-    // What stands in the input twice is one item, and what is refused is none.
-    shared.job.expect_total(read - shared.counters.no_items());
+    shared.job.outlook().ended();
     Ok(())
 }
 
@@ -61,6 +61,7 @@ struct Chosen {
     bytes: Arc<[u8]>,
     /// Its attempts so far.
     attempts: u32,
+    earlier: Earlier,
 }
 
 /// Decides whether an item is to be run, and takes it in hand if so.
@@ -79,12 +80,20 @@ fn choose(shared: &Shared, bytes: &[u8]) -> Result<Option<Chosen>, EachError> {
         Some(_) if shared.plan.failed_before == FailedBefore::Skip => {
             once(&counters.failed_before, shared.job.failed_before(), &counters.repeated)
         }
-        Some(Known { attempt, .. }) => return Ok(Some(Chosen { bytes, attempts: attempt })),
-        None => return Ok(Some(Chosen { bytes, attempts: 0 })),
+        Some(Known { attempt, .. }) => return Ok(Some(chosen(shared, bytes, attempt, Earlier::Failed))),
+        None => return Ok(Some(chosen(shared, bytes, 0, Earlier::Unmarked))),
     };
+    if !std::ptr::eq(counter, &counters.repeated) {
+        shared.job.outlook().met();
+    }
     add(counter);
     shared.marks.let_go(&bytes);
     Ok(None)
+}
+
+fn chosen(shared: &Shared, bytes: Arc<[u8]>, attempts: u32, earlier: Earlier) -> Chosen {
+    shared.job.outlook().chosen(earlier);
+    Chosen { bytes, attempts, earlier }
 }
 
 /// Where to count an item that an earlier run has marked. What is beyond the number of those marks is repeated: that
@@ -98,6 +107,6 @@ fn count_ahead(shared: &Shared, input: &Input) {
     let at = io::Seek::stream_position(&mut &input.file);
     if let Some(total) = at.ok().and_then(|at| items::count(&input.file, at, input.separator)) {
         shared.counters.set_total(total);
-        shared.job.expect_total(total);
+        shared.job.outlook().counted(total);
     }
 }

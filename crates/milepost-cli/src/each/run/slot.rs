@@ -105,7 +105,7 @@ fn run_item(
     } else {
         shared.counters.fail(&item.bytes, ended.ending, outputs.stderr.kept().bytes);
     }
-    shared.marks.push(item.bytes.clone(), mark);
+    shared.marks.push(item.bytes.clone(), mark, item.earlier);
     shared.printer.print(item.turn, &item.bytes, outputs, &shared.bar).map_err(EachError::Print)?;
     Ok(Some(ended.ending))
 }
