@@ -383,7 +383,7 @@ impl Begun {
             let record = StepRecord { state: StepState::Failed, error: Some(text), ..self.record.clone() };
             let commit = self.write(&record)?;
             text = record.error.unwrap_or_default();
-            if commit.refusal().is_none() || text.len() <= CUT.len() {
+            if commit.refusal().is_none() || text.len() <= 2 * CUT.len() {
                 return Ok(commit);
             }
             text.truncate(text.floor_char_boundary(text.len() / 2));
