@@ -30,7 +30,7 @@ use milepost_types::{
 
 use crate::{
     FillError, Filling, Horizon, OpenError, Parts, Purpose, Settings, Stamped,
-    backup::RESTORED_EPOCHS,
+    backup::{self, RESTORED_EPOCHS},
     engine::quarantine::QUARANTINE,
     error::Unreadable,
     filling::{Ground, NARROW_COMMITS, refuse_unfinished},
@@ -132,6 +132,7 @@ pub fn salvage(
     let first = known.as_ref().and_then(|known| known.segments.first()).map_or(Seq::FIRST, |row| Seq(row.first_seq));
     let epoch = next_epoch(known.as_ref(), &segments, dir)?;
     let ground = Ground::take(parts, into, Purpose::Salvage)?;
+    backup::copy_notes(&*disk, dir, into);
     let log = begin(&ground, store, first, epoch)?;
     let quarantine = Quarantine { disk: Arc::clone(&disk), dir: into.to_owned(), epoch };
     let filling = ground.open((store, epoch), &log, settings, &mut |_, _| {})?;

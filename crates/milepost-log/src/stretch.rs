@@ -10,7 +10,7 @@
 
 mod sealed_file;
 
-use std::ops::Range;
+use std::{ops::Range, path::Path};
 
 use milepost_types::{Corruption, Seq, Timestamp};
 
@@ -127,6 +127,15 @@ impl Stretch {
                 let facts = sealed.facts().filter(|facts| facts.last_seq == self.last_seq);
                 facts.map(|_| sealed.bytes().len())
             }
+            Part::Heap(_) | Part::Dropped(_) => None,
+        }
+    }
+
+    /// That file.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &self.part {
+            Part::Sealed(sealed) => Some(sealed.path()),
             Part::Heap(_) | Part::Dropped(_) => None,
         }
     }

@@ -62,3 +62,17 @@ impl fmt::Display for Timestamp {
         write!(f, "{}µs", self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_and_after_end_where_the_range_does() {
+        assert_eq!((Seq(7).prev(), Seq::ZERO.prev()), (Seq(6), Seq::ZERO));
+        assert_eq!((Seq(7).next(), Seq::MAX.next()), (Some(Seq(8)), None));
+        assert_eq!(Timestamp(7).stamp_after(Timestamp(5)), Some(Timestamp(8)));
+        assert_eq!(Timestamp(7).stamp_after(Timestamp(9)), Some(Timestamp(9)));
+        assert_eq!(Timestamp::MAX.stamp_after(Timestamp(9)), None);
+    }
+}

@@ -6,7 +6,7 @@
 use std::{fmt, vec};
 
 use milepost_engine::{Engine, Horizon};
-use milepost_types::{Commit, Seq};
+use milepost_types::{Commit, Seq, Timestamp};
 
 use crate::{Replay, Result, Store, json};
 
@@ -18,6 +18,8 @@ pub struct Export {
     replay: Replay,
     /// The first commit that was not told yet.
     next: Seq,
+    /// When the commit before it was stamped, if that was told.
+    before: Option<Timestamp>,
     last: Seq,
     /// Comes behind the line that says what is not there before it.
     held: Option<Commit>,
@@ -52,7 +54,7 @@ impl Export {
         // First: what is removed from here on the replay keeps, and of what was, the horizons say it.
         let (last, replay) = (engine.last().seq, Replay::new(engine.replay(Seq::FIRST)));
         let horizons = engine.horizons().into_iter();
-        Export { engine: engine.clone(), horizons, replay, next: Seq::FIRST, last, held: None }
+        Export { engine: engine.clone(), horizons, replay, next: Seq::FIRST, before: None, last, held: None }
     }
 
     /// Puts the next line, without its line end, in the place of what `line` holds; whether there is one.
@@ -75,12 +77,14 @@ impl Export {
         }
         let through = self.held.as_ref().map_or(self.last, |commit| commit.seq.prev());
         if self.next <= through {
-            json::write_removed(line, self.next, through, self.engine.removed_times(self.next, through)?);
+            let behind = self.held.as_ref().map(|commit| commit.at);
+            let times = self.engine.removed_times((self.next, self.before), (through, behind))?;
+            json::write_removed(line, self.next, through, times);
             self.next = Seq(through.0 + 1);
         } else {
             let Some(commit) = self.held.take() else { return Ok(false) };
             json::write_commit(line, &commit);
-            self.next = Seq(commit.seq.0 + 1);
+            (self.next, self.before) = (Seq(commit.seq.0 + 1), Some(commit.at));
         }
         if self.next > self.last {
             json::say_last(line);

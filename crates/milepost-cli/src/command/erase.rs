@@ -10,6 +10,7 @@ use super::{
     scope,
 };
 use crate::{
+    each::text::counted,
     error::{CliError, say},
     output::Out,
 };
@@ -56,9 +57,10 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         (None, _) => eraser.erase_prefix(&prefix),
     }?;
     let place = place_text(&prefix);
+    let (values, bytes) = (erased.values, erased.bytes);
+    let (values, bytes) = (counted(values, "value is", "values are"), counted(bytes, "byte", "bytes"));
     say(&format!(
-        "{} values of {} bytes of {place} are erased from every moment; `milepost compact` takes their bytes out of the files now",
-        erased.values, erased.bytes
+        "{values} erased from every moment of {place}, with {bytes}; `milepost compact` takes them out of the files now"
     ));
     if erased.unreadable > 0 {
         let count = erased.unreadable;

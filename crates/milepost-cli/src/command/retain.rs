@@ -158,6 +158,12 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
         let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything, --cold TIME or --idempotency TIME";
         return Err(CliError::Argument { what: "retain set", why: why.into() });
     }
+    for (what, given) in [("--cold", &args.cold), ("--idempotency", &args.idempotency)] {
+        if given.is_some() && !prefix.is_root() {
+            let why = format!("it belongs to no scope, so it is said of / alone, and not of {}", place_text(&prefix));
+            return Err(CliError::Argument { what, why });
+        }
+    }
     let time = |what: &'static str, given: &Option<String>| given.as_deref().map(|text| long(what, text)).transpose();
     let mut policy = Policy::default();
     if let Some(keep) = time("--keep", &args.keep)? {

@@ -132,7 +132,7 @@ impl Job {
     }
 
     /// Makes durable what is left, where that is another than was said with the last marks: before the first of them,
-    /// too, so that who looks finds the job. Called by one thread at a time, as [`Job::commit`] is.
+    /// too, so that who looks finds the job. What two threads tell at once is mended by the next look.
     pub(super) fn tell(&self) -> Result<(), EachError> {
         self.items.expect(self.outlook().expected());
         Ok(self.items.flush()?)

@@ -15,7 +15,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use milepost::Receipt;
+use milepost::{ErrorKind, Receipt};
 use parking_lot::{Condvar, Mutex};
 
 use super::{error::EachError, handover::Handover, job::Job, outlook::Earlier};
@@ -123,11 +123,24 @@ impl Marks {
 
     /// Makes marks durable until there are no more, or until the log takes no more.
     pub(super) fn commit_all(&self, job: &Job) -> Result<(), EachError> {
+        let outcome = self.commit_each(job);
+        if outcome.is_err() {
+            self.state.lock().has_failed = true;
+            self.settled.notify_all();
+        }
+        outcome
+    }
+
+    fn commit_each(&self, job: &Job) -> Result<(), EachError> {
         loop {
             let mut batch = match self.next() {
                 Next::Commit(batch) => batch,
                 Next::Look => {
-                    job.tell()?;
+                    match job.tell() {
+                        // No mark waits for it: there may be room when the next one comes.
+                        Err(EachError::Store(error)) if error.kind() == ErrorKind::DiskFull => {}
+                        told => told?,
+                    }
                     continue;
                 }
                 Next::End => return Ok(()),
@@ -135,14 +148,8 @@ impl Marks {
             // Neighbours share the beginning of their names in the log.
             batch.sort_unstable_by(|a, b| a.item.cmp(&b.item));
             let committed = job.commit(batch.iter().map(|w| (&*w.item, &*w.mark, w.earlier)));
-            let mut state = self.state.lock();
-            match committed {
-                Ok(receipt) => state.settle(batch.len() as u64, receipt),
-                Err(_) => state.has_failed = true,
-            }
-            drop(state);
+            self.state.lock().settle(batch.len() as u64, committed?);
             self.settled.notify_all();
-            committed?;
             // Durable first, out of hand then: who finds an item neither in hand nor marked may run it.
             let mut in_hand = self.in_hand.lock();
             for waiting in &batch {

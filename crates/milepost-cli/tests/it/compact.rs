@@ -127,7 +127,7 @@ fn what_is_made_cold_answers_as_before() {
     assert!(listed.contains("0000000001-1,cold,1,300,300,"), "{listed}");
     // By age, as it is said of the root.
     let refused = world.run(["retain", "set", "task", "--cold", "7d"]);
-    assert!(refused.code == Some(2) && refused.stderr.contains("for the root alone"), "{refused:?}");
+    assert!(refused.code == Some(2) && refused.stderr.contains("of / alone, and not of task"), "{refused:?}");
     world.ok(["retain", "set", "/", "--everything", "--cold", "7d"]);
     assert!(world.ok(["retain", "explain", "/"]).contains("keep everything, cold after 7d"));
 }

@@ -109,10 +109,10 @@ fn retention_is_said_listed_explained_and_taken_back() {
         {"prefix":"task/etl","policy_prefix":"","policy":"keep the last 3","policy_seq":4,"horizon":0,"next_horizon":8,"points":0,"scopes":1,"versions":2,"goes_now":0}
         $ milepost erase task/etl k --writer w
         9
-        ! milepost: 2 values of 2 bytes of task/etl are erased from every moment; `milepost compact` takes their bytes out of the files now
+        ! milepost: 2 values are erased from every moment of task/etl, with 2 bytes; `milepost compact` takes them out of the files now
         $ milepost erase task --with-below --writer w
         10
-        ! milepost: 0 values of 0 bytes of task are erased from every moment; `milepost compact` takes their bytes out of the files now
+        ! milepost: 0 values are erased from every moment of task, with 0 bytes; `milepost compact` takes them out of the files now
         $ milepost erase task k --with-below
         ! error: the argument '[KEY]' cannot be used with '--with-below'
         ! 
@@ -320,7 +320,7 @@ fn what_was_erased_before_a_hold_is_counted() {
         3
         $ milepost erase user/1 k --writer w
         4
-        ! milepost: 2 values of 14 bytes of user/1 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        ! milepost: 2 values are erased from every moment of user/1, with 14 bytes; `milepost compact` takes them out of the files now
         $ milepost retain hold user/1 h1 --writer w
         5
         $ milepost retain hold user h0 --writer w
@@ -445,7 +445,7 @@ fn what_was_erased_since_is_said_by_restore_fork_and_diff() {
         3
         $ milepost erase user/17 mail --writer w
         4
-        ! milepost: 1 values of 15 bytes of user/17 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        ! milepost: 1 value is erased from every moment of user/17, with 15 bytes; `milepost compact` takes them out of the files now
         $ milepost set user/17 name bob --writer w
         5
         $ milepost restore user/17 --at 3 --dry-run
@@ -480,7 +480,7 @@ fn what_was_erased_since_is_said_by_restore_fork_and_diff() {
         ! milepost: what was erased of scope user/17 since that moment stays gone: 1 key had a value then (--dry-run names them)
         $ milepost erase user/17 --writer w
         8
-        ! milepost: 4 values of 13 bytes of user/17 are erased from every moment; `milepost compact` takes their bytes out of the files now
+        ! milepost: 4 values are erased from every moment of user/17, with 13 bytes; `milepost compact` takes them out of the files now
         $ milepost diff user/17 copy/17 --from 3 --to 6 -o jsonl
         {"difference":"erased","key":"mail","old_erased_by":8}
         {"difference":"erased","key":"name","old_erased_by":8}
@@ -561,4 +561,16 @@ fn a_hold_is_not_replaced() {
     let says = "the hold \"case\" on user stands since commit 1, with the note \"the court's\": choose another name";
     assert!(other.stderr.contains(says), "{other:?}");
     assert!(world.ok(["retain", "list"]).contains("the court's"));
+}
+
+/// What belongs to no scope was refused as a prefix of so many bytes, "allowed are 0 to 0".
+#[test]
+fn what_belongs_to_no_scope_is_said_of_all() {
+    let world = World::new();
+    for option in ["--cold", "--idempotency"] {
+        let ran = world.run(["retain", "set", "task", option, "1d"]);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("it is said of / alone, and not of task"), "{ran:?}");
+        world.ok(["retain", "set", "/", option, "1d"]);
+    }
 }

@@ -137,6 +137,24 @@ fn commit(engine: &Engine, known: &KnownBackup) -> Result<(), CommitError> {
     engine.commit(request).map(drop)
 }
 
+/// Takes the notes of a store along into a copy of it. One that can't be copied is left out, with a word.
+pub(crate) fn copy_notes(disk: &dyn Disk, from: &Path, to: &Path) {
+    for (path, noted) in notes(disk, from, MADE).chain(notes(disk, from, PLACE)) {
+        let copied = || {
+            let below = to.join(NOTED);
+            let bytes = read_file(disk, &path).map_err(|error| error.to_string())?;
+            disk.create_dir(&below).map_err(|error| error.to_string())?;
+            disk.sync_dir(to).map_err(|error| error.to_string())?;
+            let name = path.file_name().unwrap_or_default();
+            write_file_atomically(disk, &below.join(name), &bytes, &Latch::default())
+                .map_err(|error| format!("{error:?}"))
+        };
+        if let Err(error) = copied() {
+            tracing::warn!(dir = %noted.dir, %error, "the copy does not remember this place of backups");
+        }
+    }
+}
+
 /// A place as it is remembered.
 fn absolute(dir: &Path) -> String {
     path::absolute(dir).unwrap_or_else(|_| dir.to_owned()).to_string_lossy().into_owned()

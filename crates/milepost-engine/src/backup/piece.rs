@@ -44,6 +44,19 @@ impl Source<'_> {
             Source::Bytes(bytes) => Ok(&bytes[range]),
         }
     }
+
+    /// What is wrong with a copy, told of the file that it is a copy of where that says the same.
+    fn blamed(&self, copy: &[u8], error: BackupError) -> BackupError {
+        match (self, error) {
+            (Source::File(stretch, bytes), BackupError::Corrupt(found))
+                if stretch.read(0..*bytes).is_ok_and(|original| original == copy) =>
+            {
+                let file = stretch.file().map_or(found.file, Path::to_owned);
+                BackupError::Corrupt(Corruption { file, ..found })
+            }
+            (_, error) => error,
+        }
+    }
 }
 
 impl PieceRow {
@@ -103,7 +116,7 @@ impl Shelf<'_> {
         file.sync().map_err(|error| failed("sync", error))?;
         let id = PieceId { first, last, hash: *hasher.finalize().as_bytes() };
         let (map, path_read) = self.map(path)?;
-        self.check(&map, &path_read, &id)?;
+        self.check(&map, &path_read, &id).map_err(|error| source.blamed(&map, error))?;
         let named = id.path(self.dir);
         self.disk.rename(path, &named).map_err(|error| failed("rename", error))?;
         Ok((id, bytes as u64))

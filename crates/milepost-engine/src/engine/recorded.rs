@@ -54,32 +54,28 @@ impl Engine {
     }
 
     /// When the first of some commits that are not there any more was stamped at the earliest, and the last of them at
-    /// the latest; `None` if they begin before the log does, so that nobody knows. `first` and `last` are all that is
-    /// missing between two commits, or between one and an end of the log.
+    /// the latest; `None` if they begin before the log does, so that nobody knows. They are all that is missing between
+    /// two commits, stamped `before` and `behind`, or between one and an end of the log.
     ///
     /// A commit that is gone is known by a step, which may be early by more than the commit before it was; that one and
-    /// the one behind are known exactly. So these times fit between those, with a microsecond for each commit, and a
-    /// store that is filled with them says the same again.
-    pub fn removed_times(&self, first: Seq, last: Seq) -> Result<Option<(Timestamp, Timestamp)>, ReadError> {
+    /// the one behind are known exactly to whoever has seen them, there still or not. So these times fit between those,
+    /// with a microsecond for each commit, and a store that is filled with them says the same again.
+    pub fn removed_times(
+        &self,
+        (first, before): (Seq, Option<Timestamp>),
+        (last, behind): (Seq, Option<Timestamp>),
+    ) -> Result<Option<(Timestamp, Timestamp)>, ReadError> {
         let shared = self.shared();
         shared.may_read()?;
-        let exact = |seq: Seq| match shared.reader.frame(seq) {
-            Ok(found) => Ok(found.frame().map(|frame| frame.at())),
-            Err(corruption) => Err(ReadError::Corrupt(corruption)),
-        };
-        let before = if first > Seq::FIRST { exact(first.prev())? } else { None };
         let first_at = match before {
             Some(before) => Some(Timestamp(before.0.saturating_add(1))),
             None => shared.reader.stamp(first)?,
         };
         let end = self.last();
-        let last_at = match last.next() {
-            _ if last >= end.seq => Some(end.at),
-            Some(next) => match exact(next)? {
-                Some(behind) => Some(Timestamp(behind.0.saturating_sub(1))),
-                None => shared.reader.stamp(last)?,
-            },
-            None => None,
+        let last_at = match behind {
+            Some(behind) => Some(Timestamp(behind.0.saturating_sub(1))),
+            None if last == end.seq => Some(end.at),
+            None => shared.reader.stamp(last)?,
         };
         Ok(first_at.zip(last_at).map(|(first_at, last_at)| {
             let room = Timestamp(first_at.0.saturating_add_unsigned(last.0.saturating_sub(first.0)));

@@ -438,6 +438,24 @@ fn names_that_no_writer_can_write_are_refused() {
     }
 }
 
+/// A name that shares more with the one before than that has, or a content type that is not printable, is none.
+#[test]
+fn names_that_share_too_much_and_unprintable_types_are_refused() {
+    let scope = Scope::parse("sss").unwrap();
+    let mut encoder = BodyEncoder::default();
+    encoder.set(&scope, "kkk", b"v", Some(&ContentType::parse("text/none").unwrap()), None).unwrap();
+    let bytes = encoder.finish(&Meta::default()).unwrap();
+    assert!(walked(&bytes).is_ok());
+    let at = |name: &str| bytes.windows(name.len()).position(|window| window == name.as_bytes()).unwrap();
+    let mut crafted = bytes.clone();
+    assert_eq!(crafted[at("kkk") - 2..at("kkk")], [0, 3], "bytes shared, bytes of its own");
+    crafted[at("kkk") - 2] = 1;
+    assert_eq!(walked(&crafted).unwrap_err().what, BodyFault::Length);
+    let mut crafted = bytes.clone();
+    crafted[at("text/none")] = 1;
+    assert_eq!(walked(&crafted).unwrap_err().what, BodyFault::Name);
+}
+
 /// A kind or a flag that is not known is no damage: a newer version wrote it.
 #[test]
 fn what_a_newer_version_wrote_is_told_from_damage() {

@@ -359,7 +359,7 @@ impl Progress {
         self.shared().change(|_, view, mut counts| {
             failed = counts.failed;
             if failed > 0 {
-                (counts.retrying, counts.failed) = (counts.retrying + failed, 0);
+                (counts.retrying, counts.failed, counts.again) = (counts.retrying + failed, 0, 0);
                 counts.retried = view.seq().0;
             }
             Ok((counts, failed > 0))

@@ -220,3 +220,40 @@ fn a_piece_that_is_damaged_is_brought_again_once_it_is_removed() {
     assert!(store.backup(&backups).unwrap().new_bytes > 4000);
     assert!(report().is_clean(), "{:?}", report());
 }
+
+/// A backup of a damaged store named its own copy, which was removed by then, and not the segment of the store.
+#[test]
+fn a_backup_of_a_damaged_store_names_the_segment() {
+    let dirs = tempfile::tempdir().unwrap();
+    let at = dirs.path().join("state");
+    let options = || Store::options().segment_bytes(4096).memory_bytes(milepost::limits::MEMORY_BYTES_MIN);
+    let store = options().open(&at).unwrap();
+    for n in 0..200 {
+        store.set(&scope("a"), &format!("k{n}"), &[b'x'; 200]).unwrap();
+    }
+    store.close().unwrap();
+    let mut segments: Vec<_> = std::fs::read_dir(at.join("log")).unwrap().map(|file| file.unwrap().path()).collect();
+    segments.sort();
+    let mut bytes = std::fs::read(&segments[0]).unwrap();
+    bytes[500] ^= 1;
+    std::fs::write(&segments[0], bytes).unwrap();
+    let store = options().open(&at).unwrap();
+    let error = store.backup(dirs.path().join("backups")).unwrap_err();
+    assert_eq!(error.kind(), milepost::ErrorKind::Corrupt);
+    assert!(error.to_string().contains(&segments[0].display().to_string()), "{error}");
+}
+
+/// A salvage left the notes of backups behind: an erasure in the new store named no place.
+#[test]
+fn a_salvaged_store_remembers_its_backups() {
+    let dirs = tempfile::tempdir().unwrap();
+    let [at, beside, salvaged] = ["state", "beside", "salvaged"].map(|name| dirs.path().join(name));
+    let store = Store::open(&at).unwrap();
+    store.set(&scope("user/17"), "mail", SECRET.as_bytes()).unwrap();
+    // What a process that can't commit has made is a note until the next opening for writing.
+    Store::read_only(&at).unwrap().backup(&beside).unwrap();
+    store.close().unwrap();
+    milepost::salvage(&at, &salvaged, &mut |_, _| ()).unwrap();
+    let store = Store::open(&salvaged).unwrap();
+    assert_eq!(store.erase_scope(&scope("user/17")).unwrap().not_covered, [beside.as_path()]);
+}

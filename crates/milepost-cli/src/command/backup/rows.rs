@@ -88,8 +88,11 @@ impl Row for KnownRow {
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
         let mut object = Object::begin(line);
         object.put("dir", &*self.0.dir);
-        object.put("backup", self.0.number);
-        object.put("last", self.0.last.seq.0);
+        // Of one that was begun only there is nothing more to tell.
+        if self.0.number > 0 {
+            object.put("backup", self.0.number);
+            object.put("last", self.0.last.seq.0);
+        }
         object.put("made_at", utc_text(self.0.made_at));
         object.end();
         Ok(())

@@ -89,6 +89,11 @@ fn guess(given: &str) -> Result<AnyMark, String> {
     if let Ok(integer) = given.parse() {
         return Ok(AnyMark::Integer(integer));
     }
+    // What a file with other line ends, or a word too much, leaves of a number or a date.
+    let bare = given.trim();
+    if bare != given && !matches!(guess(bare), Ok(AnyMark::Text(_))) {
+        return Err(format!("{given:?} has white space around it; leave that out; with --as text it is text"));
+    }
     if is_all_digits(given) {
         return Err(format!("{given:?} is a number that does not fit into 64 bits; with --as text it is text"));
     }

@@ -1,4 +1,9 @@
-use std::{path::PathBuf, sync::Arc, thread};
+use std::{
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use milepost::{Seq, Store, Writer};
 use tempfile::TempDir;
@@ -83,4 +88,23 @@ fn when_the_log_fails_nobody_waits() {
         assert!(committer.join().unwrap().is_err());
     });
     assert_eq!(marks.durable().0, 0);
+}
+
+/// What is left is told from time to time. Where the log took that no more, the thread that commits went without a
+/// word: a slot with a mark that only the log could keep waited for it for ever.
+#[test]
+fn when_it_can_not_be_told_what_is_left_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (job, _, _) = begin(&dir);
+    let marks = Arc::new(Marks::new(Handover::full()));
+    job.abandon();
+    job.outlook().counted(7);
+    assert!(marks.commit_all(&job).is_err(), "it looks, and can't tell");
+    let (ended, end) = mpsc::channel();
+    let pusher = Arc::clone(&marks);
+    thread::spawn(move || {
+        pusher.push(items(&["a"]).remove(0), b"0 1".to_vec(), Earlier::Unmarked);
+        ended.send(()).unwrap();
+    });
+    end.recv_timeout(Duration::from_secs(60)).expect("the push returns");
 }
