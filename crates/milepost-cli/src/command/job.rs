@@ -33,6 +33,7 @@ use crate::{
 };
 use record::RecordRow;
 use shell::{Part, Shell};
+use unfinished::Unfinished;
 
 /// Start a job elsewhere once, and find it again after a crash.
 #[derive(Debug, clap::Args)]
@@ -69,7 +70,8 @@ with exit 5. End the wait first (Ctrl-C, or --timeout): the job goes on, and the
 
 Exit codes of `job run`: 0 finished, and its result is printed; 1 the job failed, was cancelled or is refused; 9 not ended in \
 time, and a submit that is killed then may have been submitted: the next run asks find first; 10 a command failed; \
-125 what a command printed is too large to be recorded: let it print where that is; 130 stopped by Ctrl-C, 143 by SIGTERM; \
+125 what a command printed is too large to be recorded: let it print where that is; 130 stopped by Ctrl-C, 143 by SIGTERM: \
+it dies of the signal then, and with it the script that runs it; \
 see `milepost --help` for the others.
 
 Example, a job in the background that takes a second:
@@ -157,16 +159,16 @@ struct ResetArgs {
 }
 
 pub(crate) fn run(args: JobArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
-    match args.command {
+    let ended = match args.command {
         Command::Run(args) => submit_and_wait(&args, context, out),
-        Command::Get(args) => get(&args, context, out),
-        Command::Cancel(args) => context.refuse_format("job cancel").and_then(|()| cancel(&args, context)),
-        Command::Reset(args) => context.refuse_format("job reset").and_then(|()| reset(&args, context)),
-    }?;
-    Ok(ExitCode::SUCCESS)
+        Command::Get(args) => get(&args, context, out).map_err(Unfinished::from),
+        Command::Cancel(args) => cancel(&args, context),
+        Command::Reset(args) => reset(&args, context).map_err(Unfinished::from),
+    };
+    ended.map_or_else(Unfinished::end, |()| Ok(ExitCode::SUCCESS))
 }
 
-fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(), Unfinished> {
     context.refuse_format("job run")?;
     let scope = scope(&args.name.scope)?;
     name(args.name.name.as_ref())?;
@@ -205,10 +207,17 @@ fn submit_and_wait(args: &RunArgs, context: &Context, out: &mut Out) -> Result<(
     let run = job.run_async(submit, find, poll, async |pause| stop.pause(pause));
     let result = wait_for(run)
         .map_err(|error| unfinished::of_run(error, &job, args.request.as_deref(), &shell, stop.asked()))?;
+    let asked = stop.asked();
     drop(stop);
     store.close()?;
     out.bytes(&result)?;
-    if result.is_empty() || result.ends_with(b"\n") { Ok(()) } else { out.raw(b"\n") }
+    if !result.is_empty() && !result.ends_with(b"\n") {
+        out.raw(b"\n")?;
+    }
+    let Some(asked) = asked else { return Ok(()) };
+    out.flush()?;
+    let message = format!("job {}: {} came when it had finished", args.name.name, asked.name());
+    Err(Unfinished::Stopped { asked, message })
 }
 
 /// Waits for a future that a thread of the store wakes.
@@ -239,7 +248,8 @@ fn get(args: &NameArgs, context: &Context, out: &mut Out) -> Result<(), CliError
     rows.flush()
 }
 
-fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
+fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Unfinished> {
+    context.refuse_format("job cancel")?;
     let scope = scope(&args.name.scope)?;
     name(args.name.name.as_ref())?;
     let store = context.open()?;
@@ -269,6 +279,7 @@ fn cancel(args: &CancelArgs, context: &Context) -> Result<(), CliError> {
 }
 
 fn reset(args: &ResetArgs, context: &Context) -> Result<(), CliError> {
+    context.refuse_format("job reset")?;
     let scope = scope(&args.name.scope)?;
     name(args.name.name.as_ref())?;
     let store = context.open()?;

@@ -49,7 +49,7 @@ command that prints more nothing is recorded, and the next run runs it again: le
 Ctrl-C and SIGTERM are handed on to the command and what it has started, and it is waited for; whatever it exits with, it has not \
 finished, and the next run runs it again. The command is in a process group of its own, but for one in the foreground of a \
 terminal: that gets Ctrl-C from the terminal, and a SIGTERM alone, without what it has started. A milepost that is killed (-9) \
-leaves it running.
+leaves it running. A signal that is ignored when it starts, as by nohup, stays so, for the command too.
 
 With --again all goes that came into the scope after the step began: later steps, jobs, watermarks, keys; what went is said. \
 Where no scope is named, all scripts and jobs that name none share task/script: there --again is refused if anything but \
@@ -59,7 +59,7 @@ Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
-  130, 143  stopped by Ctrl-C or SIGTERM
+  130, 143  stopped by Ctrl-C or SIGTERM: it dies of the signal then, and with it a script of steps
   1    refused: its words changed, no such checkpoint, or a newer attempt took over
 
 Examples:
@@ -175,6 +175,7 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
         }
         other => Some(other.map_err(|error| told(error, &args))?),
     };
+    let asked = stop.asked();
     drop(stop);
     store.close()?;
     if let Some(finished) = finished {
@@ -188,7 +189,8 @@ pub(crate) fn run(args: StepArgs, context: &Context, out: &mut Out) -> Result<Ex
     if let Some(error) = unheard.filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
         say(&CliError::Output(error).to_string());
     }
-    Ok(ExitCode::from(code))
+    // Also where it came when the command had finished: who asked for the end has a script of steps that is to end.
+    Ok(asked.map_or(ExitCode::from(code), Asked::ends_process))
 }
 
 /// The scope of all that name none.

@@ -1,13 +1,15 @@
 //! [`Stop`]: Ctrl-C and SIGTERM for a milepost that runs a command of somebody's.
 //!
 //! Invariant: a command is signalled only while it has not been reaped, so that a number that was given to another
-//! process is never hit. Whoever has seen that a signal came starts nothing any more. Once a [`Stop`] is gone a signal
-//! ends the process at once, as if nobody had listened.
+//! process is never hit. Whoever has seen that a signal came starts nothing any more, and ends by that signal. Once a
+//! [`Stop`] is gone a signal ends the process at once, as if nobody had listened. What was ignored when the process
+//! began stays ignored, by its commands too.
 //!
 //! Must not know: what the command is for, and how its output is read.
 
 use std::{
     fs, io,
+    process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,14 +19,18 @@ use std::{
 };
 
 use parking_lot::{Condvar, Mutex};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
     iterator::Signals,
+    low_level,
 };
 
-use crate::error::{CliError, say, signal_name};
+use crate::error::{CliError, exit, say, signal_name};
+
+/// What is listened for, unless it was ignored before.
+const HEARD: [i32; 2] = [SIGINT, SIGTERM];
 
 /// Listens from its making on until it is dropped.
 #[derive(Debug)]
@@ -87,6 +93,18 @@ impl Asked {
         u8::try_from(self.0).expect("one of the two listened for")
     }
 
+    /// Ends this process by the signal, once all is closed and said: a shell ends its script on a Ctrl-C only if the
+    /// command that it waits for has died of it. The first process of a container can't die of it, and exits with the
+    /// code that a shell gives it then.
+    #[must_use]
+    pub(super) fn ends_process(self) -> ExitCode {
+        if !getpid().is_init() {
+            // It fails only for a number that is no signal's.
+            let _ = low_level::emulate_default_handler(self.0);
+        }
+        ExitCode::from(exit::BY_SIGNAL + self.number())
+    }
+
     fn signal(self) -> Signal {
         if self.0 == SIGINT { Signal::INT } else { Signal::TERM }
     }
@@ -100,11 +118,13 @@ impl Stop {
     }
 
     fn register(&self) -> io::Result<()> {
-        for signal in [SIGINT, SIGTERM] {
+        let ignored = fs::read_to_string("/proc/self/status").map_or(0, |status| signals_of(&status, "SigIgn"));
+        let heard = HEARD.into_iter().filter(|signal| ignored & bit(*signal) == 0).collect::<Vec<_>>();
+        for &signal in &heard {
             flag::register_conditional_default(signal, Arc::clone(&self.is_over))?;
             flag::register_usize(signal, Arc::clone(&self.last), signal as usize)?;
         }
-        let (mut signals, shared) = (Signals::new([SIGINT, SIGTERM])?, Arc::clone(&self.shared));
+        let (mut signals, shared) = (Signals::new(&heard)?, Arc::clone(&self.shared));
         let listen = move || signals.forever().for_each(|signal| shared.takes(Asked(signal)));
         thread::Builder::new().name("signals".to_owned()).spawn(listen).map(drop)
     }
@@ -201,9 +221,29 @@ fn is_foreground(stat: &str) -> bool {
     matches!(fields[..], [_, _, group, _, _, front, ..] if group == front)
 }
 
+/// Of `/proc/PID/status`: the signals that a line names, as bits; none where there is no such line.
+fn signals_of(status: &str, line: &str) -> u64 {
+    let named = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+    named.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_foreground;
+    use super::{SIGINT, SIGTERM, bit, is_foreground, signals_of};
+
+    #[test]
+    fn the_signals_of_a_line() {
+        let status = "Name:\tSigIgn:\nShdPnd:\t0000000000004000\nSigIgn:\t0000000000001002\nSigCgt:\tx\n";
+        assert_eq!(signals_of(status, "SigIgn") & bit(SIGINT), bit(SIGINT));
+        assert_eq!(signals_of(status, "SigIgn") & bit(SIGTERM), 0);
+        for line in ["SigCgt", "SigBlk"] {
+            assert_eq!(signals_of(status, line), 0, "{line}");
+        }
+    }
 
     #[test]
     fn the_group_in_front_of_the_terminal() {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: a message says what is known of the remote side, and what the next run does.
 
+use std::process::ExitCode;
+
 use milepost::{
     Error,
     task::{Job, JobRecord, JobState, TaskError},
@@ -14,6 +16,33 @@ use crate::{
     error::{CliError, exit, say},
 };
 
+/// Why a command of jobs has not come to its end.
+pub(super) enum Unfinished {
+    /// An error.
+    Error(CliError),
+    /// A signal asked for the end; what is known then.
+    Stopped { asked: Asked, message: String },
+}
+
+impl<E: Into<CliError>> From<E> for Unfinished {
+    fn from(error: E) -> Unfinished {
+        Unfinished::Error(error.into())
+    }
+}
+
+impl Unfinished {
+    /// Ends the process, if a signal asked for that. All is closed by now.
+    pub(super) fn end(self) -> Result<ExitCode, CliError> {
+        match self {
+            Unfinished::Error(error) => Err(error),
+            Unfinished::Stopped { asked, message } => {
+                say(&message);
+                Ok(asked.ends_process())
+            }
+        }
+    }
+}
+
 /// Of a run.
 pub(super) fn of_run(
     error: Error,
@@ -21,7 +50,7 @@ pub(super) fn of_run(
     request: Option<&str>,
     shell: &Shell<'_>,
     asked: Option<Asked>,
-) -> CliError {
+) -> Unfinished {
     let name = job.name();
     let record = job.get().ok().flatten().filter(|record| !has_ended(record));
     match (shell.cut(), asked, record) {
@@ -34,7 +63,7 @@ pub(super) fn of_run(
             let message = format!(
                 "job {name}: its {part} was killed, for the time of --timeout is over; {known} the next run asks find first"
             );
-            CliError::Own { message, code: exit::TIMED_OUT }
+            CliError::Own { message, code: exit::TIMED_OUT }.into()
         }
         (cut, Some(asked), Some(record)) => {
             if !matches!(cut, Some(Cut::NotStarted | Cut::Stopped(_))) {
@@ -43,11 +72,11 @@ pub(super) fn of_run(
             }
             stopped(name, asked, &record, cut == Some(Cut::Stopped(Part::Submit)))
         }
-        _ => of_task(error, request),
+        _ => of_task(error, request).into(),
     }
 }
 
-fn stopped(name: &str, asked: Asked, record: &JobRecord, was_killed: bool) -> CliError {
+fn stopped(name: &str, asked: Asked, record: &JobRecord, was_killed: bool) -> Unfinished {
     let known = match &record.id {
         Some(id) => {
             format!("; it was submitted (remote id {id}) and goes on: run the same command again to wait for it")
@@ -57,20 +86,18 @@ fn stopped(name: &str, asked: Asked, record: &JobRecord, was_killed: bool) -> Cl
             .to_owned(),
         None => "; run the same command again: it asks find first, and submits it if it is not there".to_owned(),
     };
-    let message = format!("job {name}: stopped by {}{known}", asked.name());
-    CliError::Own { message, code: exit::BY_SIGNAL + asked.number() }
+    Unfinished::Stopped { asked, message: format!("job {name}: stopped by {}{known}", asked.name()) }
 }
 
 /// Of a cancel that was stopped.
-pub(super) fn of_cancel(job: &Job, asked: Asked) -> CliError {
+pub(super) fn of_cancel(job: &Job, asked: Asked) -> Unfinished {
     let is_cancelled = job.get().ok().flatten().is_some_and(|record| record.state == JobState::Cancelled);
     let known = if is_cancelled {
         "it was cancelled, and that is recorded"
     } else {
         "whether it was cancelled is not known: run the same command again"
     };
-    let message = format!("job {}: stopped by {}; {known}", job.name(), asked.name());
-    CliError::Own { message, code: exit::BY_SIGNAL + asked.number() }
+    Unfinished::Stopped { asked, message: format!("job {}: stopped by {}; {known}", job.name(), asked.name()) }
 }
 
 /// An error of the library, which speaks of its functions, with the options that are meant.

@@ -1,10 +1,12 @@
 //! INT and TERM while a job is run or a step's command runs.
 
+mod shells;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    os::unix::process::CommandExt,
-    process::{Child, ChildStderr},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Child, ChildStderr, Command},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,7 +22,11 @@ struct Running {
 
 impl Running {
     fn start(world: &World, args: &[&str]) -> Running {
-        let mut child = world.command(args).process_group(0).spawn().unwrap();
+        Running::spawn(world.command(args).process_group(0))
+    }
+
+    fn spawn(command: &mut Command) -> Running {
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Running { child, stderr, said: String::new() }
     }
@@ -37,11 +43,12 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ended, with all that it said; all that it started and that holds its outputs has ended as well.
+    /// By which signal it died, as the code that a shell gives for it, with all that it said; all that it started and
+    /// that holds its outputs has ended as well.
     fn end(mut self) -> (Option<i32>, String) {
         self.stderr.read_to_string(&mut self.said).unwrap();
         self.child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
-        (self.child.wait().unwrap().code(), self.said)
+        (self.child.wait().unwrap().signal().map(|signal| 128 + signal), self.said)
     }
 }
 
