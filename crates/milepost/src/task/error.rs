@@ -226,10 +226,15 @@ pub enum TaskError {
         source: Boxed,
     },
     /// When a step began is not kept any more.
-    #[error("when step {step} of scope {scope} began is not kept any more; replay from a checkpoint instead")]
+    #[error(
+        "when step {step} of scope {scope} began is not kept any more; replay from a checkpoint, or delete its key, \
+         {key}: then it runs again, and the steps after it that are to run again are deleted likewise"
+    )]
     BeginRemoved {
         /// Which.
         step: String,
+        /// The key of its record.
+        key: String,
         /// Of which scope.
         scope: Scope,
     },

@@ -149,7 +149,7 @@ impl Task {
             }
         }
         let step = key.strip_prefix(&format!(".{STEP}/")).unwrap_or(key).to_owned();
-        Err(TaskError::BeginRemoved { step, scope: self.scope.clone() }.into())
+        Err(TaskError::BeginRemoved { step, key: key.to_owned(), scope: self.scope.clone() }.into())
     }
 
     /// The commit that began the first of a loop's steps.
