@@ -61,8 +61,8 @@ One that exits with something else than 0 has failed: `job run` ends with exit 1
 When its shell has ended, what it has printed by then is what counts, with or without the end of a line: what it leaves in the \
 background is not waited for.
 
-Ctrl-C and SIGTERM: while a submit runs, the first one lets it end, so that its id is recorded, and ends the run then; a second \
-one kills it with all that it has started, and the next run asks find first. At any other time the run ends at once. In each \
+Ctrl-C, SIGTERM, SIGHUP and SIGQUIT: while a submit runs, the first one lets it end, so that its id is recorded, and ends the run \
+then; a second one, but for a SIGHUP, kills it with all that it has started, and the next run asks find first. At any other time the run ends at once. In each \
 case the same command, run again, goes on.
 
 The store is held for the whole wait: meanwhile any other command that writes, `job cancel` and `job reset` too, is refused \

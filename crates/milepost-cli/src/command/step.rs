@@ -1,10 +1,11 @@
 //! `milepost step`: a command that runs once.
 
 mod again;
+mod output;
 
 use std::{
     ffi::{OsStr, OsString},
-    io::{self, Read},
+    io,
     os::unix::{
         ffi::OsStrExt,
         process::{CommandExt, ExitStatusExt},
@@ -13,13 +14,14 @@ use std::{
 };
 
 use milepost::{
-    CheckpointName, Error, ErrorKind, Task, limits,
+    CheckpointName, Error, ErrorKind, Task,
     task::{Bytes, ReplayPoint, Step, TaskError},
 };
 use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use again::Going;
+use output::Output;
 
 use super::{
     Context, argument, name, scope,
@@ -46,10 +48,12 @@ An output is recorded as JSON of at most 16 MiB. Text takes its own bytes, but t
 backslash, and six for most other control characters; an output that is not UTF-8 is recorded in base64, so nearly 12 MiB of it. Of a \
 command that prints more nothing is recorded, and the next run runs it again: let it write to a file.
 
-Ctrl-C and SIGTERM are handed on to the command and what it has started, and it is waited for; whatever it exits with, it has not \
-finished, and the next run runs it again. The command is in a process group of its own, but for one in the foreground of a \
-terminal: that gets Ctrl-C from the terminal, and a SIGTERM alone, without what it has started. A milepost that is killed (-9) \
-leaves it running. A signal that is ignored when it starts, as by nohup, stays so, for the command too.
+Ctrl-C, SIGTERM, SIGHUP and SIGQUIT are handed on to the command and what it has started, and it is waited for; a second signal, but \
+for a SIGHUP, kills it. Whatever it exits with, it has not finished, and the next run runs it again. What holds its output open \
+5 s after it has ended is left running. The command is in a process group of its own, but for one in the foreground of a \
+terminal: that gets Ctrl-C from the terminal, and any other signal, and the kill, alone, without what it has started; a Ctrl-C that \
+came from elsewhere it gets if it does not catch it. A milepost that is killed (-9) leaves it running. A signal that is ignored when \
+it starts, as by nohup, stays so, for the command too.
 
 With --again all goes that came into the scope after the step began: later steps, jobs, watermarks, keys; what went is said. \
 Where no scope is named, all scripts and jobs that name none share task/script: there --again is refused if anything but \
@@ -59,7 +63,7 @@ Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
-  130, 143  stopped by Ctrl-C or SIGTERM: it dies of the signal then, and with it a script of steps
+  130, 143  stopped by Ctrl-C or SIGTERM: it dies of the signal then, and with it a script of steps; so it does by others
   1    refused: its words changed, no such checkpoint, or a newer attempt took over
 
 Examples:
@@ -281,62 +285,54 @@ fn execute(
     let program = &args.command[0];
     let mut command = Command::new(program);
     command.args(&args.command[1..]).stdout(Stdio::piped());
-    let says = format!("step {}: stopped by {{signal}}; its command has got that too, and is waited for", args.name);
-    let on_signal = if is_in_foreground() {
-        // In another group it could not read from the terminal.
-        OnSignal::HandOnOutside(says)
-    } else {
+    let on_signal = on_signal(&args.name);
+    if matches!(on_signal, OnSignal::HandOn(_)) {
         command.process_group(0);
-        OnSignal::HandOn(says)
-    };
+    }
     let spawned = command.spawn();
     let mut child = spawned.map_err(|source| Unfinished::NotStarted { program: program.clone(), source })?;
     let pid = Pid::from_child(&child);
     stop.begins(pid, on_signal);
-    let mut stdout = child.stdout.take().expect("it is piped");
-    let mut output = Vec::new();
-    let read = pass_on(&mut stdout, out, unheard, &mut output);
-    // Before the wait: a command whose output is read no more must not wait for that itself.
-    drop(stdout);
+    let mut output = Output::new(out, unheard);
+    // The pipe is closed before the wait: a command whose output is read no more must not wait for that itself.
+    let read = output.read(child.stdout.take().expect("it is piped"), pid, stop);
     let waited = wait_unreaped(pid);
     stop.ends();
     let status = waited.and_then(|()| child.wait()).map_err(Unfinished::Output)?;
+    if output.is_left {
+        say(&format!(
+            "step {}: something that its command has started holds its output, and is left running",
+            args.name
+        ));
+    }
     if let Some(asked) = stop.asked() {
         return Err(Unfinished::Stopped(asked));
     }
-    let printed = read.map_err(Unfinished::Output)?;
+    read.map_err(Unfinished::Output)?;
+    let Output { kept, printed, .. } = output;
     let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
     match (status.code().map(byte), status.signal().map(byte)) {
         (Some(code), _) if code != 0 && !args.accept.contains(&code) => Err(Unfinished::Exit(code)),
-        (Some(_), _) if printed > output.len() as u64 => Err(Unfinished::TooLong(printed)),
-        (Some(status), _) => Ok(Finished { status, output: Bytes(output) }),
+        (Some(_), _) if printed > kept.len() as u64 => Err(Unfinished::TooLong(printed)),
+        (Some(status), _) => Ok(Finished { status, output: Bytes(kept) }),
         (None, signal) => Err(Unfinished::Signal(signal.unwrap_or_default())),
     }
 }
 
-/// Reads what the command prints to its end, keeps as much as can be recorded, and writes it on until that fails: with
-/// what, says `unheard`. How many bytes there were.
-fn pass_on(
-    stdout: &mut impl Read,
-    out: &mut Out,
-    unheard: &mut Option<io::Error>,
-    output: &mut Vec<u8>,
-) -> io::Result<u64> {
-    let (mut buffer, mut printed) = ([0; 16 << 10], 0);
-    loop {
-        let count = match stdout.read(&mut buffer) {
-            Ok(0) => return Ok(printed),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        if unheard.is_none() {
-            *unheard = out.pass(&buffer[..count]).err();
-        }
-        printed += count as u64;
-        let room = limits::VALUE_BYTES_MAX - output.len();
-        output.extend_from_slice(&buffer[..count.min(room)]);
+/// What a signal does to the command of a step.
+fn on_signal(step: &str) -> OnSignal {
+    let got = format!(
+        "step {step}: stopped by {{signal}}; its command has got that too, and is waited for; a second signal kills it"
+    );
+    if !is_in_foreground() {
+        return OnSignal::HandOn(got);
     }
+    // In a group of its own it could not read from the terminal.
+    let unknown = format!(
+        "step {step}: stopped by {{signal}}; its command, which has got that if it came from the terminal, is waited for; \
+         a second signal kills it"
+    );
+    OnSignal::HandOnOutside { got, unknown }
 }
 
 /// The words of a command, told apart.

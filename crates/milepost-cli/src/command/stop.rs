@@ -1,4 +1,4 @@
-//! [`Stop`]: Ctrl-C and SIGTERM for a milepost that runs a command of somebody's.
+//! [`Stop`]: Ctrl-C, SIGTERM, SIGHUP and SIGQUIT for a milepost that runs a command of somebody's.
 //!
 //! Invariant: a command is signalled only while it has not been reaped, so that a number that was given to another
 //! process is never hit. Whoever has seen that a signal came starts nothing any more, and ends by that signal. Once a
@@ -15,13 +15,13 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
 use rustix::process::{Pid, Signal, getpid, kill_process, kill_process_group};
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM},
     flag,
     iterator::Signals,
     low_level,
@@ -30,7 +30,15 @@ use signal_hook::{
 use crate::error::{CliError, exit, say, signal_name};
 
 /// What is listened for, unless it was ignored before.
-const HEARD: [i32; 2] = [SIGINT, SIGTERM];
+const HEARD: [i32; 4] = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+
+/// The same signal within this time is the same one still: `timeout` sends it to its command and then to the group that
+/// the command is in.
+const TWICE_WITHIN: Duration = Duration::from_millis(100);
+
+/// For how long what a stopped command has started may still hold its output, once the command itself has ended: it got
+/// the signal as well, and may have something to put in order.
+const LEFT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Listens from its making on until it is dropped.
 #[derive(Debug)]
@@ -66,22 +74,30 @@ pub(super) struct Asked(i32);
 struct Running {
     pid: Pid,
     on_signal: OnSignal,
-    /// How many signals it has met.
-    signals: u32,
+    /// The first signal that it has met.
+    first: Option<Instant>,
+    /// The last one.
+    last: Option<(Asked, Instant)>,
     was_killed: bool,
 }
 
-/// What a signal does to a command.
+/// What a signal does to a command. A second one kills it, but for a SIGHUP: a terminal that goes away sends two.
 #[derive(Clone, Debug)]
 pub(super) enum OnSignal {
-    /// It is killed with its group.
+    /// It is killed with its group, by the first one already.
     Kill,
-    /// It may end, which this message says; a second signal kills it with its group.
+    /// It may end, which this message says; it is killed with its group.
     WaitFor(String),
-    /// Its group gets the same signal, which this message says.
+    /// Its group gets the same signal, which this message says; it is killed with its group.
     HandOn(String),
-    /// It gets the same signal, but for a Ctrl-C, which the terminal has sent it already: it is in milepost's group.
-    HandOnOutside(String),
+    /// It gets the same signal, and is killed, alone: it is in milepost's group, in the foreground of a terminal. Of a
+    /// Ctrl-C nobody knows whether the terminal has sent it to both.
+    HandOnOutside {
+        /// Says that it has got the signal.
+        got: String,
+        /// Says that it has got it from the terminal, or not at all.
+        unknown: String,
+    },
 }
 
 impl Asked {
@@ -90,7 +106,7 @@ impl Asked {
     }
 
     pub(super) fn number(self) -> u8 {
-        u8::try_from(self.0).expect("one of the two listened for")
+        u8::try_from(self.0).expect("one of those listened for")
     }
 
     /// Ends this process by the signal, once all is closed and said: a shell ends its script on a Ctrl-C only if the
@@ -105,8 +121,16 @@ impl Asked {
         ExitCode::from(exit::BY_SIGNAL + self.number())
     }
 
+    /// Whether a command in the foreground may have got it from the terminal, and would notice that it came twice. One
+    /// that does not catch it has died of it then, or ignores it.
+    fn is_doubtful(self, pid: Pid) -> bool {
+        let status = || fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+        matches!(self.0, SIGINT | SIGQUIT)
+            && status().map_or(true, |status| signals_of(&status, "SigCgt") & bit(self.0) != 0)
+    }
+
     fn signal(self) -> Signal {
-        if self.0 == SIGINT { Signal::INT } else { Signal::TERM }
+        Signal::from_named_raw(self.0).expect("one of those listened for")
     }
 }
 
@@ -144,11 +168,17 @@ impl Stop {
     /// A command was started; a signal that came meanwhile is for it, too.
     pub(super) fn begins(&self, pid: Pid, on_signal: OnSignal) {
         let mut state = self.shared.state.lock();
-        let mut running = Running { pid, on_signal, signals: 0, was_killed: false };
+        let mut running = Running { pid, on_signal, first: None, last: None, was_killed: false };
         if let Some(asked) = state.asked {
             running.takes(asked);
         }
         state.running = Some(running);
+    }
+
+    /// Whether what the command has left behind is waited for no more; since when the command has ended by itself.
+    pub(super) fn leaves_what_is_left(&self, ended: Instant) -> bool {
+        let state = self.shared.state.lock();
+        state.running.as_ref().is_some_and(|running| running.leaves_what_is_left(ended))
     }
 
     /// It has ended and is about to be reaped; whether a signal had it killed.
@@ -176,36 +206,42 @@ impl Shared {
 
 impl Running {
     fn takes(&mut self, asked: Asked) {
-        self.signals += 1;
-        let is_first = self.signals == 1;
+        let now = Instant::now();
+        if self.last.is_some_and(|(last, at)| last == asked && now.duration_since(at) < TWICE_WITHIN) {
+            return;
+        }
+        self.last = Some((asked, now));
+        let is_first = self.first.is_none();
+        self.first.get_or_insert(now);
+        let is_kill = matches!(self.on_signal, OnSignal::Kill) || (!is_first && asked.0 != SIGHUP);
+        self.was_killed |= is_kill;
+        let is_doubtful = !is_kill && asked.is_doubtful(self.pid);
+        if is_first {
+            self.on_signal.says(asked, is_doubtful);
+        }
+        let signal = if is_kill { Signal::KILL } else { asked.signal() };
         // What has ended by itself is a zombie still: nothing happens to it then.
-        let _ = match &self.on_signal {
-            OnSignal::WaitFor(_) | OnSignal::HandOn(_) | OnSignal::HandOnOutside(_) if is_first => {
-                self.on_signal.says(asked);
-                self.on_signal.hand_on(self.pid, asked)
-            }
-            OnSignal::HandOn(_) | OnSignal::HandOnOutside(_) => self.on_signal.hand_on(self.pid, asked),
-            OnSignal::Kill | OnSignal::WaitFor(_) => {
-                self.was_killed = true;
-                kill_process_group(self.pid, Signal::KILL)
-            }
+        let _ = match self.on_signal {
+            OnSignal::WaitFor(_) if !is_kill => Ok(()),
+            OnSignal::HandOnOutside { .. } if is_doubtful => Ok(()),
+            OnSignal::HandOnOutside { .. } => kill_process(self.pid, signal),
+            OnSignal::Kill | OnSignal::WaitFor(_) | OnSignal::HandOn(_) => kill_process_group(self.pid, signal),
         };
+    }
+
+    fn leaves_what_is_left(&self, ended: Instant) -> bool {
+        self.first.is_some_and(|first| self.was_killed || first.max(ended).elapsed() >= LEFT_WITHIN)
     }
 }
 
 impl OnSignal {
-    fn says(&self, asked: Asked) {
-        if let OnSignal::WaitFor(text) | OnSignal::HandOn(text) | OnSignal::HandOnOutside(text) = self {
-            say(&text.replace("{signal}", asked.name()));
-        }
-    }
-
-    fn hand_on(&self, pid: Pid, asked: Asked) -> rustix::io::Result<()> {
-        match self {
-            OnSignal::HandOn(_) => kill_process_group(pid, asked.signal()),
-            OnSignal::HandOnOutside(_) if asked.signal() == Signal::TERM => kill_process(pid, Signal::TERM),
-            OnSignal::HandOnOutside(_) | OnSignal::Kill | OnSignal::WaitFor(_) => Ok(()),
-        }
+    fn says(&self, asked: Asked, is_doubtful: bool) {
+        let text = match self {
+            OnSignal::Kill => return,
+            OnSignal::HandOnOutside { unknown, .. } if is_doubtful => unknown,
+            OnSignal::WaitFor(text) | OnSignal::HandOn(text) | OnSignal::HandOnOutside { got: text, .. } => text,
+        };
+        say(&text.replace("{signal}", asked.name()));
     }
 }
 

@@ -1,5 +1,6 @@
-//! INT and TERM while a job is run or a step's command runs.
+//! Signals while a job is run or a step's command runs.
 
+mod handed;
 mod shells;
 
 use std::{
@@ -140,11 +141,13 @@ fn a_cancel_that_is_stopped_is_recorded() {
 }
 
 /// A step that was stopped left its command running, and the next run ran it beside that. The command gets the signal,
-/// once, with what it has started, is waited for, and has not finished, whatever it exits with.
+/// once, with what it has started, is waited for, and has not finished, whatever it exits with. So it is with a hangup,
+/// which is what a terminal that goes away leaves of the script, and a quit: they left it running for longer.
 #[test]
 fn a_step_that_is_stopped_stops_its_command() {
     let waits = "i=0; while ! test -e go && test $i -lt 200; do sleep .05; i=$((i+1)); done";
-    for (signal, word, code) in [(Signal::TERM, "TERM", 143), (Signal::INT, "INT", 130)] {
+    let signals = [(Signal::TERM, "TERM", 143), (Signal::INT, "INT", 130)];
+    for (signal, word, code) in [&signals[..], &[(Signal::HUP, "HUP", 129), (Signal::QUIT, "QUIT", 131)]].concat() {
         let world = World::new();
         let script = format!("trap 'echo {word} >> got' {word}; echo ran >> ran; echo begun >&2; {waits}");
         let args = ["step", "s", "--", "sh", "-c", &script];
