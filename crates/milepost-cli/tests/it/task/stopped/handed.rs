@@ -9,6 +9,8 @@ use crate::world::{Ran, clean, finish};
 
 const WAITS: &str = "i=0; while ! test -e go && test $i -lt 200; do sleep .05; i=$((i+1)); done";
 
+const LEFT: &str = "step s: something that its command has started holds its output, and is left running";
+
 fn step(script: &str) -> [&str; 6] {
     ["step", "s", "--", "sh", "-c", script]
 }
@@ -79,7 +81,7 @@ fn a_signal_that_comes_twice_at_once_kills_nothing() {
 }
 
 /// A step whose command had ended could not be ended as long as something that this had started held its output, in a
-/// session of its own, where no signal met it.
+/// session of its own, or in the foreground, where no signal met it.
 #[test]
 fn who_holds_the_output_of_a_stopped_step_is_not_waited_for() {
     for is_second in [false, true] {
@@ -97,9 +99,12 @@ fn who_holds_the_output_of_a_stopped_step_is_not_waited_for() {
         let killed = Command::new("sh").args(["-c", "kill $(cat pid)"]).current_dir(world.dir()).status();
         assert!(killed.unwrap().success(), "{said}");
         assert_eq!(ended, Some(143), "{said}");
-        let says = "step s: something that its command has started holds its output, and is left running";
-        assert!(said.contains(says), "{said}");
+        assert!(said.contains(LEFT), "{said}");
     }
+    let world = World::new();
+    let ended = at_a_terminal(&world, "(sleep .3; kill -TERM $PPID) & sleep 60 & wait");
+    assert_eq!(ended.code, Some(143), "{ended:?}");
+    assert!(ended.text().contains(LEFT), "{ended:?}");
     // Where nobody asks for the end, all that is printed counts.
     assert_eq!(World::new().ok(step("(sleep .3; echo late) & echo soon")), "soon\nlate\n");
 }
