@@ -63,7 +63,7 @@ Exit codes:
   the command's own: also when it is a recorded one that is printed
   125  the command succeeded, and its output is too large to be recorded: the next run runs it again
   127  the command can't be started; 128 and more: it was killed by that signal less 128
-  130, 143  stopped by Ctrl-C or SIGTERM: it dies of the signal then, and with it a script of steps; so it does by others
+  130, 143  stopped by Ctrl-C or SIGTERM: it dies of the signal, so that a script of steps ends too
   1    refused: its words changed, no such checkpoint, or a newer attempt took over
 
 Examples:
