@@ -19,9 +19,6 @@ use thiserror::Error;
 /// The smallest page of any system: a page that fails is met by one byte in each of these.
 const PAGE_BYTES: usize = 4096;
 
-/// Bytes of a window: as much as one read of a disk is worth, and little beside what is then read of it.
-const WINDOW_BYTES: usize = 1 << 20;
-
 /// The bytes of a sealed file.
 #[derive(Clone)]
 pub struct Map(Source);
@@ -41,6 +38,9 @@ pub struct Unreadable {
 }
 
 impl Map {
+    /// Bytes of a window: as much as one read of a disk is worth, and little beside what is then read of it.
+    pub const WINDOW_BYTES: usize = 1 << 20;
+
     /// Maps a whole file for reading.
     #[expect(unsafe_code, reason = "memory maps are made in this file alone")]
     pub(crate) fn of_file(file: &File) -> io::Result<Map> {
@@ -87,15 +87,15 @@ impl Map {
     /// nothing ahead of him for a window at most.
     #[inline]
     pub fn will_read_on(&self, piece: Range<usize>) {
-        let (first, last) = (piece.start / WINDOW_BYTES, piece.end / WINDOW_BYTES);
+        let (first, last) = (piece.start / Self::WINDOW_BYTES, piece.end / Self::WINDOW_BYTES);
         if first < last {
-            self.will_need((first + 1) * WINDOW_BYTES..(last + 2) * WINDOW_BYTES);
+            self.will_need((first + 1) * Self::WINDOW_BYTES..(last + 2) * Self::WINDOW_BYTES);
         }
     }
 
     /// The same, as the reading begins.
     pub fn will_read_from(&self, at: usize) {
-        self.will_need(at..(at / WINDOW_BYTES + 2) * WINDOW_BYTES);
+        self.will_need(at..(at / Self::WINDOW_BYTES + 2) * Self::WINDOW_BYTES);
     }
 
     /// Whether these bytes can be read now: to be asked right before they are, every time. What lies beyond the map is

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{Map, PAGE_BYTES, Unreadable};
+use crate::{Waited, let_go};
 
 fn file_of(pages: usize) -> (tempfile::NamedTempFile, Map) {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -81,27 +82,13 @@ fn any_other_access_still_ends_the_process() {
     assert_eq!(status.signal(), Some(libc::SIGBUS), "{status:?}");
 }
 
-/// Bytes that the disk has read for this thread; `None` where the system does not tell.
-fn read_bytes() -> Option<u64> {
-    let told = std::fs::read_to_string("/proc/thread-self/io").ok()?;
-    told.lines().find_map(|line| line.strip_prefix("read_bytes: "))?.trim().parse().ok()
-}
-
-/// Faults of this thread that had to wait for the disk.
-fn major_faults() -> Option<u64> {
-    let told = std::fs::read_to_string("/proc/thread-self/stat").ok()?;
-    // Behind the name, which may hold anything: state, and eight numbers before it.
-    told.rsplit_once(')')?.1.split_whitespace().nth(9)?.parse().ok()
-}
-
 /// A file that is on the disk and not in memory; `None` where there is no such thing.
 fn cold_file_of(pages: usize) -> Option<(tempfile::NamedTempFile, Map)> {
     // Beside the program, on a disk mostly; a directory for temporary files may be in memory.
     let dir = std::env::current_exe().ok()?.parent()?.to_owned();
     let file = tempfile::NamedTempFile::new_in(dir).ok()?;
     std::fs::write(file.path(), vec![7; pages * PAGE_BYTES]).unwrap();
-    file.as_file().sync_all().unwrap();
-    rustix::fs::fadvise(file.as_file(), 0, None, rustix::fs::Advice::DontNeed).ok()?;
+    let_go(file.path()).ok()?;
     let map = Map::of_file(&File::open(file.path()).unwrap()).unwrap();
     Some((file, map))
 }
@@ -112,14 +99,13 @@ fn bytes_read_for_a_page(prepare: impl Fn(&Map), before_each: impl Fn(&Map, usiz
     const READS: usize = 16;
     let (_file, map) = cold_file_of(PAGES)?;
     prepare(&map);
-    let before = read_bytes()?;
+    let before = Waited::so_far();
     for read in 0..READS {
         let at = read * (PAGES / READS) * PAGE_BYTES;
         before_each(&map, at);
         assert_eq!(map.check_readable(at..at + 1), Ok(()));
     }
-    let read = (read_bytes()? - before) / READS as u64;
-    (read > 0).then_some(read)
+    Some(Waited::since(before, 1)?.bytes / READS as u64)
 }
 
 /// A segment of a store that is larger than memory: each byte that is read and not asked for pushes out one that was.
@@ -141,11 +127,11 @@ fn read_at_random_reads_nothing_around() {
 /// Whoever goes through a file that is read at random finds each window asked for before it comes to it.
 #[test]
 fn who_reads_on_waits_for_few_pages() {
-    const PAGES: usize = 16 * super::WINDOW_BYTES / PAGE_BYTES;
+    const PAGES: usize = 16 * Map::WINDOW_BYTES / PAGE_BYTES;
     let faults = |asks: bool| {
         let (_file, map) = cold_file_of(PAGES)?;
         map.is_read_at_random();
-        let before = major_faults()?;
+        let before = Waited::so_far();
         if asks {
             map.will_read_from(0);
         }
@@ -156,7 +142,7 @@ fn who_reads_on_waits_for_few_pages() {
             }
             assert_eq!(map.check_readable(at..end), Ok(()));
         }
-        Some(major_faults()? - before)
+        Some(Waited::since(before, 0)?.pages)
     };
     match (faults(false), faults(true)) {
         (Some(not_asked), Some(asked)) if not_asked > PAGES as u64 / 2 => {
@@ -166,6 +152,6 @@ fn who_reads_on_waits_for_few_pages() {
     }
     // Beyond the end nothing is asked for, and nothing is wrong.
     let (_file, map) = file_of(1);
-    map.will_read_on(map.len() - 1..map.len() + super::WINDOW_BYTES);
+    map.will_read_on(map.len() - 1..map.len() + Map::WINDOW_BYTES);
     map.will_need(map.len() + 5..map.len() + 9);
 }

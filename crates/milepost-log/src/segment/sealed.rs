@@ -341,8 +341,12 @@ impl Sealed {
         let corrupt = |what| self.corruption(u64::from(offset), seq, what);
         // Bounds are checked at every read, not only the first: a page may come back from the disk as another one.
         let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();
+        let is_checked = self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) != 0;
+        if !is_checked {
+            self.ask_for(offset as usize, index).map_err(unreadable)?;
+        }
         self.map.check_readable(offset as usize..offset as usize + FRAME_HEADER_BYTES).map_err(unreadable)?;
-        if self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) == 0 {
+        if !is_checked {
             self.check_frame_readable(offset as usize, bytes).map_err(unreadable)?;
             self.check(bytes, seq).map_err(corrupt)?;
             self.set_checked(index);
@@ -401,16 +405,37 @@ impl Sealed {
         Ok(low)
     }
 
+    /// Has the whole frame at an offset read, in one read of the disk where two would be one for its header and one for
+    /// the rest: where the next one begins is known before either is touched.
+    #[cold]
+    fn ask_for(&self, offset: usize, index: usize) -> Result<(), Unreadable> {
+        let end = self.next_offset(index)?;
+        if end.saturating_sub(offset) >= FIRST_READ_BYTES_MIN {
+            self.map.will_need(offset..end);
+        }
+        Ok(())
+    }
+
+    /// Where the frame behind the one with this index begins, or the last one ends.
+    fn next_offset(&self, index: usize) -> Result<usize, Unreadable> {
+        let (view, rank, count) = match &self.offsets {
+            Offsets::Footer(view) => (view, index, self.frames),
+            Offsets::Kept(view, kept) => {
+                // It stands there: `offset` has found it, and read where these numbers are.
+                let rank = kept.rank(&self.map, index);
+                (view, rank.unwrap_or(kept.count), kept.count)
+            }
+            Offsets::Memory(offsets) => return Ok(offsets.get(index + 1).map_or(self.end, |next| *next as usize)),
+        };
+        if rank + 1 < count { Ok(self.offset_of(view, rank + 1)? as usize) } else { Ok(self.end) }
+    }
+
     /// Whether all of the frame at the beginning of `bytes` can be read.
     #[inline]
     fn check_frame_readable(&self, offset: usize, bytes: &[u8]) -> Result<(), Unreadable> {
         let body_at = offset + FRAME_HEADER_BYTES;
-        self.map.check_readable(offset..body_at)?;
         let body_bytes = if bytes.len() < FRAME_HEADER_BYTES { 0 } else { u32_at(bytes, 0) as usize };
         let end = frame_bytes(body_bytes).saturating_add(offset).min(self.end);
-        if end.saturating_sub(offset) >= FIRST_READ_BYTES_MIN {
-            self.map.will_need(offset..end);
-        }
         self.map.check_readable_beyond(body_at - 1, end)
     }
 

@@ -2,9 +2,10 @@
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
-use milepost_io::{Disk, Latch, OpenMode, OsDisk, OsEntropy};
+use milepost_io::{Disk, Latch, OpenMode, OsDisk, OsEntropy, Waited, let_go};
 use milepost_log::{
     CleanMark, Found, FoundLog, Known, KnownSegment, Log, LogSettings, Recycled, SegmentKind, Tail, create, find,
+    find_from,
 };
 use milepost_types::Seq;
 
@@ -103,4 +104,43 @@ fn a_segment_cut_under_its_map_is_an_error_for_its_frames() {
     }
     assert_eq!(held.body(), body(held.seq(), 0, size(held.seq())));
     commit(&mut log, 1);
+}
+
+/// A frame says in its header how long it is. Where nothing of it is in memory the header used to be one read of the
+/// disk, and the rest a second one: a read of a store that was just opened took half as long again.
+#[test]
+fn a_frame_that_is_not_in_memory_is_read_from_the_disk_at_once() {
+    const FRAMES: u64 = 40;
+    const BYTES: usize = 100_000;
+    // Beside the program, on a disk mostly; a directory for temporary files may be in memory.
+    let temp = tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
+    let dir = temp.path();
+    let settings = LogSettings { segment_bytes: 1 << 20 };
+    let mut log = create(disk(), dir, STORE, 1, &OsEntropy, Latch::default(), settings).unwrap();
+    for seq in (1..=FRAMES).map(Seq) {
+        log.writer.append(vec![frame(seq, body(seq, 0, BYTES))]).unwrap();
+    }
+    log.writer.sync().unwrap();
+    let (segments, clean) = (log.writer.segments(), log.writer.clean_mark());
+    let files: Vec<_> = log.reader.segment_stats().into_iter().filter_map(|segment| segment.file).collect();
+    drop(log);
+    files.iter().for_each(|file| let_go(file).unwrap());
+    let known = Known { store: STORE, segments: &segments, clean: Some(clean), is_locked: false };
+    let opened = find_from(disk(), dir, &known, Seq(FRAMES + 1), &mut |_| ControlFlow::Continue(())).unwrap();
+    let reader = opened.into_follower().reader();
+    let sealed = reader.segment_stats().into_iter().filter(|segment| segment.kind == SegmentKind::Sealed);
+    let last = sealed.map(|segment| segment.first_seq.0 + segment.frames - 1).max().unwrap();
+    assert!(last > FRAMES / 2);
+    let before = Waited::so_far();
+    for seq in (1..=last).rev().map(Seq) {
+        let segments = reader.segments();
+        let found = segments.find(seq).unwrap().frame().unwrap();
+        assert_eq!(*found.body_from(0, BYTES).unwrap(), body(seq, 0, BYTES));
+    }
+    match Waited::since(before, last * BYTES as u64 / 2) {
+        Some(waited) => assert!(waited.pages < last / 4, "{} waits for {last} frames", waited.pages),
+        None => eprintln!(
+            "SKIPPED a_frame_that_is_not_in_memory_is_read_from_the_disk_at_once: what the disk reads is not counted"
+        ),
+    }
 }
