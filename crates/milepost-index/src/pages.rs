@@ -3,6 +3,10 @@
 //! Invariant: [`Pages::bytes`] is the only way to the bytes of a section, and gives only those of pages whose checksum
 //! was found right since the map was made. A bit for each page remembers it, so later reads cost no checksum. Whether a
 //! page can be read is asked every time: it may have left memory since.
+//!
+//! What is not in memory is read from the disk a window at a time, the first time that anything in it is asked for: one
+//! read of the disk then does for the many look-ups that end near each other, whatever the system is set to read ahead.
+//! After that only what is asked for is read, so that a run of a store that is larger than memory pushes out little.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -32,6 +36,10 @@ impl Damage {
 fn unreadable(fault: Unreadable) -> Damage {
     Damage { at: fault.at as u64, what: "a page can't be read: the disk fails, or the file was cut" }
 }
+
+/// Pages of a window, and the words of their bits.
+const WINDOW_PAGES: usize = Map::WINDOW_BYTES / PAGE_BYTES;
+const WINDOW_WORDS: usize = WINDOW_PAGES / 64;
 
 /// The pages of a run.
 #[derive(Debug)]
@@ -83,15 +91,24 @@ impl Pages {
         self.checked.iter().map(|bits| bits.load(Ordering::Relaxed).count_ones()).sum()
     }
 
-    /// How many pages there are.
-    pub(crate) fn count(&self) -> usize {
-        self.table_at.div_ceil(PAGE_BYTES)
+    /// Checks every page, whether or not it was checked before.
+    pub(crate) fn check_all(&self) -> Result<(), Damage> {
+        self.map.will_read_from(0);
+        for page in 0..self.table_at.div_ceil(PAGE_BYTES) {
+            self.map.will_read_on(page * PAGE_BYTES..(page + 1) * PAGE_BYTES);
+            self.check(page)?;
+        }
+        Ok(())
     }
 
     /// Checks a page, whether or not it was checked before.
     #[cold]
     pub(crate) fn check(&self, page: usize) -> Result<(), Damage> {
         let at = page * PAGE_BYTES;
+        if self.is_window_untouched(page) {
+            let begin = page / WINDOW_PAGES * Map::WINDOW_BYTES;
+            self.map.will_need(begin..begin + Map::WINDOW_BYTES);
+        }
         let (end, crc_at) = (self.table_at.min(at + PAGE_BYTES), self.table_at + 4 * page);
         let readable = self.map.check_readable(at..end).and_then(|()| self.map.check_readable(crc_at..crc_at + 4));
         readable.map_err(unreadable)?;
@@ -101,5 +118,18 @@ impl Pages {
         }
         self.checked[page / 64].fetch_or(1 << (page % 64), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Whether no page of the window of this one was checked yet.
+    fn is_window_untouched(&self, page: usize) -> bool {
+        let first = page / WINDOW_PAGES * WINDOW_WORDS;
+        let words = &self.checked[first..self.checked.len().min(first + WINDOW_WORDS)];
+        words.iter().all(|word| word.load(Ordering::Relaxed) == 0)
+    }
+
+    /// Said by whoever goes through a part of the file, of each piece that was read: see [`Map::will_read_on`].
+    #[inline]
+    pub(crate) fn will_read_on(&self, at: u64, piece: &[u8]) {
+        self.map.will_read_on(at as usize..at as usize + piece.len());
     }
 }

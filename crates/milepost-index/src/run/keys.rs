@@ -82,12 +82,12 @@ impl KeyPlace {
 
     fn block<'a>(&self, run: &'a Run, block: u32) -> Result<(Block<'a>, u64), Damage> {
         let (bytes, at) = run.block(block)?;
+        Ok((self.head(bytes, at)?, at))
+    }
+
+    fn head<'a>(&self, bytes: &'a [u8], at: u64) -> Result<Block<'a>, Damage> {
         let block = Block::read(bytes).map_err(Damage::at(at))?;
-        if block.scope() == self.scope {
-            Ok((block, at))
-        } else {
-            Err(Damage { at, what: "a block is of another scope" })
-        }
+        if block.scope() == self.scope { Ok(block) } else { Err(Damage { at, what: "a block is of another scope" }) }
     }
 
     /// Goes to the next key; whether there is one.
@@ -109,7 +109,9 @@ impl KeyPlace {
         if self.passed > 0 {
             self.before.extend_from_slice(&self.keys.as_bytes()[self.begin(self.passed - 1)..]);
         }
-        let (block, at) = self.block(run, self.next_block)?;
+        let (bytes, at) = run.block(self.next_block)?;
+        run.pages.will_read_on(at, bytes);
+        let block = self.head(bytes, at)?;
         (self.block_at, self.passed) = (at, 0);
         let mut keys = std::mem::take(&mut self.keys).into_bytes();
         let read = block.read_all(&mut keys, &mut self.entries);

@@ -54,6 +54,7 @@ impl List {
         let (groups, size) = (self.order.groups(self.count), self.order.group());
         if groups <= 1 {
             let bytes = run.pages.bytes_up_to(section, u64::from(self.at), self.order.group_bytes_max() as u64)?;
+            run.pages.will_read_on(self.file_at(run), bytes);
             return Ok(Group::new(bytes, self.from, self.count));
         }
         let is_last = group + 1 == groups;
@@ -63,6 +64,7 @@ impl List {
         let count = u64::from(end).checked_sub(u64::from(begin));
         let count = count.ok_or(Damage { at: self.file_at(run), what: "a group ends before it begins" })?;
         let bytes = run.pages.bytes(section, u64::from(begin), count)?;
+        run.pages.will_read_on(section.at + u64::from(begin), bytes);
         let from = if group == 0 { self.from } else { Place { seq, record: 0 } };
         Ok(Group::new(bytes, from, size.min(self.count - group * size)))
     }

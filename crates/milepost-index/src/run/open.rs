@@ -12,6 +12,7 @@ use super::{Run, RunFacts};
 use crate::{
     OpenRunError, RunId,
     format::{
+        PAGE_BYTES,
         header::{FORMAT_VERSION, HeaderFault, RUN_HEADER_BYTES, RunHeader},
         meta::{TRAILER_BYTES, Tail},
     },
@@ -36,6 +37,10 @@ impl Run {
     /// Opens a run from the bytes of its whole file.
     pub fn read(path: &Path, map: Map, store: [u8; 16], facts: &RunFacts) -> Result<Run, OpenRunError> {
         let end = map.len();
+        map.is_read_at_random();
+        map.will_need(0..RUN_HEADER_BYTES);
+        // Four bytes for each page stand there, and little else.
+        map.will_need(end.saturating_sub(end / PAGE_BYTES * 4 + PAGE_BYTES)..end);
         check_readable(path, &map, 0..RUN_HEADER_BYTES, facts)?;
         check_readable(path, &map, end.saturating_sub(TRAILER_BYTES)..end, facts)?;
         check_readable(path, &map, Tail::begins_at(&map).unwrap_or(end)..end, facts)?;

@@ -28,9 +28,7 @@ impl Run {
     /// Checks every page, the order and the number of all that is in it, that the slots lead to every key and scope,
     /// and that the changes of a scope are the versions of its keys.
     pub fn verify(&self) -> Result<(), Corruption> {
-        for page in 0..self.pages.count() {
-            self.pages.check(page).map_err(|damage| self.corrupt(damage))?;
-        }
+        self.pages.check_all().map_err(|damage| self.corrupt(damage))?;
         let mut counted = Counted::default();
         let seed = ScopeHash::seed(&self.store);
         let mut scopes = self.scopes_from("")?;
