@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use milepost_io::{Map, Unreadable};
+use milepost_io::{Map, Unreadable, prefetch};
 
 use crate::format::{
     Malformed, PAGE_BYTES,
@@ -36,6 +36,9 @@ impl Damage {
 fn unreadable(fault: Unreadable) -> Damage {
     Damage { at: fault.at as u64, what: "a page can't be read: the disk fails, or the file was cut" }
 }
+
+/// Bytes of a line of the processor's cache.
+pub(crate) const CACHE_LINE_BYTES: usize = 64;
 
 /// Pages of a window, and the words of their bits.
 const WINDOW_PAGES: usize = Map::WINDOW_BYTES / PAGE_BYTES;
@@ -70,19 +73,45 @@ impl Pages {
         }
         // Sections end before the page checksums, which the opening found inside the map.
         let (begin, end) = ((section.at + at) as usize, (section.at + at + count) as usize);
-        for page in begin / PAGE_BYTES..=(end - 1) / PAGE_BYTES {
-            if self.checked[page / 64].load(Ordering::Relaxed) & 1 << (page % 64) == 0 {
-                self.check(page)?;
-            }
+        let (first, last) = (begin / PAGE_BYTES, (end - 1) / PAGE_BYTES);
+        self.check_once(first)?;
+        if first < last {
+            self.check_behind(first, end)?;
         }
-        self.map.check_readable(begin..end).map_err(unreadable)?;
+        self.map.check_byte_readable(begin).map_err(unreadable)?;
         Ok(&self.map[begin..end])
+    }
+
+    /// The pages behind one, up to byte `end`: apart, so that what lies in one page, as nearly everything does, costs
+    /// no loops.
+    #[inline(never)]
+    fn check_behind(&self, first: usize, end: usize) -> Result<(), Damage> {
+        for page in first + 1..=(end - 1) / PAGE_BYTES {
+            self.check_once(page)?;
+        }
+        self.map.check_readable_beyond(first * PAGE_BYTES, end).map_err(unreadable)
+    }
+
+    /// Checks a page if that was not done before.
+    #[inline]
+    fn check_once(&self, page: usize) -> Result<(), Damage> {
+        let is_checked = self.checked[page / 64].load(Ordering::Relaxed) & 1 << (page % 64) != 0;
+        if is_checked { Ok(()) } else { self.check(page) }
     }
 
     /// At most so many bytes of a section, from `at` in it on: fewer where it ends.
     #[inline]
     pub(crate) fn bytes_up_to(&self, section: Section, at: u64, count_max: u64) -> Result<&[u8], Damage> {
         self.bytes(section, at, section.bytes.saturating_sub(at).min(count_max))
+    }
+
+    /// Asks the processor for lines of its cache, the first of them that of byte `at` of a section; waits for nothing, and
+    /// says nothing of what is damaged or can't be read.
+    #[inline]
+    pub(crate) fn aim(&self, section: Section, at: u64, lines: usize) {
+        for line in 0..lines {
+            prefetch(&self.map, (section.at + at) as usize + line * CACHE_LINE_BYTES);
+        }
     }
 
     /// How many pages were checked.

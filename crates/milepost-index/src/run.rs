@@ -3,12 +3,12 @@
 //! Invariant: what is returned was read from pages whose checksum was right. What a checksum can't show, a run whose
 //! parts do not fit each other, is an error as well, and never a panic.
 
-mod ahead;
 mod changes;
 mod find;
 mod finger;
 mod keys;
 mod lists;
+mod many;
 mod open;
 mod scopes;
 mod verify;

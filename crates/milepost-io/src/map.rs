@@ -104,11 +104,19 @@ impl Map {
     /// A byte of each page is read, so whoever reads them next finds them in memory.
     #[inline]
     pub fn check_readable(&self, range: Range<usize>) -> Result<(), Unreadable> {
-        let Source::File(map) = &self.0 else { return Ok(()) };
-        if range.start < range.end.min(map.len()) && !probe::can_read(map, range.start) {
-            return Err(Unreadable { at: range.start });
+        if range.start < range.end {
+            self.check_byte_readable(range.start)?;
         }
         self.check_readable_beyond(range.start, range.end)
+    }
+
+    /// The same of one byte, and so of all in its page.
+    #[inline]
+    pub fn check_byte_readable(&self, at: usize) -> Result<(), Unreadable> {
+        match &self.0 {
+            Source::File(map) if at < map.len() && !probe::can_read(map, at) => Err(Unreadable { at }),
+            Source::File(_) | Source::Heap(_) => Ok(()),
+        }
     }
 
     /// The same of the pages behind that of byte `at`, up to byte `end`.

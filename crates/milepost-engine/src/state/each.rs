@@ -1,20 +1,16 @@
 //! Looking many keys up at once.
 //!
-//! A look-up is a chain of cache misses, but those of two keys do not wait for each other: so what the look-ups of a
-//! group read is touched first, step by step for all of them, and the processor waits for all at once.
-//!
 //! Many keys are often those of a directory or two: then a run is asked with a [`Finger`], which needs no hash. Where
-//! they come in about their order, most runs have none from the first to the last of a group, and are not asked.
+//! they come in about their order, most runs have none from the first to the last of a group, and are not asked. Else
+//! each run is asked for a group of them at once ([`Run::find_each`]).
 //!
 //! Invariant: each key is answered as [`Tiers::find`] answers it.
 
-use std::hint::black_box;
-
-use milepost_index::{Finger, Near, Run};
+use milepost_index::{Finger, KeyHash, Near, Run};
 use milepost_types::{Corruption, Seq};
 
-use super::{Tiers, Version, look};
-use crate::memtable::Name;
+use super::{Tiers, Version, look, tiers::decided};
+use crate::memtable::{Met, Name};
 
 /// Keys of a group: what they touch fits into the first cache of the processor.
 pub(crate) const GROUP: usize = 64;
@@ -52,11 +48,9 @@ impl Tiers {
         for group in keys.chunks(GROUP) {
             let mut names = Vec::with_capacity(GROUP);
             names.extend(group.iter().map(|key| Name { scope, key, scope_hash, key_hash: scope_hash.key(key) }));
-            self.memtables().for_each(|memtable| memtable.touch_each(&names));
-            for (run, way) in self.runs.iter().zip(&ways) {
-                if matches!(way, Way::ByHash) {
-                    touch_slots(run, &names);
-                }
+            self.touch_in_memory(&names, seq);
+            for (run, _) in self.runs.iter().zip(&ways).filter(|(_, way)| matches!(way, Way::ByHash)) {
+                names.iter().for_each(|name| run.aim(name.key_hash));
             }
             let open = self.in_memory(&names, seq, found);
             self.in_runs(&names, &mut ways, &open, seq, found)?;
@@ -105,17 +99,24 @@ impl Tiers {
             if open.is_empty() {
                 break;
             }
+            let mut rest = Vec::with_capacity(open.len());
+            let mut keep = |open: (usize, usize), met| match decided(met) {
+                Some(version) => found[open.1] = version,
+                None => rest.push(open),
+            };
             match way {
                 Way::Not => continue,
-                Way::ByHash => touch_blocks(run, open.iter().map(|(index, _)| &names[*index])),
                 Way::Near(finger) if !finger.may_hold_any(low, high) => continue,
-                Way::Near(_) => {}
-            }
-            let mut rest = Vec::with_capacity(open.len());
-            for (index, place) in open {
-                match self.ask(run, way, &names[index], seq)? {
-                    Some(version) => found[place] = version,
-                    None => rest.push((index, place)),
+                Way::Near(_) => {
+                    for open in open {
+                        keep(open, self.ask_near(run, way, &names[open.0], seq)?);
+                    }
+                }
+                Way::ByHash => {
+                    let keys: Vec<(KeyHash, &str)> =
+                        open.iter().map(|(index, _)| (names[*index].key_hash, names[*index].key)).collect();
+                    let all = look::look_each(run, self.seed, names[0].scope, &keys, seq)?;
+                    open.into_iter().zip(all).for_each(|(open, met)| keep(open, met));
                 }
             }
             open = rest;
@@ -123,37 +124,15 @@ impl Tiers {
         Ok(())
     }
 
-    /// What a run decides about a key; `None` if that is for older ones to say.
+    /// What a run has of a key that may lie near the one before; from then on it is asked by hash if it does not.
     #[inline]
-    fn ask(
-        &self,
-        run: &Run,
-        way: &mut Way<'_>,
-        name: &Name<'_>,
-        seq: Seq,
-    ) -> Result<Option<Option<Version>>, Corruption> {
+    fn ask_near(&self, run: &Run, way: &mut Way<'_>, name: &Name<'_>, seq: Seq) -> Result<Met, Corruption> {
         if let Way::Near(finger) = way {
             match finger.find(name.key, seq.0)? {
-                Near::Known(found) => return look::met(run, found),
+                Near::Known(found) => return look::met_here(run, found),
                 Near::Far => *way = Way::ByHash,
             }
         }
-        self.find_in_run(run, name, seq)
+        look::look(run, name, self.seed, seq, |_| {})
     }
-}
-
-fn touch_slots(run: &Run, names: &[Name<'_>]) {
-    black_box(names.iter().fold(0, |all, name| all ^ run.touch_slots(name.key_hash)));
-}
-
-fn touch_blocks<'a>(run: &Run, names: impl Iterator<Item = &'a Name<'a>>) {
-    let mut blocks = [0; GROUP];
-    let mut count = 0;
-    for block in names.filter_map(|name| run.first_block(name.key_hash)) {
-        blocks[count] = block;
-        count += 1;
-    }
-    let blocks = &blocks[..count];
-    black_box(blocks.iter().fold(0, |all, block| all ^ run.touch_bounds(*block)));
-    black_box(blocks.iter().fold(0, |all, block| all ^ run.touch_block(*block)));
 }

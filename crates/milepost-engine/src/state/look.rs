@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use milepost_index::{Run, ScopeHash, ScopeView, Versions};
+use milepost_index::{KeyHash, Run, ScopeHash, ScopeView, Versions};
 use milepost_types::{Corruption, Scope, Seq, limits, scope::is_reserved};
 
 use super::{Kind, Mark, Version};
@@ -55,20 +55,39 @@ pub(super) fn look(
     let found = found.map(|found| version(run, found)).transpose()?;
     let is_deleted = found.is_some_and(|found| found.kind == Kind::Delete);
     let clear = if run.has_clears() && !is_deleted { last_clear(run, seed, name.scope, seq)? } else { None };
-    Ok(match found {
-        Some(_) if is_deleted => Met::Gone,
+    Ok(met(found, clear))
+}
+
+/// The same of many keys of a scope, whose lines of slots were aimed at before.
+pub(super) fn look_each(
+    run: &Run,
+    seed: u64,
+    scope: &str,
+    keys: &[(KeyHash, &str)],
+    seq: Seq,
+) -> Result<Vec<Met>, Corruption> {
+    let mut found = Vec::new();
+    run.find_each(scope, keys, seq.0, &mut found)?;
+    let clear = last_clear(run, seed, scope, seq)?;
+    found.into_iter().map(|found| Ok(met(found.map(|found| version(run, found)).transpose()?, clear))).collect()
+}
+
+/// What a version that was found comes to, beside the last event that cleared its scope.
+#[inline]
+fn met(found: Option<Version>, clear: Option<Mark>) -> Met {
+    match found {
+        Some(found) if found.kind == Kind::Delete => Met::Gone,
         Some(found) if clear.is_some_and(|mark| mark.stands_after(&found)) => Met::Gone,
         Some(found) => Met::Version(found),
         None if clear.is_some() => Met::Gone,
         None => Met::Nothing,
-    })
+    }
 }
 
-/// What a version decides that was found in a run without clears; `None` if older runs do.
+/// What a version decides that was found in a run without clears.
 #[inline]
-pub(super) fn met(run: &Run, found: Option<milepost_index::Version>) -> Result<Option<Option<Version>>, Corruption> {
-    let found = found.map(|found| version(run, found)).transpose()?;
-    Ok(found.map(|found| (found.kind != Kind::Delete).then_some(found)))
+pub(super) fn met_here(run: &Run, found: Option<milepost_index::Version>) -> Result<Met, Corruption> {
+    Ok(met(found.map(|found| version(run, found)).transpose()?, None))
 }
 
 /// A key that a walk met must be one that a writer can write. Checksums do not show it of a run that was crafted.

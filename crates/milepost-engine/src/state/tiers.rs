@@ -159,14 +159,14 @@ impl Tiers {
         decided(frozen.memtable.look(name, seq, glance))
     }
 
-    /// What a run decides about a key; `None` if that is for older ones to say.
-    pub(super) fn find_in_run(
-        &self,
-        run: &Run,
-        name: &Name<'_>,
-        seq: Seq,
-    ) -> Result<Option<Option<Version>>, Corruption> {
-        Ok(decided(look::look(run, name, self.seed, seq, |_| {})?))
+    /// Touches what is read of these keys in memory.
+    pub(super) fn touch_in_memory(&self, names: &[Name<'_>], seq: Seq) {
+        if seq >= self.active_first {
+            self.active.touch_each(names);
+        }
+        if let Some(frozen) = self.frozen.as_ref().filter(|frozen| seq >= frozen.first) {
+            frozen.memtable.touch_each(names);
+        }
     }
 
     /// The newest version at or below `seq`, whether or not it was deleted or cleared.
@@ -463,7 +463,7 @@ fn last_erasure(runs: &[Arc<Run>]) -> u64 {
 
 /// What was met, if it decides.
 #[inline]
-fn decided(met: Met) -> Option<Option<Version>> {
+pub(super) fn decided(met: Met) -> Option<Option<Version>> {
     match met {
         Met::Version(version) => Some(Some(version)),
         Met::Gone => Some(None),

@@ -74,6 +74,13 @@ pub fn get(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {
     if bits > AT_ONCE { get_wide(bytes, at_bit, bits) } else { get_narrow(bytes, at_bit, bits) }
 }
 
+/// The low `bits` bits of a number, fewer than 64.
+#[inline]
+#[must_use]
+pub fn low(number: u64, bits: u32) -> u64 {
+    number & ((1 << bits) - 1)
+}
+
 /// Apart, so that the narrow ones, which nearly all are, need no call.
 #[cold]
 fn get_wide(bytes: &[u8], at_bit: usize, bits: u32) -> u64 {

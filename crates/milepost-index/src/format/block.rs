@@ -264,10 +264,15 @@ impl Widths {
     /// The versions in a row.
     #[inline]
     fn entry(&self, rows: &[u8], row: usize) -> Result<Entry, Malformed> {
-        let mut at = row * self.row_bits();
+        let (row_bits, at) = (self.row_bits(), row * self.row_bits());
+        // Nearly every row is read at once.
+        let is_narrow = row_bits <= bits::AT_ONCE as usize;
+        let whole = if is_narrow { bits::get(rows, at, row_bits as u32) } else { 0 };
+        let mut passed = 0;
         let mut next = |bits: u32| {
-            at += bits as usize;
-            bits::get(rows, at - bits as usize, bits)
+            let begin = passed;
+            passed += bits as usize;
+            if is_narrow { bits::low(whole >> (row_bits - passed), bits) } else { bits::get(rows, at + begin, bits) }
         };
         let seq = self.seq.checked_add(next(self.seq_bits)).ok_or(TOO_FAR)?;
         let record = u64::from(self.record) + next(self.record_bits);

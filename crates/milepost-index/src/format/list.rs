@@ -264,6 +264,21 @@ impl<'a> Group<'a> {
     }
 }
 
+/// The first of `count` older versions in `bytes`, newest first, that is at or before `seq`; the first of them is a step
+/// from `from`. The same as reading them one by one, in which there are no stretches.
+#[inline]
+pub fn find_older(bytes: &[u8], from: Place, count: u64, seq: u64) -> Result<Option<Version>, Malformed> {
+    let (mut fields, mut from) = (Fields::new(bytes), from);
+    for _ in 0..count {
+        let version = step::read(&mut fields, from)?;
+        if version.seq <= seq {
+            return Ok(Some(version));
+        }
+        from = Place::of(version);
+    }
+    Ok(None)
+}
+
 /// `Seq` of the first version of a group, and where it begins.
 #[inline]
 #[must_use]

@@ -6,6 +6,9 @@ use super::Malformed;
 
 const ENDS: Malformed = Malformed("the bytes end inside a field");
 
+/// The bits that say of each of eight bytes that the varint goes on behind it.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
 /// Appends a varint.
 pub fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -84,8 +87,28 @@ impl<'a> Fields<'a> {
         if byte < 0x80 { Ok(u64::from(byte)) } else { self.long_varint(byte) }
     }
 
-    #[inline(never)]
+    /// Behind its first byte, which is not its last.
+    #[inline]
     fn long_varint(&mut self, first: u8) -> Result<u64, Malformed> {
+        if let Some(word) = self.bytes.get(self.at - 1..).and_then(|rest| rest.first_chunk::<8>()) {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & HIGH_BITS;
+            if ends != 0 {
+                // Up to the byte that ends it, all at once: sevens of bits side by side, then fourteens, then all.
+                let bits = ends.trailing_zeros();
+                let sevens = word & (u64::MAX >> (63 - bits)) & !HIGH_BITS;
+                let fourteens = (sevens & 0x007f_007f_007f_007f) | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+                let halves = (fourteens & 0x0000_3fff_0000_3fff) | (fourteens & 0x3fff_0000_3fff_0000) >> 2;
+                self.at += bits as usize / 8;
+                return Ok((halves & 0x0fff_ffff) | (halves & 0x0fff_ffff_0000_0000) >> 4);
+            }
+        }
+        self.longest_varint(first)
+    }
+
+    /// The same where the bytes end soon after, or the varint takes nine bytes or more.
+    #[inline(never)]
+    fn longest_varint(&mut self, first: u8) -> Result<u64, Malformed> {
         let mut value = u64::from(first & 0x7f);
         for index in 1..10 {
             let byte = self.byte()?;

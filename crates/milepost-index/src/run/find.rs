@@ -45,11 +45,32 @@ impl Run {
                 glance(newest)
             }
         };
-        match self.entry(hash, scope, key, glance) {
-            Ok(None) => Ok(None),
-            Ok(Some(entry)) if entry.newest.seq <= seq => Ok(Some(entry.newest)),
-            Ok(Some(entry)) => Versions::new(self, entry).as_of(seq),
-            Err(damage) => Err(self.corrupt(damage)),
+        self.find_alone_glancing(hash, scope, key, seq, glance).map_err(|damage| self.corrupt(damage))
+    }
+
+    /// The same, for a `seq` that is not before the run.
+    pub(super) fn find_alone(
+        &self,
+        hash: KeyHash,
+        scope: &str,
+        key: &str,
+        seq: u64,
+    ) -> Result<Option<Version>, Damage> {
+        self.find_alone_glancing(hash, scope, key, seq, |_| {})
+    }
+
+    #[inline]
+    fn find_alone_glancing(
+        &self,
+        hash: KeyHash,
+        scope: &str,
+        key: &str,
+        seq: u64,
+        glance: impl Fn(Version),
+    ) -> Result<Option<Version>, Damage> {
+        match self.entry(hash, scope, key, glance)? {
+            None => Ok(None),
+            Some(entry) => Versions::new(self, entry).find_as_of(seq),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::{
     Version,
     format::{
         block::{Entry, Older},
-        list::{Group, INDEX_BYTES, Order, index_entry},
+        list::{self, Group, INDEX_BYTES, Order, index_entry},
         meta::Section,
         step::Place,
     },
@@ -48,14 +48,27 @@ impl List {
         run.pages.bytes(self.section(run), at, entries * INDEX_BYTES as u64)
     }
 
+    /// The `Seq` of the first version of a group of a list of several.
+    #[inline]
+    fn head(&self, run: &Run, group: u64) -> Result<u64, Damage> {
+        Ok(index_entry(self.index(run, group, 1)?, 0).0)
+    }
+
     /// The versions of a group.
     pub(super) fn group<'a>(&self, run: &'a Run, group: u64) -> Result<Group<'a>, Damage> {
+        let (bytes, from, count) = self.group_bytes(run, group)?;
+        Ok(Group::new(bytes, from, count))
+    }
+
+    /// The same as it is written: from where its first step is counted, and how many versions it has.
+    #[inline]
+    fn group_bytes<'a>(&self, run: &'a Run, group: u64) -> Result<(&'a [u8], Place, u64), Damage> {
         let section = self.section(run);
         let (groups, size) = (self.order.groups(self.count), self.order.group());
         if groups <= 1 {
             let bytes = run.pages.bytes_up_to(section, u64::from(self.at), self.order.group_bytes_max() as u64)?;
             run.pages.will_read_on(self.file_at(run), bytes);
-            return Ok(Group::new(bytes, self.from, self.count));
+            return Ok((bytes, self.from, self.count));
         }
         let is_last = group + 1 == groups;
         let entries = self.index(run, group, if is_last { 1 } else { 2 })?;
@@ -66,7 +79,7 @@ impl List {
         let bytes = run.pages.bytes(section, u64::from(begin), count)?;
         run.pages.will_read_on(section.at + u64::from(begin), bytes);
         let from = if group == 0 { self.from } else { Place { seq, record: 0 } };
-        Ok(Group::new(bytes, from, size.min(self.count - group * size)))
+        Ok((bytes, from, size.min(self.count - group * size)))
     }
 
     /// The first group whose first version is not on this side of `seq`: above it in a list that runs down, below it in
@@ -76,10 +89,9 @@ impl List {
         if groups <= 1 {
             return Ok(groups);
         }
-        let head = |group: u64| Ok(index_entry(self.index(run, group, 1)?, 0).0);
         let is_before = |group: u64| match self.order {
-            Order::NewestFirst => head(group).map(|head| head > seq),
-            Order::OldestFirst => head(group).map(|head| head < seq),
+            Order::NewestFirst => self.head(run, group).map(|head| head > seq),
+            Order::OldestFirst => self.head(run, group).map(|head| head < seq),
         };
         let last = groups - 1;
         if is_before(last)? {
@@ -88,7 +100,7 @@ impl List {
         // Commits come at an even pace, mostly: a guess, then steps that double, touch two lines of the index where a
         // search by halves touches six.
         let (mut low, mut high) = (0, last);
-        let guess = guess(self.from.seq, head(last)?, seq, last);
+        let guess = guess(self.from.seq, self.head(run, last)?, seq, last);
         let mut step = 1;
         if is_before(guess)? {
             low = guess + 1;
@@ -120,8 +132,11 @@ impl List {
 /// Where between 0 and `last` a `Seq` stands if those from `first_seq` to `last_seq`, up or down, are spread evenly.
 fn guess(first_seq: u64, last_seq: u64, seq: u64, last: u64) -> u64 {
     let (all, part) = (first_seq.abs_diff(last_seq), first_seq.abs_diff(seq).min(first_seq.abs_diff(last_seq)));
-    let share = u128::from(part) * u128::from(last) / u128::from(all.max(1));
-    (share as u64).min(last)
+    let share = match part.checked_mul(last) {
+        Some(product) => product / all.max(1),
+        None => (u128::from(part) * u128::from(last) / u128::from(all.max(1))) as u64,
+    };
+    share.min(last)
 }
 
 /// A walk over a list: what a borrowing iterator and a walk that owns its run have in common.
@@ -214,26 +229,31 @@ impl<'a> Versions<'a> {
     /// The newest at or before `seq`, whatever was read before. Reads one group of versions at most, or the first of
     /// the next as well.
     pub fn as_of(&self, seq: u64) -> Result<Option<Version>, Corruption> {
+        self.find_as_of(seq).map_err(|damage| self.run.corrupt(damage))
+    }
+
+    #[inline]
+    pub(super) fn find_as_of(&self, seq: u64) -> Result<Option<Version>, Damage> {
         if self.newest.seq <= seq {
             return Ok(Some(self.newest));
         }
-        let Some(list) = self.list() else {
-            return Ok(None);
-        };
-        self.search(&list, seq).map_err(|damage| self.run.corrupt(damage))
+        self.list().map_or(Ok(None), |list| self.search(&list, seq))
     }
 
     fn search(&self, list: &List, seq: u64) -> Result<Option<Version>, Damage> {
-        let first = list.groups_before(self.run, seq)?.saturating_sub(1);
+        let groups = list.order.groups(list.count);
+        let first = match groups {
+            0 | 1 => 0,
+            2 => u64::from(list.head(self.run, 1)? > seq),
+            _ => list.groups_before(self.run, seq)?.saturating_sub(1),
+        };
         // No look at the order here, which a walk and a verification take: it would double the time.
-        for group in first..list.order.groups(list.count) {
-            let mut group = list.group(self.run, group)?;
+        for group in first..groups {
+            let (bytes, from, count) = list.group_bytes(self.run, group)?;
             let at = list.file_at(self.run);
-            while let Some(version) = group.read_version().map_err(Damage::at(at))? {
-                if version.seq <= seq {
-                    self.run.check_seq(version.seq, at)?;
-                    return Ok(Some(version));
-                }
+            if let Some(version) = list::find_older(bytes, from, count, seq).map_err(Damage::at(at))? {
+                self.run.check_seq(version.seq, at)?;
+                return Ok(Some(version));
             }
         }
         Ok(None)

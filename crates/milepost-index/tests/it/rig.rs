@@ -7,8 +7,8 @@ use std::{
 };
 
 use milepost_index::{
-    BuildError, Mark, Merge, Near, OpenRunError, Run, RunBuilder, RunFacts, RunId, RunPlan, ScopeHash, ScopeSeqs,
-    Source, Stepped, Version,
+    BuildError, KeyHash, Mark, Merge, Near, OpenRunError, Run, RunBuilder, RunFacts, RunId, RunPlan, ScopeHash,
+    ScopeSeqs, Source, Stepped, Version,
 };
 use milepost_io::{SimDisk, SimRng};
 use milepost_types::Corruption;
@@ -323,7 +323,7 @@ fn check_scope(
         let next = scope.keys.range(absent.to_owned()..).next().map(|(key, _)| key.clone());
         assert_eq!(run.keys_from(view, absent)?.read_next()?.map(|(key, _)| key.to_owned()), next);
     }
-    check_finger(model, run, scope, view)?;
+    check_many(model, run, name, scope, view)?;
     let mut changes: Vec<Version> = scope.keys.values().flatten().copied().collect();
     changes.sort_unstable();
     changes.dedup();
@@ -340,10 +340,12 @@ fn check_scope(
     Ok(())
 }
 
-/// A finger that goes up, down and to and fro, past keys that there are and keys that there are not.
-fn check_finger(
+/// Many keys at once, and by a finger that goes up, down and to and fro, past keys that there are and keys that there
+/// are not.
+fn check_many(
     model: &Model,
     run: &Run,
+    name: &str,
     scope: &ModelScope,
     view: &milepost_index::ScopeView,
 ) -> Result<(), Corruption> {
@@ -357,8 +359,17 @@ fn check_finger(
         key.bytes().fold(7_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619))
     });
     asked.sort_unstable();
+    let hash = ScopeHash::of(ScopeHash::seed(&STORE), name);
+    let mut all = vec![None; 3];
     for seq in moments(model) {
         for keys in [&asked, &turned, &far] {
+            let hashed: Vec<(KeyHash, &str)> = keys.iter().map(|key| (hash.key(key), &**key)).collect();
+            hashed.iter().for_each(|(hash, _)| run.aim(*hash));
+            run.find_each(name, &hashed, seq, &mut all)?;
+            let right = keys.iter().map(|key| scope.keys.get(key).and_then(|versions| as_of(versions, seq)));
+            assert_eq!(all, right.collect::<Vec<_>>(), "{keys:?} of {name:?} as of {seq}");
+            run.find_each("another scope", &hashed, seq, &mut all)?;
+            assert_eq!(all, vec![None; keys.len()], "a hash that is right does not prove anything");
             let mut finger = run.finger(*view)?;
             for key in keys {
                 assert!(finger.may_hold_any(key, key) || !scope.keys.contains_key(key), "{key:?}");
