@@ -105,8 +105,8 @@ impl Pages {
         self.bytes(section, at, section.bytes.saturating_sub(at).min(count_max))
     }
 
-    /// Asks the processor for lines of its cache, the first of them that of byte `at` of a section; waits for nothing, and
-    /// says nothing of what is damaged or can't be read.
+    /// Asks the processor for lines of its cache, the first of them that of byte `at` of a section. Waits for nothing,
+    /// and says nothing of what is damaged or can't be read.
     #[inline]
     pub(crate) fn aim(&self, section: Section, at: u64, lines: usize) {
         for line in 0..lines {

@@ -264,8 +264,8 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The first of `count` older versions in `bytes`, newest first, that is at or before `seq`; the first of them is a step
-/// from `from`. The same as reading them one by one, in which there are no stretches.
+/// The first of `count` older versions in `bytes`, newest first, that is at or before `seq`; the first of them all is a
+/// step from `from`. The same as reading them one by one: there are no stretches in such a list.
 #[inline]
 pub fn find_older(bytes: &[u8], from: Place, count: u64, seq: u64) -> Result<Option<Version>, Malformed> {
     let (mut fields, mut from) = (Fields::new(bytes), from);

@@ -115,7 +115,7 @@ impl Run {
         Ok(block.map_or(Step::Alone, Step::InBlock))
     }
 
-    /// What the block that a line of slots led to says of a key. `ordinal` is the number of the scope, once it is known.
+    /// What the block that a line of slots led to says of a key. `ordinal` is the number of the scope, once known.
     #[inline]
     fn step_in_block(
         &self,
