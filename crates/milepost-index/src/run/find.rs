@@ -68,10 +68,13 @@ impl Run {
         seq: u64,
         glance: impl Fn(Version),
     ) -> Result<Option<Version>, Damage> {
-        match self.entry(hash, scope, key, glance)? {
-            None => Ok(None),
-            Some(entry) => Versions::new(self, entry).find_as_of(seq),
+        let Some(entry) = self.entry(hash, scope, key, &glance)? else { return Ok(None) };
+        if entry.newest.seq <= seq {
+            return Ok(Some(entry.newest));
         }
+        let found = Versions::new(self, entry).find_as_of(seq)?;
+        found.into_iter().for_each(glance);
+        Ok(found)
     }
 
     /// Whether a key with this hash may be here; surely not if it says so. Asked of several runs one after the other,
