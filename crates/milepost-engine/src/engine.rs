@@ -2,15 +2,19 @@
 //!
 //! Order of locks, outermost first; nobody takes an outer one while holding an inner one:
 //!
-//! 1. `leader`: who leads. Held across IO; no reader takes it. Then `turn`: who folds. Taken before the lead is let go,
-//!    so that batches are folded in order; a batch that was judged, or has no company, holds it across its IO. No
-//!    reader takes it.
-//! 2. `beside`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work. Held across
-//!    IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the one who leads, after a
-//!    roll, by the one who makes runs and by the one who compacts; held across one small write and its sync, and until
-//!    readers see what was written anew. The reserve's comes behind all of these.
-//! 3. the queue's lock, a fate's wakers, `watch_gate`: held for a few instructions.
-//! 4. inside the memtable: a scope's members; a shard, then a key's versions; a scope's clears. Held for one step.
+//! 1. `compactor`: whose pass it is. Held for one step, across its IO and while the step waits for the lead; nobody who
+//!    leads takes it, and no reader.
+//! 2. `leader`: who leads. Held across IO; no reader takes it. Then `turn`: who folds. Taken before the lead is let go,
+//!    so that batches are folded in order; a batch that was judged, and a large one that has no company, holds it
+//!    across its IO. No reader takes it.
+//! 3. `beside`, `rewriter`, `recycler`, `indexer`, `dir_lock`: one each for a kind of background work, never two of
+//!    them at once. Held across IO; no reader of the state takes them. Then MANIFEST's, inside its keeper: taken by the
+//!    one who leads, after a roll, by the one who makes runs and by the one who compacts; held across one small write
+//!    and its sync, and until readers see what was written anew. The reserve's comes behind all of these.
+//! 4. the queue's lock, a fate's wakers, `watch_gate`, the state's spare memtable, the tables of pins, why no run was
+//!    made, a worker's thread: held for a few instructions, or until a thread has begun; nothing is taken under them.
+//! 5. inside the memtable: a scope's clears; a scope's members; the order of the scopes. Held for one step, and one at
+//!    a time.
 //!
 //! Invariant: what is published only grows, and only after the sync that covers it.
 
@@ -438,7 +442,8 @@ impl Shared {
             leader.has_company = generation.commits.len() > 1;
             let landed = leader.lead(self, generation);
             let wants_recycling = leader.writer.wants_recycling() | self.reserve.want_look(leader.writer.open_bytes());
-            // Whoever leads next begins before this generation is folded and its callers are woken.
+            // Whoever leads next begins before the callers of this generation are woken, and before it is folded where
+            // that was left for now.
             drop(leading);
             told += landed.tell();
             if wants_recycling {

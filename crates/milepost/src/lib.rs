@@ -29,8 +29,8 @@
 //! any past moment can be read, compared and replayed. One process writes to a store at a time; any number read beside
 //! it ([`Store::read_only`]).
 //!
-//! Invariant: this crate adds words, no state. What it says is what the engine says; an [`Error`] keeps the inner error
-//! and adds an [`ErrorKind`]: what the caller can do about it.
+//! Invariant: nothing durable of its own; in memory only what a task pattern needs while it runs. What it says is what
+//! the engine says; an [`Error`] keeps the inner error and adds an [`ErrorKind`]: what the caller can do about it.
 //!
 //! Must not know: segments, frames or the memtable; nor a screen, a command line or a socket.
 

@@ -1,5 +1,6 @@
-//! [`Leader`]: takes what waits, judges and stamps it in order, writes it with one write and one sync. [`Landed`]: what
-//! it led, to be shown to readers and told to its callers after the lead was handed on.
+//! [`Leader`]: takes one generation of what waits, judges and stamps it in order, writes it with one write and one
+//! sync, and shows it to readers where it is small. [`Landed`]: what it led, to be shown where it is large, and told to
+//! its callers, after the lead was handed on.
 //!
 //! Invariant: a generation is told its outcome exactly once, after the sync that covers it and after readers can see
 //! it; when anything fails, before any later commit gets the same `Seq`. Batches are folded in order: whoever led takes
@@ -73,7 +74,8 @@ impl Leader {
         Leader { writer, manifest_behind: false, is_full: false, has_company: false }
     }
 
-    /// Leads one generation up to its sync. The rest is for the one who led, after letting go of the lead.
+    /// Leads one generation up to its sync, and shows it if it is small. The rest is for the one who led, after letting
+    /// go of the lead.
     pub(crate) fn lead<'s>(&mut self, shared: &'s Shared, generation: Generation) -> Landed<'s> {
         let Generation { commits, fate, .. } = generation;
         let unfinished = Unfinished { shared, fate, count: commits.len(), armed: true };
