@@ -10,6 +10,7 @@ mod commit;
 mod compaction;
 mod diff;
 mod engine;
+mod envelope;
 mod erase;
 mod erased_since;
 mod error;

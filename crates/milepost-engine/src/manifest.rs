@@ -15,11 +15,12 @@ use milepost_types::{Corruption, ScopePrefix, Seq, Timestamp};
 
 use crate::{
     OpenError,
+    envelope::{Fault, HEADER_BYTES},
     reserve::{For, Reserve},
     retention::{Horizon, Horizons},
 };
 pub(crate) use format::{CleanRow, HorizonRow, MAGIC, Manifest, SegmentRow, SegmentState, WrittenRow};
-use format::{DroppedRow, FORMAT_VERSION, Fault, HEADER_BYTES, RunRow, SealedRow};
+use format::{DroppedRow, FORMAT_VERSION, RunRow, SealedRow};
 pub(crate) use keeper::Keeper;
 
 /// Its name in the store's directory.

@@ -3,13 +3,11 @@
 //!
 //! ```text
 //! backups/N.backup                        STORE
-//! 0   8   magic "MPSTBKUP"                0   8   magic "MPSTBKOF"
-//! 8   4   format version, u32             8   4   format version, u32
-//! 12  4   bytes of the archive, u32       12  4   zero
-//! 16  4   CRC32 of the archive            16  16  id of the store
-//! 20  4   CRC32 of bytes 0..20            32  4   CRC32 of bytes 0..32
-//! 24  8   zero
-//! 32  n   the archive: rkyv of `BackupManifest`, little-endian
+//! the envelope of `envelope.rs`, with     0   8   magic "MPSTBKOF"
+//! the magic "MPSTBKUP", around the        8   4   format version, u32
+//! archive: rkyv of `BackupManifest`       12  4   zero
+//!                                         16  16  id of the store
+//!                                         32  4   CRC32 of bytes 0..32
 //! ```
 //!
 //! Invariant: what [`decode`] returns names pieces that follow each other without a gap, in `Seq` and in time: first
@@ -19,18 +17,19 @@
 use std::collections::BTreeSet;
 
 use milepost_log::StoreId;
-use rkyv::{Archive, Deserialize, Serialize, rancor, util::AlignedVec};
+use rkyv::{Archive, Deserialize, Serialize, rancor};
 
-use crate::manifest::HorizonRow;
+use crate::{
+    envelope::{Envelope, Fault, HEADER_BYTES, check_begin, corrupt},
+    manifest::HorizonRow,
+};
 
 /// The newest format that this version reads, and the one it writes.
 pub(super) const FORMAT_VERSION: u32 = 1;
-const MAGIC: [u8; 8] = *b"MPSTBKUP";
 pub(crate) const STORE_MAGIC: [u8; 8] = *b"MPSTBKOF";
-const HEADER_BYTES: usize = 32;
 const STORE_BYTES: usize = 36;
-/// A file above this many bytes is refused: half a million pieces fit.
-const BYTES_MAX: usize = 64 << 20;
+/// Half a million pieces fit.
+const ENVELOPE: Envelope = Envelope { magic: *b"MPSTBKUP", version: FORMAT_VERSION, archive_bytes_max: 64 << 20 };
 /// Numbers of segments above this are never given out: a restore needs some behind them.
 const SEGMENT_MAX: u64 = u64::MAX / 2;
 
@@ -81,50 +80,18 @@ pub(super) struct PieceRow {
 // The layout of an archive is format: another feature of rkyv, in any crate of the build, would change it unseen.
 const _: () = assert!(size_of::<ArchivedBackupManifest>() == 80 && size_of::<ArchivedPieceRow>() == 88);
 
-/// Bytes that are no such file of this version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Damage, at an offset.
-    Corrupt { offset: u64, what: String },
-    /// A newer version wrote it.
-    NewerFormat { found: u32 },
-}
-
 pub(super) fn encode(manifest: &BackupManifest) -> Vec<u8> {
     let archive = rkyv::to_bytes::<rancor::Error>(manifest).expect("plain data in memory always archives");
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + archive.len());
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-    bytes.extend_from_slice(&(archive.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&archive).to_le_bytes());
-    let header_crc = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&header_crc.to_le_bytes());
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&archive);
-    bytes
+    ENVELOPE.encode(&archive)
 }
 
 /// Reads the file of the backup with this number.
 pub(super) fn decode(bytes: &[u8], number: u64) -> Result<BackupManifest, Fault> {
-    check_begin(bytes, MAGIC, HEADER_BYTES, 20)?;
-    if bytes[24..HEADER_BYTES] != [0; 8] {
-        return Err(corrupt(24, "reserved bytes are not zero"));
-    }
-    let archive = &bytes[HEADER_BYTES..];
-    if archive.len() != u32_at(bytes, 12) as usize || archive.len() > BYTES_MAX {
-        let what = format!("{} bytes follow the header, which says {}", archive.len(), u32_at(bytes, 12));
-        return Err(Fault::Corrupt { offset: 12, what });
-    }
-    if u32_at(bytes, 16) != crc32fast::hash(archive) {
-        return Err(corrupt(HEADER_BYTES, "checksum of what is listed does not match"));
-    }
-    let mut aligned = AlignedVec::<16>::with_capacity(archive.len());
-    aligned.extend_from_slice(archive);
-    let manifest = rkyv::from_bytes::<BackupManifest, rancor::Error>(&aligned)
-        .map_err(|error| Fault::Corrupt { offset: HEADER_BYTES as u64, what: format!("malformed: {error}") })?;
+    let archive = ENVELOPE.archive_of(bytes)?;
+    let manifest = rkyv::from_bytes::<BackupManifest, rancor::Error>(&archive)
+        .map_err(|error| corrupt(HEADER_BYTES, &format!("malformed: {error}")))?;
     if manifest.number != number {
-        let what = format!("it is in truth backup {}", manifest.number);
-        return Err(Fault::Corrupt { offset: HEADER_BYTES as u64, what });
+        return Err(corrupt(HEADER_BYTES, &format!("it is in truth backup {}", manifest.number)));
     }
     if !is_sound(&manifest) {
         return Err(corrupt(HEADER_BYTES, "the pieces do not follow each other"));
@@ -171,41 +138,13 @@ pub(super) fn encode_store(store: StoreId) -> Vec<u8> {
 }
 
 pub(super) fn decode_store(bytes: &[u8]) -> Result<StoreId, Fault> {
-    check_begin(bytes, STORE_MAGIC, STORE_BYTES, 32)?;
+    check_begin(bytes, STORE_MAGIC, FORMAT_VERSION, STORE_BYTES, 32)?;
     if bytes.len() != STORE_BYTES || bytes[12..16] != [0; 4] {
         return Err(corrupt(12, "it is longer than it should be, or reserved bytes are not zero"));
     }
     let mut store = [0; 16];
     store.copy_from_slice(&bytes[16..32]);
     Ok(StoreId(store))
-}
-
-/// Magic, checksum and version, in this order: a newer file is told from a damaged one.
-fn check_begin(bytes: &[u8], magic: [u8; 8], bytes_min: usize, crc_at: usize) -> Result<(), Fault> {
-    if bytes.len() < bytes_min {
-        return Err(corrupt(bytes.len(), "the file ends too early"));
-    }
-    if bytes[..8] != magic {
-        return Err(corrupt(0, "its magic is wrong"));
-    }
-    if u32_at(bytes, crc_at) != crc32fast::hash(&bytes[..crc_at]) {
-        return Err(corrupt(crc_at, "checksum of the header does not match"));
-    }
-    match u32_at(bytes, 8) {
-        0 => Err(corrupt(8, "it has no version")),
-        found if found > FORMAT_VERSION => Err(Fault::NewerFormat { found }),
-        _ => Ok(()),
-    }
-}
-
-fn corrupt(offset: usize, what: &str) -> Fault {
-    Fault::Corrupt { offset: offset as u64, what: what.to_owned() }
-}
-
-fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    let mut field = [0; 4];
-    field.copy_from_slice(&bytes[offset..offset + 4]);
-    u32::from_le_bytes(field)
 }
 
 #[cfg(test)]

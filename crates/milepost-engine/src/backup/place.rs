@@ -14,10 +14,11 @@ use milepost_types::Corruption;
 
 use super::{
     Backup, BackupError, Listing,
-    format::{self, BackupManifest, FORMAT_VERSION, Fault},
+    format::{self, BackupManifest, FORMAT_VERSION},
     names::{self, BackupName, PieceId, PieceName},
     store_of,
 };
+use crate::envelope::Fault;
 
 /// A directory for backups.
 #[derive(Debug)]

@@ -1,25 +1,20 @@
 //! The bytes of MANIFEST. Pure: bytes in, value or error out.
 //!
 //! ```text
-//! 0   8   magic "MPSTMANF"
-//! 8   4   format version, u32
-//! 12  4   bytes of the archive, u32
-//! 16  4   CRC32 of the archive
-//! 20  4   CRC32 of bytes 0..20
-//! 24  8   zero
-//! 32  n   the archive: rkyv of `Manifest`, little-endian
+//! the envelope of `envelope.rs`, with the magic "MPSTMANF", around the archive: rkyv of `Manifest`
 //! ```
 //!
 //! Invariant: what [`decode`] returns was written by [`encode`], whole; anything else is a [`Fault`].
 
-use rkyv::{Archive, Deserialize, Serialize, rancor, util::AlignedVec};
+use rkyv::{Archive, Deserialize, Serialize, rancor};
+
+use crate::envelope::{Envelope, Fault, HEADER_BYTES, corrupt};
 
 /// The newest format that this version reads, and the one it writes.
 pub(crate) const FORMAT_VERSION: u32 = 1;
 pub(crate) const MAGIC: [u8; 8] = *b"MPSTMANF";
-pub(crate) const HEADER_BYTES: usize = 32;
-/// A manifest above this many bytes is refused: a million segments fit.
-const BYTES_MAX: usize = 64 << 20;
+/// A million segments fit.
+const ENVELOPE: Envelope = Envelope { magic: MAGIC, version: FORMAT_VERSION, archive_bytes_max: 64 << 20 };
 
 /// What a store knows about its own files.
 #[derive(Clone, Debug, PartialEq, Eq, Archive, Serialize, Deserialize)]
@@ -121,60 +116,14 @@ const _: fn(rkyv::Archived<u64>) -> rkyv::rend::u64_le = |number| number;
 const _: () = assert!(align_of::<rkyv::Archived<u64>>() == 8 && size_of::<rkyv::Archived<Vec<u8>>>() == 8);
 const _: () = assert!(size_of::<ArchivedManifest>() == 112 && size_of::<ArchivedSegmentRow>() == 56);
 
-/// Bytes that are no manifest of this version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Damage, at an offset.
-    Corrupt { offset: u64, what: String },
-    /// A newer version wrote it.
-    NewerFormat { found: u32 },
-}
-
 pub(crate) fn encode(manifest: &Manifest) -> Vec<u8> {
     let archive = rkyv::to_bytes::<rancor::Error>(manifest).expect("plain data in memory always archives");
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + archive.len());
-    bytes.extend_from_slice(&MAGIC);
-    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-    bytes.extend_from_slice(&(archive.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&archive).to_le_bytes());
-    let header_crc = crc32fast::hash(&bytes);
-    bytes.extend_from_slice(&header_crc.to_le_bytes());
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&archive);
-    bytes
+    ENVELOPE.encode(&archive)
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Manifest, Fault> {
-    let corrupt = |offset: u64, what: &str| Fault::Corrupt { offset, what: what.to_owned() };
-    if bytes.len() < HEADER_BYTES {
-        return Err(corrupt(bytes.len() as u64, "manifest ends inside its header"));
-    }
-    if bytes[..8] != MAGIC {
-        return Err(corrupt(0, "no manifest: its magic is wrong"));
-    }
-    let u32_at = |offset: usize| u32::from_le_bytes(bytes[offset..offset + 4].try_into().expect("4 bytes"));
-    if u32_at(20) != crc32fast::hash(&bytes[..20]) {
-        return Err(corrupt(20, "checksum of the manifest's header does not match"));
-    }
-    let found = u32_at(8);
-    if found > FORMAT_VERSION {
-        return Err(Fault::NewerFormat { found });
-    }
-    if bytes[24..HEADER_BYTES] != [0; 8] {
-        return Err(corrupt(24, "reserved bytes of the manifest are not zero"));
-    }
-    let archive = &bytes[HEADER_BYTES..];
-    if archive.len() != u32_at(12) as usize || archive.len() > BYTES_MAX {
-        let what = format!("manifest has {} bytes after its header, its header says {}", archive.len(), u32_at(12));
-        return Err(Fault::Corrupt { offset: 12, what });
-    }
-    if u32_at(16) != crc32fast::hash(archive) {
-        return Err(corrupt(HEADER_BYTES as u64, "checksum of the manifest does not match"));
-    }
-    let mut aligned = AlignedVec::<16>::with_capacity(archive.len());
-    aligned.extend_from_slice(archive);
-    rkyv::from_bytes::<Manifest, rancor::Error>(&aligned)
-        .map_err(|error| Fault::Corrupt { offset: HEADER_BYTES as u64, what: format!("malformed manifest: {error}") })
+    rkyv::from_bytes::<Manifest, rancor::Error>(&ENVELOPE.archive_of(bytes)?)
+        .map_err(|error| corrupt(HEADER_BYTES, &format!("malformed: {error}")))
 }
 
 #[cfg(test)]

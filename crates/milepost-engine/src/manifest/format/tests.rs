@@ -45,12 +45,17 @@ fn every_flipped_bit_and_every_truncation_is_named() {
     }
 }
 
-/// FAULTS E1: a newer version is told apart from damage.
+/// FAULTS E1: a newer version is told apart from damage, and from none.
 #[test]
 fn a_newer_format_is_refused_by_name() {
-    let mut bytes = encode(&sample());
-    bytes[8] = 9;
-    let crc = crc32fast::hash(&bytes[..20]);
-    bytes[20..24].copy_from_slice(&crc.to_le_bytes());
-    assert_eq!(decode(&bytes), Err(Fault::NewerFormat { found: 9 }));
+    let of_version = |version: u32| {
+        let mut bytes = encode(&sample());
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
+        let crc = crc32fast::hash(&bytes[..20]);
+        bytes[20..24].copy_from_slice(&crc.to_le_bytes());
+        decode(&bytes)
+    };
+    assert_eq!(of_version(FORMAT_VERSION), Ok(sample()));
+    assert_eq!(of_version(9), Err(Fault::NewerFormat { found: 9 }));
+    assert_eq!(of_version(0), Err(corrupt(8, "it has no version")));
 }
