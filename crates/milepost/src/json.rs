@@ -113,18 +113,6 @@ impl CommitLine {
         let commit = self.require.iter().fold(commit, |commit, required| commit.require(required.clone()));
         self.events.iter().fold(commit, CommitBuilder::event)
     }
-
-    /// Whether the store may refuse it for what it finds: it has preconditions, fences or an idempotency key.
-    ///
-    /// ```
-    /// let line = milepost::json::parse_commit(br#"{"events":[{"event":"clear","scope":"a"}]}"#)?;
-    /// assert!(!line.is_judged());
-    /// # Ok::<(), milepost::json::JsonError>(())
-    /// ```
-    #[must_use]
-    pub fn is_judged(&self) -> bool {
-        !self.require.is_empty() || !self.meta.fences.is_empty() || self.meta.idempotency_key.is_some()
-    }
 }
 
 /// Why a line is no commit.
