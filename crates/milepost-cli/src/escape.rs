@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use milepost_types::scope::acts_on_screens;
+
 /// A text on one line. A backslash is doubled, so that the text can be told from its escapes.
 pub(crate) fn one_line(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -31,7 +33,7 @@ pub(crate) fn lines(text: &str) -> String {
 pub(crate) fn json(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     for c in line.chars() {
-        if is_unsafe(c) {
+        if acts_on_screens(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 // Writing to a string does not fail.
                 let _ = write!(shown, "\\u{unit:04x}");
@@ -80,19 +82,11 @@ fn hexadecimal(bytes: &[u8], chars_max: usize) -> String {
 }
 
 fn put(shown: &mut String, c: char, always: bool) {
-    if always || is_unsafe(c) {
+    if always || acts_on_screens(c) {
         shown.extend(c.escape_default());
     } else {
         shown.push(c);
     }
-}
-
-/// The characters that `milepost` escapes in names: controls; zero-width and bidirectional marks; separators of lines
-/// and paragraphs; tags; the byte order mark. Letters and marks of every script stay.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use milepost_io::{Disk, Failure, Room};
 use milepost_log::LogError;
 use milepost_types::{
     Corruption, LimitError, Precondition, Receipt, Scope, ScopeError, ScopePrefix, Seq, Timestamp, Writer,
-    body::BodyError,
+    body::BodyError, scope::Escaped,
 };
 use thiserror::Error;
 
@@ -161,7 +161,7 @@ fn checkpoints_text(others: &[String]) -> String {
     if others.is_empty() {
         return "it has none; make one, or name a seq or a time".to_owned();
     }
-    let names: Vec<_> = others.iter().map(|name| name.escape_debug().to_string()).collect();
+    let names: Vec<_> = others.iter().map(|name| Escaped(name).to_string()).collect();
     format!("its newest are: {}", names.join(", "))
 }
 
@@ -251,10 +251,10 @@ impl fmt::Display for Refusal {
             Refusal::IdempotencyConflict { key, first } => write!(
                 f,
                 "idempotency key {} was used by commit {first} for other content; use a new key for a new request",
-                key.escape_debug()
+                Escaped(key)
             ),
             Refusal::Held { prefix, name } => {
-                let (name, place) = (name.escape_debug(), place_text(prefix));
+                let (name, place) = (Escaped(name), within_text(prefix));
                 write!(f, "nothing {place} is erased while the hold {name} is there; release it first")
             }
             Refusal::Fork { scope, why } => write!(f, "scope {scope} can't be forked {why}"),
@@ -275,8 +275,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Where a prefix is.
-pub(crate) fn place_text(prefix: &ScopePrefix) -> String {
+/// Where all of it lies that a prefix is said of.
+fn within_text(prefix: &ScopePrefix) -> String {
     if prefix.is_root() { "in this store".to_owned() } else { format!("at or below {prefix}") }
 }
 
@@ -414,7 +414,7 @@ pub enum ReadError {
         last: Seq,
     },
     /// No checkpoint of this name, or it was released.
-    #[error("scope {scope} has no checkpoint {}; {}", .name.escape_debug(), checkpoints_text(.others))]
+    #[error("scope {scope} has no checkpoint {}; {}", Escaped(.name), checkpoints_text(.others))]
     NoCheckpoint {
         /// Whose checkpoint.
         scope: Scope,
@@ -434,7 +434,7 @@ pub enum ReadError {
         at: Timestamp,
     },
     /// A past that is not kept any more.
-    #[error("the past of scope {} is kept from commit {horizon} on ({}), and {asked} is before it; ask for a later moment, or for a checkpoint", .scope.escape_debug(), time_text(*.at))]
+    #[error("the past of scope {} is kept from commit {horizon} on ({}), and {asked} is before it; ask for a later moment, or for a checkpoint", Escaped(.scope), time_text(*.at))]
     BeforeHorizon {
         /// Whose past.
         scope: String,

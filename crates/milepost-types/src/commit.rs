@@ -51,7 +51,7 @@ impl Writer {
 /// Escaped for a screen; the attempt follows after `#`.
 impl fmt::Display for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        crate::scope::escape(&self.name, f)?;
+        fmt::Display::fmt(&crate::scope::Escaped(&self.name), f)?;
         match self.attempt {
             Some(attempt) => write!(f, "#{attempt}"),
             None => Ok(()),

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use crate::{
     HoldName, Policy, Scope, ScopePrefix, Seq, Timestamp,
     limits::{self, LimitError},
-    scope::{ScopeError, escape, utf8},
+    scope::{Escaped, ScopeError, utf8},
 };
 
 /// The name of a value in its scope: UTF-8 of 1 to 1024 bytes, any character but NUL.
@@ -53,7 +53,7 @@ impl fmt::Debug for Key {
 /// Escaped for a screen.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) fn check_checkpoint_name(text: &str) -> Result<(), ScopeError> {
 /// Escaped for a screen.
 impl fmt::Display for CheckpointName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn check_note(text: &str) -> Result<(), ScopeError> {
 /// Escaped for a screen.
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 

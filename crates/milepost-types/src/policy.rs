@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     limits::{self, LimitError},
-    scope::{ScopeError, escape, utf8},
+    scope::{Escaped, ScopeError, utf8},
 };
 
 /// What of the past is kept below a scope prefix. A version stays if any of its rules wants it; with none of
@@ -129,6 +129,6 @@ pub(crate) fn check_hold_name(text: &str) -> Result<(), ScopeError> {
 /// Escaped for a screen.
 impl fmt::Display for HoldName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }

@@ -147,7 +147,7 @@ impl fmt::Debug for Scope {
 /// Escaped for a screen: control and direction-changing characters show as `\u{..}`.
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -192,6 +192,31 @@ impl ScopePrefix {
         &self.0
     }
 
+    /// As it is given on a command line, `/` for the root, escaped for a screen.
+    ///
+    /// ```
+    /// use milepost_types::ScopePrefix;
+    /// assert_eq!(ScopePrefix::root().given().to_string(), "/");
+    /// assert_eq!(ScopePrefix::parse("task/\u{1b}[2J")?.given().to_string(), r"task/\u{1b}[2J");
+    /// # Ok::<(), milepost_types::ScopeError>(())
+    /// ```
+    pub fn given(&self) -> impl fmt::Display + '_ {
+        Escaped(self.given_raw())
+    }
+
+    /// The same as it is, for whoever escapes it or puts it into a file.
+    ///
+    /// ```
+    /// use milepost_types::ScopePrefix;
+    /// assert_eq!(ScopePrefix::root().given_raw(), "/");
+    /// assert_eq!(ScopePrefix::parse("task/etl/")?.given_raw(), "task/etl");
+    /// # Ok::<(), milepost_types::ScopeError>(())
+    /// ```
+    #[must_use]
+    pub fn given_raw(&self) -> &str {
+        if self.is_root() { "/" } else { &self.0 }
+    }
+
     /// Whether it is the root.
     #[must_use]
     pub fn is_root(&self) -> bool {
@@ -220,7 +245,7 @@ impl From<&Scope> for ScopePrefix {
 
 impl fmt::Display for ScopePrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        escape(&self.0, f)
+        fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
 
@@ -239,24 +264,31 @@ pub fn is_hidden(text: &str) -> bool {
     is_reserved(text) && !KEPT.contains(&text)
 }
 
-/// Writes a name so that it can't move the cursor, colour the screen or change its direction.
-pub(crate) fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for c in text.chars() {
-        if needs_escape(c) {
-            for e in c.escape_default() {
-                fmt::Write::write_char(f, e)?;
+/// A name as a message shows it: it can't move the cursor, colour the screen or change its direction. A backslash is
+/// doubled, so that the name can be told from its escapes.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            if c == '\\' || acts_on_screens(c) {
+                for e in c.escape_default() {
+                    fmt::Write::write_char(f, e)?;
+                }
+            } else {
+                fmt::Write::write_char(f, c)?;
             }
-        } else {
-            fmt::Write::write_char(f, c)?;
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn needs_escape(c: char) -> bool {
-    // Controls; zero-width and bidirectional marks; line and paragraph separators; tags; the byte order mark.
+/// Whether a character is one that a screen acts on: controls; zero-width and bidirectional marks; separators of lines
+/// and paragraphs; tags; the byte order mark. Letters and marks of every script are not.
+#[must_use]
+pub fn acts_on_screens(c: char) -> bool {
     c.is_control()
-        || c == '\\'
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

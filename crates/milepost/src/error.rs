@@ -6,7 +6,7 @@
 use milepost_engine::{
     CommitError, CompactError, FillError, HoldSet, NoFork, OpenError, ReadError, Refusal, backup::BackupError,
 };
-use milepost_types::{LimitError, ScopeError, ScopePrefix, body::BodyError};
+use milepost_types::{LimitError, ScopeError, body::BodyError};
 use thiserror::Error as Derive;
 
 use crate::{
@@ -143,7 +143,7 @@ enum Inner {
     /// A hold stands, of another note: it is somebody else's, or says something else.
     #[error(
         "the hold {:?} on {} stands since commit {}, with {}: choose another name, or release it first",
-        .0.name.as_str(), place_name(&.0.prefix), .0.seq, note_text(.0)
+        .0.name.as_str(), .0.prefix.given(), .0.seq, note_text(.0)
     )]
     HoldStands(Box<HoldSet>),
     #[cfg(feature = "typed")]
@@ -226,11 +226,6 @@ impl Error {
 /// What the hold stands with.
 fn note_text(hold: &HoldSet) -> String {
     hold.note.as_ref().map_or("no note".to_owned(), |note| format!("the note {:?}", note.as_str()))
-}
-
-/// A prefix as it can be given on the command line.
-fn place_name(prefix: &ScopePrefix) -> &str {
-    if prefix.is_root() { "/" } else { prefix.as_str() }
 }
 
 macro_rules! from {

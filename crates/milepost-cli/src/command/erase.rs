@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{
     Context, key, receipt,
-    retain::{place, place_text, writer},
+    retain::{place, writer},
     scope,
 };
 use crate::{
@@ -56,7 +56,7 @@ pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<E
         (Some(scope), None) => eraser.erase_scope(scope),
         (None, _) => eraser.erase_prefix(&prefix),
     }?;
-    let place = place_text(&prefix);
+    let place = prefix.given();
     let (values, bytes) = (erased.values, erased.bytes);
     let (values, bytes) = (counted(values, "value is", "values are"), counted(bytes, "byte", "bytes"));
     say(&format!(

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Context,
-    retain::{place, place_text, policy_text},
+    retain::{place, policy_text},
 };
 use crate::{
     error::CliError,
@@ -42,7 +42,7 @@ struct ExplainRow(Explanation);
 impl ExplainRow {
     fn policy(&self) -> String {
         match &self.0.policy {
-            Some(set) => format!("{} (said of {})", policy_text(&set.policy), place_text(&set.prefix)),
+            Some(set) => format!("{} (said of {})", policy_text(&set.policy), set.prefix.given_raw()),
             None if self.0.policies_below.is_empty() => "none speaks of it: everything is kept".to_owned(),
             None => "none speaks of all of it".to_owned(),
         }
@@ -56,7 +56,7 @@ impl ExplainRow {
         };
         let mut rows = vec![["policy", &*self.policy()].map(str::to_owned)];
         for set in &told.policies_below {
-            let policy = format!("{} (said of {})", policy_text(&set.policy), place_text(&set.prefix));
+            let policy = format!("{} (said of {})", policy_text(&set.policy), set.prefix.given_raw());
             rows.push(["policy below".to_owned(), policy]);
         }
         if told.place.is_root() {
@@ -66,7 +66,7 @@ impl ExplainRow {
         let holds = told.hold.iter().map(|hold| ("hold", hold));
         for (name, hold) in holds.chain(told.holds_below.iter().map(|hold| ("hold below", hold))) {
             let note = hold.note.as_ref().map(|note| format!(": {}", note.as_str())).unwrap_or_default();
-            let place = place_text(&hold.prefix);
+            let place = hold.prefix.given_raw();
             rows.push([name.to_owned(), format!("{} (on {place}){note}", hold.name.as_str())]);
         }
         rows.push(["can be read from".to_owned(), horizon(&told.horizon)]);

@@ -160,7 +160,7 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     }
     for (what, given) in [("--cold", &args.cold), ("--idempotency", &args.idempotency)] {
         if given.is_some() && !prefix.is_root() {
-            let why = format!("it belongs to no scope, so it is said of / alone, and not of {}", place_text(&prefix));
+            let why = format!("it belongs to no scope, so it is said of / alone, and not of {}", prefix.given());
             return Err(CliError::Argument { what, why });
         }
     }
@@ -189,7 +189,7 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
 
 fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let prefix = place(&args.prefix)?;
-    let nothing = format!("{} has no policy of its own: nothing was appended", place_text(&prefix));
+    let nothing = format!("{} has no policy of its own: nothing was appended", prefix.given());
     tell(&context.open_existing()?, context, out, args.writer.as_deref(), &nothing, |retention| {
         retention.unset(&prefix)
     })
@@ -198,7 +198,7 @@ fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliEr
 fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
     let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
     let note = args.note.as_deref().map(Note::parse).transpose().map_err(argument("--note"))?;
-    let nothing = format!("{} has this hold already: nothing was appended", place_text(&prefix));
+    let nothing = format!("{} has this hold already: nothing was appended", prefix.given());
     tell(&context.open()?, context, out, args.writer.as_deref(), &nothing, |retention| {
         retention.hold(&prefix, &name, note.as_ref())
     })
@@ -218,7 +218,7 @@ fn release(args: &ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), C
 
 /// What is said of a hold that is not there. Somebody believes that something can go now.
 fn no_hold(prefix: &ScopePrefix, name: &HoldName, holds: &[HoldSet]) -> String {
-    let place = place_text(prefix);
+    let place = prefix.given();
     if holds.is_empty() {
         return format!("{place} has no hold {name}, and there is no other: nothing was released");
     }
@@ -231,7 +231,7 @@ fn no_hold(prefix: &ScopePrefix, name: &HoldName, holds: &[HoldSet]) -> String {
 
 /// A hold in words.
 pub(super) fn hold_text(hold: &HoldSet) -> String {
-    format!("{:?} on {}", hold.name.as_str(), place_text(&hold.prefix))
+    format!("{:?} on {}", hold.name.as_str(), hold.prefix.given())
 }
 
 /// Tells retention something, and says so if it had no effect.
@@ -281,11 +281,6 @@ pub(super) fn place(given: &OsStr) -> Result<ScopePrefix, CliError> {
     Ok(prefix(Some(given))?.unwrap_or_default())
 }
 
-/// A prefix as it can be given.
-pub(super) fn place_text(prefix: &ScopePrefix) -> String {
-    if prefix.is_root() { "/".to_owned() } else { prefix.to_string() }
-}
-
 fn name(given: &OsStr) -> Result<HoldName, CliError> {
     HoldName::from_bytes(given.as_bytes()).map_err(argument("NAME"))
 }
@@ -328,13 +323,11 @@ impl SaidRow {
     fn cells(&self) -> [String; 4] {
         match self {
             SaidRow::Policy(set) => {
-                let place = if set.prefix.is_root() { "/" } else { set.prefix.as_str() };
-                [place.to_owned(), "policy".into(), String::new(), policy_text(&set.policy)]
+                [set.prefix.given_raw().to_owned(), "policy".into(), String::new(), policy_text(&set.policy)]
             }
             SaidRow::Hold(hold) => {
-                let place = if hold.prefix.is_root() { "/" } else { hold.prefix.as_str() };
                 let note = hold.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default();
-                [place.to_owned(), "hold".into(), hold.name.as_str().to_owned(), note]
+                [hold.prefix.given_raw().to_owned(), "hold".into(), hold.name.as_str().to_owned(), note]
             }
         }
     }

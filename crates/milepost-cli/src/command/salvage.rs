@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use milepost::{Corruption, Horizon, Lost, Quarantined, Salvaged, Seq};
 use serde_json::{Value, json};
 
-use super::{Context, retain::place_text};
+use super::Context;
 use crate::{
     error::{CliError, exit},
     escape,
@@ -81,7 +81,7 @@ fn print(done: &Salvaged, out: &mut Out) -> Result<(), CliError> {
         out.line(format!("  not known: whether commits came behind seq {}: {why}", done.last.seq).as_bytes())?;
     }
     for Horizon { prefix, seq, .. } in &done.closed {
-        let place = place_text(prefix);
+        let place = prefix.given();
         let why = "what is kept of it MANIFEST alone said";
         out.line(format!("  closed: the past of {place} before seq {seq}: {why}").as_bytes())?;
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use milepost::{Horizon, Stats, Timestamp};
 use serde_json::json;
 
-use super::{Context, retain::place_text, segments};
+use super::{Context, segments};
 use crate::{
     error::CliError,
     escape,
@@ -88,7 +88,7 @@ impl StatsRow {
             rows.push(named("write_amplification", format!("{ratio:.2}")));
         }
         for Horizon { prefix, seq, at } in &self.stats.horizons {
-            rows.push(named("horizon", format!("{} commit {seq} ({})", place_text(prefix), time(*at))));
+            rows.push(named("horizon", format!("{} commit {seq} ({})", prefix.given_raw(), time(*at))));
         }
         if self.stats.last.seq.0 > 0 {
             rows.push(named("at", time(self.stats.last.at)));

@@ -2,9 +2,9 @@
 
 use std::{io, path::PathBuf};
 
-use milepost_engine::Denied;
+use milepost_engine::{Denied, HoldSet};
 use milepost_io::Room;
-use milepost_types::{Corruption, Precondition, Scope, Seq, Timestamp};
+use milepost_types::{Corruption, HoldName, Precondition, Scope, ScopePrefix, Seq, Timestamp};
 
 use super::{CommitError, Error, ErrorKind, OpenError, ReadError, Refusal};
 
@@ -86,6 +86,30 @@ fn reading() {
     check(ReadError::RolledBack { last: Seq(5), seen: Seq(9) }, ErrorKind::RolledBack, "put back to an older copy");
     check(ReadError::TwoHandles, ErrorKind::Invalid, "open both from one");
     check(ReadError::Io { path: place(), message: "because".into() }, ErrorKind::Io, "because");
+}
+
+/// A name that acts on a screen, or holds quotes, is shown and does nothing.
+#[test]
+fn names_in_messages_are_escaped() {
+    let (name, shown) = ("it's\u{202e}\u{1b}[2J", r"it's\u{202e}\u{1b}[2J");
+    let hold = |prefix| {
+        let (name, seq, at) = (HoldName::parse("audit").unwrap(), Seq(7), Timestamp(1));
+        Error::hold_stands(HoldSet { prefix, name, note: None, seq, at, writer: None })
+    };
+    let prefix = ScopePrefix::parse(name).unwrap();
+    check(hold(ScopePrefix::root()), ErrorKind::Conflict, "\"audit\" on / stands since commit 7");
+    check(hold(prefix.clone()), ErrorKind::Conflict, &format!("on {shown} stands"));
+    let refusal = Refusal::Held { prefix, name: name.into() };
+    check(refused(refusal), ErrorKind::Held, &format!("at or below {shown} is erased while the hold {shown} is"));
+    let refusal = Refusal::IdempotencyConflict { key: name.into(), first: Seq(9) };
+    check(refused(refusal), ErrorKind::Conflict, &format!("idempotency key {shown} was"));
+    let (asked, horizon, at) = (Seq(1), Seq(2), Timestamp(3));
+    let before = ReadError::BeforeHorizon { scope: name.into(), asked, horizon, at };
+    check(before, ErrorKind::BeforeHorizon, &format!("past of scope {shown} is"));
+    let (scope, others) = (Scope::parse("a").unwrap(), vec![name.into(), "b".into()]);
+    let missing = ReadError::NoCheckpoint { scope, name: name.into(), others };
+    let says = format!("no checkpoint {shown}; its newest are: {shown}, b");
+    check(missing, ErrorKind::NoCheckpoint, &says);
 }
 
 #[test]
