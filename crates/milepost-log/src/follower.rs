@@ -189,16 +189,7 @@ impl Follower {
             self.open.heap.push(&frames[at..], frame.header.at, offset as u32);
             self.open.chain.pass(&frame);
             self.open.end += frame.header.frame_bytes() as u64;
-            let view = FrameView {
-                seq: frame.header.seq,
-                at: frame.header.at,
-                batch_first: frame.header.batch_first(),
-                body: frame.body,
-                body_crc: frame.header.body_crc,
-                epoch: frame.header.epoch,
-                segment: self.open.header.name(),
-                offset,
-            };
+            let view = FrameView::of(&frame, self.open.header.name(), offset);
             at += frame.header.frame_bytes();
             if visit(view).is_break() {
                 return Err(LogError::Interrupted { seq: view.seq });

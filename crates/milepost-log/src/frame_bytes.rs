@@ -7,7 +7,7 @@ use milepost_types::{Seq, Timestamp};
 
 use crate::{
     SegmentName,
-    format::frame::{FRAME_HEADER_BYTES, frame_bytes},
+    format::frame::{FRAME_HEADER_BYTES, Frame, frame_bytes},
     segment::{Heap, Met, Sealed},
 };
 
@@ -61,6 +61,22 @@ pub struct FrameView<'a> {
     pub segment: SegmentName,
     /// Where in the segment.
     pub offset: u64,
+}
+
+impl<'a> FrameView<'a> {
+    /// A frame that was checked, at its place.
+    pub(crate) fn of(frame: &Frame<'a>, segment: SegmentName, offset: u64) -> FrameView<'a> {
+        FrameView {
+            seq: frame.header.seq,
+            at: frame.header.at,
+            batch_first: frame.header.batch_first(),
+            body: frame.body,
+            body_crc: frame.header.body_crc,
+            epoch: frame.header.epoch,
+            segment,
+            offset,
+        }
+    }
 }
 
 /// A checked frame that can be kept, or a part of one. It holds the memory or the map that its body lies in.

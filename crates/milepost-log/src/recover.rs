@@ -39,7 +39,7 @@ pub use find::{find, find_from};
 pub(crate) use find::{newer, read_header, read_to_end};
 pub(crate) use kept::walk_kept;
 pub(crate) use listing::list;
-pub(crate) use scan::{Expected, Position, Stop, later_batch, walk};
+pub(crate) use scan::{Expected, Position, Stop, later_batch, nonzero_bytes, walk};
 
 use crate::{
     Follower, FrameView, KnownSegment, LogReader, StoreId,

@@ -31,7 +31,7 @@ use crate::{
         is_zero, kept,
     },
     names,
-    recover::{later_batch, list, newer},
+    recover::{later_batch, list, newer, nonzero_bytes},
 };
 use image::Image;
 use read::Bytes;
@@ -340,16 +340,7 @@ impl Walk<'_> {
                     found.last = Receipt { seq: frame.header.seq, at: frame.header.at };
                     found.epoch = frame.header.epoch;
                     link = Some(frame.crc);
-                    give(Remnant::Frame(FrameView {
-                        seq: frame.header.seq,
-                        at: frame.header.at,
-                        batch_first: frame.header.batch_first(),
-                        body: frame.body,
-                        body_crc: frame.header.body_crc,
-                        epoch: frame.header.epoch,
-                        segment: self.wreck.named,
-                        offset: at as u64,
-                    }));
+                    give(Remnant::Frame(FrameView::of(&frame, self.wreck.named, at as u64)));
                     at += frame.header.frame_bytes();
                 }
                 other => {
@@ -439,9 +430,4 @@ fn each_removed(file: &[u8], footer: &FooterView, give: &mut dyn FnMut(Remnant<'
         }
         index = next + 1;
     }
-}
-
-/// Bytes up to the last one that is not zero.
-fn nonzero_bytes(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }

@@ -299,7 +299,7 @@ impl Finder<'_> {
                 sealed.set_checked(index);
             }
             index += 1;
-            visit(view(frame, header.name(), at))
+            visit(FrameView::of(frame, header.name(), at as u64))
         })?;
         let chain = segment.position.chain;
         let first_at = if index == 0 { None } else { sealed.stamp(0).ok() };
@@ -416,19 +416,6 @@ fn ends_at(mark: CleanMark, id: SegmentId, end: u64) -> bool {
     (mark.segment == id && mark.end == end) || (mark.segment > id && mark.end == SEGMENT_HEADER_BYTES as u64)
 }
 
-fn view<'a>(frame: &Frame<'a>, segment: SegmentName, at: usize) -> FrameView<'a> {
-    FrameView {
-        seq: frame.header.seq,
-        at: frame.header.at,
-        batch_first: frame.header.batch_first(),
-        body: frame.body,
-        body_crc: frame.header.body_crc,
-        epoch: frame.header.epoch,
-        segment,
-        offset: at as u64,
-    }
-}
-
 /// Shows a frame, and leaves it where it stands.
 fn leave(
     heap: &mut HeapWriter,
@@ -438,7 +425,7 @@ fn leave(
     visit: &mut Visit<'_>,
 ) -> ControlFlow<()> {
     heap.leave(&frame.header, at as u32);
-    visit(view(frame, id, at))
+    visit(FrameView::of(frame, id, at as u64))
 }
 
 /// The map and the footer of a sealed segment; `None` if it has none and the manifest does not say that it was sealed.

@@ -172,7 +172,7 @@ pub(crate) fn later_batch(rest: &[u8], seed: Seed, chain: &Chain) -> Option<usiz
 }
 
 /// Bytes up to the last one that is not zero.
-fn nonzero_bytes(bytes: &[u8]) -> usize {
+pub(crate) fn nonzero_bytes(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 

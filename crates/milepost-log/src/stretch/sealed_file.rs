@@ -131,16 +131,7 @@ impl<'a> SealedFile<'a> {
     /// Calls `visit` for every frame that is there, in order.
     pub fn for_each_frame(&self, visit: &mut dyn FnMut(FrameView<'_>)) {
         self.walk(&mut |frame, at| {
-            visit(FrameView {
-                seq: frame.header.seq,
-                at: frame.header.at,
-                batch_first: frame.header.batch_first(),
-                body: frame.body,
-                body_crc: frame.header.body_crc,
-                epoch: frame.header.epoch,
-                segment: self.header.name(),
-                offset: at as u64,
-            });
+            visit(FrameView::of(frame, self.header.name(), at as u64));
         });
     }
 }

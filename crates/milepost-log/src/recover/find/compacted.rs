@@ -5,9 +5,9 @@ use std::sync::Arc;
 use milepost_io::Map;
 use milepost_types::{Corruption, Seq};
 
-use super::{Finder, Segment, view};
+use super::{Finder, Segment};
 use crate::{
-    KnownSegment, LogError,
+    FrameView, KnownSegment, LogError,
     chain::Chain,
     format::footer::FooterView,
     names,
@@ -59,7 +59,7 @@ impl Finder<'_> {
         }
         let walked = walk_kept(&map, &header, &footer, &mut segment.position, &mut |frame, index, at| {
             sealed.set_checked(index);
-            visit(view(frame, header.name(), at))
+            visit(FrameView::of(frame, header.name(), at as u64))
         });
         match walked {
             Stop::Sealed => {}
