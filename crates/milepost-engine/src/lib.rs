@@ -45,6 +45,7 @@ pub use error::{CommitError, Denied, Holder, NewerCommit, NoFork, OpenError, Rea
 pub use filling::{FillError, Filling, Purpose, Stamped};
 pub use history::{Change, ChangeKind, History, HistoryQuery, Subject};
 pub use milepost_log::{SegmentKind, SegmentName, SegmentStats};
+pub use open::has_writer;
 pub use replay::{Replay, ReplayedCommits, Watch};
 pub use reserve::ReserveStats;
 pub use restore::Restoration;
@@ -52,6 +53,6 @@ pub use retention::{ENDED_KEY, EndedAbove, Explanation, HoldSet, Horizon, Policy
 pub use salvage::{Lost, Quarantined, Salvaged, salvage};
 pub use settings::{Create, Index, Parts, Settings, Threads};
 pub use value::Value;
-pub use verify::{Report, Verdict, is_held, verify};
+pub use verify::{Report, Verdict, verify};
 pub use view::{Entry, Scan, View};
 pub use written::Written;

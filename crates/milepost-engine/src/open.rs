@@ -398,8 +398,10 @@ pub(crate) fn lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn DirLock>, Open
     Err(OpenError::InUse { dir: dir.to_owned(), holder: read_holder(disk, dir) })
 }
 
-/// Whether a writer holds the store now, seen by taking the lock for an instant.
-pub(crate) fn is_held(disk: &dyn Disk, dir: &Path) -> bool {
+/// Whether a process holds a store for writing now, seen by taking its lock for an instant. Nobody holds what is not
+/// there.
+#[must_use]
+pub fn has_writer(disk: &dyn Disk, dir: &Path) -> bool {
     matches!(disk.lock_dir(dir), Ok(None))
 }
 

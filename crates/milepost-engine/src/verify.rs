@@ -78,18 +78,11 @@ pub struct Report {
 /// How often a store that is held is looked at again: what looks torn may be a batch being written.
 const LOOKS_MAX: usize = 3;
 
-/// Whether a process holds a store for writing now, seen by taking its lock for an instant. Nobody holds what is not
-/// there.
-#[must_use]
-pub fn is_held(disk: &dyn Disk, dir: &Path) -> bool {
-    open::is_held(disk, dir)
-}
-
 /// Reads every byte of a store, calling `progress` with the bytes read and the bytes in all.
 pub fn verify(disk: &Arc<dyn Disk>, dir: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, OpenError> {
     let Some(found) = open::entries(&**disk, dir)? else { return Err(OpenError::Missing { dir: dir.to_owned() }) };
     filling::refuse_unfinished(dir, &found)?;
-    let held = if open::is_held(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
+    let held = if open::has_writer(&**disk, dir) { Some(open::read_holder(&**disk, dir)) } else { None };
     let _readers = open::share_log(&**disk, dir)?;
     let mut looks = 0;
     loop {

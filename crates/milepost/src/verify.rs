@@ -38,5 +38,5 @@ pub fn verify(dir: impl AsRef<Path>, progress: &mut dyn FnMut(u64, u64)) -> Resu
 /// ```
 #[must_use]
 pub fn has_writer(dir: impl AsRef<Path>) -> bool {
-    milepost_engine::is_held(&*Parts::real().disk, dir.as_ref())
+    milepost_engine::has_writer(&*Parts::real().disk, dir.as_ref())
 }
