@@ -6,21 +6,18 @@
 //! are made while the log is replayed are files without a meaning until the log is repaired: only then all commits that
 //! they cover are durable, and the manifest lists them.
 
+mod holder;
 mod replay;
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io::ErrorKind, path::Path, sync::Arc};
 
 use milepost_index::{RunFacts, ScopeHash};
-use milepost_io::{DirEntry, DirLock, Disk, Latch, OpenMode, Placed};
+use milepost_io::{DirEntry, DirLock, Disk, Latch, Placed};
 use milepost_log::{FoundLog, Log, LogReader, LogSettings, StoreId, Tail};
 use milepost_types::{Corruption, Receipt, Seq, Timestamp, limits};
 
 use crate::{
-    Create, Holder, OpenError, Parts, Settings,
+    Create, OpenError, Parts, Settings,
     engine::{Beside, Found},
     filling,
     index::{self, Indexer, Runs},
@@ -30,6 +27,8 @@ use crate::{
     state::State,
     written::Meters,
 };
+pub(crate) use holder::read_holder;
+use holder::write_holder;
 use replay::{Filler, replay};
 pub(crate) use replay::{find, log_bytes, unreadable};
 
@@ -409,35 +408,6 @@ pub fn has_writer(disk: &dyn Disk, dir: &Path) -> bool {
 fn placed(parts: &Parts, dir: &Path) -> Result<Parts, OpenError> {
     let placed = Placed::new(Arc::clone(&parts.disk), dir).map_err(|error| OpenError::io("look at", dir, error))?;
     Ok(Parts { disk: Arc::new(placed), ..parts.clone() })
-}
-
-/// Says who holds the store. A note for people: the lock does not depend on it, so failing to write it changes nothing.
-fn write_holder(parts: &Parts, dir: &Path) {
-    let (process, since) = (&parts.process, parts.clock.now().0);
-    let text = format!("pid {}\nhost {}\nsince {since}\n", process.id, process.host);
-    let path = dir.join(LOCK);
-    let written =
-        parts.disk.open(&path, OpenMode::Write).or_else(|_| parts.disk.open(&path, OpenMode::CreateNew)).and_then(
-            |file| {
-                file.set_bytes(0)?;
-                milepost_io::write_all_at(&*file, text.as_bytes(), 0).map_err(|short| short.error)
-            },
-        );
-    if let Err(error) = written {
-        tracing::debug!(path = %path.display(), %error, "no note of the holder");
-    }
-}
-
-/// What the LOCK file says, if it can be read.
-pub(crate) fn read_holder(disk: &dyn Disk, dir: &Path) -> Option<Holder> {
-    let path: PathBuf = dir.join(LOCK);
-    let text = String::from_utf8(milepost_io::read_file(disk, &path).ok()?).ok()?;
-    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
-    Some(Holder {
-        pid: field("pid ")?.parse().ok()?,
-        host: field("host ")?.to_owned(),
-        since: Timestamp(field("since ")?.parse().ok()?),
-    })
 }
 
 #[cfg(test)]

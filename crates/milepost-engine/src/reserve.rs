@@ -10,6 +10,8 @@
 //!
 //! Knows nothing of commits, segments, or who asks.
 
+mod format;
+
 use std::{
     io::{self, ErrorKind},
     path::{Path, PathBuf},
@@ -21,6 +23,8 @@ use std::{
 
 use milepost_io::{Disk, DiskFile, OpenMode, Room, read_some_at, write_all_at};
 use parking_lot::Mutex;
+
+use format::{HEAD_BYTES, head, whole_of};
 
 /// Its name in the store's directory.
 pub(crate) const RESERVE: &str = "RESERVE";
@@ -38,11 +42,6 @@ const SEGMENT_ROW_BYTES: u64 = 256;
 /// It grows only by so many parts of what it is, at least.
 const GROWTH_PARTS: u64 = 4;
 
-const MAGIC: &str = "milepost reserve 1\nbytes ";
-/// Digits of the size, in decimal.
-const DIGITS: usize = 20;
-/// Bytes of the text: the size, and the checksum of what stands before it in 8 hexadecimal digits.
-const HEAD_BYTES: usize = MAGIC.len() + DIGITS + "\ncrc32 ".len() + 8 + "\n".len();
 /// None is larger: that of a log of as many segments as one can have.
 const RESERVE_BYTES_MAX: u64 = 1 << 40;
 
@@ -368,21 +367,11 @@ impl LogSize {
     }
 }
 
-fn head(whole: u64) -> String {
-    let said = format!("{MAGIC}{whole:0DIGITS$}\n");
-    format!("{said}crc32 {:08x}\n", crc32fast::hash(said.as_bytes()))
-}
-
 /// The bytes that a reserve has and those of a whole one; `None` if it is none.
 fn read(file: &dyn DiskFile) -> Option<(u64, u64)> {
     let mut text = [0; HEAD_BYTES];
     let found = read_some_at(file, &mut text, 0).ok()?;
-    let digits = text.get(..found)?.strip_prefix(MAGIC.as_bytes())?.get(..DIGITS)?;
-    let whole = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    let is_one = (RESERVE_BYTES_MIN..=RESERVE_BYTES_MAX).contains(&whole) && head(whole).as_bytes() == text;
-    if !is_one {
-        return None;
-    }
+    let whole = whole_of(text.get(..found)?)?;
     let bytes = file.bytes().ok()?;
     Some((bytes, whole))
 }

@@ -12,6 +12,8 @@
 //! noted/0123456789abcdef.place    a place that holds bytes of the store, with the backup restored from it if one was
 //! ```
 
+mod format;
+
 use std::{
     io::ErrorKind,
     path::{self, Path, PathBuf},
@@ -22,6 +24,7 @@ use milepost_types::{At, Key, Receipt, Scope, Seq, Timestamp, scope};
 
 use super::{Backup, BackupError};
 use crate::{CommitError, Engine, Parts};
+use format::{of_entry, of_note};
 
 const SCOPE: &str = scope::KEPT[0];
 pub(crate) const NOTED: &str = "noted";
@@ -133,7 +136,7 @@ pub fn take_notes(engine: &Engine) -> Result<(), NotRemembered> {
 
 fn commit(engine: &Engine, known: &KnownBackup) -> Result<(), CommitError> {
     let mut request = engine.request();
-    request.add_kept(&Scope::from_stored(SCOPE)?, &known.dir, numbers(known).as_bytes())?;
+    request.add_kept(&Scope::from_stored(SCOPE)?, &known.dir, format::entry(known).as_bytes())?;
     engine.commit(request).map(drop)
 }
 
@@ -170,7 +173,7 @@ fn note(parts: &Parts, dir: &Path, known: &KnownBackup, suffix: &str) -> Result<
     let path = below.join(format!("{:016x}{suffix}", u64::from_le_bytes(name)));
     disk.create_dir(&below).map_err(|error| refused(error.to_string()))?;
     disk.sync_dir(dir).map_err(|error| refused(error.to_string()))?;
-    let text = format!("{}dir {}", numbers(known), known.dir);
+    let text = format::note(known);
     write_file_atomically(disk, &path, text.as_bytes(), &Latch::default()).map_err(|error| match error {
         NotReplaced::Refused { source, .. } => refused(source.to_string()),
         NotReplaced::Stopped(failure) => refused(failure.to_string()),
@@ -191,31 +194,7 @@ fn notes(disk: &dyn Disk, dir: &Path, suffix: &'static str) -> impl Iterator<Ite
     let read = move |name: &str| {
         let path = below.join(name);
         let text = read_file(disk, &path).ok().filter(|text| text.len() <= NOTE_BYTES_MAX)?;
-        Some((path, decode(&String::from_utf8(text).ok()?)?))
+        Some((path, of_note(&String::from_utf8(text).ok()?)?))
     };
     entries.into_iter().filter(move |entry| entry.name.ends_with(suffix)).filter_map(move |entry| read(&entry.name))
-}
-
-fn numbers(known: &KnownBackup) -> String {
-    let KnownBackup { number, last, made_at, .. } = known;
-    format!("number {number}\nseq {}\nat {}\nmade_at {}\n", last.seq.0, last.at.0, made_at.0)
-}
-
-/// What an entry below `$` says.
-fn of_entry(value: &[u8], dir: &str) -> Option<KnownBackup> {
-    decode(&format!("{}dir {dir}", String::from_utf8_lossy(value)))
-}
-
-/// The other way; the place stands last, and may hold anything that a key may.
-fn decode(text: &str) -> Option<KnownBackup> {
-    let mut rest = text;
-    let mut field = |name: &str| {
-        let (line, after) = rest.split_once('\n')?;
-        rest = after;
-        line.strip_prefix(name)?.strip_prefix(' ')?.parse::<i64>().ok()
-    };
-    let (number, seq, at, made_at) = (field("number")?, field("seq")?, field("at")?, field("made_at")?);
-    let last = Receipt { seq: Seq(seq.cast_unsigned()), at: Timestamp(at) };
-    let dir = rest.strip_prefix("dir ").filter(|dir| Key::parse(dir).is_ok())?.to_owned();
-    Some(KnownBackup { dir, number: number.cast_unsigned(), last, made_at: Timestamp(made_at) })
 }
