@@ -441,12 +441,13 @@ impl Shared {
             let Some(generation) = self.queue.take() else { break };
             leader.has_company = generation.commits.len() > 1;
             let landed = leader.lead(self, generation);
-            let wants_recycling = leader.writer.wants_recycling() | self.reserve.want_look(leader.writer.open_bytes());
+            let is_left_over = leader.writer.take_recycling_wanted();
+            let is_look_due = self.reserve.note_growth(leader.writer.open_bytes());
             // Whoever leads next begins before the callers of this generation are woken, and before it is folded where
             // that was left for now.
             drop(leading);
             told += landed.tell();
-            if wants_recycling {
+            if is_left_over || is_look_due {
                 self.wake_recycle();
             }
             self.wake_index_if_wanted();

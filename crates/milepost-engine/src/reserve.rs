@@ -299,8 +299,8 @@ impl Reserve {
         self.is_look_wanted.store(true, Ordering::Relaxed);
     }
 
-    /// Has somebody look, if the open segment has become so large; whether that is new.
-    pub(crate) fn want_look(&self, open_bytes: u64) -> bool {
+    /// Notes how large the open segment has become, and has somebody look if that is large enough; whether that is new.
+    pub(crate) fn note_growth(&self, open_bytes: u64) -> bool {
         if open_bytes < self.look_at.load(Ordering::Relaxed) {
             return false;
         }

@@ -244,9 +244,9 @@ impl LogWriter {
         self.open.end
     }
 
-    /// Whether something was left for the [`Recycler`] since this was last asked.
+    /// Whether something was left for the [`Recycler`]; once asked, it is seen to.
     #[must_use]
-    pub fn wants_recycling(&self) -> bool {
+    pub fn take_recycling_wanted(&self) -> bool {
         self.shared.take_wanted()
     }
 

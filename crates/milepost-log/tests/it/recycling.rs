@@ -56,18 +56,18 @@ fn there_is_only_what_was_left() {
     let mut world = World::new(SEGMENT_BYTES);
     let mut log = world.create().unwrap();
     fill(&mut world, &mut log, 56 << 10);
-    assert!(!log.writer.wants_recycling());
+    assert!(!log.writer.take_recycling_wanted());
     assert_eq!(log.recycler.step(), Recycled::Nothing);
     fill(&mut world, &mut log, 128 << 10);
-    assert!(log.writer.wants_recycling());
-    assert!(!log.writer.wants_recycling(), "asked once, it is seen to");
+    assert!(log.writer.take_recycling_wanted());
+    assert!(!log.writer.take_recycling_wanted(), "asked once, it is seen to");
     let before = world.sim.operations();
     assert_eq!([log.recycler.step(), log.recycler.step()], [Recycled::Freed, Recycled::Nothing]);
     assert_eq!(world.sim.operations(), before);
     assert!(names(&world).iter().all(|name| name.ends_with(".seg")));
     let dropped = drop_first(&mut world, &mut log);
     log.recycler.recycle(dropped);
-    assert!(log.writer.wants_recycling());
+    assert!(log.writer.take_recycling_wanted());
     assert_ne!(log.recycler.step(), Recycled::Nothing);
 }
 
