@@ -8,7 +8,7 @@ use std::sync::Arc;
 use milepost_types::Corruption;
 
 use crate::{
-    Mark, Run, RunId, ScopeSeqs, ScopeView, Version,
+    Mark, Run, ScopeSeqs, ScopeView, Version,
     format::block::Entry,
     run::{KeyPlace, ListPlace, ScopePlace},
 };
@@ -121,12 +121,6 @@ impl RunSource {
             versions: Walk::default(),
             changes: Walk::default(),
         }
-    }
-
-    /// Which run it walks over.
-    #[must_use]
-    pub fn run_id(&self) -> RunId {
-        self.run.facts().id
     }
 }
 

@@ -60,12 +60,6 @@ impl Latch {
         self.0.get().cloned()
     }
 
-    /// Whether there was a failure.
-    #[must_use]
-    pub fn is_tripped(&self) -> bool {
-        self.0.get().is_some()
-    }
-
     fn check(&self) -> io::Result<()> {
         match self.0.get() {
             Some(failure) => Err(io::Error::other(failure.clone())),

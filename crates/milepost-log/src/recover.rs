@@ -42,7 +42,7 @@ pub(crate) use listing::list;
 pub(crate) use scan::{Expected, Position, Stop, later_batch, nonzero_bytes, walk};
 
 use crate::{
-    Follower, FrameView, KnownSegment, LogReader, StoreId,
+    Follower, FrameView, KnownSegment, StoreId,
     chain::Chain,
     format::header::SegmentHeader,
     segment::{HeapWriter, Part},
@@ -165,12 +165,6 @@ impl FoundLog {
         let mut parts = self.parts.clone();
         parts.push(Part::Heap(Arc::clone(self.open.heap.heap())));
         parts
-    }
-
-    /// Reads the log as it was found; later commits are not seen.
-    #[must_use]
-    pub fn into_reader(self) -> LogReader {
-        LogReader::new(self.all_parts())
     }
 
     /// Reads the log, and what another process goes on to append.

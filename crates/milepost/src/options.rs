@@ -158,7 +158,7 @@ impl Options {
         if let Err(error) = backup::take_notes(&engine) {
             tracing::warn!(dir = %dir.display(), %error, "notes of backups are left for the next opening");
         }
-        Ok(Store::local(engine))
+        Ok(Store::over(engine))
     }
 
     /// Opens the store for reading, as [`Store::read_only`] does, and tells its progress. Nothing is written: where
@@ -175,7 +175,7 @@ impl Options {
     /// ```
     pub fn read_only(self, dir: impl AsRef<Path>) -> Result<Store> {
         let mut progress = self.progress.unwrap_or_else(|| Box::new(|_, _| {}));
-        Ok(Store::local(Engine::open_read_only_with_progress(Parts::real(), dir.as_ref(), &mut *progress)?))
+        Ok(Store::over(Engine::open_read_only_with_progress(Parts::real(), dir.as_ref(), &mut *progress)?))
     }
 }
 

@@ -77,7 +77,7 @@ impl Store {
     /// # Ok::<(), milepost::Error>(())
     /// ```
     pub fn read_only(dir: impl AsRef<Path>) -> Result<Store> {
-        Ok(Store::local(Engine::open_read_only(Parts::real(), dir.as_ref())?))
+        Ok(Store::over(Engine::open_read_only(Parts::real(), dir.as_ref())?))
     }
 
     /// Begins a commit: one or more events, all or none.
@@ -572,14 +572,10 @@ impl Store {
         Task::open(self.clone(), scope, writer)
     }
 
-    /// A store over an engine that somebody else drives: the simulator.
+    /// A store over an engine, also over one that somebody else drives: the simulator.
     #[doc(hidden)]
     #[must_use]
     pub fn over(engine: Engine) -> Store {
-        Store::local(engine)
-    }
-
-    pub(crate) fn local(engine: Engine) -> Store {
         Store(Place::Local(engine))
     }
 

@@ -173,7 +173,7 @@ fn finding_changes_nothing() {
     let before = world.files();
     let (found, bodies) = world.find().unwrap();
     assert!(matches!(found.tail(), Tail::Torn { .. }));
-    let reader = found.into_reader();
+    let reader = found.into_follower().reader();
     assert_eq!(all(&reader), bodies);
     assert_eq!(reader.seq_at(at(Seq(7))), Ok(Seq(7)));
     assert_eq!(world.files(), before);
@@ -225,7 +225,7 @@ fn what_is_known_is_not_visited() {
         let found = found.unwrap();
         assert_eq!(seen, (from..=8).collect::<Vec<_>>());
         assert_eq!((found.last_seq(), found.last_at(), found.tail()), (Seq(8), at(Seq(8)), Tail::Clean));
-        let reader = found.into_reader();
+        let reader = found.into_follower().reader();
         for (seq, body) in (1..).zip(&world.offered) {
             assert_eq!(reader.frame(Seq(seq)).unwrap().frame().unwrap().body(), body);
         }
@@ -234,5 +234,5 @@ fn what_is_known_is_not_visited() {
     world.sim.flip_bit(&segment_file(1), 8 * (64 + 48));
     let skipped = |from| find_from(world.disk(), dir(), &world.known(), Seq(from), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(skipped(1), Err(LogError::Corrupt(_))));
-    assert!(skipped(8).unwrap().into_reader().frame(Seq(1)).is_err());
+    assert!(skipped(8).unwrap().into_follower().reader().frame(Seq(1)).is_err());
 }

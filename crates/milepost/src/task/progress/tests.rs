@@ -41,7 +41,7 @@ impl World {
             process: Process::simulated(),
         };
         let settings = Settings { threads, segment_bytes: 64 << 10, memory_bytes: 128 << 10, ..Settings::default() };
-        let store = Store::local(Engine::open(parts, Path::new("/s"), settings).unwrap());
+        let store = Store::over(Engine::open(parts, Path::new("/s"), settings).unwrap());
         World { disk, clock, store }
     }
 
