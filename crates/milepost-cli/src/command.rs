@@ -272,6 +272,18 @@ fn prefix(given: Option<&OsStr>) -> Result<Option<ScopePrefix>, CliError> {
     ScopePrefix::parse(text).map(Some).map_err(argument("PREFIX"))
 }
 
+/// A prefix as it is given: `/` is the root.
+fn prefix_given(given: &OsStr) -> Result<ScopePrefix, CliError> {
+    if given == "/" {
+        return Ok(ScopePrefix::root());
+    }
+    // A variable that is not set must not mean the whole store.
+    if given.is_empty() {
+        return Err(CliError::Argument { what: "PREFIX", why: "it is empty; / is every scope".into() });
+    }
+    Ok(prefix(Some(given))?.unwrap_or_default())
+}
+
 fn argument<E: std::error::Error>(what: &'static str) -> impl FnOnce(E) -> CliError {
     move |error| CliError::Argument { what, why: error.to_string() }
 }

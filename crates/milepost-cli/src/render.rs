@@ -11,7 +11,7 @@ use std::{borrow::Cow, marker::PhantomData};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::ZonedDateTime;
-use milepost::{Value, task::AnyMark};
+use milepost::{Corruption, Value, task::AnyMark};
 
 use crate::{
     args::Format,
@@ -174,6 +174,16 @@ pub(crate) fn csv_value(bytes: Option<&[u8]>) -> [String; 2] {
         Ok(text) => [text.to_owned(), String::new()],
         Err(_) => [String::new(), STANDARD.encode(bytes)],
     }
+}
+
+/// Damage, with its place.
+pub(crate) fn damage_json(damage: &Corruption) -> serde_json::Value {
+    serde_json::json!({
+        "file": damage.file.display().to_string(),
+        "offset": damage.offset,
+        "seq": damage.seq.map(|seq| seq.0),
+        "what": damage.what,
+    })
 }
 
 #[cfg(test)]

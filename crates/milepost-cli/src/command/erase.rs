@@ -4,11 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use serde_json::json;
 
-use super::{
-    Context, key, receipt,
-    retain::{place, writer},
-    scope,
-};
+use super::{Context, key, prefix_given, receipt, retain::writer, scope};
 use crate::{
     each::text::counted,
     error::{CliError, say},
@@ -47,7 +43,7 @@ pub(crate) struct EraseArgs {
 pub(crate) fn run(args: EraseArgs, context: &Context, out: &mut Out) -> Result<ExitCode, CliError> {
     let by = writer(args.writer.as_deref())?;
     let key = args.key.as_deref().map(key).transpose()?;
-    let prefix = place(&args.scope)?;
+    let prefix = prefix_given(&args.scope)?;
     let of = if args.with_below { None } else { Some(scope(&args.scope)?) };
     let store = context.open_existing()?;
     let eraser = store.retention().by(by);

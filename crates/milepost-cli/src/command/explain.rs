@@ -5,10 +5,7 @@ use std::{ffi::OsString, time::Duration};
 use milepost::{Explanation, Horizon};
 use serde_json::json;
 
-use super::{
-    Context,
-    retain::{place, policy_text},
-};
+use super::{Context, prefix_given, retain::policy_text};
 use crate::{
     error::CliError,
     escape,
@@ -28,7 +25,7 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) fn run(args: &ExplainArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let place = place(&args.prefix)?;
+    let place = prefix_given(&args.prefix)?;
     let store = context.open_read_only()?;
     let told = store.retention().explain(place)?;
     let mut rows = Rows::new(out, context.format)?;

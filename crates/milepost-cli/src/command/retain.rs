@@ -9,7 +9,7 @@ use std::{
 
 use milepost::{HoldName, HoldSet, Note, Policy, PolicySet, Retention, ScopePrefix, Store, Writer};
 
-use super::{Context, argument, default_writer, explain, prefix, receipt};
+use super::{Context, argument, default_writer, explain, prefix_given, receipt};
 use crate::{
     args::whole,
     error::{CliError, say},
@@ -60,7 +60,7 @@ Examples:
     Set(SetArgs),
     /// Take the policy of a prefix away, durably: what is said above it speaks again.
     #[command(after_long_help = "Example:\n  milepost retain unset asset/orders")]
-    Unset(PlaceArgs),
+    Unset(PrefixArgs),
     /// List policies and holds, with who said so and when.
     #[command(after_long_help = "\
 Examples:
@@ -106,7 +106,7 @@ struct SetArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct PlaceArgs {
+struct PrefixArgs {
     /// A scope, or where scopes begin; / for every scope.
     prefix: OsString,
     /// Who says so (default: user@host of this process).
@@ -152,7 +152,7 @@ pub(crate) fn run(args: RetainArgs, context: &Context, out: &mut Out) -> Result<
 }
 
 fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let prefix = place(&args.prefix)?;
+    let prefix = prefix_given(&args.prefix)?;
     let times = [&args.keep, &args.expire_ended, &args.cold, &args.idempotency];
     if times.iter().all(|time| time.is_none()) && args.last.is_none() && !args.everything {
         let why = "say what is kept: --keep TIME, --last N, --expire-ended TIME, --everything, --cold TIME or --idempotency TIME";
@@ -187,8 +187,8 @@ fn set(args: &SetArgs, context: &Context, out: &mut Out) -> Result<(), CliError>
     receipt::tell_and_close(out, context, &store, receipt)
 }
 
-fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let prefix = place(&args.prefix)?;
+fn unset(args: &PrefixArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
+    let prefix = prefix_given(&args.prefix)?;
     let nothing = format!("{} has no policy of its own: nothing was appended", prefix.given());
     tell(&context.open_existing()?, context, out, args.writer.as_deref(), &nothing, |retention| {
         retention.unset(&prefix)
@@ -196,7 +196,7 @@ fn unset(args: &PlaceArgs, context: &Context, out: &mut Out) -> Result<(), CliEr
 }
 
 fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
+    let (prefix, name) = (prefix_given(&args.prefix)?, name(&args.name)?);
     let note = args.note.as_deref().map(Note::parse).transpose().map_err(argument("--note"))?;
     let nothing = format!("{} has this hold already: nothing was appended", prefix.given());
     tell(&context.open()?, context, out, args.writer.as_deref(), &nothing, |retention| {
@@ -205,7 +205,7 @@ fn hold(args: &HoldArgs, context: &Context, out: &mut Out) -> Result<(), CliErro
 }
 
 fn release(args: &ReleaseArgs, context: &Context, out: &mut Out) -> Result<(), CliError> {
-    let (prefix, name) = (place(&args.prefix)?, name(&args.name)?);
+    let (prefix, name) = (prefix_given(&args.prefix)?, name(&args.name)?);
     let writer = writer(args.writer.as_deref())?;
     let store = context.open_existing()?;
     let before = store.last().seq;
@@ -267,18 +267,6 @@ fn list(context: &Context, out: &mut Out) -> Result<(), CliError> {
 
 pub(super) fn writer(given: Option<&str>) -> Result<Writer, CliError> {
     given.map_or_else(default_writer, |name| Writer::new(name).map_err(argument("--writer")))
-}
-
-/// A prefix as it is given: `/` is the root.
-pub(super) fn place(given: &OsStr) -> Result<ScopePrefix, CliError> {
-    if given == "/" {
-        return Ok(ScopePrefix::root());
-    }
-    // A variable that is not set must not mean the whole store.
-    if given.is_empty() {
-        return Err(CliError::Argument { what: "PREFIX", why: "it is empty; / is every scope".into() });
-    }
-    Ok(prefix(Some(given))?.unwrap_or_default())
 }
 
 fn name(given: &OsStr) -> Result<HoldName, CliError> {

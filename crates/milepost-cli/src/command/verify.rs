@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use milepost::{Corruption, Report, Verdict};
-use serde_json::{Value, json};
+use milepost::{Report, Verdict};
+use serde_json::json;
 
 use super::Context;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     escape,
     output::Out,
     progress::Bar,
-    render::Object,
+    render::{Object, damage_json},
     time::utc_text,
 };
 
@@ -131,7 +131,7 @@ fn object(report: &Report, line: &mut Vec<u8>) {
         Verdict::TornTail { file, offset, bytes } => {
             object.put("torn", json!({ "file": file.display().to_string(), "offset": offset, "bytes": bytes }));
         }
-        Verdict::Corrupt(damage) => object.put("damage", damage.iter().map(place).collect::<Vec<_>>()),
+        Verdict::Corrupt(damage) => object.put("damage", damage.iter().map(damage_json).collect::<Vec<_>>()),
         Verdict::Clean => {}
     }
     object.put("missing_runs", &*report.missing_runs);
@@ -140,13 +140,4 @@ fn object(report: &Report, line: &mut Vec<u8>) {
         object.put("held", json!({ "pid": holder.pid, "host": holder.host, "since": utc_text(holder.since) }));
     }
     object.end();
-}
-
-fn place(damage: &Corruption) -> Value {
-    json!({
-        "file": damage.file.display().to_string(),
-        "offset": damage.offset,
-        "seq": damage.seq.map(|seq| seq.0),
-        "what": damage.what,
-    })
 }

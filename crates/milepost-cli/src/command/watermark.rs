@@ -5,7 +5,7 @@ mod given;
 use std::{ffi::OsString, process::ExitCode};
 
 use milepost::{
-    ErrorKind, Key, Scope, Seq, Store, Timestamp, Writer,
+    ErrorKind, Key, Scope, Store, Writer,
     task::{AnyMark, Move, Stood, Watermark},
 };
 
@@ -17,7 +17,6 @@ use crate::{
     escape,
     output::Out,
     render::{Head, Object, Row, Rows, Screen, csv_value},
-    time,
 };
 
 /// Say where a task left off, and move it on; never back but by a reset.
@@ -266,9 +265,9 @@ impl Row for MoveRow {
     }
 
     fn json(&self, line: &mut Vec<u8>) -> Result<(), CliError> {
-        let Move { seq, at, writer, from, to, reason } = &self.0;
+        let Move { from, to, reason, .. } = &self.0;
         let mut object = Object::begin(line);
-        head(&mut object, *seq, *at, writer.as_ref());
+        self.head().json(&mut object);
         put(&mut object, "from", from);
         put(&mut object, "to", to);
         if let Some(reason) = reason {
@@ -289,17 +288,6 @@ fn put(object: &mut Object<'_>, name: &str, stood: &Stood<AnyMark>) {
         },
         Stood::Removed => object.put(&format!("{name}_removed"), true),
         _ => object.put(name, serde_json::Value::Null),
-    }
-}
-
-fn head(object: &mut Object<'_>, seq: Seq, at: Timestamp, writer: Option<&Writer>) {
-    object.put("seq", seq.0);
-    object.put("at", time::utc_text(at));
-    if let Some(writer) = writer {
-        object.put("writer", writer.name());
-        if let Some(attempt) = writer.attempt_number() {
-            object.put("attempt", attempt);
-        }
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) struct ResultsArgs {
 }
 
 /// A job as the store has it.
-struct Kind<'a> {
+struct RecordedJob<'a> {
     name: &'a str,
     items: Scope,
     record: RunRecord,
@@ -82,10 +82,10 @@ pub(crate) fn results(args: ResultsArgs, context: &Context, out: &mut Out) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-fn find<'a>(store: &Store, view: &View, name: &'a str) -> Result<Kind<'a>, EachError> {
+fn find<'a>(store: &Store, view: &View, name: &'a str) -> Result<RecordedJob<'a>, EachError> {
     let (items, jobs) = job::scopes(name)?;
     match job::run_record(view, &jobs)? {
-        Some(record) => Ok(Kind { name, marks: job::items_of(store, &items)?, items, record }),
+        Some(record) => Ok(RecordedJob { name, marks: job::items_of(store, &items)?, items, record }),
         None => Err(EachError::NoJob { name: name.to_owned() }),
     }
 }
@@ -95,14 +95,14 @@ fn list_jobs(store: &Store, view: &View, format: Format, out: &mut Out) -> Resul
     let below = ScopePrefix::parse(JOBS).map_err(milepost::Error::from)?;
     for scope in view.scopes(&below)? {
         let Some(name) = scope.as_str().strip_prefix(JOBS).and_then(|rest| rest.strip_prefix('/')) else { continue };
-        let Kind { record, marks, .. } = find(store, view, name)?;
+        let RecordedJob { record, marks, .. } = find(store, view, name)?;
         let row = JobRow::new(name, &record, &marks.summary()?);
         rows.push(&row)?;
     }
     rows.end(|| "no job ran in this store; `milepost each` runs one".to_owned())
 }
 
-fn list_items(job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
+fn list_items(job: &RecordedJob<'_>, args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
     let mut rows = Rows::new(out, format)?;
     for entry in job.entries(args.failed)? {
         let entry = entry?;
@@ -114,7 +114,13 @@ fn list_items(job: &Kind<'_>, args: &ResultsArgs, format: Format, out: &mut Out)
     rows.end(|| format!("job {} has no such item yet", Escaped(job.name)))
 }
 
-fn show_item(job: &Kind<'_>, item: &[u8], args: &ResultsArgs, format: Format, out: &mut Out) -> Result<(), CliError> {
+fn show_item(
+    job: &RecordedJob<'_>,
+    item: &[u8],
+    args: &ResultsArgs,
+    format: Format,
+    out: &mut Out,
+) -> Result<(), CliError> {
     let value = match job.marks.find(item)? {
         Found::Done(value) | Found::Failed(value) => value,
         _ => return Err(EachError::NoItem { job: job.name.to_owned(), item: item.to_owned() }.into()),
@@ -136,7 +142,7 @@ fn show_item(job: &Kind<'_>, item: &[u8], args: &ResultsArgs, format: Format, ou
     Ok(())
 }
 
-fn write_outputs(job: &Kind<'_>, args: &ResultsArgs, out: &mut Out) -> Result<(), CliError> {
+fn write_outputs(job: &RecordedJob<'_>, args: &ResultsArgs, out: &mut Out) -> Result<(), CliError> {
     let (mut items, mut bytes) = (0, 0);
     for entry in job.entries(args.failed)? {
         let entry = entry?;
@@ -162,7 +168,7 @@ fn output<'a>(mark: &Mark<'a>, args: &ResultsArgs) -> Kept<'a> {
     if args.stderr { mark.stderr } else { mark.stdout }
 }
 
-impl Kind<'_> {
+impl RecordedJob<'_> {
     /// The items that ended, in the order of their names; with `failed` those that failed, at least.
     fn entries(&self, failed: bool) -> Result<impl Iterator<Item = Result<Marked, CliError>>, CliError> {
         let done = if failed { None } else { Some(self.marks.results()?) };

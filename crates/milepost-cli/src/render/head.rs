@@ -2,7 +2,7 @@
 
 use milepost::{Seq, Timestamp, Writer};
 
-use super::Screen;
+use super::{Object, Screen};
 use crate::time::{screen_text, utc_text};
 
 /// Which commit a row is of.
@@ -42,6 +42,18 @@ impl Head<'_> {
         let mut cells = vec![self.seq.to_string(), utc_text(self.at), name, attempt];
         cells.extend(rest);
         cells
+    }
+
+    /// Its fields of a JSON object.
+    pub(crate) fn json(&self, object: &mut Object<'_>) {
+        object.put("seq", self.seq.0);
+        object.put("at", utc_text(self.at));
+        if let Some(writer) = self.writer {
+            object.put("writer", writer.name());
+            if let Some(attempt) = writer.attempt_number() {
+                object.put("attempt", attempt);
+            }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     error::CliError,
     escape,
-    render::{Object, Row, Screen},
+    render::{Object, Row, Screen, damage_json},
     time::{screen_text, utc_text},
 };
 
@@ -101,7 +101,7 @@ impl Row for KnownRow {
 
 /// What `backup verify` found.
 pub(super) fn report(report: &BackupReport, line: &mut Vec<u8>) {
-    let places = |damage: &[Corruption]| damage.iter().map(place).collect::<Vec<Value>>();
+    let places = |damage: &[Corruption]| damage.iter().map(damage_json).collect::<Vec<Value>>();
     let backups = report.backups.iter().map(|(backup, damage)| {
         json!({ "backup": backup.number, "first": backup.first.0, "last": backup.last.seq.0, "damage": places(damage) })
     });
@@ -115,13 +115,4 @@ pub(super) fn report(report: &BackupReport, line: &mut Vec<u8>) {
     object.put("unlisted", report.unlisted);
     object.put("strays", &*report.strays);
     object.end();
-}
-
-fn place(damage: &Corruption) -> Value {
-    json!({
-        "file": damage.file.display().to_string(),
-        "offset": damage.offset,
-        "seq": damage.seq.map(|seq| seq.0),
-        "what": damage.what,
-    })
 }
