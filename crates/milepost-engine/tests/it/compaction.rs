@@ -74,6 +74,11 @@ impl Rig {
         done
     }
 
+    /// Bytes of the files of the log.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.store.segments().iter().map(|segment| segment.file_bytes).sum()
+    }
+
     pub(crate) fn again(self, index: Index) -> Rig {
         let Rig { disk, clock, store } = self;
         store.close().unwrap();
@@ -104,7 +109,8 @@ pub(crate) fn place(prefix: &str) -> ScopePrefix {
     ScopePrefix::parse(prefix).unwrap()
 }
 
-fn bytes_of_log(store: &Engine) -> u64 {
+/// Bytes of the frames in the log.
+fn frame_bytes(store: &Engine) -> u64 {
     store.segments().iter().map(|segment| segment.frame_bytes).sum()
 }
 
@@ -177,10 +183,10 @@ fn what_was_replaced_leaves_the_disk_and_what_is_kept_is_read_as_before() {
     for n in 0..400u64 {
         rig.set("a", KEYS[n as usize % 5], &[n as u8; 40]);
     }
-    let before = bytes_of_log(&rig.store);
+    let before = frame_bytes(&rig.store);
     let done = rig.compact();
     assert!(done.rewritten > 0 && done.bytes_after * 4 < done.bytes_before, "{done:?}");
-    assert!(bytes_of_log(&rig.store) * 4 < before);
+    assert!(frame_bytes(&rig.store) * 4 < before);
     let last = rig.store.last().seq;
     // The horizon: the last commit there was.
     let refused = rig.store.view(At::Seq(last.prev())).unwrap().get("a", "k0");
@@ -212,7 +218,7 @@ fn segments_that_die_whole_are_dropped_without_being_written_anew() {
     rig.store.commit(rig.store.request().clear(&scope("a/b")).unwrap()).unwrap();
     let done = rig.compact();
     assert!(done.dropped > 0 && done.rewritten <= 2, "{done:?}");
-    assert!(bytes_of_log(&rig.store) < 1500, "{}", bytes_of_log(&rig.store));
+    assert!(frame_bytes(&rig.store) < 1500, "{}", frame_bytes(&rig.store));
     let rig = rig.again(Index::Rebuild);
     assert_eq!(rig.store.view(At::Latest).unwrap().scan("a/b", "").count(), 0);
     rig.set("a/b", "new", b"1");
@@ -273,10 +279,10 @@ fn a_hold_keeps_everything_and_a_view_what_it_sees() {
         let value = rig.store.view(At::Seq(Seq(2 * n + 4))).unwrap().get("d", "k0").unwrap().unwrap();
         assert_eq!(value.to_vec(), [n as u8; 40]);
     }
-    let bytes = bytes_of_log(&rig.store);
+    let bytes = frame_bytes(&rig.store);
     drop(seen);
     rig.compact();
-    assert!(bytes_of_log(&rig.store) < bytes, "what the views held is gone");
+    assert!(frame_bytes(&rig.store) < bytes, "what the views held is gone");
 }
 
 #[test]
@@ -420,7 +426,7 @@ fn it_runs_by_itself() {
         let n = n - back;
         assert_eq!(store.get("a", KEYS[n as usize % 5]).unwrap().unwrap().to_vec(), [n as u8; 500]);
     }
-    assert!(bytes_of_log(&store) < n * 500, "{} bytes after {n} commits", bytes_of_log(&store));
+    assert!(frame_bytes(&store) < n * 500, "{} bytes after {n} commits", frame_bytes(&store));
     store.close().unwrap();
     let report = milepost_engine::verify(&Parts::real().disk, dir.path(), &mut |_, _| {}).unwrap();
     assert_eq!(report.verdict, milepost_engine::Verdict::Clean);

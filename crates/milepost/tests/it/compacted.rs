@@ -8,6 +8,8 @@ use std::{
 
 use milepost::{Compacted, Import, Policy, Scope, ScopePrefix, SegmentKind, Seq, Store, Verdict, backup, json};
 
+use crate::exported;
+
 fn scope(text: &str) -> Scope {
     Scope::parse(text).unwrap()
 }
@@ -157,14 +159,6 @@ fn what_it_exports_is_imported_with_its_gaps() {
     copy.compact().unwrap();
     assert_eq!(copy.last(), last);
     keys_stand(&copy);
-}
-
-fn exported(store: &Store) -> Vec<Vec<u8>> {
-    let (mut export, mut line, mut lines) = (store.export(), Vec::new(), Vec::new());
-    while export.next_line(&mut line).unwrap() {
-        lines.push(line.clone());
-    }
-    lines
 }
 
 /// What a store says as of a moment, or why it does not.

@@ -97,6 +97,15 @@ fn bytes_of(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     files
 }
 
+/// The lines of an export.
+fn exported(store: &Store) -> Vec<Vec<u8>> {
+    let (mut export, mut line, mut lines) = (store.export(), Vec::new(), Vec::new());
+    while export.next_line(&mut line).unwrap() {
+        lines.push(line.clone());
+    }
+    lines
+}
+
 /// All commits as canonical JSON.
 fn export(store: &Store) -> String {
     let mut out = Vec::new();

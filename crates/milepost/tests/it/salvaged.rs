@@ -5,6 +5,8 @@ use std::{fs, path::Path};
 
 use milepost::{At, ErrorKind, Import, Policy, Salvaged, Scope, ScopePrefix, Seq, Store, backup};
 
+use crate::exported;
+
 fn scope(text: &str) -> Scope {
     Scope::parse(text).unwrap()
 }
@@ -62,14 +64,6 @@ fn agrees(copy: &Store, store: &Store, what: &str) {
     for (copied, told) in copied.iter().zip(&told) {
         assert!(copied == told || copied.2.is_none(), "{what}: {copied:?}, {told:?}");
     }
-}
-
-fn exported(store: &Store) -> Vec<Vec<u8>> {
-    let (mut export, mut line, mut lines) = (store.export(), Vec::new(), Vec::new());
-    while export.next_line(&mut line).unwrap() {
-        lines.push(line.clone());
-    }
-    lines
 }
 
 fn imported(lines: &[Vec<u8>], into: &Path) -> Store {

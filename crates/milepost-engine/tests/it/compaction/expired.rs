@@ -6,7 +6,7 @@ use milepost_engine::{ChangeKind, HistoryQuery, Index, Subject};
 use milepost_io::Clock;
 use milepost_types::{At, Key, Policy, Precondition, ScopePrefix, Timestamp};
 
-use super::{KEYS, Rig, bytes_of_log, files_with, place};
+use super::{KEYS, Rig, files_with, frame_bytes, place};
 use crate::scope;
 
 /// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
@@ -24,12 +24,12 @@ fn what_has_expired_goes_and_the_next_compaction_goes_on() {
         }
         rig.store.commit(request).unwrap();
         rig.clock.advance(6_000_000);
-        let before = bytes_of_log(&rig.store);
+        let before = frame_bytes(&rig.store);
         for n in 0..3u8 {
             rig.set("a", "k2", &[n]);
             rig.compact();
         }
-        assert!(bytes_of_log(&rig.store) + 2000 < before);
+        assert!(frame_bytes(&rig.store) + 2000 < before);
         // The index may know of it still, and nobody else does.
         let store = &rig.store;
         assert_eq!(store.get(of, "k0").unwrap().map(|value| value.to_vec()), None);
@@ -54,7 +54,7 @@ fn by_their_number_no_values_stay_of_a_key_that_is_gone() {
     for last in [0, 1, 3] {
         let mut rig = Rig::new(13);
         rig.retain("a", Policy::default().keep_last(last));
-        let empty = bytes_of_log(&rig.store);
+        let empty = frame_bytes(&rig.store);
         let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
         for n in 0..40 {
             let key = format!("come and gone {n}");
@@ -79,7 +79,7 @@ fn by_their_number_no_values_stay_of_a_key_that_is_gone() {
             assert_eq!(keys.len(), 2, "of {last}: {keys:?}");
             assert_eq!(files_with(&rig.disk, b"CANARY"), Vec::<String>::new(), "of {last}");
         }
-        let left = bytes_of_log(&rig.store);
+        let left = frame_bytes(&rig.store);
         assert!(left < empty + 300 + 100 * last, "of {last}: {left} bytes, {empty} without any key");
         assert_eq!(files_with(&rig.disk, b"come and gone"), Vec::<String>::new(), "of {last}");
         let changes = rig.store.history(HistoryQuery { prefix: place("a"), ..HistoryQuery::default() }).unwrap();

@@ -17,10 +17,6 @@ fn surveyed(rig: &Rig) -> Vec<SegmentSurvey> {
     survey
 }
 
-fn file_bytes(rig: &Rig) -> u64 {
-    rig.store.segments().iter().map(|segment| segment.file_bytes).sum()
-}
-
 /// Segments of which all goes, of which half goes, of which little goes, and of which nothing does.
 fn mixed() -> Rig {
     let rig = Rig::new(11);
@@ -43,7 +39,7 @@ fn mixed() -> Rig {
 }
 
 fn gained(rig: &Rig, before: u64) -> u64 {
-    before - file_bytes(rig)
+    before - rig.file_bytes()
 }
 
 /// Within a tenth: a commit that is gone leaves a bit and its time.
@@ -66,7 +62,7 @@ fn what_a_compaction_would_gain_is_what_it_gains() {
     let by_itself: u64 = survey.iter().map(SegmentSurvey::gain_by_itself).sum();
     let dead: u64 = survey.iter().map(SegmentSurvey::dead_bytes).sum();
 
-    let before = file_bytes(&rig);
+    let before = rig.file_bytes();
     while rig.store.step_compact().unwrap() {}
     assert!(is_about(by_itself, gained(&rig, before)), "{by_itself} was told, {} came", gained(&rig, before));
     rig.compact();
@@ -98,7 +94,7 @@ fn nothing_is_rewritten_while_it_is_paused() {
         drop(still);
     }
     assert!(!rig.store.stats().is_compaction_paused);
-    let bytes = file_bytes(&rig);
+    let bytes = rig.file_bytes();
     while rig.store.step_compact().unwrap() {}
     let done = rig.store.compacted();
     assert!(done.passes == 1 && done.dropped > 0 && done.rewritten > 0, "{done:?}");
@@ -109,7 +105,7 @@ fn nothing_is_rewritten_while_it_is_paused() {
 fn what_is_asked_for_by_hand_is_done_though_it_is_paused() {
     let rig = mixed();
     let pause = rig.store.pause_compaction();
-    let bytes = file_bytes(&rig);
+    let bytes = rig.file_bytes();
     let done = rig.compact();
     assert!(done.dropped > 0 && done.rewritten > 0 && gained(&rig, bytes) > 0, "{done:?}");
     assert!(rig.store.stats().is_compaction_paused);
@@ -117,7 +113,7 @@ fn what_is_asked_for_by_hand_is_done_though_it_is_paused() {
     for n in 0..200u64 {
         rig.set("a", KEYS[0], &[n as u8; 200]);
     }
-    let (mut pauses, bytes) = (vec![pause], file_bytes(&rig));
+    let (mut pauses, bytes) = (vec![pause], rig.file_bytes());
     let done = rig.store.compact(&mut |_, _| {
         if pauses.len() < 5 {
             pauses.push(rig.store.pause_compaction());
@@ -136,13 +132,13 @@ fn a_pass_under_way_is_given_up() {
         let has_more = (0..steps).all(|_| rig.store.step_compact().unwrap());
         let begun = rig.disk.names().len();
         let pause = rig.store.pause_compaction();
-        let (files, bytes) = (rig.disk.names(), file_bytes(&rig));
+        let (files, bytes) = (rig.disk.names(), rig.file_bytes());
         stopped_with_a_file += u64::from(files.len() < begun);
         let told = answers(&rig.store);
         for _ in 0..100 {
             assert!(!rig.store.step_compact().unwrap());
         }
-        assert_eq!((rig.disk.names(), file_bytes(&rig)), (files, bytes), "{steps}");
+        assert_eq!((rig.disk.names(), rig.file_bytes()), (files, bytes), "{steps}");
         drop(pause);
         while rig.store.step_compact().unwrap() {}
         assert!(!has_more || gained(&rig, bytes) > 0 || rig.store.compacted().passes > 0, "{steps}");
