@@ -43,6 +43,8 @@ pub(crate) const CACHE_LINE_BYTES: usize = 64;
 /// Pages of a window, and the words of their bits.
 const WINDOW_PAGES: usize = Map::WINDOW_BYTES / PAGE_BYTES;
 const WINDOW_WORDS: usize = WINDOW_PAGES / 64;
+const _: () =
+    assert!(WINDOW_WORDS > 0 && WINDOW_PAGES.is_multiple_of(64) && Map::WINDOW_BYTES.is_multiple_of(PAGE_BYTES));
 
 /// The pages of a run.
 #[derive(Debug)]

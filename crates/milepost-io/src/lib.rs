@@ -41,7 +41,7 @@ pub use sim::{Crash, Fault, FaultKind, Op, SimClock, SimDisk, SimEntropy, SimRng
 pub use spread::{Held, Spread};
 pub use thread::spawn;
 pub use timer::{Stopwatch, sleep};
-pub use waited::{Waited, let_go};
+pub use waited::{Waited, is_asking_told, let_go};
 pub use whole::{
     NotReplaced, ShortWrite, next_name, read_exact_at, read_file, read_some_at, write_all_at, write_file_atomically,
 };

@@ -19,6 +19,9 @@ use thiserror::Error;
 /// The smallest page of any system: a page that fails is met by one byte in each of these.
 const PAGE_BYTES: usize = 4096;
 
+/// Bytes of which any disk is asked in one question.
+const ASKED_BYTES: usize = 128 << 10;
+
 /// The bytes of a sealed file.
 #[derive(Clone)]
 pub struct Map(Source);
@@ -40,6 +43,9 @@ pub struct Unreadable {
 impl Map {
     /// Bytes of a window: as much as one read of a disk is worth, and little beside what is then read of it.
     pub const WINDOW_BYTES: usize = 1 << 20;
+
+    /// Bytes that a processor maps at once, if the system holds them as one piece; elsewhere it is a number like any.
+    pub const HUGE_PAGE_BYTES: usize = 2 << 20;
 
     /// Maps a whole file for reading.
     #[expect(unsafe_code, reason = "memory maps are made in this file alone")]
@@ -77,8 +83,14 @@ impl Map {
     pub fn will_need(&self, range: Range<usize>) {
         let Source::File(map) = &self.0 else { return };
         let end = range.end.min(map.len());
-        if range.start < end {
-            let _ = map.advise_range(memmap2::Advice::WillNeed, range.start, end - range.start);
+        if range.start >= end {
+            return;
+        }
+        let _ = map.advise_range(memmap2::Advice::WillNeed, range.start, end - range.start);
+        // Of one question the system takes no more than the disk is set to read ahead, or takes in one read: 128 KiB of
+        // many. So it is asked for the rest again, in pieces; what is there or on its way is not read twice.
+        for at in (range.start + ASKED_BYTES..end).step_by(ASKED_BYTES) {
+            let _ = map.advise_range(memmap2::Advice::WillNeed, at, ASKED_BYTES.min(end - at));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{fs, fs::File, io, path::Path};
 
+use crate::Map;
+
 /// What this thread has waited for so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waited {
@@ -31,6 +33,23 @@ impl Waited {
         let since = Waited { pages: now.pages - before.pages, bytes: now.bytes - before.bytes };
         (since.bytes >= bytes_min).then_some(since)
     }
+}
+
+/// Whether a page of a map in this directory that was asked for, and is touched before it is there, is told from one
+/// that nobody asked for. Some systems count both.
+pub fn is_asking_told(dir: &Path) -> io::Result<bool> {
+    let path = dir.join("asked-for");
+    let bytes = vec![1; 1 << 20];
+    fs::write(&path, &bytes)?;
+    let_go(&path)?;
+    let map = Map::of_file(&File::open(&path)?)?;
+    map.is_read_at_random();
+    map.will_need(0..map.len());
+    let before = Waited::so_far();
+    let is_there = map.check_readable(0..map.len()).is_ok();
+    let waited = Waited::since(before, 0);
+    fs::remove_file(&path)?;
+    Ok(is_there && waited.is_some_and(|waited| waited.pages == 0))
 }
 
 /// Has the system let go of the pages of a file that nobody maps: they are read from the disk again.

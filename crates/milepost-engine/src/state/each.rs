@@ -99,7 +99,7 @@ impl Tiers {
             if open.is_empty() {
                 break;
             }
-            let mut rest = Vec::with_capacity(open.len());
+            let mut rest = Vec::new();
             let mut keep = |open: (usize, usize), met| match decided(met) {
                 Some(version) => found[open.1] = version,
                 None => rest.push(open),

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use milepost_io::{DiskFile, write_all_at};
+use milepost_io::{DiskFile, Map, write_all_at};
 
 use super::files::Files;
 use crate::{
@@ -12,8 +12,9 @@ use crate::{
     format::{PAGE_BYTES, SECTION_ALIGN_BYTES},
 };
 
-/// Bytes of one write.
-const BUFFER_BYTES: usize = 256 << 10;
+/// Bytes of one write, each at a multiple of it: one huge page. Where the file system keeps what is written so as one,
+/// a map of the run has it as one: a look-up somewhere in it does not have to find a small page among many first.
+const BUFFER_BYTES: usize = Map::HUGE_PAGE_BYTES;
 
 /// Bytes after which what was written is made durable: so the last sync of a long file is as short as that of any, and
 /// does not hold up the syncs of others.

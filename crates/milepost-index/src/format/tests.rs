@@ -5,7 +5,7 @@ use super::{
     block::{BLOCK_KEYS, Block, BlockEncoder, Entry, Older},
     front::{Agreement, shared},
     header::RunHeader,
-    list::{Group, ListEncoder, Order},
+    list::{Group, ListEncoder, Order, find_older},
     slots::{LINE_BYTES, Shape},
     step::{self, Place, STEP_BYTES_MAX},
     varint::{self, Fields},
@@ -23,6 +23,60 @@ proptest! {
         prop_assert_eq!(fields.varint(), Ok(value >> (value % 64)));
         prop_assert!(fields.is_at_end());
         prop_assert_eq!(varint::unzigzag(varint::zigzag(signed)), signed);
+    }
+
+    /// What is read eight bytes at a time is what stands there: short, long, longer than it must be, or cut.
+    #[test]
+    fn varints_are_what_their_bytes_say(bytes in proptest::collection::vec((any::<u8>(), 0..4_u8), 0..24)) {
+        let bytes: Vec<u8> = bytes.into_iter().map(|(byte, ends)| if ends == 0 { byte & 0x7f } else { byte | 0x80 }).collect();
+        let mut fields = Fields::new(&bytes);
+        while !fields.is_at_end() {
+            let at = fields.at();
+            let long = bytes[at..].iter().take_while(|byte| **byte >= 0x80).count();
+            let mut right = bytes.get(at + long).map(|_| 0_u128);
+            for (byte, shift) in bytes[at..].iter().take(long + 1).zip((0..).step_by(7)).take(18) {
+                right = right.map(|value| value | u128::from(byte & 0x7f) << shift);
+            }
+            let right = right.filter(|value| long < 10 && u64::try_from(*value).is_ok());
+            let found = fields.varint();
+            prop_assert_eq!(found.ok().map(u128::from), right, "{:x?} at {}", bytes, at);
+            let Some(_) = right else { break };
+            prop_assert_eq!(fields.at(), at + long + 1);
+        }
+    }
+
+    /// The quick way to an older version finds what the walk over its group does.
+    #[test]
+    fn an_older_version_is_found_as_a_walk_finds_it(
+        steps in proptest::collection::vec((0..5_u64, 0..600_u32, 0..4_u8), 1..17),
+        wanted in 0..80_u64,
+    ) {
+        let newest = Version { seq: 100, record: 7, kind: 0 };
+        let (mut versions, mut last) = (Vec::new(), newest);
+        for (by, record, kind) in steps {
+            let next = Version { seq: last.seq - by, record, kind };
+            if Order::NewestFirst.follows(last, next) {
+                versions.push(next);
+                last = next;
+            }
+        }
+        let mut list = ListEncoder::new(Order::NewestFirst);
+        let mut bytes = Vec::new();
+        list.begin(0, Place::of(newest));
+        for version in &versions {
+            let at = bytes.len() as u32;
+            list.push(&mut bytes, at, *version);
+        }
+        let at = bytes.len() as u32;
+        list.finish(&mut bytes, at);
+        let (count, seq) = (versions.len() as u64, 20 + wanted);
+        let mut group = Group::new(&bytes, Place::of(newest), count);
+        let mut walked = None;
+        while let Some(version) = group.read_version().unwrap().filter(|_| walked.is_none()) {
+            walked = Some(version).filter(|version| version.seq <= seq);
+        }
+        prop_assert_eq!(find_older(&bytes, Place::of(newest), count, seq), Ok(walked));
+        prop_assert_eq!(walked, versions.iter().copied().find(|version| version.seq <= seq));
     }
 
     #[test]
@@ -96,7 +150,8 @@ proptest! {
         let keys: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
         let entry = |(seq, record, kind, count, at): (u64, u32, u8, u32, u32)| Entry {
             newest: Version { seq: seq >> (16 * near), record: record >> (8 * near), kind: if near > 1 { 3 } else { kind } },
-            older: (count % 3 == 1).then_some(Older { count: u64::from(count), at }),
+            older: (count % 3 == 1)
+                .then_some(Older { count: u64::from(count >> (8 * near)).max(1), at: at >> (8 * near) }),
         };
         let entries: Vec<Entry> = versions.iter().copied().map(entry).collect();
         keys.iter().zip(&entries).for_each(|(key, entry)| encoder.push(key, entry.newest, entry.older));

@@ -26,6 +26,15 @@ pub(super) struct List {
     pub(super) from: Place,
 }
 
+/// A group as it is written: where it begins in its section, up to where it ends or beyond, from where its first step
+/// is counted, and how many versions it has.
+struct Written<'a> {
+    at: u32,
+    bytes: &'a [u8],
+    from: Place,
+    count: u64,
+}
+
 impl List {
     fn section(&self, run: &Run) -> Section {
         match self.order {
@@ -55,20 +64,13 @@ impl List {
     }
 
     /// The versions of a group.
-    pub(super) fn group<'a>(&self, run: &'a Run, group: u64) -> Result<Group<'a>, Damage> {
-        let (bytes, from, count) = self.group_bytes(run, group)?;
-        Ok(Group::new(bytes, from, count))
-    }
-
-    /// The same as it is written: from where its first step is counted, and how many versions it has.
     #[inline]
-    fn group_bytes<'a>(&self, run: &'a Run, group: u64) -> Result<(&'a [u8], Place, u64), Damage> {
+    fn written<'a>(&self, run: &'a Run, group: u64) -> Result<Written<'a>, Damage> {
         let section = self.section(run);
         let (groups, size) = (self.order.groups(self.count), self.order.group());
         if groups <= 1 {
             let bytes = run.pages.bytes_up_to(section, u64::from(self.at), self.order.group_bytes_max() as u64)?;
-            run.pages.will_read_on(self.file_at(run), bytes);
-            return Ok((bytes, self.from, self.count));
+            return Ok(Written { at: self.at, bytes, from: self.from, count: self.count });
         }
         let is_last = group + 1 == groups;
         let entries = self.index(run, group, if is_last { 1 } else { 2 })?;
@@ -77,9 +79,8 @@ impl List {
         let count = u64::from(end).checked_sub(u64::from(begin));
         let count = count.ok_or(Damage { at: self.file_at(run), what: "a group ends before it begins" })?;
         let bytes = run.pages.bytes(section, u64::from(begin), count)?;
-        run.pages.will_read_on(section.at + u64::from(begin), bytes);
         let from = if group == 0 { self.from } else { Place { seq, record: 0 } };
-        Ok((bytes, from, size.min(self.count - group * size)))
+        Ok(Written { at: begin, bytes, from, count: size.min(self.count - group * size) })
     }
 
     /// The first group whose first version is not on this side of `seq`: above it in a list that runs down, below it in
@@ -160,7 +161,11 @@ impl ListPlace {
             return Ok(None);
         }
         self.next_group += 1;
-        self.list.group(run, self.next_group - 1).map(Some)
+        let Written { at, bytes, from, count } = self.list.written(run, self.next_group - 1)?;
+        // Where a list of one group ends is not known: each of its versions takes a byte at least.
+        let piece = &bytes[..bytes.len().min(count as usize)];
+        run.pages.will_read_on(self.list.section(run).at + u64::from(at), piece);
+        Ok(Some(Group::new(bytes, from, count)))
     }
 
     /// Reads a version and checks it; `None` at the end of the group.
@@ -249,7 +254,7 @@ impl<'a> Versions<'a> {
         };
         // No look at the order here, which a walk and a verification take: it would double the time.
         for group in first..groups {
-            let (bytes, from, count) = list.group_bytes(self.run, group)?;
+            let Written { bytes, from, count, .. } = list.written(self.run, group)?;
             let at = list.file_at(self.run);
             if let Some(version) = list::find_older(bytes, from, count, seq).map_err(Damage::at(at))? {
                 self.run.check_seq(version.seq, at)?;

@@ -11,14 +11,18 @@
 //! lists    the version in its list
 //! ```
 //!
-//! Invariant: each key is answered as [`Run::find`] answers it. Whatever is not the plain case is left to that.
+//! Invariant: each key is answered as [`Run::find`] answers it. Whatever is not the plain case is left to that. Of a
+//! run that is damaged it may be an error where that does not come to the damage.
 
 use milepost_types::Corruption;
 
 use super::{Run, Versions, find::block_of};
 use crate::{
     KeyHash, Version,
-    format::block::{Block, Entry, Older},
+    format::{
+        block::{Block, Entry, Older},
+        slots,
+    },
     pages::{CACHE_LINE_BYTES, Damage},
 };
 
@@ -45,7 +49,7 @@ impl Run {
     #[inline]
     pub fn aim(&self, hash: KeyHash) {
         let line = self.key_shape.home(hash.0);
-        self.pages.aim(self.meta.sections.key_slots, line * LINE_BYTES, 1);
+        self.pages.aim(self.meta.sections.key_slots, line * slots::LINE_BYTES as u64, 1);
     }
 
     /// Puts the newest version at or before `seq` of each of these keys of a scope into `found`, in their order. With

@@ -1,6 +1,6 @@
 use std::{path::Path, sync::Arc};
 
-use milepost_io::{Disk, Map, OsDisk, SimDisk, Waited, let_go};
+use milepost_io::{Disk, Map, OpenMode, OsDisk, SimDisk, Waited, is_asking_told, let_go, write_all_at};
 
 use super::*;
 use crate::{RunBuilder, RunPlan, ScopeHash, ScopeSeqs, Version};
@@ -84,10 +84,55 @@ fn a_run_that_is_not_in_memory_is_read_a_window_at_a_time() {
     for page in (2 * window..3 * window).step_by(4096) {
         run.pages.bytes(all, page, 1).unwrap();
     }
-    let Some((first, rest)) = first.zip(Waited::since(then, 0)) else {
+    let counted = first.zip(Waited::since(then, 0)).filter(|_| is_asking_told(temp.path()).unwrap());
+    let Some((first, rest)) = counted else {
         eprintln!("SKIPPED a_run_that_is_not_in_memory_is_read_a_window_at_a_time: what the disk reads is not counted");
         return;
     };
     assert!((window / 2..2 * window).contains(&first.bytes), "{} bytes for one that was asked for", first.bytes);
     assert!(rest.pages < 8, "{} waits for what was read already", rest.pages);
+}
+
+/// Bytes of a file that this process has mapped as huge pages.
+fn mapped_as_huge_pages(path: &Path) -> Option<u64> {
+    let maps = OsDisk.open(Path::new("/proc/self/smaps"), OpenMode::Read).ok()?;
+    let mut told = vec![0; 8 << 20];
+    let mut end = 0;
+    // The system tells no size of this file, and gives a few pages at a time.
+    loop {
+        let count = maps.read_at(&mut told[end..], end as u64).ok()?;
+        if count == 0 {
+            break;
+        }
+        end += count;
+    }
+    let told = String::from_utf8_lossy(&told[..end]);
+    let of_file = told.lines().skip_while(|line| !line.ends_with(path.to_str().unwrap()));
+    let bytes = of_file.skip(1).find_map(|line| line.strip_prefix("FilePmdMapped:"))?;
+    Some(bytes.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
+
+/// A look-up touches a run in four places, each in another page: with pages of 4 KiB the processor has to find each of
+/// them among a hundred thousand, in a virtual machine twice. Where a file that is written in pieces of a huge page is
+/// mapped as such, a run is.
+#[test]
+fn a_run_is_mapped_as_huge_pages_where_files_are() {
+    let temp = tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
+    let touch = |path: &Path| {
+        let map = OsDisk.open(path, OpenMode::Read).unwrap().map().unwrap();
+        map.check_readable(0..map.len()).unwrap();
+        mapped_as_huge_pages(path)
+    };
+    let plain = temp.path().join("plain");
+    let file = OsDisk.open(&plain, OpenMode::CreateNew).unwrap();
+    let piece = vec![1; Map::HUGE_PAGE_BYTES];
+    (0..2).for_each(|nth| write_all_at(&*file, &piece, nth * piece.len() as u64).unwrap());
+    if touch(&plain).is_none_or(|bytes| bytes < 2 * piece.len() as u64) {
+        eprintln!("SKIPPED a_run_is_mapped_as_huge_pages_where_files_are: they are not, here");
+        return;
+    }
+    let facts = build(Arc::new(OsDisk), temp.path(), 1_000_000);
+    let huge = touch(&facts.id.path(temp.path()));
+    // Where memory is in pieces, the system does not find all that it would like.
+    assert!(huge.is_some_and(|bytes| bytes >= facts.bytes / 2), "{huge:?} of {} bytes", facts.bytes);
 }

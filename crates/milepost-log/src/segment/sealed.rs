@@ -343,7 +343,7 @@ impl Sealed {
         let bytes = self.map.get(offset as usize..self.end).unwrap_or_default();
         let is_checked = self.checked[index / 64].load(Ordering::Relaxed) & 1 << (index % 64) != 0;
         if !is_checked {
-            self.ask_for(offset as usize, index).map_err(unreadable)?;
+            self.ask_for(offset as usize, index);
         }
         self.map.check_readable(offset as usize..offset as usize + FRAME_HEADER_BYTES).map_err(unreadable)?;
         if !is_checked {
@@ -408,12 +408,12 @@ impl Sealed {
     /// Has the whole frame at an offset read, in one read of the disk where two would be one for its header and one for
     /// the rest: where the next one begins is known before either is touched.
     #[cold]
-    fn ask_for(&self, offset: usize, index: usize) -> Result<(), Unreadable> {
-        let end = self.next_offset(index)?;
+    fn ask_for(&self, offset: usize, index: usize) {
+        // Where that can't be read, whoever wants the next frame is told.
+        let end = self.next_offset(index).unwrap_or(offset);
         if end.saturating_sub(offset) >= FIRST_READ_BYTES_MIN {
             self.map.will_need(offset..end);
         }
-        Ok(())
     }
 
     /// Where the frame behind the one with this index begins, or the last one ends.
