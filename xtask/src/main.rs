@@ -1,6 +1,6 @@
 //! The chores of the house: `tidy` says what is out of order, `fingerprint` renews the marks in `docs/format.md`,
 //! `golden` writes the store that a new format is to be read by, `performance` the tables and plots of what was
-//! measured.
+//! measured, `mutants` says what no test notices.
 //!
 //! Invariant: `tidy` only reads; its exit code is 0 exactly when it printed no finding.
 //!
@@ -10,6 +10,7 @@
 
 mod fingerprint;
 mod golden;
+mod mutants;
 mod performance;
 mod source;
 mod tidy;
@@ -23,13 +24,15 @@ use std::{
 use tree::Tree;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    let outcome = match (arguments.next().as_deref(), arguments.next()) {
-        (Some("tidy"), None) => tidy(&root()),
-        (Some("fingerprint"), None) => fingerprint::renew(&root()),
-        (Some("golden"), Some(name)) => golden::write(&root(), &name),
-        (Some("performance"), None) => performance::renew(&root()),
-        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint | golden vN | performance".to_owned()),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match words[..] {
+        ["tidy"] => tidy(&root()),
+        ["fingerprint"] => fingerprint::renew(&root()),
+        ["golden", name] => golden::write(&root(), name),
+        ["performance"] => performance::renew(&root()),
+        ["mutants", ..] => mutants::run(&root(), &arguments[1..]),
+        _ => Err("usage: cargo run -p xtask -- tidy | fingerprint | golden vN | performance | mutants DIR".to_owned()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
