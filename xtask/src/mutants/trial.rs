@@ -1,6 +1,7 @@
 //! Tries mutants: which test notices each.
 //!
-//! Invariant: tests of the mutant's own package are asked first, and of those the quick ones.
+//! Invariant: tests of the mutant's own package are asked first, and of those the quick ones; one that fails without a
+//! mutant is not believed.
 //!
 //! Knows nothing of how a mutant got into the program.
 
@@ -52,68 +53,96 @@ pub(super) fn run(
     let results = dir.join(super::RESULTS);
     let told = |error: std::io::Error| format!("{}: {error}", results.display());
     let file = Mutex::new(OpenOptions::new().append(true).create(true).open(&results).map_err(told)?);
-    let mut comes_past: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (number, test) in tests.iter().enumerate() {
-        for id in &test.met {
-            comes_past.entry(*id).or_default().push(number);
-        }
-    }
     let waiting = Mutex::new(mutants.into_iter());
-    // Which tests noticed something in a file: the next change there is likely to be noticed by one of them.
-    let noticed: Mutex<BTreeMap<(&str, usize), usize>> = Mutex::new(BTreeMap::new());
+    let trial = Trial::new(tests, most);
     each_thread(threads, |thread| {
         let room = dir.join(format!("room-{thread}"));
         while Instant::now() < ends {
             let Some(mutant) = lock(&waiting).next() else { break };
-            let mut order = comes_past.get(&mutant.id).cloned().unwrap_or_default();
-            {
-                let noticed = lock(&noticed);
-                order.sort_by_key(|number| {
-                    let test = &tests[*number];
-                    let times = noticed.get(&(mutant.file.as_str(), *number)).copied().unwrap_or(0);
-                    (
-                        test.package() != mutant.package,
-                        test.took * u32::try_from(8_usize.saturating_sub(times)).unwrap_or(1),
-                    )
-                });
-            }
-            let (outcome, by) = ask(mutant, tests, &order, &room, most)?;
-            if let Some(number) = by {
-                *lock(&noticed).entry((mutant.file.as_str(), number)).or_default() += 1;
-            }
+            let outcome = trial.ask(mutant, &room)?;
             writeln!(lock(&file), "{}", row(mutant, &outcome)).map_err(told)?;
         }
         Ok(())
     })
 }
 
-fn ask(
-    mutant: &Mutant,
-    tests: &[Test<'_>],
-    order: &[usize],
-    room: &Path,
+struct Trial<'a> {
+    tests: &'a [Test<'a>],
+    /// The tests that come past a mutant.
+    comes_past: BTreeMap<u32, Vec<usize>>,
+    /// How often a test noticed something in a file: the next change there is likely to be noticed by it as well.
+    noticed: Mutex<BTreeMap<(String, usize), u32>>,
+    /// Of the tests that noticed something, whether they pass without a mutant here and now.
+    trusted: Mutex<BTreeMap<usize, bool>>,
     most: Duration,
-) -> Result<(Outcome, Option<usize>), String> {
-    let mut spent = Duration::ZERO;
-    let mut asked = 0;
-    let none = |verdict, asked| Outcome { verdict, by: None, is_own: false, asked: (asked, order.len()) };
-    for number in order {
-        let test = &tests[*number];
-        if spent + test.took > most {
-            continue;
+}
+
+impl<'a> Trial<'a> {
+    fn new(tests: &'a [Test<'a>], most: Duration) -> Trial<'a> {
+        let mut comes_past: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for (number, test) in tests.iter().enumerate() {
+            for id in &test.met {
+                comes_past.entry(*id).or_default().push(number);
+            }
         }
-        spent += test.took;
-        asked += 1;
-        let verdict = match test.run(mutant.id, room)? {
-            Ended::Passed => continue,
-            Ended::Failed => Verdict::Caught,
-            Ended::Late => Verdict::Late,
-        };
-        let is_own = test.package() == mutant.package;
-        let by = Some(format!("{} {}", test.package(), test.name));
-        return Ok((Outcome { verdict, by, is_own, asked: (asked, order.len()) }, Some(*number)));
+        Trial { tests, comes_past, noticed: Mutex::default(), trusted: Mutex::default(), most }
     }
-    Ok((none(if order.is_empty() { Verdict::Unmet } else { Verdict::Alive }, asked), None))
+
+    fn ask(&self, mutant: &Mutant, room: &Path) -> Result<Outcome, String> {
+        let order = self.order(mutant);
+        let (mut spent, mut asked) = (Duration::ZERO, 0);
+        for number in &order {
+            let test = &self.tests[*number];
+            if spent + test.took > self.most {
+                continue;
+            }
+            spent += test.took;
+            asked += 1;
+            let verdict = match test.run(mutant.id, room)? {
+                Ended::Passed => continue,
+                Ended::Failed => Verdict::Caught,
+                Ended::Late => Verdict::Late,
+            };
+            if !self.is_trusted(*number, verdict, room)? {
+                continue;
+            }
+            *lock(&self.noticed).entry((mutant.file.clone(), *number)).or_default() += 1;
+            let by = Some(format!("{} {}", test.package(), test.name));
+            let is_own = test.package() == mutant.package;
+            return Ok(Outcome { verdict, by, is_own, asked: (asked, order.len()) });
+        }
+        let verdict = if order.is_empty() { Verdict::Unmet } else { Verdict::Alive };
+        Ok(Outcome { verdict, by: None, is_own: false, asked: (asked, order.len()) })
+    }
+
+    /// The tests that come past a mutant, those to ask first in front.
+    fn order(&self, mutant: &Mutant) -> Vec<usize> {
+        let mut order = self.comes_past.get(&mutant.id).cloned().unwrap_or_default();
+        let noticed = lock(&self.noticed);
+        order.sort_by_key(|number| {
+            let test = &self.tests[*number];
+            let times = noticed.get(&(mutant.file.clone(), *number)).copied().unwrap_or(0);
+            (test.package() != mutant.package, test.took / (1 + times))
+        });
+        order
+    }
+
+    /// Whether a test that noticed passes without a mutant: asked the first time it fails, and each time it is late.
+    fn is_trusted(&self, number: usize, verdict: Verdict, room: &Path) -> Result<bool, String> {
+        let known = lock(&self.trusted).get(&number).copied();
+        match known {
+            Some(false) => return Ok(false),
+            Some(true) if verdict == Verdict::Caught => return Ok(true),
+            _ => {}
+        }
+        let test = &self.tests[number];
+        let passes = test.run(0, room)? == Ended::Passed;
+        if !passes {
+            println!("not believed, it fails without a mutant: {} {}", test.package(), test.name);
+        }
+        lock(&self.trusted).insert(number, passes);
+        Ok(passes)
+    }
 }
 
 fn row(mutant: &Mutant, outcome: &Outcome) -> Value {
