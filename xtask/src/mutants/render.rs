@@ -11,6 +11,8 @@ use super::place::{Edit, Kind};
 
 /// The function that says whether a mutant is on.
 const ON: &str = "crate::mutant::on";
+/// What an arm that had no condition begins its condition with.
+const ARM: &str = "true && !";
 
 /// The text with its edits made.
 pub(super) fn render(text: &str, edits: &[Edit]) -> String {
@@ -29,9 +31,11 @@ pub(super) fn mutants_at(written: &str, bytes: &Range<usize>) -> Vec<u32> {
     around.into_iter().map(|(_, id)| id).collect()
 }
 
-/// The mutants that stand within some bytes of a file written here.
-pub(super) fn mutants_in(written: &str, bytes: &Range<usize>) -> Vec<u32> {
-    marks(written).filter(|(range, _)| bytes.start <= range.start && range.end <= bytes.end).map(|(_, id)| id).collect()
+/// The first arm from `at` on that had no condition until it got a switch.
+pub(super) fn arm_after(written: &str, at: usize) -> Option<u32> {
+    marks(written)
+        .find(|(range, id)| range.start >= at && written[range.start..].starts_with(&format!("/*<{id}*/{ARM}")))
+        .map(|(_, id)| id)
 }
 
 fn marks(written: &str) -> impl Iterator<Item = (Range<usize>, u32)> + '_ {
@@ -107,7 +111,7 @@ impl Page<'_> {
             }
             Kind::Arm(id) => {
                 self.push(" if");
-                self.marked(*id, &format!("!{ON}({id})"));
+                self.marked(*id, &format!("{ARM}{ON}({id})"));
             }
             Kind::Field { id, base } => {
                 self.marked(*id, &format!("if {ON}({id}) {{ {base} }}"));

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{
     list::{self, Mutant},
     place,
-    render::{mutants_at, mutants_in, render},
+    render::{arm_after, mutants_at, render},
 };
 
 const PROGRAM: &str = r#"
@@ -136,5 +136,14 @@ fn what_the_compiler_refuses_belongs_to_the_innermost_mutant_around_it() {
     let shifted = written.find("b << c").unwrap();
     assert_eq!(mutants_at(&written, &(shifted..shifted + 6)), [3]);
     assert_eq!(mutants_at(&written, &(0..5)), [0; 0]);
-    assert_eq!(mutants_in(&written, &(0..written.len())), [1, 3]);
+}
+
+#[test]
+fn a_match_that_is_open_by_a_switch_is_told_from_its_arm() {
+    let mutants = [mutant(5, "MatchArmGuard", "few < 3", "true"), mutant(4, "MatchArm", "0 => \"none\"", "")];
+    let (edits, _) = place::edits(PROGRAM, &mutants.iter().collect::<Vec<_>>()).unwrap();
+    let written = render(PROGRAM, &edits);
+    let scrutinee = written.find("match n").unwrap();
+    assert_eq!(arm_after(&written, scrutinee), Some(4));
+    assert_eq!(arm_after(&written, written.find("few if").unwrap()), None);
 }
