@@ -39,7 +39,7 @@ impl Run {
             }
             self.verify_clears(&view, &mut counted)?;
             self.verify_keys(&view, hash, name, &mut counted)?;
-            self.verify_changes(&view)?;
+            self.verify_changes(&view, VERSIONS_HELD)?;
             counted.scopes += 1;
         }
         let meta = &self.meta;
@@ -102,7 +102,7 @@ impl Run {
     }
 
     /// The changes of a scope are the versions of its keys, each once.
-    fn verify_changes(&self, view: &ScopeView) -> Result<(), Corruption> {
+    fn verify_changes(&self, view: &ScopeView, versions_held: usize) -> Result<(), Corruption> {
         let mut changes = self.changes(view, 0, u64::MAX)?;
         let mut next = changes.next().transpose()?;
         let mut from = 0;
@@ -112,7 +112,7 @@ impl Run {
             let mut to = u64::MAX;
             held.clear();
             while let Some(change) = next {
-                if held.len() >= VERSIONS_HELD && held.last().is_some_and(|last: &Version| last.seq < change.seq) {
+                if held.len() >= versions_held && held.last().is_some_and(|last: &Version| last.seq < change.seq) {
                     to = change.seq - 1;
                     break;
                 }
@@ -158,3 +158,6 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
