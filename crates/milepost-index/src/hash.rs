@@ -38,3 +38,6 @@ impl ScopeHash {
         KeyHash(xxh3_64_with_seed(key.as_bytes(), self.0))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,3 +164,6 @@ impl Pages {
         self.map.will_read_on(at as usize..at as usize + piece.len());
     }
 }
+
+#[cfg(test)]
+mod tests;

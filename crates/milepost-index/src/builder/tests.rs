@@ -1,3 +1,5 @@
+//! Sections that are full, hashes that wait, and steps at the end.
+
 use std::path::{Path, PathBuf};
 
 use milepost_io::SimDisk;
@@ -70,5 +72,37 @@ fn a_run_is_the_same_wherever_its_hashes_wait() {
     let expected = build(None);
     for room in [1, 40, 100] {
         assert!(build(Some(room)) == expected, "room for {room} bytes");
+    }
+}
+
+/// Whoever merges in steps commits in between: a step at the end is as short as one of keys, however long the sections
+/// are that are put behind them.
+#[test]
+fn a_step_at_the_end_copies_about_as_much_as_it_is_granted() {
+    const CHUNK: u64 = spill::BUFFER_BYTES as u64;
+    for budget in [1, 1000, 2 * CHUNK + 1000] {
+        let disk = SimDisk::new(0);
+        let mut builder = begin(&disk);
+        builder.scope("a", ScopeSeqs::default(), &[]).unwrap();
+        builder.parts.versions.buffer = vec![1; spill::BUFFER_BYTES * 7 / 2];
+        builder.key("k", [Version { seq: 2, record: 0, kind: 0 }]).unwrap();
+        let mut steps = Vec::new();
+        let facts = loop {
+            let before = builder.out.bytes();
+            let done = builder.finish_step(budget).unwrap();
+            steps.push(builder.out.bytes() - before);
+            if let Some(facts) = done {
+                break facts;
+            }
+        };
+        assert!(steps.iter().all(|bytes| *bytes < budget + CHUNK + 1000), "{steps:?} of {budget} each");
+        let long = steps.iter().filter(|bytes| **bytes >= CHUNK / 2).count() as u64;
+        assert_eq!(
+            long,
+            4_u64.div_ceil(budget.div_ceil(CHUNK)),
+            "{steps:?}: a chunk at a time, as many as are granted"
+        );
+        let run = crate::Run::open(&disk, Path::new("/"), [1; 16], &facts).unwrap();
+        run.verify().unwrap();
     }
 }

@@ -1,11 +1,14 @@
+//! Round trips, bytes that are wrong, and bytes drawn one by one.
+
 use proptest::prelude::*;
 
 use super::{
-    bits,
+    PAGE_BYTES, bits,
     block::{BLOCK_KEYS, Block, BlockEncoder, Entry, Older},
     front::{Agreement, shared},
-    header::RunHeader,
+    header::{RUN_HEADER_BYTES, RunHeader},
     list::{Group, ListEncoder, Order, find_older},
+    meta::{self, Meta, TRAILER_BYTES, Tail},
     slots::{LINE_BYTES, Shape},
     step::{self, Place, STEP_BYTES_MAX},
     varint::{self, Fields},
@@ -387,5 +390,22 @@ fn numbers_at_the_edges_come_back() {
             let read: Vec<Entry> = read.into_iter().map(|(_, entry)| entry).collect();
             assert_eq!((count, &read[..]), (2, &entries[..]), "{low} {high}");
         }
+    }
+}
+
+/// Where the end begins is known from the last bytes alone: what is looked at before that is as little as can be.
+#[test]
+fn the_end_of_a_run_says_where_it_begins() {
+    let header = RunHeader { id: 7, store: [3; 16], first_seq: 5, last_seq: 9 }.encode();
+    for pages in [0, 1, 2, 700] {
+        let (tail, _) = meta::encode(&header, &vec![9; pages], &Meta::default());
+        for before in [0, RUN_HEADER_BYTES, pages * PAGE_BYTES + 1] {
+            let file = [&vec![0; before][..], &tail].concat();
+            assert_eq!(Tail::begins_at(&file), Some(before), "{pages} pages");
+        }
+        // A file that lost its beginning, by one byte and by more.
+        assert_eq!(Tail::begins_at(&tail[1..]), None);
+        assert_eq!(Tail::begins_at(&tail[tail.len() - TRAILER_BYTES..]), None);
+        assert_eq!(Tail::begins_at(&tail[tail.len() - TRAILER_BYTES + 1..]), None);
     }
 }

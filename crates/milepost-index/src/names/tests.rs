@@ -1,3 +1,5 @@
+//! Which names are runs, and what lies in a directory of them.
+
 use super::*;
 
 #[test]
@@ -28,4 +30,27 @@ fn only_exact_names_are_runs() {
         assert_eq!(parse(name), run.map(RunId), "{name}");
         assert_eq!(is_unfinished(name), unfinished, "{name}");
     }
+}
+
+/// Only files are runs and leftovers; runs come in order, whatever order the system gives.
+#[test]
+fn a_listing_tells_runs_from_leftovers_and_strays() {
+    let disk = milepost_io::SimDisk::new(0);
+    let dir = Path::new("/index");
+    disk.create_dir(dir).unwrap();
+    assert_eq!(list(&disk, dir).unwrap(), Listing::default());
+    for name in ["000007.run", "000003.run", "1000000.run", "000004.run.tmp", "000004.run.names.tmp", "notes", "5.run"]
+    {
+        disk.put_file(&dir.join(name), b"");
+    }
+    for name in ["000005.run", "000006.run.tmp", "old"] {
+        disk.create_dir(&dir.join(name)).unwrap();
+    }
+    let Listing { runs, mut unfinished, mut strays } = list(&disk, dir).unwrap();
+    unfinished.sort_unstable();
+    strays.sort_unstable();
+    assert_eq!(runs, [3, 7, 1_000_000].map(RunId));
+    assert_eq!(unfinished, ["000004.run.names.tmp", "000004.run.tmp"]);
+    assert_eq!(strays, ["000005.run", "000006.run.tmp", "5.run", "notes", "old"]);
+    assert!(list(&disk, Path::new("/elsewhere")).is_err());
 }

@@ -289,3 +289,6 @@ impl Place<'_> {
         (*key >= *self.first || self.number == first_block) && self.next.as_ref().is_none_or(|next| *key < **next)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -309,3 +309,6 @@ impl Iterator for Versions<'_> {
         read.transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;
