@@ -10,3 +10,4 @@ mod round_trip; // what was put in comes out
 mod crashing; // power loss at every operation of a build and of a merge
 mod damage; // every bit, every truncation, runs swapped
 mod faults; // no room, failing writes and syncs, runs that are full
+mod misfits; // parts that do not fit each other, under checksums that are right

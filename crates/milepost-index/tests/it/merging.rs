@@ -1,7 +1,11 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
-use milepost_index::{BuildError, Merge, RunId, RunSource, Source, Stepped, Version};
+use milepost_index::{BuildError, Mark, Merge, RunId, RunSource, ScopeSeqs, Source, Stepped, Version, WholeBlock};
 use milepost_io::SimRng;
+use milepost_types::Corruption;
 use proptest::prelude::*;
 
 use crate::rig::{Model, STORE, Shape, check, dir, disk, history, merged, open};
@@ -195,4 +199,106 @@ fn runs_out_of_order_are_a_mistake_of_the_caller() {
     let disk = disk();
     let [a, b] = [Model::new(1, 5), Model::new(5, 9)].map(|model| Arc::new(model.run(&disk, model.first_seq)));
     let _ = Merge::of_runs(Arc::new(disk), &dir(), STORE, RunId(100), &[a, b]);
+}
+
+/// A run of which it is counted how often it is asked for a change.
+struct Asked {
+    run: RunSource,
+    has_changes: bool,
+    asked: Arc<AtomicU64>,
+}
+
+impl Source for Asked {
+    fn next_scope(&mut self) -> Result<bool, Corruption> {
+        self.run.next_scope()
+    }
+    fn scope(&self) -> &str {
+        self.run.scope()
+    }
+    fn seqs(&self) -> ScopeSeqs {
+        self.run.seqs()
+    }
+    fn next_clear(&mut self) -> Result<Option<Mark>, Corruption> {
+        self.run.next_clear()
+    }
+    fn next_key(&mut self) -> Result<bool, Corruption> {
+        self.run.next_key()
+    }
+    fn key(&self) -> &str {
+        self.run.key()
+    }
+    fn is_at_block(&self) -> bool {
+        self.run.is_at_block()
+    }
+    fn take_block(&mut self, bound: Option<&str>, blocks: u32) -> Result<Option<WholeBlock<'_>>, Corruption> {
+        self.run.take_block(bound, blocks)
+    }
+    fn next_version(&mut self) -> Result<Option<Version>, Corruption> {
+        self.run.next_version()
+    }
+    fn has_changes(&self) -> bool {
+        self.has_changes
+    }
+    fn next_change(&mut self) -> Result<Option<Version>, Corruption> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.run.next_change()
+    }
+}
+
+/// The versions of a scope are not collected in memory where all that have it give them in the order of events; where
+/// one does not, nobody is asked for them.
+#[test]
+fn changes_are_taken_as_they_are_given_or_not_at_all() {
+    let model = nearly_in_order(5, 850, 100);
+    let disk = disk();
+    let middle = model.last_seq / 2;
+    let parts = [(1, middle), (middle + 1, model.last_seq)]
+        .map(|(first, last)| (model.part(first, last), Arc::new(model.part(first, last).run(&disk, first))));
+    for give in [[true, true], [true, false], [false, true], [false, false]] {
+        let counts = [0; 2].map(|_| Arc::new(AtomicU64::new(0)));
+        let sources = parts.iter().zip(give).zip(&counts).map(|(((_, run), has_changes), asked)| {
+            let asked = Arc::clone(asked);
+            Box::new(Asked { run: RunSource::new(Arc::clone(run)), has_changes, asked }) as Box<dyn Source>
+        });
+        let merge = Merge::begin(Arc::new(disk.clone()), &dir(), model.plan(100), sources.collect()).unwrap();
+        let run = open(&disk, &merged(merge, 50).unwrap()).unwrap();
+        run.verify().unwrap();
+        for ((part, run), asked) in parts.iter().zip(&counts) {
+            // Once more: there is none behind the last.
+            assert_eq!(part.scopes.len(), 1);
+            let all = run.version_count() + 1;
+            let expected = if give == [true; 2] { all } else { 0 };
+            assert_eq!(asked.load(Ordering::Relaxed), expected, "{give:?}");
+        }
+    }
+}
+
+/// A step goes on for as many keys, versions and changes as it was granted: others wait for it.
+#[test]
+fn a_merge_takes_as_many_steps_as_there_is_to_do() {
+    let mut model = Model::new(1, 2000);
+    for nth in 0..1200_u32 {
+        let (key, seq) = (format!("{:04}", nth % 400), 1 + u64::from(nth));
+        model.put("job", &key, Version { seq, record: 9, kind: 0 });
+    }
+    let disk = disk();
+    let parts = [(1, 800), (801, 2000)].map(|(first, last)| Arc::new(model.part(first, last).run(&disk, first)));
+    for budget in [10, 100] {
+        let mut merge = Merge::of_runs(Arc::new(disk.clone()), &dir(), STORE, RunId(100), &parts).unwrap();
+        let mut steps = 1;
+        let facts = loop {
+            match merge.step(budget).unwrap() {
+                Stepped::More => steps += 1,
+                Stepped::Done(facts) => break facts,
+            }
+        };
+        // Keys, versions, changes; at the end a file, 64 bytes for a key.
+        let work = 400 + 1200 + 1200 + facts.bytes / 64;
+        let expected = work as usize / budget;
+        assert!(
+            (expected * 3 / 4..expected * 5 / 4 + 20).contains(&steps),
+            "{steps} steps of {budget}, for {expected}"
+        );
+        open(&disk, &facts).unwrap().verify().unwrap();
+    }
 }

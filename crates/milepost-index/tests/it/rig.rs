@@ -260,7 +260,10 @@ pub(crate) fn as_of(versions: &[Version], seq: u64) -> Option<Version> {
 pub(crate) fn check(model: &Model, run: &Run) -> Result<(), Corruption> {
     let seed = ScopeHash::seed(&STORE);
     assert_eq!(run.scope_count() as usize, model.scopes.len());
-    assert_eq!(run.has_clears(), model.scopes.values().any(|scope| !scope.clears.is_empty()));
+    let clears: usize = model.scopes.values().map(|scope| scope.clears.len()).sum();
+    assert_eq!((run.has_clears(), run.clear_count()), (clears > 0, clears as u64));
+    let keys = || model.scopes.values().flat_map(|scope| scope.keys.values());
+    assert_eq!((run.key_count(), run.version_count()), (keys().count() as u64, keys().flatten().count() as u64));
     let mut walk = run.scopes_from("")?;
     for (ordinal, (name, scope)) in (0..).zip(&model.scopes) {
         let view = run.scope(ScopeHash::of(seed, name), name)?.unwrap_or_else(|| panic!("scope {name:?} is lost"));
@@ -327,6 +330,10 @@ fn check_scope(
     let mut changes: Vec<Version> = scope.keys.values().flatten().copied().collect();
     changes.sort_unstable();
     changes.dedup();
+    assert_eq!(view.changes(), changes.len() as u64);
+    for kind in (0..20).chain([31, 32, 33, 255]) {
+        assert_eq!(view.has_kind(kind), changes.iter().any(|change| change.kind == kind), "kind {kind}");
+    }
     let moments = moments(model);
     for (from, to) in moments.iter().flat_map(|from| moments.iter().map(move |to| (*from, *to))) {
         let expected: Vec<Version> =
