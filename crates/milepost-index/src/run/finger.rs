@@ -278,7 +278,9 @@ impl Place<'_> {
         }
         if self.whole.entries.is_empty() {
             self.whole.read(&self.block).map_err(damaged)?;
-            self.whole.entries.iter().try_for_each(|(_, entry)| run.check_seq(entry.newest.seq, self.at))?;
+            let covered = self.whole.entries.iter().try_for_each(|(_, entry)| run.check_seq(entry.newest.seq, self.at));
+            // Nor of one that can't be.
+            covered.inspect_err(|_| self.whole.entries.clear())?;
         }
         Ok(self.whole.find(key))
     }

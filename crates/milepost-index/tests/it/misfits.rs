@@ -225,6 +225,23 @@ fn a_version_that_the_run_does_not_cover_is_damage_on_every_way() {
     assert_eq!(run.last_clear(&view, 300), Ok(Some(Mark { seq: 290, record: 12 })));
 }
 
+/// Asked once more behind an error, a finger gave the version that the error was about.
+#[test]
+fn a_finger_that_met_damage_meets_it_again() {
+    let whole = Written::of(&small());
+    let run = whole.covering(100, 269).unwrap();
+    let mut finger = run.finger(run.scope(scope_hash("a"), "a").unwrap().unwrap()).unwrap();
+    // Of a block that was asked for one key nothing else is looked at.
+    assert_eq!(
+        finger.find("hot", u64::MAX).map_err(|error| error.what),
+        Ok(Near::Known(find(&run, "a", "hot").unwrap()))
+    );
+    for key in ["hot", "item-3", "item-3", "item-4"] {
+        let error = finger.find(key, u64::MAX).unwrap_err();
+        assert_eq!(error.what, "a version is of a commit that the run does not cover", "{key}");
+    }
+}
+
 /// The last number that a slot can lead to, and one more.
 #[test]
 fn slots_that_lead_nowhere_are_told() {
