@@ -306,6 +306,41 @@ fn a_block_of_columns_drawn_byte_by_byte() {
     assert_eq!(entry, Some(Entry { newest: Version { seq: 1003, record: 12, kind: 2 }, older }));
 }
 
+/// A record is written as how much more it is, as itself, or as a difference: at and beside the limits of each.
+#[test]
+fn a_step_drawn_byte_by_byte() {
+    let rows: [(u32, u32, &[u8]); 9] = [
+        (10, 10, &[0]),
+        (10, 11, &[1 << 6, 0]),
+        (10, 266, &[1 << 6, 255]),
+        (10, 267, &[3 << 6, 0x82, 0x04]),
+        (300, 0, &[2 << 6, 0]),
+        (300, 255, &[2 << 6, 255]),
+        (300, 256, &[3 << 6, 87]),
+        // Nothing goes round.
+        (u32::MAX, 3, &[2 << 6, 3]),
+        (u32::MAX, u32::MAX - 9, &[3 << 6, 17]),
+    ];
+    for (from, record, expected) in rows {
+        let mut bytes = Vec::new();
+        step::put(&mut bytes, Place { seq: 7, record: from }, Version { seq: 7, record, kind: 0 });
+        assert_eq!(bytes, expected, "{from} to {record}");
+    }
+}
+
+/// A stretch of none, and one whose distances are wider than records.
+#[test]
+fn a_stretch_that_can_not_be_is_refused() {
+    for (count, bits, is_sound) in [(1, 0, true), (0, 0, false), (0, 33, false), (2, 32, true), (2, 33, false)] {
+        let bytes = [&[1, 1, count, 5, bits][..], &[0; 9]].concat();
+        let mut group = Group::new(&bytes, Place { seq: 7, record: 0 }, 2);
+        assert_eq!(group.read_version(), Ok(Some(Version { seq: 7, record: 0, kind: 1 })));
+        let second = group.read_version();
+        let right = is_sound.then_some(Version { seq: 7, record: 5, kind: 1 });
+        assert_eq!(second.ok().flatten(), right, "{count} of {bits} bits");
+    }
+}
+
 /// One commit of many events takes a few bits an event, and stands beside commits of one.
 #[test]
 fn a_stretch_of_changes_drawn_byte_by_byte() {

@@ -112,6 +112,26 @@ fn a_finger_that_jumps_far_gives_up_after_some_jumps() {
     }
 }
 
+/// Over hundreds of blocks the steps that double take twice as many as the distance has bits, in either direction: the
+/// first half of them to come behind the key, the other to it.
+#[test]
+fn a_jump_takes_few_steps_however_far_it_is() {
+    // Keys of uneven length that share next to nothing: each is in a block of its own.
+    let key = |nth: u32| format!("{}{}", char::from_u32(0x80 + nth).unwrap(), "-".repeat(40 + nth as usize % 2));
+    let newest = |nth: u32| Version { seq: 1 + u64::from(nth), record: 9, kind: 0 };
+    let run = run_of(&(0..1900).map(|nth| (key(nth), vec![newest(nth)])).collect());
+    let view = run.scope(ScopeHash::of(ScopeHash::seed(&[1; 16]), "job"), "job").unwrap().unwrap();
+    assert_eq!(view.record.blocks, 1900);
+    for (from, to) in [(0, 1899), (1899, 0), (5, 1500), (1500, 5), (1000, 1003), (1003, 1000), (7, 8), (8, 7)] {
+        let mut finger = run.finger(view).unwrap();
+        finger.find(&key(from), u64::MAX).unwrap();
+        finger.credit = CREDIT_MAX;
+        assert_eq!(finger.find(&key(to), u64::MAX), Ok(Near::Known(Some(newest(to)))), "{from} to {to}");
+        let (steps, bits) = (CREDIT_MAX - finger.credit, u32::BITS - from.abs_diff(to).leading_zeros());
+        assert!(steps <= 2 * bits, "{steps} steps from {from} to {to}");
+    }
+}
+
 /// The ends of what it may hold are those of the scope, both included.
 #[test]
 fn a_range_that_misses_the_scope_is_told_apart() {
