@@ -47,7 +47,7 @@ impl Run {
         ListPlace::new(self.change_list(scope), 0, None)
     }
 
-    fn change_list(&self, scope: &ScopeView) -> List {
+    pub(super) fn change_list(&self, scope: &ScopeView) -> List {
         List {
             order: Order::OldestFirst,
             count: scope.record.changes,

@@ -130,6 +130,22 @@ impl List {
     }
 }
 
+/// Verification: the index of a list says the `Seq` of its first version, by which searches go and walks don't.
+impl List {
+    pub(super) fn verify_head(&self, run: &Run) -> Result<(), Damage> {
+        if self.order.groups(self.count) <= 1 {
+            return Ok(());
+        }
+        let at = self.file_at(run);
+        let Written { bytes, from, count, .. } = self.written(run, 0)?;
+        let first = Group::new(bytes, from, count).read_version().map_err(Damage::at(at))?;
+        if first.map(|version| version.seq) != Some(self.head(run, 0)?) {
+            return Err(Damage { at, what: "the index of a list begins with another version than the list" });
+        }
+        Ok(())
+    }
+}
+
 /// Where between 0 and `last` a `Seq` stands if those from `first_seq` to `last_seq`, up or down, are spread evenly.
 fn guess(first_seq: u64, last_seq: u64, seq: u64, last: u64) -> u64 {
     let (all, part) = (first_seq.abs_diff(last_seq), first_seq.abs_diff(seq).min(first_seq.abs_diff(last_seq)));
@@ -268,6 +284,10 @@ impl<'a> Versions<'a> {
     fn list(&self) -> Option<List> {
         let Older { count, at } = self.older?;
         Some(List { order: Order::NewestFirst, count, at, from: Place::of(self.newest) })
+    }
+
+    pub(super) fn verify_head(&self) -> Result<(), Damage> {
+        self.list().map_or(Ok(()), |list| list.verify_head(self.run))
     }
 
     /// The place before the first of the older ones.

@@ -84,6 +84,7 @@ impl Run {
             if !found.is_some_and(|found| found.is_same(&versions)) {
                 return Err(self.wrong(self.meta.sections.key_slots, "no slot leads to a key"));
             }
+            versions.verify_head().map_err(|damage| self.corrupt(damage))?;
             for version in versions {
                 kinds |= 1 << version?.kind;
                 counted.versions += 1;
@@ -103,6 +104,7 @@ impl Run {
 
     /// The changes of a scope are the versions of its keys, each once.
     fn verify_changes(&self, view: &ScopeView, versions_held: usize) -> Result<(), Corruption> {
+        self.change_list(view).verify_head(self).map_err(|damage| self.corrupt(damage))?;
         let mut changes = self.changes(view, 0, u64::MAX)?;
         let mut next = changes.next().transpose()?;
         let mut from = 0;
