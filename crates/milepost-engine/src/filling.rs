@@ -286,3 +286,6 @@ impl Filling {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;

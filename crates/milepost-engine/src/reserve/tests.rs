@@ -158,3 +158,21 @@ fn a_flipped_bit_is_no_other_size() {
         assert!(!reserve.is_short() && reserve.keep_for(SMALL), "bit {bit}");
     }
 }
+
+/// It is looked at again each time that the open segment has grown by a part, and once for each of these.
+#[test]
+fn a_look_is_wanted_whenever_the_open_segment_has_grown_by_a_part() {
+    let reserve = open(&disk());
+    while reserve.take_look() {}
+    let mut bytes = 4_000_000;
+    assert!(reserve.note_growth(bytes) && reserve.take_look() && !reserve.take_look());
+    for _ in 0..3 {
+        let next = bytes + bytes / GROWTH_PARTS;
+        assert!(!reserve.note_growth(next - 1) && !reserve.take_look(), "{next}");
+        assert!(reserve.note_growth(next) && reserve.take_look(), "{next}");
+        bytes = next;
+    }
+    reserve.look_again();
+    assert!(!reserve.note_growth(2 * bytes), "it is wanted already");
+    assert!(reserve.take_look() && !reserve.take_look());
+}

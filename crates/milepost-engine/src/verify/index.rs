@@ -247,3 +247,6 @@ impl Checked {
         Err(self.run.disagrees(seq, format!("the run misses a clear of scope {scope:?}")))
     }
 }
+
+#[cfg(test)]
+mod tests;
