@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use milepost_engine::{CommitError, Engine, HistoryQuery, Parts, Refusal, Settings};
+use milepost_engine::{ChangeKind, CommitError, Engine, HistoryQuery, Parts, Refusal, Settings};
 use milepost_types::{At, ScopePrefix, Seq};
 
 use crate::{Checked, scope};
@@ -113,6 +113,53 @@ fn a_history_that_has_begun_does_not_show_it() {
     // What the fork had it from is gone, and what it was given itself is there.
     let own = of_fork.find(|change| change.as_ref().is_ok_and(|change| change.key().is_some())).unwrap().unwrap();
     assert_eq!((own.old.as_deref(), own.new.as_deref()), (None, Some(&b"own"[..])));
+}
+
+/// An erasure meanwhile concerns what it erased: a value that the same commit had set before is still the old one, and
+/// a checkpoint that is named like the key stays.
+#[test]
+fn a_history_that_has_begun_tells_all_else_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    fork(&store);
+    let mut request = store.request();
+    request.add_set(&scope("o"), "k001", b"first").unwrap();
+    request.add_set(&scope("o"), "k001", b"second").unwrap();
+    request.add_checkpoint(&scope("o"), ERASED, None).unwrap();
+    store.commit(request).unwrap();
+    let prefix = ScopePrefix::parse("o").unwrap();
+    let mut history = store.history(HistoryQuery { prefix, ..HistoryQuery::default() }).unwrap();
+    assert_eq!(history.next().unwrap().unwrap().key().unwrap().as_str(), "k000");
+    erase(&store, "o", ERASED);
+    let text = |value: Option<milepost_engine::Value>| value.map(|value| String::from_utf8(value.to_vec()).unwrap());
+    let rest = history.map(|change| change.unwrap()).filter(|change| change.seq > Seq(1));
+    let told: Vec<_> =
+        rest.map(|change| (change.kind.name(), text(change.old), change.old_removed, text(change.new))).collect();
+    let some = |value: &str| Some(value.to_owned());
+    let expected = [
+        ("set", some("secret"), false, some("first")),
+        ("set", some("first"), false, some("second")),
+        ("checkpoint", None, false, None),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// What was erased of a fork does not show through from its origin, in its history either.
+#[test]
+fn the_history_of_a_fork_begins_without_what_was_erased_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    fork(&store);
+    erase(&store, "f", ERASED);
+    for key in ["k010", ERASED] {
+        store.commit(store.request().set(&scope("f"), key, b"own").unwrap()).unwrap();
+    }
+    let prefix = ScopePrefix::parse("f").unwrap();
+    let history = store.history(HistoryQuery { prefix, ..HistoryQuery::default() }).unwrap();
+    let sets = history.map(|change| change.unwrap()).filter(|change| change.kind == ChangeKind::Set);
+    let told: Vec<_> =
+        sets.map(|change| (change.key().unwrap().to_string(), change.old.map(|old| old.to_vec()))).collect();
+    assert_eq!(told, [("k010".to_owned(), Some(b"secret".to_vec())), (ERASED.to_owned(), None)]);
 }
 
 /// The condition of a restore is on its own scope: an erasure where a fork has its values from passed it, and the

@@ -10,12 +10,12 @@ use milepost_types::{HoldName, Policy, ScopePrefix, Seq, Timestamp, Writer};
 use crate::scope;
 
 const DIR: &str = "/s";
-const DAY: i64 = 86_400_000_000;
+pub(crate) const DAY: i64 = 86_400_000_000;
 
-struct Rig {
+pub(crate) struct Rig {
     disk: SimDisk,
     clock: Arc<SimClock>,
-    store: Engine,
+    pub(crate) store: Engine,
 }
 
 fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
@@ -30,7 +30,7 @@ fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     Engine::open(parts, Path::new(DIR), settings).unwrap()
 }
 
-fn place(prefix: &str) -> ScopePrefix {
+pub(crate) fn place(prefix: &str) -> ScopePrefix {
     ScopePrefix::parse(prefix).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn hold() -> HoldName {
 }
 
 impl Rig {
-    fn new(seed: u64) -> Rig {
+    pub(crate) fn new(seed: u64) -> Rig {
         let clock = Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000)));
         let disk = SimDisk::new(seed);
         let store = open(&disk, &clock, Index::Keep);
@@ -49,7 +49,7 @@ impl Rig {
         rig
     }
 
-    fn tell(&self, what: impl FnOnce(&mut Request)) -> Seq {
+    pub(crate) fn tell(&self, what: impl FnOnce(&mut Request)) -> Seq {
         self.clock.advance(1_000_000);
         let mut request = self.store.request();
         what(&mut request);
@@ -58,11 +58,11 @@ impl Rig {
         seq
     }
 
-    fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
+    pub(crate) fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
         self.tell(|request| request.add_set(&scope(of), key, value).unwrap())
     }
 
-    fn end(&self, of: &str) -> Seq {
+    pub(crate) fn end(&self, of: &str) -> Seq {
         self.set(of, ENDED_KEY, b"ended")
     }
 
@@ -71,11 +71,11 @@ impl Rig {
         self.store.commit(self.store.request().fence(&scope(of), attempt).unwrap()).unwrap();
     }
 
-    fn days(&self, days: i64) {
+    pub(crate) fn days(&self, days: i64) {
         self.clock.advance((days * DAY).unsigned_abs());
     }
 
-    fn compact(&self) {
+    pub(crate) fn compact(&self) {
         self.store.compact(&mut |_, _| {}).unwrap();
     }
 
@@ -83,7 +83,7 @@ impl Rig {
         milepost_io::Clock::now(&*self.clock).0
     }
 
-    fn is_there(&self, of: &str) -> bool {
+    pub(crate) fn is_there(&self, of: &str) -> bool {
         self.store.get(of, "k").unwrap().is_some()
     }
 }

@@ -124,6 +124,40 @@ fn a_limit_on_a_files_size_is_named() {
     assert_eq!(set(&open(Arc::new(disk), Threads::Stepped), b"4").unwrap(), Seq(3));
 }
 
+/// What is not allowed is told with what to do: by whom it may be read or written, or that it is mounted so that nobody
+/// writes.
+#[test]
+fn what_is_not_allowed_says_whether_to_read_or_to_write() {
+    const EACCES: i32 = 13;
+    const EROFS: i32 = 30;
+    let disk = SimDisk::new(1);
+    set(&open(Arc::new(disk.clone()), Threads::Stepped), b"1").unwrap();
+    let (read, write) = ("no permission to read /s/MANIFEST", "no permission to write /s/MANIFEST.tmp");
+    for (on, errno, said) in [
+        (Op::Open, EACCES, read),
+        (Op::Read, EACCES, read),
+        (Op::Create, EACCES, write),
+        (Op::Write, EACCES, write),
+        (Op::Create, EROFS, "can't write /s/MANIFEST.tmp"),
+        (Op::Write, EROFS, "can't write /s/MANIFEST.tmp"),
+    ] {
+        let disk = disk.copy();
+        disk.inject(Fault { file: Some("MANIFEST".to_owned()), ..fault(on, FaultKind::Error(errno)) });
+        let error = Engine::open(parts(Arc::new(disk)), Path::new("/s"), Settings::default()).unwrap_err().to_string();
+        assert!(error.starts_with(said), "{on:?} {errno}: {error}");
+        assert_eq!(error.contains("mount it for writing"), errno == EROFS, "{error}");
+    }
+}
+
+/// Who wants to write is told who does.
+#[test]
+fn the_holder_of_a_store_is_named() {
+    let disk = SimDisk::new(1);
+    let _held = open(Arc::new(disk.clone()), Threads::Stepped);
+    let error = Engine::open(parts(Arc::new(disk)), Path::new("/s"), Settings::default()).unwrap_err().to_string();
+    assert!(error.contains("the store at /s is held by process 1 on host simulated;"), "{error}");
+}
+
 /// FAULTS C1: a new store finds no room at any of its files and directories: told as that, and the next opening goes on
 /// from there. The directory of the log was once told as an error of the disk, which nobody cures by making room.
 #[test]

@@ -5,6 +5,7 @@
 //! * `checkpoints`: names of moments
 //! * `compaction`: what is not kept leaves the disk
 //! * `erased`: what is erased while somebody walks
+//! * `ended`: tasks that have ended within each other, and what is cleared below them
 //! * `expiry`: scopes of tasks that have ended
 //! * `forks`: scopes that begin as others
 //! * `history`: more changes than are gathered at a time
@@ -12,10 +13,13 @@
 //! * `pipelines`: commits sent ahead, none behind one that was refused
 //! * `restores`: differences, and back to a past point
 //! * `room`: a full disk, and the way out of it
+//! * `salvages`: what stands in the places of lost commits
 //! * `segments`: written anew and dropped, beside commits and readers
 //! * `tickets`: waiting, awaiting, many threads
+//! * `backups`: what backups tell of what is gone, and of what fails
 //! * `beside`: readers beside a writer
 //! * `tiers`: versions that move from memory into runs
+//! * `verified`: what verify says of a store that is held, or damaged
 //! * `written`: what was written is counted
 //! * `years`: what is over leaves nothing for ever
 //! * `faults`: a disk and a clock that fail
@@ -26,11 +30,13 @@
     reason = "a test that fails should panic, and breaks files by hand"
 )]
 
+mod backups;
 mod basics;
 mod beside;
 mod checkpoints;
 mod cold;
 mod compaction;
+mod ended;
 mod erased;
 mod expiry;
 mod faults;
@@ -42,9 +48,11 @@ mod piling;
 mod pipelines;
 mod restores;
 mod room;
+mod salvages;
 mod segments;
 mod tickets;
 mod tiers;
+mod verified;
 mod written;
 mod years;
 
