@@ -274,8 +274,11 @@ fn refill(
 ) -> Result<Timestamp, BackupError> {
     let (map, path) = shelf.open(&row.id())?;
     let sealed = shelf.check_row(&map, &path, row, after)?;
-    let mut failed: Option<FillError> = None;
+    let (mut failed, mut next): (Option<FillError>, _) = (None, None);
     sealed.for_each_frame(&mut |frame| {
+        if frame.seq > last {
+            next.get_or_insert((frame.seq, frame.at));
+        }
         if frame.seq <= last && failed.is_none() {
             let place = Receipt { seq: frame.seq, at: frame.at };
             let stamped = match filling.last().seq {
@@ -287,7 +290,10 @@ fn refill(
             failed = passed.and_then(|()| filling.push_body(place, frame.body.to_vec())).err();
         }
     });
-    let (last, ended) = (last.min(sealed.range().1), Timestamp(sealed.times().1.0.saturating_add(1)));
+    // What was removed at the end is stamped as late as it can have been.
+    let (known, at) = next.unwrap_or((sealed.range().1, sealed.times().1));
+    let last = last.min(known);
+    let ended = Timestamp(at.0.saturating_sub_unsigned(known.0 - last.0).saturating_add(1));
     failed = failed.or_else(|| filling.pass(last, Stamped::Before(ended)).err());
     failed.map_or(Ok(sealed.times().1), |error| Err(error.into()))
 }

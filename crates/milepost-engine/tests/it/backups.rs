@@ -56,22 +56,29 @@ fn with_gaps() -> Rig {
     rig
 }
 
-/// What is restored goes on behind the commit that was asked for, also where nothing of it was there to be brought.
+/// What is restored goes on behind the commit that was asked for, also where nothing of it was there to be brought: it
+/// is stamped between those around it, as late as it can have been.
 #[test]
 fn a_restore_ends_with_the_commit_that_was_asked_for_also_if_that_is_gone() {
     let rig = with_gaps();
     let made = create(&rig.store).unwrap();
     let commits = rig.store.replay(Seq::FIRST).into_iter().map(Result::unwrap);
     let kept: BTreeMap<Seq, Timestamp> = commits.map(|commit| (commit.seq, commit.at)).collect();
-    let mut gone = 0;
+    let (mut gone, mut stamped) = (0, Timestamp::MIN);
     for seq in (1..=rig.store.last().seq.0).map(Seq) {
         let (done, parts) = restore(&rig, Until::Seq(seq));
         let done = done.unwrap();
         assert_eq!((done.backup.number, done.last.seq), (made.number, seq));
         match kept.get(&seq) {
             Some(at) => assert_eq!(done.last.at, *at, "{seq}"),
-            None => gone += 1,
+            None => {
+                let next = kept.range(seq..).next().unwrap();
+                assert!(done.last.at.0 <= next.1.0 - (next.0.0 - seq.0) as i64, "{seq}: {:?}", done.last);
+                gone += 1;
+            }
         }
+        assert!(stamped < done.last.at, "{seq}: {stamped}, {:?}", done.last);
+        stamped = done.last.at;
         let report = verify(&parts.disk, Path::new(RESTORED), &mut |_, _| {}).unwrap();
         assert_eq!((report.verdict, report.last, report.last_at), (Verdict::Clean, seq, done.last.at), "{seq}");
         let engine = Engine::open(parts, Path::new(RESTORED), settings()).unwrap();
