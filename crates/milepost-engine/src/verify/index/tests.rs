@@ -115,7 +115,7 @@ fn runs_that_do_not_follow_each_other_are_told() {
         format!("MANIFEST says that the run begins with seq {begins}, expected was {expected}")
     };
     assert!(changed(&|_| {}).is_empty());
-    assert_eq!(changed(&|manifest| drop(manifest.runs.remove(0))), [told(59, 1)]);
+    assert_eq!(changed(&|manifest| _ = manifest.runs.remove(0)), [told(59, 1)]);
     assert_eq!(changed(&|manifest| manifest.runs.swap(0, 1)), [told(59, 1), told(1, 60), told(60, 59)]);
     let ends_before_it_begins = changed(&|manifest| manifest.runs[0].last_seq = 0);
     assert_eq!((&ends_before_it_begins[0], &ends_before_it_begins[2]), (&told(1, 1), &told(59, 1)));
