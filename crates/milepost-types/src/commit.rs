@@ -173,3 +173,6 @@ pub struct Commit {
     /// Its events in order.
     pub events: Vec<Event>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,3 +28,6 @@ impl fmt::Display for Corruption {
 }
 
 impl std::error::Error for Corruption {}
+
+#[cfg(test)]
+mod tests;

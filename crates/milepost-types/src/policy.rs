@@ -132,3 +132,6 @@ impl fmt::Display for HoldName {
         fmt::Display::fmt(&Escaped(&self.0), f)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,4 +75,10 @@ mod tests {
         assert_eq!(Timestamp(7).stamp_after(Timestamp(9)), Some(Timestamp(9)));
         assert_eq!(Timestamp::MAX.stamp_after(Timestamp(9)), None);
     }
+
+    #[test]
+    fn they_are_shown_as_numbers() {
+        assert_eq!((Seq(7).to_string(), Timestamp(-7).to_string()), ("7".to_owned(), "-7µs".to_owned()));
+        assert_eq!(format!("{:>3}", Seq(7)), "  7");
+    }
 }

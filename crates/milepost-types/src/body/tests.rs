@@ -6,6 +6,9 @@ use crate::{
     ScopePrefix, Seq, Timestamp, Writer, limits,
 };
 
+mod room; // limits that are met and missed by one; what an encoder says of its size
+mod spelled; // bodies spelled out byte by byte, and what is wrong with some
+
 fn encode(meta: &Meta, events: &[Event]) -> Vec<u8> {
     let mut encoder = BodyEncoder::default();
     for event in events {
