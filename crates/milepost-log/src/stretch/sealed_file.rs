@@ -39,8 +39,13 @@ impl<'a> SealedFile<'a> {
         let first = Some(header.first_seq);
         let footer =
             footer::decode_of(&header, bytes).map_err(|fault| corrupt(bytes.len(), first, fault.to_string()))?;
+        let disagrees = || corrupt(footer.begins_at, first, "the footer does not say what the frames say".to_owned());
+        // Every index below is counted from it.
+        if footer.first_seq != header.first_seq {
+            return Err(disagrees());
+        }
         let sealed = SealedFile { bytes, header, footer };
-        let (mut frames, mut agrees) = (0, footer.first_seq == header.first_seq);
+        let (mut frames, mut agrees) = (0, true);
         let (stop, position) = sealed.walk(&mut |frame, at| {
             let index = (frame.header.seq.0 - footer.first_seq.0) as usize;
             agrees &= frames < footer.frames()
@@ -55,9 +60,7 @@ impl<'a> SealedFile<'a> {
                 Ok(sealed)
             }
             Stop::Corrupt(what) => Err(corrupt(position.at, Some(chain.next_seq), what)),
-            Stop::Sealed | Stop::End | Stop::Torn(_) | Stop::UnfinishedSeal | Stop::Interrupted => {
-                Err(corrupt(footer.begins_at, first, "the footer does not say what the frames say".to_owned()))
-            }
+            Stop::Sealed | Stop::End | Stop::Torn(_) | Stop::UnfinishedSeal | Stop::Interrupted => Err(disagrees()),
         }
     }
 
