@@ -209,7 +209,11 @@ impl Wreck {
             }
         };
         let footer = self.footer(bytes, (seed, form));
+        let mut bounds = *bounds;
         if let Some(Ok(view)) = &footer {
+            // Of segments that were written anew as one the old files may be there, which begin before this one ends.
+            let behind = view.last_seq.next().unwrap_or(Seq::MAX);
+            bounds.next_first = bounds.next_first.map(|first| first.max(behind));
             found.promised = found.promised.max(view.last_seq);
             each_removed(bytes, view, give);
         }
@@ -221,7 +225,7 @@ impl Wreck {
                     Some(Err(what)) => (bytes.len(), Some(what.clone())),
                     None => (bytes.len(), bounds.is_sealed.then(|| "the footer is missing".to_owned())),
                 };
-                let walk = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds, is_footed };
+                let walk = Walk { wreck: self, read: &read, bytes: &bytes[..end], seed, bounds: &bounds, is_footed };
                 let stopped = walk.frames(found, give);
                 if let Some(what) = fault.filter(|_| stopped < end) {
                     give(Remnant::Damage { offset: stopped as u64, bytes: &bytes[stopped..], what });
@@ -229,7 +233,7 @@ impl Wreck {
             }
             Form::Compressed => {
                 let view = footer.as_ref().and_then(|footer| footer.as_ref().ok());
-                self.each_packed((bytes, seed, view), bounds, found, give);
+                self.each_packed((bytes, seed, view), &bounds, found, give);
             }
         }
         if let Some(Ok(view)) = footer

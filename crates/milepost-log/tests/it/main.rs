@@ -13,6 +13,7 @@ mod left; // frames that an opening leaves in the file
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
 mod recycling; // what dropped segments and rolls leave behind
 mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed
+mod salvaging; // what is whole in a damaged log, and what is not
 mod stretches; // what a backup copies, and files that are made of it
 
 mod crashing; // power loss at every operation, in every way, and again inside recovery
