@@ -200,3 +200,6 @@ impl KeptTable {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,3 +75,6 @@ impl Image {
         Some(header)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ mod cold; // segments that are compressed: reads of every kind, damage, salvage
 mod following; // a reader beside a writer
 mod left; // frames that an opening leaves in the file
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
+mod passing; // commits that are gone where the log is copied from
 mod recycling; // what dropped segments and rolls leave behind
 mod rewriting; // segments written anew and dropped, cut off anywhere, damaged, followed
 mod salvaging; // what is whole in a damaged log, and what is not

@@ -244,3 +244,51 @@ fn the_open_segment_is_not_dropped() {
     assert!(drop_first_segment(&log).is_none());
     assert_eq!((log.reader.first_seq(), log.reader.last_seq()), (Seq(2), Seq(1)));
 }
+
+/// Where the disk needs its room no spare is kept, and none is made until that is over.
+#[test]
+fn a_spare_gives_its_room_back() {
+    let is_spare = |name: &String| name.starts_with("spare");
+    for half_made in [false, true] {
+        let (mut world, mut log) = filled();
+        world.drop_first(&mut log);
+        match half_made {
+            false => assert!(matches!(steps(&mut log)[..], [Recycled::Taken, Recycled::Ready(_)])),
+            true => while log.recycler.step() != Recycled::Taken {},
+        }
+        assert!(names(&world).iter().any(is_spare));
+        log.recycler.keep_spares(false);
+        assert!(!names(&world).iter().any(is_spare));
+        world.drop_first(&mut log);
+        assert_eq!(steps(&mut log), [Recycled::Removed]);
+        log.recycler.keep_spares(true);
+        world.drop_first(&mut log);
+        assert!(matches!(steps(&mut log)[..], [Recycled::Taken, Recycled::Ready(_)]));
+        // To say so again changes nothing.
+        log.recycler.keep_spares(true);
+        // No two spares have one name.
+        assert_eq!(names(&world).into_iter().filter(is_spare).collect::<Vec<_>>(), ["spare-2.tmp"]);
+        world.roll(&mut log).unwrap();
+        assert!(!names(&world).iter().any(is_spare), "it was used");
+    }
+}
+
+/// Whoever closes the log waits for readers no longer than they read.
+#[test]
+fn it_is_known_whether_somebody_still_reads_what_was_dropped() {
+    let (mut world, mut log) = filled();
+    assert!(!log.recycler.waits_for_readers());
+    let held = log.reader.frame(Seq(1)).unwrap().frame().unwrap();
+    world.drop_first(&mut log);
+    let (first, second) = (segment_file(1), segment_file(2));
+    assert_eq!(steps(&mut log), []);
+    assert!(log.recycler.waits_for_readers());
+    // One that nobody reads does not wait for the other one.
+    world.drop_first(&mut log);
+    assert!(matches!(steps(&mut log)[..], [Recycled::Taken, Recycled::Ready(_)]));
+    assert!(world.sim.file_bytes(&first).is_some() && world.sim.file_bytes(&second).is_none());
+    assert!(log.recycler.waits_for_readers());
+    drop(held);
+    assert_eq!(steps(&mut log), [Recycled::Removed]);
+    assert!(!log.recycler.waits_for_readers() && world.sim.file_bytes(&first).is_none());
+}

@@ -393,3 +393,65 @@ fn a_follower_goes_on_behind_what_was_written_anew() {
     follower.refresh(&mut |_| ControlFlow::Continue(())).unwrap();
     check(&world, &before, thinned);
 }
+
+/// What the engine reports of a rewrite; given up before it is listed, it leaves nothing.
+#[test]
+fn a_rewrite_says_what_it_came_to() {
+    for form in FORMS {
+        let (mut world, mut log) = filled();
+        let names = world.sim.list(&dir().join("log")).unwrap();
+        let judged = range(&world, 2, 3);
+        let sources: Vec<_> = world.segments[1..3].iter().map(|known| known.name()).collect();
+        let rewritten = rewrite(&mut log, 2, 3, form).unwrap();
+        assert_eq!(rewritten.replaced(), sources);
+        assert_eq!(rewritten.frames(), judged.clone().filter(|seq| expected(&world, *seq).is_some()).count());
+        let known = rewritten.known();
+        assert_eq!((known.id, known.generation, known.first_seq), (SegmentId(2), 1, Seq(*judged.start())));
+        let file = dir().join(format!("log/{}.seg", known.name()));
+        assert_eq!(world.sim.file_bytes(&file).unwrap().len() as u64, rewritten.bytes());
+        assert_eq!(known.sealed.unwrap().bytes, rewritten.bytes());
+        rewritten.discard();
+        assert_eq!(world.sim.list(&dir().join("log")).unwrap(), names);
+        check(&world, &log.reader, 0..=0);
+        // Each attempt has a name of its own.
+        let again = log.rewriter.begin(SegmentId(2)..=SegmentId(2), form).unwrap();
+        assert_eq!(again.name().generation, 2);
+        drop(again);
+        assert_eq!(world.sim.list(&dir().join("log")).unwrap(), names, "dropped before it is done");
+        let rewritten = rewrite(&mut log, 2, 3, form).unwrap();
+        let dropped = adopt(&mut world, &log, &rewritten);
+        assert_eq!(dropped.len(), 2);
+        check(&world, &log.reader, judged);
+    }
+}
+
+/// Bodies of a segment need a search for their records only where one may have been thinned.
+#[test]
+fn it_is_known_where_a_body_may_be_thinned() {
+    for form in FORMS {
+        for keeps_all in [false, true] {
+            let (mut world, mut log) = filled();
+            let mut rewrite = log.rewriter.begin(SegmentId(2)..=SegmentId(2), form).unwrap();
+            let mut keep = |frame: FrameView<'_>| if keeps_all { Verdict::Keep } else { judge(frame) };
+            let rewritten = loop {
+                if let Rewrote::Done(rewritten) = rewrite.step(500, &mut keep).unwrap() {
+                    break rewritten;
+                }
+            };
+            adopt(&mut world, &log, &rewritten);
+            let judged = range(&world, 2, 2);
+            let segments = log.reader.segments();
+            for seq in 1..=world.offered.len() as u64 {
+                let Found::Frame(found) = segments.find(Seq(seq)).unwrap() else { continue };
+                // One that was written anew as it is only says so where it is compressed.
+                let may_be = judged.contains(&seq) && !(keeps_all && form == Form::Compressed);
+                assert_eq!((found.may_be_thinned(), found.at()), (may_be, at(Seq(seq))), "{form:?} {keeps_all} {seq}");
+                assert_eq!(log.reader.is_as_written(Seq(seq), Seq(seq)), !may_be);
+            }
+            let stats = log.reader.segment_stats();
+            let is_thinned: Vec<bool> = stats.iter().map(|segment| segment.is_thinned).collect();
+            let right = (0..stats.len()).map(|index| index == 1 && !(keeps_all && form == Form::Compressed));
+            assert_eq!(is_thinned, right.collect::<Vec<_>>());
+        }
+    }
+}
