@@ -13,6 +13,8 @@ use milepost_types::{
 use super::*;
 use milepost_index::ScopeHash;
 
+mod erased;
+
 const STORE: [u8; 16] = *b"sixteen bytes id";
 const SCOPES: [&str; 6] = ["a", "a/b", "a/b/c", "a/bc", "a-b", "task/x/1"];
 const PREFIXES: [&str; 4] = ["", "a", "a/b", "task"];
