@@ -329,3 +329,6 @@ impl fmt::Debug for Indexer {
         f.debug_struct("Indexer").field("next_id", &self.next_id).field("is_flushing", &self.flush.is_some()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
