@@ -122,3 +122,6 @@ impl PartialEq<[u8]> for Value {
         **self == *other
     }
 }
+
+#[cfg(test)]
+mod tests;

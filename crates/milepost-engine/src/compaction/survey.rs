@@ -340,3 +340,6 @@ fn what_stands_at(shared: &Shared, version: &Version) -> Result<Stands, ReadErro
         Err(error) => Err(unreadable(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

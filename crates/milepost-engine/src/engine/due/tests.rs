@@ -111,3 +111,47 @@ fn a_clock_that_was_ahead_at_the_opening_keeps_nothing_that_was_erased() {
     while engine.step_compact().unwrap() {}
     assert!(engine.segments().len() > 1, "the open one is sealed");
 }
+
+/// A third is counted in records: of fewer, what stays would be carried along for little.
+#[test]
+fn the_open_segment_is_sealed_after_an_hour_where_a_third_of_it_goes() {
+    for (goes, stays, is_sealed) in [(1, 2, true), (1, 3, false), (2, 4, true), (2, 5, false), (0, 3, false)] {
+        let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
+        let engine = open_on(&disk, &clock, Settings::default());
+        let mut request = engine.request();
+        // The policy is a record itself.
+        request.add_retain(&ScopePrefix::root(), &Policy::default().keep_last(1)).unwrap();
+        let (replaced, kept) = (Scope::parse("a").unwrap(), Scope::parse("d").unwrap());
+        (0..=goes).for_each(|n| request.add_set(&replaced, "k", &[n; 9]).unwrap());
+        (2..stays).for_each(|n| request.add_set(&kept, &format!("k{n}"), &[n; 9]).unwrap());
+        engine.commit(request).unwrap();
+        while engine.step_compact().unwrap() {}
+        assert_eq!(engine.segments().len(), 1, "an hour is not over");
+        clock.advance(3_600_000_000);
+        while engine.step_compact().unwrap() {}
+        assert_eq!(engine.segments().len() > 1, is_sealed, "{goes} go, {stays} stay");
+        engine.compact(&mut |_, _| {}).unwrap();
+        assert_eq!(engine.segments().len() > 1, goes > 0, "by hand it is sealed for anything, and for no less");
+    }
+}
+
+/// Who found the disk full has one pass begin, whatever is due, and not one after the other.
+#[test]
+fn room_that_is_wanted_begins_one_pass() {
+    let engine = open(Settings::default());
+    let scope = Scope::parse("a").unwrap();
+    let mut request = engine.request();
+    request.add_retain(&ScopePrefix::root(), &Policy::default().keep_last(1)).unwrap();
+    request.add_set(&scope, "k", b"1").unwrap();
+    engine.commit(request).unwrap();
+    while engine.step_compact().unwrap() {}
+    let shared = engine.shared();
+    let end = || (0..50).find(|_| !shared.compact_gently()).expect("it comes to an end");
+    end();
+    let passes = engine.compacted().passes;
+    end();
+    assert_eq!(engine.compacted().passes, passes, "none is due");
+    shared.room_wanted.store(true, Ordering::Release);
+    end();
+    assert_eq!(engine.compacted().passes, passes + 1);
+}
