@@ -172,3 +172,12 @@ fn history_shows_what_was_set_expired() {
     assert_eq!(changes.len(), 1);
     assert_eq!(changes[0].new.as_ref().unwrap().to_vec(), b"v");
 }
+
+#[test]
+fn a_value_is_as_good_as_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    store.commit(store.request().set(&scope("s"), "k", b"one").unwrap()).unwrap();
+    let value = store.get("s", "k").unwrap().unwrap();
+    assert!(value == *b"one".as_slice() && value != *b"two".as_slice() && value != *b"".as_slice());
+}

@@ -5,6 +5,7 @@ mod beside;
 pub(crate) mod everywhere;
 mod expired;
 mod left;
+mod quarantined;
 mod remembered;
 mod salvaged;
 mod told;

@@ -1,8 +1,8 @@
 //! What is erased while somebody walks, or has a plan: from then on it is not shown, and does not come back.
 
-use std::path::Path;
+use std::{ops::ControlFlow, path::Path};
 
-use milepost_engine::{ChangeKind, CommitError, Engine, HistoryQuery, Parts, Refusal, Settings};
+use milepost_engine::{ChangeKind, CommitError, Engine, ErasedSince, HistoryQuery, Parts, Refusal, Settings};
 use milepost_types::{At, ScopePrefix, Seq};
 
 use crate::{Checked, scope};
@@ -188,4 +188,43 @@ fn a_restore_that_was_planned_does_not_bring_it_back() {
     let now = store.view(At::Latest).unwrap();
     assert_eq!(now.get("f", ERASED).unwrap().map(|value| value.to_vec()), None);
     assert_eq!(now.scan("f", "").count(), KEYS as usize - 1);
+}
+
+/// What of a moment was erased since: each key that was erased or lay in a scope that was, and whether it had a value.
+fn told_of(store: &Checked, of: &str, at: Seq) -> (ErasedSince, Vec<String>) {
+    let mut keys = Vec::new();
+    let view = store.view(At::Seq(at)).unwrap();
+    let told = view.each_erased_since(of, &mut |erased| {
+        keys.push(format!("{} {} {}", erased.key, erased.by, erased.is_sure));
+        ControlFlow::Continue(())
+    });
+    (told.unwrap(), keys)
+}
+
+/// A fork reads through to its origin past what the scope held before, and what was cleared before; not past what was
+/// cleared since.
+#[test]
+fn what_a_fork_lacks_since_an_erasure_of_its_origin_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let commit = |request| store.commit(request).unwrap().seq;
+    commit(store.request().set(&scope("f"), "k007", b"before the fork").unwrap());
+    commit(store.request().set(&scope("f"), "own", b"before the fork").unwrap());
+    commit(store.request().clear(&scope("f")).unwrap());
+    fork(&store);
+    let forked = commit(store.request().set(&scope("f"), "k008", b"its own").unwrap());
+    let cleared = commit(store.request().clear(&scope("f")).unwrap());
+    let by_key = ["k007", "k008"].map(|key| erase(&store, "o", key));
+
+    let (told, keys) = told_of(&store, "f", forked);
+    assert_eq!(told, ErasedSince { keys: 1, perhaps: 0, whole: None }, "{keys:?}");
+    assert_eq!(keys, [format!("k007 {} true", by_key[0])]);
+    assert_eq!(told_of(&store, "f", cleared), (ErasedSince::default(), Vec::new()));
+
+    erase_all(&store, "o");
+    let by = store.last().seq;
+    let (told, keys) = told_of(&store, "f", forked);
+    assert_eq!(told, ErasedSince { keys: u64::from(KEYS) - 1, perhaps: 0, whole: Some(by) });
+    assert_eq!(keys.len(), KEYS as usize - 1, "but for k008, which is its own");
+    assert_eq!((keys[6].as_str(), keys[7].as_str()), (&*format!("k006 {by} true"), &*format!("k007 {by} true")));
 }

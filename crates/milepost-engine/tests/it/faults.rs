@@ -404,3 +404,35 @@ fn a_wild_clock_does_not_make_time_run_backwards() {
     clock.set(Timestamp(start.0));
     assert!(store.get("s", "ttl").unwrap().is_none());
 }
+
+/// The writer replaces files: one that is listed may be gone when a reader opens it. Then it looks again, a few
+/// times; what stays so is told.
+#[test]
+fn a_reader_looks_again_where_a_file_was_replaced_meanwhile() {
+    let disk = SimDisk::new(1);
+    let settings = Settings { memory_bytes: 8 << 10, threads: Threads::Stepped, ..Settings::default() };
+    let store = Engine::open(parts(Arc::new(disk.clone())), Path::new("/s"), settings).unwrap();
+    for n in 0..200_u64 {
+        store.commit(store.request().set(&scope("s"), &format!("{n}"), &[7; 50]).unwrap()).unwrap();
+        while store.step_index() {}
+    }
+    let runs = store.stats().runs;
+    assert!(runs > 0);
+    let read = |file: &str, times, errno| {
+        let (on, file, what) = (Op::Open, Some(file.to_owned()), FaultKind::Error(errno));
+        disk.inject(Fault { on, file, nth: 0, times, what });
+        let reader = Engine::open_read_only(parts(Arc::new(disk.clone())), Path::new("/s"));
+        disk.clear_faults();
+        if let Ok(reader) = &reader {
+            assert_eq!(reader.last().seq, Seq(200));
+        }
+        reader.map(|reader| reader.stats().runs)
+    };
+    const NOT_THERE: i32 = 2;
+    for times in 1..=2 {
+        assert_eq!(read(".seg", times, NOT_THERE).unwrap(), runs, "the log, {times} times");
+        assert_eq!(read(".run", times, NOT_THERE).unwrap(), runs, "the index, {times} times");
+    }
+    assert!(matches!(read(".seg", u64::MAX, NOT_THERE), Err(OpenError::Io { .. })));
+    assert_eq!(read(".run", u64::MAX, NOT_THERE).unwrap(), 0, "all is in the log");
+}

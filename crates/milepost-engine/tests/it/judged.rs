@@ -1,4 +1,7 @@
-use milepost_engine::{CommitError, Refusal};
+use std::sync::Arc;
+
+use milepost_engine::{CommitError, Engine, Parts, Refusal, Settings};
+use milepost_io::SimClock;
 use milepost_types::{Event, Key, Precondition, Scope, ScopePrefix, Seq, Timestamp, Writer};
 
 use crate::{Checked, open, scope};
@@ -110,6 +113,23 @@ fn an_expired_value_is_gone_from_its_time_on() {
     assert!(view.get("s", "k").unwrap().is_none());
 }
 
+/// A delete is an event if it takes a value away, also one that the same commit has set.
+#[test]
+fn a_delete_of_what_was_set_expired_is_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = Timestamp(1_700_000_000_000_000);
+    let parts = Parts { clock: Arc::new(SimClock::new(now)), ..Parts::real() };
+    let store = Checked { engine: Engine::open(parts, dir.path(), Settings::default()).unwrap() };
+    // The clock stands still: each commit is stamped one microsecond behind the one before.
+    for (number, (later, events)) in (0..).zip([(-1, 1), (0, 1), (1, 2), (-1, 1)]) {
+        let expires_at = Some(Timestamp(now.0 + number + later));
+        let request = store.request().set_with(&scope("s"), "k", b"v", None, expires_at).unwrap();
+        let receipt = store.commit(request.delete(&scope("s"), "k").unwrap()).unwrap();
+        assert_eq!(receipt.at, Timestamp(now.0 + number));
+        assert_eq!(store.commit_at(receipt.seq).unwrap().unwrap().events.len(), events, "{number}: {later}");
+    }
+}
+
 /// A clear of the reserved root once took every fence away, and a zombie attempt could commit again.
 #[test]
 fn what_the_store_keeps_for_itself_can_not_be_written() {
@@ -123,5 +143,41 @@ fn what_the_store_keeps_for_itself_can_not_be_written() {
         assert!(store.request().set(&stored, "k", b"").is_err());
         assert!(store.request().delete(&stored, "k").is_err());
         assert!(store.request().clear(&stored).is_err());
+    }
+}
+
+/// What one commit holds and erases is judged in its order, as if there were two.
+#[test]
+fn nothing_is_erased_that_the_same_commit_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let place = |prefix: &str| ScopePrefix::parse(prefix).unwrap();
+    for of in ["a", "a/b", "ab"] {
+        store.commit(store.request().set(&scope(of), "k", b"1").unwrap()).unwrap();
+    }
+    let held = |prefix: &str| {
+        let mut request = store.request();
+        request.add_hold(&place(prefix), "case 17", None).unwrap();
+        request
+    };
+    for prefix in ["", "a", "a/b"] {
+        let mut request = held(prefix);
+        request.add_erase_scope(&scope("a/b"), 1).unwrap();
+        match refusal(store.commit(request).unwrap_err()) {
+            Refusal::Held { prefix: named, name } => assert_eq!((named, name.as_str()), (place(prefix), "case 17")),
+            other => panic!("{other:?}"),
+        }
+    }
+    let last = store.last().seq;
+    // Not what lies beside it; not what is erased first; not what is let go again.
+    let mut beside = held("a");
+    beside.add_erase_scope(&scope("ab"), 1).unwrap();
+    beside.add_unhold(&place("a"), "case 17").unwrap();
+    beside.add_erase(&scope("a"), "k", 1).unwrap();
+    beside.add_erase_prefix(&place("a/b"), 1).unwrap();
+    beside.add_hold(&place(""), "case 18", None).unwrap();
+    assert_eq!(store.commit(beside).unwrap().seq, Seq(last.0 + 1));
+    for of in ["a", "a/b", "ab"] {
+        assert!(store.get(of, "k").unwrap().is_none(), "{of}");
     }
 }

@@ -266,6 +266,32 @@ fn a_view_at_a_checkpoint_that_was_released_is_told_the_truth() {
     assert!(refused > 0, "the reader did not take up what compaction has left: this tests nothing");
 }
 
+/// The checkpoint keeps what the view shows, also in what was taken up of the writer since.
+#[test]
+fn a_view_at_a_checkpoint_that_is_kept_is_compared_as_before() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    rig.set("a", KEYS[0], b"then");
+    let mut request = rig.store.request();
+    request.add_checkpoint(&scope("a"), "good", None).unwrap();
+    rig.store.commit(request).unwrap();
+    rig.set("a", KEYS[0], b"later");
+    rig.compact();
+    let reader = reader_beside(&rig);
+    let held = reader.view(At::checkpoint(&scope("a"), "good")).unwrap();
+    for round in 0..4u64 {
+        for n in 0..60u64 {
+            rig.set("a", KEYS[n as usize % KEYS.len()], &[round as u8; 100]);
+        }
+        rig.compact();
+        reader.refresh().unwrap();
+        let now = reader.view(At::Latest).unwrap();
+        let found: Vec<_> = held.diff("a", &now, "a").unwrap().map(Result::unwrap).collect();
+        assert_eq!(found.len(), KEYS.len(), "round {round}");
+        assert_eq!(found[0].old.as_ref().map(|old| old.to_vec()).as_deref(), Some(&b"then"[..]));
+    }
+}
+
 /// Who read beside a store that was put back to an older copy of itself was ended by an assertion, halfway between the
 /// two, and then showed old values as the newest.
 #[test]

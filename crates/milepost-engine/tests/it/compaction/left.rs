@@ -228,3 +228,40 @@ fn a_checkpoint_does_not_speak_for_the_scopes_below() {
     let told = view.scopes(&place("a/b"));
     assert!(matches!(told, Err(milepost_engine::ReadError::BeforeHorizon { .. })), "{told:?}");
 }
+
+/// What was counted as staying for a view may go by the time that it is written anew, if the view was closed since.
+/// Then nothing is left of the segment, and it is dropped.
+#[test]
+fn a_segment_goes_whole_when_the_view_is_closed_that_needed_it() {
+    let mut passes = 0;
+    for steps in 0..60 {
+        let rig = Rig::new(15);
+        rig.retain("a", Policy::default().keep_last(1));
+        // As large as a segment, nearly: what is set between two of them has one for itself.
+        let fill = |key| rig.set("d", key, &[7; 3300]);
+        fill("k0");
+        rig.set("a", "k0", &[1; 900]);
+        let seen = rig.set("a", "k0", &[2; 900]);
+        fill("k1");
+        rig.set("a", "k0", &[3; 900]);
+        fill("k2");
+        let view = rig.store.view(At::Seq(seen)).unwrap();
+        let before = rig.file_bytes();
+        let has_more = (0..steps).all(|_| rig.store.step_compact().unwrap());
+        assert_eq!(view.get("a", "k0").unwrap().unwrap().to_vec(), [2; 900]);
+        drop(view);
+        // The same pass goes on: one by hand would begin anew.
+        while rig.store.step_compact().unwrap() {}
+        rig.compact();
+        let done = rig.store.compacted();
+        assert_eq!(done.dropped, 1, "after {steps} steps: {done:?}");
+        assert_eq!(done.bytes_before - done.bytes_after, before - rig.file_bytes(), "after {steps} steps: {done:?}");
+        let left: Vec<u64> = rig.store.replay(Seq::FIRST).into_iter().map(|commit| commit.unwrap().seq.0).collect();
+        assert_eq!(left, [1, 2, 5, 6, 7], "after {steps} steps");
+        passes = steps;
+        if !has_more {
+            break;
+        }
+    }
+    assert!((4..59).contains(&passes), "{passes}");
+}

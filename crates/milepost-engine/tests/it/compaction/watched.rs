@@ -5,6 +5,7 @@ use milepost_io::Op;
 use milepost_types::Policy;
 
 use super::{KEYS, Rig, answers, same};
+use crate::scope;
 
 fn surveyed(rig: &Rig) -> Vec<SegmentSurvey> {
     let mut told = Vec::new();
@@ -159,4 +160,20 @@ fn a_pause_keeps_no_store_open() {
     drop(pause);
     while rig.store.step_compact().unwrap() {}
     assert!(rig.store.compacted().dropped > 0);
+}
+
+/// Of many versions it is told on the way how many were looked at.
+#[test]
+fn a_survey_says_how_far_it_is() {
+    let rig = Rig::new(12);
+    for part in 0..4 {
+        let mut request = rig.store.request();
+        (0..3000).for_each(|n| request.add_set(&scope("a"), &format!("{part}/{n}"), b"").unwrap());
+        rig.store.commit(request).unwrap();
+    }
+    let mut told = Vec::new();
+    rig.store.survey(&mut |seen, all| told.push((seen, all))).unwrap();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!((9_000..12_000).contains(&told[0].0), "{told:?}");
+    assert!(told.iter().all(|(_, all)| *all == 12_000) && told[1].0 == 12_000, "{told:?}");
 }
