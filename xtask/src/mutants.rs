@@ -37,26 +37,34 @@ const ABOVE: [&str; 3] = ["milepost", "milepost-cli", "milepost-sim"];
 /// What is asked for on the command line.
 struct Order {
     dir: PathBuf,
-    ends: Instant,
+    /// How long mutants are tried, behind the build and the first run of the tests.
+    tries: Duration,
+    /// What the tests of one mutant may take together.
     most: Duration,
     /// Every how many-th is tried.
     each: usize,
     is_again: bool,
+    /// Nothing is tried: only what came out is told.
+    is_report: bool,
     threads: usize,
     only: String,
 }
 
-/// `mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again]`
+/// `mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again | report]`
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     let order = parse(arguments)?;
     let crates: Vec<String> = MUTATED.iter().map(ToString::to_string).collect();
     let packages: Vec<String> = MUTATED.iter().chain(&ABOVE).map(ToString::to_string).collect();
     let mutants = list::list(root, &crates)?;
+    if order.is_report {
+        report(&mutants, &trial::outcomes(&order.dir));
+        return Ok(());
+    }
     std::fs::create_dir_all(&order.dir).map_err(|error| format!("{}: {error}", order.dir.display()))?;
     let copy = build::Copy::of(root, &order.dir)?;
     let placed = copy.place(root, &mutants, &crates)?;
     let programs = copy.tests(&packages)?;
-    let tests = suite::trace(&programs, &order.dir, order.threads)?;
+    let tests = suite::trace(&programs, &order.dir, order.threads, order.most)?;
     let tried = trial::outcomes(&order.dir);
     let mut chosen: Vec<&Mutant> = mutants
         .iter()
@@ -70,19 +78,19 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     // In an order that has nothing to do with where they stand, and is the same each time: a part is a fair sample.
     chosen.sort_by_key(|mutant| crc32fast::hash(mutant.name.as_bytes()));
     let chosen = chosen.into_iter().step_by(order.each).collect();
-    trial::run(chosen, &tests, &order.dir, order.threads, (order.ends, order.most))?;
+    trial::run(chosen, &tests, &order.dir, order.threads, (Instant::now() + order.tries, order.most))?;
     report(&mutants, &trial::outcomes(&order.dir));
     Ok(())
 }
 
 fn parse(arguments: &[String]) -> Result<Order, String> {
     let usage = || {
-        "usage: cargo run -p xtask -- mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again]"
+        "usage: cargo run -p xtask -- mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again | report]"
             .to_owned()
     };
     let (dir, rest) = arguments.split_first().ok_or_else(usage)?;
     let mut numbers = BTreeMap::from([("minutes", 60), ("each", 1), ("seconds", 120), ("threads", 2)]);
-    let (mut only, mut is_again) = (String::new(), false);
+    let (mut only, mut is_again, mut is_report) = (String::new(), false, false);
     for argument in rest {
         match argument.split_once('=') {
             Some(("only", text)) => text.clone_into(&mut only),
@@ -90,15 +98,17 @@ fn parse(arguments: &[String]) -> Result<Order, String> {
                 *numbers.get_mut(name).ok_or_else(usage)? = number.parse().map_err(|_| usage())?;
             }
             None if argument == "again" => is_again = true,
+            None if argument == "report" => is_report = true,
             None => return Err(usage()),
         }
     }
     Ok(Order {
         dir: std::path::absolute(dir).map_err(|error| format!("{dir}: {error}"))?,
-        ends: Instant::now() + Duration::from_secs(60 * numbers["minutes"]),
+        tries: Duration::from_secs(60 * numbers["minutes"]),
         most: Duration::from_secs(numbers["seconds"]),
         each: usize::try_from(numbers["each"].max(1)).map_err(|error| error.to_string())?,
         is_again,
+        is_report,
         threads: usize::try_from(numbers["threads"].max(1)).map_err(|error| error.to_string())?,
         only,
     })

@@ -37,8 +37,6 @@ pub(super) enum Ended {
 
 /// What a test of no time may take.
 const GRACE: Duration = Duration::from_secs(8);
-/// What a test may take before anything is known of it.
-const TOOK_MAX: Duration = Duration::from_secs(400);
 
 impl<'a> Test<'a> {
     pub(super) fn package(&self) -> &'a str {
@@ -85,12 +83,12 @@ impl<'a> Test<'a> {
         Ok(ended)
     }
 
-    fn trace(&mut self, number: usize, dir: &Path) -> Result<Ended, String> {
+    fn trace(&mut self, number: usize, dir: &Path, most: Duration) -> Result<Ended, String> {
         let trace = dir.join(format!("trace-{number}"));
         let _old = fs::remove_file(&trace);
         let began = Instant::now();
         let variable = ("MUTANT_TRACE", trace.to_str().ok_or("the folder's name is not text")?);
-        let ended = self.start(variable, &dir.join(format!("room-{number}")), TOOK_MAX)?;
+        let ended = self.start(variable, &dir.join(format!("room-{number}")), most)?;
         self.took = began.elapsed();
         let bytes = fs::read(&trace).unwrap_or_default();
         self.met = bytes.chunks_exact(4).map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]])).collect();
@@ -102,9 +100,14 @@ impl<'a> Test<'a> {
     }
 }
 
-/// All tests of some programs, each run once to see what it comes past. One that fails as it is says nothing, and is
-/// named and left out.
-pub(super) fn trace<'a>(programs: &'a [TestProgram], dir: &Path, threads: usize) -> Result<Vec<Test<'a>>, String> {
+/// All tests of some programs, each run once to see what it comes past. One that fails as it is says nothing, and one
+/// that takes longer than `most` is never asked: they are named and left out.
+pub(super) fn trace<'a>(
+    programs: &'a [TestProgram],
+    dir: &Path,
+    threads: usize,
+    most: Duration,
+) -> Result<Vec<Test<'a>>, String> {
     let mut waiting = Vec::new();
     for program in programs {
         let all = names(program, &[])?;
@@ -121,7 +124,7 @@ pub(super) fn trace<'a>(programs: &'a [TestProgram], dir: &Path, threads: usize)
     let traced = Mutex::new(BTreeMap::new());
     each_thread(threads, |_| {
         while let Some((number, mut test)) = lock(&waiting).next() {
-            match test.trace(number, dir)? {
+            match test.trace(number, dir, most)? {
                 Ended::Passed => _ = lock(&traced).insert(number, test),
                 ended => println!("left out, {ended:?} without a mutant: {} {}", test.package(), test.name),
             }
