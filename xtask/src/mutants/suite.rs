@@ -123,7 +123,9 @@ pub(super) fn trace<'a>(
     let waiting = Mutex::new(waiting.into_iter().enumerate());
     let traced = Mutex::new(BTreeMap::new());
     each_thread(threads, |_| {
-        while let Some((number, mut test)) = lock(&waiting).next() {
+        loop {
+            // A statement of its own: what a loop asks for in its head stays locked until its end.
+            let Some((number, mut test)) = lock(&waiting).next() else { break };
             match test.trace(number, dir, most)? {
                 Ended::Passed => _ = lock(&traced).insert(number, test),
                 ended => println!("left out, {ended:?} without a mutant: {} {}", test.package(), test.name),
