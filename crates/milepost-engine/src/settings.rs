@@ -18,6 +18,15 @@ pub struct Parts {
     pub process: Process,
 }
 
+#[cfg(test)]
+impl Parts {
+    /// A disk and a clock that a test has in its hands.
+    pub(crate) fn simulated(disk: &milepost_io::SimDisk, clock: &milepost_io::SimClock) -> Parts {
+        let entropy = Arc::new(milepost_io::SimEntropy::new(7));
+        Parts { disk: Arc::new(disk.clone()), clock: Arc::new(clock.clone()), entropy, process: Process::simulated() }
+    }
+}
+
 impl Parts {
     /// The real disk, clock and randomness of this machine, and this process.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{SimClock, SimDisk, SimRng};
 use milepost_types::{At, ContentType, Policy, Scope, ScopePrefix, Seq, Timestamp};
 
 use super::{
@@ -66,12 +66,7 @@ impl World {
 
     fn open(&mut self) {
         self.engine = None;
-        let parts = Parts {
-            disk: Arc::new(self.disk.clone()),
-            clock: Arc::clone(&self.clock) as _,
-            entropy: Arc::new(SimEntropy::new(7)),
-            process: Process::simulated(),
-        };
+        let parts = Parts::simulated(&self.disk, &self.clock);
         let settings = Settings {
             // What the index knows of what was removed is then gone as well.
             index: if self.rng.below(2) == 0 { Index::Rebuild } else { Index::Keep },

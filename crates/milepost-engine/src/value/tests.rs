@@ -1,20 +1,15 @@
 //! Addresses that lead to no value: an index that is whole, and wrong, may name any.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy};
+use milepost_io::{SimClock, SimDisk};
 use milepost_types::{Scope, Seq, Timestamp};
 
 use crate::{Engine, Parts, ReadError, Settings, Threads, state::Version};
 
 #[test]
 fn an_address_at_which_no_record_begins_is_refused() {
-    let parts = Parts {
-        disk: Arc::new(SimDisk::new(1)),
-        clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
-        entropy: Arc::new(SimEntropy::new(7)),
-        process: Process::simulated(),
-    };
+    let parts = Parts::simulated(&SimDisk::new(1), &SimClock::new(Timestamp(1_700_000_000_000_000)));
     let settings = Settings { threads: Threads::Stepped, ..Settings::default() };
     let engine = Engine::open(parts, Path::new("/s"), settings).unwrap();
     let value = [0xff; 300];

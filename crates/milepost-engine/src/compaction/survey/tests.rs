@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy, SimRng};
+use milepost_io::{SimClock, SimDisk, SimRng};
 use milepost_types::{Policy, Scope, ScopePrefix, Timestamp};
 
 use super::*;
@@ -18,12 +18,7 @@ struct World {
 
 impl World {
     fn open(&self) -> Engine {
-        let parts = Parts {
-            disk: Arc::new(self.disk.clone()),
-            clock: Arc::clone(&self.clock) as _,
-            entropy: Arc::new(SimEntropy::new(7)),
-            process: Process::simulated(),
-        };
+        let parts = Parts::simulated(&self.disk, &self.clock);
         let settings = Settings {
             segment_bytes: 4 << 10,
             memory_bytes: 8 << 10,

@@ -1,8 +1,8 @@
 //! Gaps so wide that memory does not count across them.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy};
+use milepost_io::{SimClock, SimDisk};
 use milepost_types::{Scope, Seq, Timestamp};
 
 use crate::{Engine, Parts, Settings, Threads};
@@ -14,12 +14,7 @@ const SPANNED: u64 = 1 << 31;
 fn memory_is_left_behind_where_the_next_commit_would_lie_too_far_from_its_first() {
     for (last, runs) in [(SPANNED - 1, 0), (SPANNED, 1)] {
         let disk = SimDisk::new(1);
-        let parts = || Parts {
-            disk: Arc::new(disk.clone()),
-            clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
-            entropy: Arc::new(SimEntropy::new(7)),
-            process: Process::simulated(),
-        };
+        let parts = || Parts::simulated(&disk, &SimClock::new(Timestamp(1_700_000_000_000_000)));
         let settings = || Settings { threads: Threads::Stepped, ..Settings::default() };
         let engine = Engine::open(parts(), Path::new("/s"), settings()).unwrap();
         let scope = Scope::parse("a").unwrap();

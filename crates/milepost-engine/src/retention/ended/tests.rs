@@ -1,6 +1,6 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
-use milepost_io::{Process, SimClock, SimDisk, SimEntropy};
+use milepost_io::{SimClock, SimDisk};
 use milepost_types::{At, Policy, Timestamp};
 
 use super::*;
@@ -11,12 +11,7 @@ use crate::{Engine, Parts, Refusal, Settings, Threads};
 #[test]
 fn a_fork_of_a_moment_ago_keeps_what_it_reads() {
     for is_forked in [false, true] {
-        let parts = Parts {
-            disk: Arc::new(SimDisk::new(1)),
-            clock: Arc::new(SimClock::new(Timestamp(1_700_000_000_000_000))),
-            entropy: Arc::new(SimEntropy::new(7)),
-            process: Process::simulated(),
-        };
+        let parts = Parts::simulated(&SimDisk::new(1), &SimClock::new(Timestamp(1_700_000_000_000_000)));
         let settings = Settings { threads: Threads::Stepped, ..Settings::default() };
         let engine = Engine::open(parts, Path::new("/s"), settings).unwrap();
         let (task, copy) = (Scope::parse("task/a").unwrap(), Scope::parse("copy").unwrap());
