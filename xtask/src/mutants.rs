@@ -20,6 +20,8 @@ mod trial;
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
+    io::Write as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -116,7 +118,9 @@ fn parse(arguments: &[String]) -> Result<Order, String> {
 
 /// What came out, by package, and those that nobody noticed.
 fn report(mutants: &[Mutant], outcomes: &BTreeMap<String, Outcome>) {
-    println!(
+    let mut page = String::new();
+    let _infallible = writeln!(
+        page,
         "{:<18}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>9}",
         "package", "listed", "tried", "caught", "by own", "late", "not", "caught %"
     );
@@ -131,16 +135,19 @@ fn report(mutants: &[Mutant], outcomes: &BTreeMap<String, Outcome>) {
         let own = count(&|outcome| outcome.verdict <= Verdict::Late && outcome.is_own);
         let not = tried.len() - caught - late;
         let percent = 100.0 * (caught + late) as f64 / tried.len().max(1) as f64;
-        println!(
+        let _infallible = writeln!(
+            page,
             "{package:<18}{:>8}{:>8}{caught:>8}{own:>8}{late:>8}{not:>8}{percent:>9.1}",
             of_package.len(),
             tried.len()
         );
         lost.extend(tried.into_iter().filter(|(_, outcome)| outcome.by.is_none()));
     }
-    println!();
+    page.push('\n');
     for (mutant, outcome) in lost {
         let (asked, of) = outcome.asked;
-        println!("{} ({asked} of {of} tests asked)", mutant.name);
+        let _infallible = writeln!(page, "{} ({asked} of {of} tests asked)", mutant.name);
     }
+    // Who reads only the beginning has what it wanted.
+    let _read = std::io::stdout().write_all(page.as_bytes());
 }

@@ -82,19 +82,19 @@ impl Copy {
         unviable: &BTreeSet<u32>,
         crates: &[String],
     ) -> Result<BTreeSet<u32>, String> {
-        let mut files: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
+        let mut files: BTreeMap<String, Vec<&Mutant>> = BTreeMap::new();
         for mutant in mutants {
-            let of_file = files.entry(&mutant.file).or_default();
+            let of_file = files.entry(mutant.file.clone()).or_default();
             if !unviable.contains(&mutant.id) {
                 of_file.push(mutant);
             }
         }
         for name in crates {
-            files.entry(self.head(name)).or_default();
+            files.entry(format!("crates/{name}/src/lib.rs")).or_default();
         }
         let mut placed = BTreeSet::new();
         for (file, mutants) in files {
-            let text = fs::read_to_string(root.join(file)).map_err(|error| format!("{file}: {error}"))?;
+            let text = fs::read_to_string(root.join(&file)).map_err(|error| format!("{file}: {error}"))?;
             let (edits, found) = place::edits(&text, &mutants).map_err(|error| format!("{file}: {error}"))?;
             let mut written = render(&text, &edits);
             if file.ends_with("/src/lib.rs") {
@@ -102,14 +102,9 @@ impl Copy {
                 written = format!("#![allow(arithmetic_overflow, unconditional_panic)] {written}{SWITCH}");
             }
             placed.extend(found);
-            write_changed(&self.tree.join(file), written.as_bytes())?;
+            write_changed(&self.tree.join(&file), written.as_bytes())?;
         }
         Ok(placed)
-    }
-
-    fn head(&self, name: &str) -> &'static str {
-        // Leaked: a handful of names for the whole run.
-        Box::leak(format!("crates/{name}/src/lib.rs").into_boxed_str())
     }
 
     /// The mutants that the compiler refuses.
