@@ -45,14 +45,17 @@ struct Order {
     most: Duration,
     /// Every how many-th is tried.
     each: usize,
+    /// Which sample is drawn.
+    seed: u64,
     is_again: bool,
     /// Nothing is tried: only what came out is told.
     is_report: bool,
     threads: usize,
-    only: String,
+    /// Names that have one of these in them; all if there is none.
+    only: Vec<String>,
 }
 
-/// `mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again | report]`
+/// `mutants DIR [minutes=60] [each=1] [seconds=120] [seed=0] [threads=2] [only=TEXT[,TEXT ...]] [again | report]`
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     let order = parse(arguments)?;
     let crates: Vec<String> = MUTATED.iter().map(ToString::to_string).collect();
@@ -70,32 +73,39 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
     let tried = trial::outcomes(&order.dir);
     let mut chosen: Vec<&Mutant> = mutants
         .iter()
-        .filter(|mutant| placed.contains(&mutant.id) && mutant.name.contains(&order.only))
+        .filter(|mutant| placed.contains(&mutant.id) && order.asks_for(&mutant.name))
         .filter(|mutant| match tried.get(&mutant.name).map(|outcome| outcome.verdict) {
             None => true,
             Some(Verdict::Alive | Verdict::Unmet) => order.is_again,
             Some(Verdict::Caught | Verdict::Late) => false,
         })
         .collect();
-    // In an order that has nothing to do with where they stand, and is the same each time: a part is a fair sample.
-    chosen.sort_by_key(|mutant| crc32fast::hash(mutant.name.as_bytes()));
+    // In an order that has nothing to do with where they stand, and is the same each time: a part is a fair sample. It
+    // is one no more once tests were written from its survivors: then another seed draws anew.
+    chosen.sort_by_key(|mutant| crc32fast::hash(format!("{}{}", order.seed, mutant.name).as_bytes()));
     let chosen = chosen.into_iter().step_by(order.each).collect();
     trial::run(chosen, &tests, &order.dir, order.threads, (Instant::now() + order.tries, order.most))?;
     report(&mutants, &trial::outcomes(&order.dir));
     Ok(())
 }
 
+impl Order {
+    fn asks_for(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| name.contains(text))
+    }
+}
+
 fn parse(arguments: &[String]) -> Result<Order, String> {
     let usage = || {
-        "usage: cargo run -p xtask -- mutants DIR [minutes=60] [each=1] [seconds=120] [threads=2] [only=TEXT] [again | report]"
+        "usage: cargo run -p xtask -- mutants DIR [minutes=60] [each=1] [seconds=120] [seed=0] [threads=2] [only=TEXT[,TEXT ...]] [again | report]"
             .to_owned()
     };
     let (dir, rest) = arguments.split_first().ok_or_else(usage)?;
-    let mut numbers = BTreeMap::from([("minutes", 60), ("each", 1), ("seconds", 120), ("threads", 2)]);
-    let (mut only, mut is_again, mut is_report) = (String::new(), false, false);
+    let mut numbers = BTreeMap::from([("minutes", 60), ("each", 1), ("seconds", 120), ("seed", 0), ("threads", 2)]);
+    let (mut only, mut is_again, mut is_report) = (Vec::new(), false, false);
     for argument in rest {
         match argument.split_once('=') {
-            Some(("only", text)) => text.clone_into(&mut only),
+            Some(("only", texts)) => only.extend(texts.split(',').map(str::to_owned)),
             Some((name, number)) => {
                 *numbers.get_mut(name).ok_or_else(usage)? = number.parse().map_err(|_| usage())?;
             }
@@ -109,6 +119,7 @@ fn parse(arguments: &[String]) -> Result<Order, String> {
         tries: Duration::from_secs(60 * numbers["minutes"]),
         most: Duration::from_secs(numbers["seconds"]),
         each: usize::try_from(numbers["each"].max(1)).map_err(|error| error.to_string())?,
+        seed: numbers["seed"],
         is_again,
         is_report,
         threads: usize::try_from(numbers["threads"].max(1)).map_err(|error| error.to_string())?,
