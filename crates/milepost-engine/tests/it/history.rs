@@ -1,4 +1,6 @@
-//! A history of more changes than are gathered at a time.
+//! A history of more changes than are gathered at a time; `asked`: any question, against a list of what happened.
+
+mod asked;
 
 use milepost_engine::{ChangeKind, Engine, HistoryQuery};
 use milepost_types::ScopePrefix;
