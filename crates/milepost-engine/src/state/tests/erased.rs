@@ -130,6 +130,26 @@ fn check(tiers: &Tiers, told: &Told, published: u64) {
                 assert_eq!(is_since, mark.is_some_and(|mark| mark > *place), "{scope} {key} since {place:?}");
             }
         }
+        let orders = tiers.key_orders(scope);
+        let mut walk = tiers.keys(scope, &orders, "").unwrap();
+        while let Some(key) = walk.read_next().unwrap().map(str::to_owned) {
+            let of = (scope, key.as_str());
+            assert_eq!(walk.versions().unwrap(), told.versions(of, published), "{of:?} at {published}");
+            for seq in [published / 2, published] {
+                let clear = tiers.last_clear(scope, Seq(seq)).unwrap();
+                assert_eq!(walk.seen(Seq(seq), clear).unwrap(), told.find(of, seq, published), "{of:?} at {seq}");
+            }
+            for place in &places {
+                let is_since = walk.is_erased_since(&key, *place).unwrap();
+                assert_eq!(is_since, told.mark(of, published).is_some_and(|mark| mark > *place), "{of:?}");
+            }
+        }
+        for seq in [published / 2, published] {
+            let mut each = Vec::new();
+            tiers.find_each(scope, &KEYS, Seq(seq), &mut each).unwrap();
+            let expected = KEYS.map(|key| told.find((scope, key), seq, published));
+            assert_eq!(each, expected, "{scope} at {seq} of {published}");
+        }
         for place in &places {
             let mut behind = Vec::new();
             erased.iter().for_each(|erased| erased.push_keys_behind(*place, &mut behind).unwrap());
