@@ -58,3 +58,6 @@ fn begins_with(disk: &dyn Disk, path: &Path, magic: [u8; 8]) -> bool {
 fn has_segments(disk: &dyn Disk, log: &Path) -> bool {
     disk.list(log).is_ok_and(|entries| entries.iter().any(|entry| entry.name.ends_with(".seg")))
 }
+
+#[cfg(test)]
+mod tests;
