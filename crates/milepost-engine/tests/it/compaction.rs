@@ -2,6 +2,7 @@
 //! after opening again, after a crash at any operation, and with an index that is made anew.
 
 mod beside;
+mod counted;
 pub(crate) mod everywhere;
 mod expired;
 mod left;
