@@ -396,3 +396,49 @@ fn a_key_that_changed_often_is_walked_to() {
         assert_eq!(world.told.walked, walked, "from {from}");
     }
 }
+
+/// Two values are the same if they have the same bytes, are said to be the same thing, and go at the same time.
+#[test]
+fn values_that_can_be_told_apart_are_told() {
+    type Given = Option<(&'static [u8], Option<ContentType>, Option<i64>)>;
+    let world = World::new(0);
+    let (soon, later, past) = (Some(BEGINNING + 1_000_000), Some(BEGINNING + 2_000_000), Some(BEGINNING - 1));
+    let plain: Given = Some((b"v", None, None));
+    let (text, json) = (Some(ContentType::TEXT), Some(ContentType::JSON));
+    let rows: [(Given, Given, Option<&str>); 14] = [
+        (None, plain.clone(), Some("added")),
+        (plain.clone(), None, Some("removed")),
+        (plain.clone(), plain.clone(), None),
+        (plain.clone(), Some((b"w", None, None)), Some("changed")),
+        (plain.clone(), Some((b"", None, None)), Some("changed")),
+        (plain.clone(), Some((b"v", text.clone(), None)), Some("changed")),
+        (Some((b"v", text.clone(), None)), Some((b"v", json, None)), Some("changed")),
+        (Some((b"v", text.clone(), soon)), Some((b"v", text, soon)), None),
+        (plain.clone(), Some((b"v", None, soon)), Some("changed")),
+        (Some((b"v", None, soon)), Some((b"v", None, later)), Some("changed")),
+        (Some((b"v", None, soon)), Some((b"v", None, soon)), None),
+        (Some((b"v", None, past)), plain.clone(), Some("added")),
+        (plain, Some((b"v", None, past)), Some("removed")),
+        (Some((b"v", None, past)), None, None),
+    ];
+    let mut request = world.engine().request();
+    for (number, (old, new, _)) in rows.iter().enumerate() {
+        for (scope, given) in [("a", old), ("f", new)] {
+            if let Some((value, content_type, expires_at)) = given {
+                let (scope, key) = (Scope::parse(scope).unwrap(), format!("{number:02}"));
+                let expires_at = expires_at.map(Timestamp);
+                request = request.set_with(&scope, &key, value, content_type.as_ref(), expires_at).unwrap();
+            }
+        }
+    }
+    world.put(request);
+    let view = world.engine().view(At::Latest).unwrap();
+    let told: Vec<(String, &str)> = view
+        .diff("a", &view, "f")
+        .unwrap()
+        .map(|difference| difference.unwrap())
+        .map(|difference| (difference.key.to_string(), difference.kind().name()))
+        .collect();
+    let expected = rows.iter().enumerate().filter_map(|(number, (.., told))| Some((format!("{number:02}"), (*told)?)));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+}
