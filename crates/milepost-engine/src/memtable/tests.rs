@@ -1,10 +1,15 @@
 use milepost_types::{
-    EventRef, Meta, Seq,
+    EventRef, Meta, Policy, Seq,
     body::{Body, BodyEncoder},
     limits,
 };
 
-use super::{FORK, Memtable, Met, Name, checkpoints_of};
+use super::{
+    FORK, Kind, Mark, Memtable, Met, Name, ScopeState, Version, checkpoints_of, erased_keys_of, erased_scope,
+    held_prefix, holds_of, key_prefix, lost_key, prefix_key,
+};
+
+mod listed;
 
 fn body(events: &[EventRef<'_>]) -> Vec<u8> {
     let mut encoder = BodyEncoder::new(limits::VALUE_BYTES_MAX);
@@ -117,4 +122,117 @@ fn keys_stand_in_order_whatever_they_share() {
         expected.sort_unstable();
         assert!(listed.iter().map(|listed| &*listed.key).eq(expected), "{keys:?}");
     }
+}
+
+/// A clear meets what stands before it: not what stands at its own place, as the delete of an erased key does, and not
+/// what comes behind it.
+#[test]
+fn a_mark_stands_after_what_is_before_it() {
+    let mark = Mark { seq: 5, record: 7 };
+    for (seq, record, is_met) in [(4, 9, true), (5, 6, true), (5, 7, false), (5, 8, false), (6, 0, false)] {
+        let version = Version { seq, record, kind: Kind::Set };
+        assert_eq!(mark.stands_after(&version), is_met, "{version:?}");
+    }
+}
+
+/// Memory counts commits from the first that it holds, in 32 bits: another memtable begins long before they end, and a
+/// commit that would not be told from others is known as such.
+#[test]
+fn commits_that_lie_too_far_apart_are_known() {
+    let memtable = Memtable::new(7);
+    assert!(!memtable.is_far(Seq::MAX) && !memtable.is_out_of_reach(Seq::MAX), "what holds none begins anywhere");
+    insert(&memtable, 100, &[set("a", "k")]);
+    let before = 99;
+    for (commits, is_far, is_out_of_reach) in [
+        (1, false, false),
+        (1 << 31, false, false),
+        ((1 << 31) + 1, true, false),
+        (3 << 30, true, false),
+        ((3 << 30) + 1, true, true),
+        (1 << 40, true, true),
+    ] {
+        let seq = Seq(before + commits);
+        assert_eq!((memtable.is_far(seq), memtable.is_out_of_reach(seq)), (is_far, is_out_of_reach), "{commits}");
+    }
+    let last = before + (3 << 30);
+    insert(&memtable, last, &[set("a", "k")]);
+    let seqs: Vec<u64> = memtable.versions("a", "k").iter().map(|version| version.seq).collect();
+    assert_eq!(seqs, [100, last]);
+    assert_eq!(memtable.newest("a", "k", Seq(last - 1)).map(|version| version.seq), Some(100));
+}
+
+/// Whoever looks for a fork, an erasure or a policy asks first whether there is any at all.
+#[test]
+fn forks_erasures_and_what_retention_is_told_are_known_at_once() {
+    let policy = Policy::default();
+    for (event, has_forks, last_erasure, last_told) in [
+        (set("a", "k"), false, 0, 0),
+        (EventRef::Clear { scope: "a" }, false, 0, 0),
+        (EventRef::Checkpoint { scope: "a", name: "c", note: None }, false, 0, 0),
+        (EventRef::Fork { scope: "f", origin: "a", point: Seq(1) }, true, 0, 0),
+        (EventRef::Retain { prefix: "a", policy }, false, 0, 5),
+        (EventRef::Unretain { prefix: "a" }, false, 0, 5),
+        (EventRef::Hold { prefix: "a", name: "h", note: None }, false, 0, 5),
+        (EventRef::Unhold { prefix: "a", name: "h" }, false, 0, 5),
+        (EventRef::Erase { scope: "a", key: "k", bytes: 1 }, false, 5, 5),
+        (EventRef::EraseScope { scope: "a", bytes: 1 }, false, 5, 5),
+        (EventRef::ErasePrefix { prefix: "a", bytes: 1 }, false, 5, 5),
+    ] {
+        let memtable = Memtable::new(7);
+        insert(&memtable, 5, &[event]);
+        insert(&memtable, 6, &[set("b", "k")]);
+        let known = (memtable.has_forks(), memtable.last_erasure(), memtable.last_told());
+        assert_eq!(known, (has_forks, last_erasure, last_told), "{event:?}");
+        for (before, last) in [(3, last_told.max(3)), (9, 9)] {
+            memtable.told_before(before);
+            assert_eq!(memtable.last_told(), last, "what the memtable before it was told counts as well");
+        }
+    }
+}
+
+/// A run is made once a memtable takes so many bytes: what it says of them is what it has handed out, and no more than
+/// a few times what is kept in it.
+#[test]
+fn bytes_are_near_to_what_is_kept() {
+    let memtable = Memtable::new(7);
+    let grown = |memtable: &Memtable, before: u64| memtable.bytes() - before;
+    let empty = memtable.bytes();
+    assert!((40 << 10..41 << 10).contains(&empty), "tables of 1024 keys and scopes: {empty}");
+    let names: Vec<String> = (0..700).map(|number| format!("{number:060}")).collect();
+    names.iter().zip(1..).for_each(|(scope, seq)| insert(&memtable, seq, &[EventRef::Clear { scope }]));
+    let of_scope = grown(&memtable, empty) / 700;
+    let least = size_of::<ScopeState>() as u64;
+    assert!((least + 60..least + 200).contains(&of_scope), "{of_scope} bytes of a scope");
+
+    let before = memtable.bytes();
+    names.iter().zip(1..).for_each(|(name, seq)| insert(&memtable, seq, &[set(&names[0], &name[52..])]));
+    let of_key = grown(&memtable, before) / 700;
+    assert!((40..=64).contains(&of_key), "{of_key} bytes of a key");
+
+    let before = memtable.bytes();
+    (1000..2000).for_each(|seq| insert(&memtable, seq, &[set(&names[0], &names[0][52..])]));
+    let of_version = grown(&memtable, before) / 1000;
+    assert!((8..32).contains(&of_version), "{of_version} bytes of a version");
+}
+
+/// These names are in the files of every store.
+#[test]
+fn what_the_store_keeps_for_itself_has_names_that_lead_back() {
+    assert_eq!(checkpoints_of("a/b"), "$/checkpoint/a/b");
+    for (prefix, name) in [("", "$/hold"), ("a", "$/hold/a"), ("a/b", "$/hold/a/b")] {
+        assert_eq!((&*holds_of(prefix), held_prefix(name)), (name, Some(prefix)));
+    }
+    assert_eq!(["$/holds", "$/holds/a", "$/checkpoint/a", "a"].map(held_prefix), [None; 4]);
+    assert_eq!((&*erased_keys_of("a/b"), erased_scope("$/erased/a/b")), ("$/erased/a/b", Some("a/b")));
+    assert_eq!(
+        ["$/erased", "$/erased-below", "$/hold/a"].map(erased_scope),
+        [None; 3],
+        "these hold no keys of a scope"
+    );
+    for (prefix, key) in [("", "/"), ("a", "a"), ("a/b", "a/b")] {
+        assert_eq!((prefix_key(prefix), key_prefix(key)), (key, prefix));
+    }
+    let lost = [9, 10, u64::MAX].map(|seq| lost_key(Seq(seq)));
+    assert_eq!(lost[0], "00000000000000000009");
+    assert!(lost.is_sorted(), "in the order of commits: {lost:?}");
 }

@@ -49,3 +49,18 @@ fn a_piece_larger_than_the_first_chunks_gets_a_chunk_that_holds_it() {
     assert_eq!(arena.words(small, 3).len(), 3);
     assert!(arena.bytes() >= 800_000);
 }
+
+/// Small pieces share a line as long as whole ones fit, and one that is longer than a line begins where the last one
+/// ended: nothing stays free but the end of a line.
+#[test]
+fn nothing_stays_free_but_the_end_of_a_line() {
+    for (count, taken) in [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (8, 8), (9, 9), (13, 13)] {
+        let arena = Arena::new();
+        for _ in 0..400 {
+            arena.add(count);
+        }
+        let words = arena.bytes() / 8;
+        let (least, most) = (400 * u64::from(count), 400 * taken + 16);
+        assert!((least..=most).contains(&words), "400 pieces of {count} words take {words}");
+    }
+}

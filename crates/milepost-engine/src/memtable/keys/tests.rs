@@ -131,3 +131,20 @@ fn keys_of_all_lengths_are_told_apart() {
     let came: Vec<Box<str>> = came.map(|entry| entry.key()).collect();
     assert!(came.iter().rev().map(|key| &**key).eq(names));
 }
+
+/// A fence and an idempotency key are no events of their commit, and stand before all of them. A checkpoint's name and a
+/// fork are.
+#[test]
+fn claims_of_a_commit_are_told_from_events() {
+    for (kind, record, is_of_commit) in [
+        (Kind::Claim, 0, true),
+        (Kind::Claim, 1, false),
+        (Kind::Set, 0, false),
+        (Kind::Expiring, 9, false),
+        (Kind::Delete, 0, false),
+    ] {
+        let version = Version { seq: 1, record, kind };
+        assert_eq!(version.is_claim_of_commit(), is_of_commit, "{version:?}");
+        assert_eq!(version.expires(), kind == Kind::Expiring, "{version:?}");
+    }
+}

@@ -111,3 +111,18 @@ fn what_stands_beside_a_number_moves_with_it() {
         assert_eq!(slot.as_ptr().addr() / 64, (slot.as_ptr().addr() + 31) / 64, "a slot lies within a line");
     }
 }
+
+/// A table is at most three quarters full, and all tables count.
+#[test]
+fn bytes_are_those_of_all_tables() {
+    const FIRST: u64 = 1024 * 4 * 8;
+    let slots = Slots::<4>::new();
+    for (count, bytes) in [(768, FIRST), (769, 3 * FIRST), (1536, 3 * FIRST), (1537, 7 * FIRST)] {
+        for number in slots.count() as u32 + 1..=count {
+            slots.insert(hash(number), number, &[0; 3]);
+        }
+        assert_eq!((slots.count(), slots.bytes()), (u64::from(count), bytes));
+        let newest = (bytes + FIRST) / 2;
+        assert_eq!(Slots::<4>::sized_like(&slots).bytes(), newest, "{count} need no other table than the newest");
+    }
+}
