@@ -2,10 +2,13 @@
 
 use std::io;
 
-use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
-use milepost_log::{AppendError, LogError, Recycled};
+use milepost_io::{Crash, Disk as _, Fault, FaultKind, Latch, Op, SimEntropy};
+use milepost_log::{AppendError, LogError, Recycled, SegmentKind, create};
 
-use crate::rig::{World, all, end_of, segment_file};
+use crate::{
+    beside::{Beside, Event, When},
+    rig::{STORE, World, all, dir, end_of, segment_file},
+};
 
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
@@ -122,6 +125,58 @@ fn no_room_for_a_footer_is_no_error() {
     let sealed = log.writer.segments()[0].sealed.expect("it is sealed now");
     assert_eq!(sealed.bytes, after.sim.file_bytes(&segment_file(1)).unwrap().len() as u64);
     assert_eq!(after.find().unwrap().1, world.offered);
+}
+
+/// The same where the last commit's padding is not there either: all of the segment is in its file, which is read
+/// through a map, and no larger than it is.
+#[test]
+fn a_segment_without_a_footer_is_read_from_its_file() {
+    let (mut world, mut log) = begun_grown();
+    // No room for zeros ahead.
+    world.sim.inject(fault(Op::Write, 1, 1, error(ENOSPC)));
+    world.commit(&mut log, &[21]);
+    world.sim.clear_faults();
+    let end = end_of(&log);
+    world.sim.inject(fault(Op::Allocate, 0, 1, error(EIO)));
+    world.sim.inject(fault(Op::Write, 1, 1, error(ENOSPC)));
+    world.roll(&mut log).unwrap();
+    let stats = log.reader.segment_stats().remove(0);
+    assert_eq!(log.writer.segments()[0].sealed, None);
+    let bytes = world.sim.file_bytes(&segment_file(1)).unwrap().len() as u64;
+    assert_eq!((stats.kind, stats.file_bytes, bytes), (SegmentKind::Open, end - 3, end - 3));
+    world.commit(&mut log, &[30]);
+    assert_eq!(all(&log.reader), world.offered);
+}
+
+/// A disk gives other bytes than were written, as a segment has just been sealed: it is not read then, and not said to
+/// be sealed. What was written is read from memory on; what is wrong is for the next opening to find.
+#[test]
+fn a_file_that_does_not_say_what_was_written_is_not_read() {
+    let rolled = |commits: usize, instead: Option<Vec<u8>>| {
+        let mut world = World::new(4096);
+        world.epoch = 1;
+        let disk = Beside::quiet(&world.sim);
+        let (entropy, settings) = (SimEntropy::new(1), world.settings());
+        let mut log = create(disk.clone(), dir(), STORE, 1, &entropy, Latch::default(), settings).unwrap();
+        (0..commits).for_each(|_| world.commit(&mut log, &[100]));
+        // The first sync of a roll is that of the next segment's header.
+        let event = |bytes| Event { when: When::AtSync, nth: 1, files: vec![(segment_file(1), bytes)] };
+        *disk.event.lock() = instead.map(event);
+        world.roll(&mut log).unwrap();
+        assert!(disk.event.lock().is_none());
+        assert_eq!(all(&log.reader), world.offered);
+        let kind = log.reader.segment_stats()[0].kind;
+        assert_eq!(log.writer.segments()[0].sealed.is_some(), kind == SegmentKind::Sealed);
+        (kind, world.sim.file_bytes(&segment_file(1)).unwrap())
+    };
+    let (kind, mut damaged) = rolled(3, None);
+    assert_eq!(kind, SegmentKind::Sealed);
+    damaged[64 + 144 + 60] ^= 1;
+    *damaged.last_mut().unwrap() ^= 1;
+    // That of a longer history is whole.
+    for instead in [damaged, rolled(5, None).1] {
+        assert_eq!(rolled(3, Some(instead)).0, SegmentKind::Open);
+    }
 }
 
 /// FAULTS C1: on a disk that is full to the byte, where not even the padding of the last commit could be written, a
@@ -314,7 +369,7 @@ fn an_error_in_repair_is_an_error_and_no_harm() {
                 let end = end_of(&log);
                 drop(log);
                 world.sim.truncate(&segment_file(2), end - 100);
-                world.sim.put_file(&crate::rig::dir().join("log/spare-1.tmp"), b"junk");
+                world.sim.put_file(&dir().join("log/spare-1.tmp"), b"junk");
                 world.offered.truncate(world.acked);
                 world.sim.inject(fault(on, nth, 1, error(code)));
                 let opened = world.open();
@@ -382,6 +437,6 @@ fn creating_on_a_full_disk_is_refused() {
         }
         let mut log = world.create().unwrap();
         world.commit(&mut log, &[5]);
-        assert!(world.sim.list(&crate::rig::dir().join("log")).unwrap().len() == 1);
+        assert!(world.sim.list(&dir().join("log")).unwrap().len() == 1);
     }
 }

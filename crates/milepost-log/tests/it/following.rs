@@ -1,18 +1,15 @@
 //! A reader beside a writer, each with its own handles.
 
-use std::{
-    io,
-    ops::ControlFlow,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{ops::ControlFlow, path::PathBuf};
 
-use milepost_io::{Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Map, OpenMode, SimDisk};
+use milepost_io::{Crash, Fault, FaultKind, Op};
 use milepost_log::{Follower, LogError, SegmentKind, find};
 use milepost_types::Seq;
-use parking_lot::Mutex;
 
-use crate::rig::{World, all, dir, segment_file};
+use crate::{
+    beside::{Beside, Event, When},
+    rig::{World, all, dir, segment_file},
+};
 
 fn follow(world: &World) -> Follower {
     world.find().unwrap().0.into_follower()
@@ -173,109 +170,6 @@ fn a_segment_that_comes_too_early_is_damage() {
     assert_eq!((corruption.file, corruption.seq), (segment_file(1), Some(Seq(2))));
 }
 
-/// A disk on which the writer does something between two operations of a reader.
-#[derive(Clone, Debug)]
-struct Beside {
-    sim: SimDisk,
-    event: Arc<Mutex<Option<Event>>>,
-}
-
-/// What the writer does, and when.
-#[derive(Debug)]
-struct Event {
-    when: When,
-    /// Files that get this content.
-    files: Vec<(PathBuf, Vec<u8>)>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum When {
-    AtSync,
-    AtOpen(PathBuf),
-}
-
-impl Beside {
-    fn new(sim: &SimDisk, when: When, files: Vec<(PathBuf, Vec<u8>)>) -> Arc<Beside> {
-        Arc::new(Beside { sim: sim.clone(), event: Arc::new(Mutex::new(Some(Event { when, files }))) })
-    }
-
-    fn happens(&self, now: &When) {
-        if let Some(event) = self.event.lock().take_if(|event| event.when == *now) {
-            for (path, bytes) in event.files {
-                self.sim.put_file(&path, bytes);
-            }
-        }
-    }
-}
-
-#[derive(Debug)]
-struct BesideFile {
-    file: Box<dyn DiskFile>,
-    disk: Beside,
-}
-
-impl Disk for Beside {
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        self.happens(&When::AtOpen(path.to_owned()));
-        let file = self.sim.open(path, mode)?;
-        Ok(Box::new(BesideFile { file, disk: self.clone() }))
-    }
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.sim.create_dir(path)
-    }
-    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
-        self.sim.list(dir)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.sim.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.sim.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.sim.sync_dir(dir)
-    }
-    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
-        self.sim.free_bytes(dir)
-    }
-    fn dir_id(&self, dir: &Path) -> io::Result<DirId> {
-        self.sim.dir_id(dir)
-    }
-    fn lock_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
-        self.sim.lock_dir(dir)
-    }
-    fn share_dir(&self, dir: &Path) -> io::Result<Option<Box<dyn DirLock>>> {
-        self.sim.share_dir(dir)
-    }
-}
-
-impl DiskFile for BesideFile {
-    fn begin_sync(&self, _offset: u64, _bytes: u64) {}
-
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
-    }
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.file.write_at(bytes, offset)
-    }
-    fn sync(&self) -> io::Result<()> {
-        self.disk.happens(&When::AtSync);
-        self.file.sync()
-    }
-    fn bytes(&self) -> io::Result<u64> {
-        self.file.bytes()
-    }
-    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
-        self.file.set_bytes(bytes)
-    }
-    fn allocate(&self, offset: u64, bytes: u64) -> io::Result<()> {
-        self.file.allocate(offset, bytes)
-    }
-    fn map(&self) -> io::Result<Map> {
-        self.file.map()
-    }
-}
-
 /// The writer's write failed halfway, after whole frames: it takes them back while the follower is about to show them.
 #[test]
 fn what_is_taken_back_is_not_shown() {
@@ -402,6 +296,92 @@ fn another_history_is_noticed() {
     let Err(LogError::Corrupt(corruption)) = refresh(&mut follower) else { panic!("not noticed") };
     assert_eq!(corruption.seq, Some(Seq(3)));
     assert!(corruption.what.contains("does not continue what was read"), "{corruption}");
+}
+
+/// A follower, too, reads a place again at which it has seen damage and a later batch behind: a page may have come late.
+/// Where it stays so it is damage; where another frame stands by then, it is told that it was another history.
+#[test]
+fn a_follower_reads_again_what_looks_damaged() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    // A log of the same beginning, the first commit of which is another one of the same length.
+    let mut twin = World { sim: World::new(4096).sim, epoch: 0, ..world.clone() };
+    let mut twin_log = twin.create().unwrap();
+    twin.commit(&mut twin_log, &[97]);
+    world.commit(&mut log, &[100]);
+    let disk = Beside::quiet(&world.sim);
+    let mut followers = [(); 3].map(|()| {
+        let found = find(disk.clone(), dir(), &world.known(), &mut |_| ControlFlow::Continue(()));
+        found.unwrap().into_follower()
+    });
+    for (world, log) in [(&mut world, &mut log), (&mut twin, &mut twin_log)] {
+        world.commit(log, &[100]);
+        world.commit(log, &[100]);
+    }
+    let whole = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let mut damaged = whole.clone();
+    damaged[64 + 144 + 50] ^= 1;
+    let other = twin.sim.file_bytes(&segment_file(1)).unwrap();
+    let by_then = [(damaged.clone(), "a later batch stands behind it"), (other, "does not continue what was read")];
+    for ((bytes, told), follower) in by_then.into_iter().zip(&mut followers) {
+        world.sim.put_file(&segment_file(1), &damaged);
+        *disk.event.lock() = Some(Event { when: When::AtBytes, nth: 1, files: vec![(segment_file(1), bytes)] });
+        let Err(LogError::Corrupt(corruption)) = refresh(follower) else { panic!("{told}") };
+        assert_eq!((corruption.offset, corruption.seq), (64 + 144, Some(Seq(2))));
+        assert!(corruption.what.contains(told), "{corruption}");
+    }
+    world.sim.put_file(&segment_file(1), &damaged);
+    *disk.event.lock() = Some(Event { when: When::AtBytes, nth: 1, files: vec![(segment_file(1), whole)] });
+    assert!(refresh(&mut followers[2]).unwrap().is_empty(), "nothing that was seen damaged is shown");
+    assert!(disk.event.lock().is_none());
+    assert_eq!(refresh(&mut followers[2]).unwrap(), world.offered[1..]);
+}
+
+/// A disk that fails is no end of the log: the follower says so, and goes on when the disk does.
+#[test]
+fn a_segment_that_cannot_be_opened_is_there_all_the_same() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[10]);
+    let mut follower = follow(&world);
+    world.commit(&mut log, &[20]);
+    world.roll(&mut log).unwrap();
+    world.commit(&mut log, &[30]);
+    let file = Some("0000000002.seg".to_owned());
+    world.sim.inject(Fault { on: Op::Open, file, nth: 0, times: 1, what: FaultKind::Error(5) });
+    let Err(LogError::Io { path, source, .. }) = refresh(&mut follower) else { panic!("nobody was told") };
+    assert_eq!((path, source.raw_os_error()), (segment_file(2), Some(5)));
+    assert_eq!(follower.last_seq(), Seq(2), "what came before it was shown");
+    assert_eq!(refresh(&mut follower).unwrap(), world.offered[2..]);
+}
+
+/// The footer of another history is not taken for that of what was shown: that is read from memory until its own comes.
+#[test]
+fn a_footer_that_tells_of_other_commits_is_not_believed() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[100]);
+    let mut other = world.after_kill();
+    let mut follower = follow(&world);
+    world.commit(&mut log, &[100]);
+    world.roll(&mut log).unwrap();
+    let own = world.sim.file_bytes(&segment_file(1)).unwrap();
+    // As if it had not come yet.
+    world.sim.truncate(&segment_file(1), 64 + 2 * 144);
+    let mut kind = |expected: SegmentKind| {
+        refresh(&mut follower).unwrap();
+        assert_eq!(all(&follower.reader()), world.offered);
+        assert_eq!(follower.reader().segment_stats()[0].kind, expected);
+    };
+    kind(SegmentKind::Open);
+    let mut other_log = other.open().unwrap();
+    other.commit(&mut other_log, &[100]);
+    other.commit(&mut other_log, &[100]);
+    other.roll(&mut other_log).unwrap();
+    world.sim.put_file(&segment_file(1), other.sim.file_bytes(&segment_file(1)).unwrap());
+    kind(SegmentKind::Open);
+    world.sim.put_file(&segment_file(1), own);
+    kind(SegmentKind::Sealed);
 }
 
 /// A follower that runs at the same time as the writer, for real: it sees every commit once, in order.

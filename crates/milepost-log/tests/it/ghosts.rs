@@ -6,6 +6,7 @@
 
 use milepost_io::Crash;
 use milepost_log::Tail;
+use milepost_types::Seq;
 
 use crate::rig::{World, end_of, segment_file};
 
@@ -66,6 +67,10 @@ fn dead_frames_do_not_pass_even_if_they_are_not_cut() {
     let (found, bodies) = world.find().unwrap();
     assert_eq!(bodies, world.offered);
     assert!(matches!(found.tail(), Tail::Torn { .. }));
+    // To a follower, too, they are neither commits nor damage.
+    let mut follower = found.into_follower();
+    let last = follower.refresh(&mut |frame| panic!("seq {} is dead", frame.seq));
+    assert_eq!(last.unwrap(), Seq(world.offered.len() as u64));
 }
 
 /// The frames of a segment's earlier life: its file was used again for another segment.

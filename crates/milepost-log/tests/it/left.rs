@@ -48,6 +48,31 @@ fn an_opening_reads_once() {
     assert!(reads <= bytes / (1 << 20) + 6, "{reads} reads of {bytes} bytes");
 }
 
+/// What is left in the file is read in pieces of 256 KiB at most, of whole frames; a larger frame by itself.
+#[test]
+fn what_is_left_is_read_in_pieces() {
+    const HALF: usize = (128 << 10) - 40;
+    for (sizes, reads) in [
+        (&[8][..], 1),
+        (&[8; 100], 1),
+        (&[HALF, HALF], 1),
+        (&[HALF, HALF + 8], 2),
+        (&[HALF, HALF, 8], 2),
+        (&[300_000, 8, 8], 2),
+        (&[8, 300_000, 300_000, 8], 4),
+        (&[10_000; 30], 2),
+    ] {
+        let mut world = World::new(8 << 20);
+        let mut log = world.create().unwrap();
+        sizes.iter().for_each(|size| world.commit(&mut log, &[*size]));
+        drop(log);
+        let reader = world.find_locked().unwrap().0.into_follower().reader();
+        let before = world.sim.count(Op::Read);
+        assert_eq!(all(&reader), world.offered);
+        assert_eq!(world.sim.count(Op::Read) - before, reads, "{} commits, the first of {}", sizes.len(), sizes[0]);
+    }
+}
+
 /// FAULTS D1, B1: what was right when the log was opened may be damaged, or not to be read, when it is asked for. The
 /// frame is named, and read again the next time.
 #[test]

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path};
 
 use milepost_io::{Disk as _, OpenMode};
-use milepost_log::{CleanMark, LogError, SegmentId, Tail, find, find_from};
+use milepost_log::{CleanMark, LogError, SegmentId, SegmentName, StoreId, Tail, find, find_from};
 use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{World, all, at, dir, end_of, segment_file};
@@ -235,4 +235,33 @@ fn what_is_known_is_not_visited() {
     let skipped = |from| find_from(world.disk(), dir(), &world.known(), Seq(from), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(skipped(1), Err(LogError::Corrupt(_))));
     assert!(skipped(8).unwrap().into_follower().reader().frame(Seq(1)).is_err());
+}
+
+/// What refuses an opening is told with what can be done about it.
+#[test]
+fn errors_say_what_is_wrong_and_what_to_do() {
+    let file = segment_file(17);
+    let missing = |first, last| LogError::MissingSegment { file: file.clone(), first: Seq(first), last };
+    let id = |byte| StoreId([byte; 16]);
+    for (error, told) in [
+        (
+            missing(5, Some(Seq(9))),
+            "/store/log/0000000017.seg is missing, and with it the commits from seq 5 to 9; put it back from a backup",
+        ),
+        (
+            missing(5, None),
+            "/store/log/0000000017.seg is missing, and with it the commits from seq 5; put it back from a backup",
+        ),
+        (
+            LogError::OtherStore { file: file.clone(), expected: id(1), found: id(0xab) },
+            "/store/log/0000000017.seg belongs to store abababababababababababababababab, \
+             not to 01010101010101010101010101010101; put back the file of this store",
+        ),
+        (
+            LogError::Misnamed { file: file.clone(), found: SegmentName { id: SegmentId(3), generation: 2 } },
+            "/store/log/0000000017.seg is in truth segment 0000000003-2; give every segment its own name back",
+        ),
+    ] {
+        assert_eq!(error.to_string(), told);
+    }
 }
