@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use milepost_io::{Fault, FaultKind, Op};
 use milepost_log::{
-    Bounds, Form, FrameView, Log, LogError, Reached, Remnant, Rewrote, SegmentId, Verdict, Wreck,
-    format::{footer, header::SegmentHeader},
+    Bounds, Form, FrameBytes, FrameView, Log, LogError, Reached, Remnant, Rewrote, SegmentId, Verdict, Wreck,
+    format::{footer, frame::FrameHeader, header::SegmentHeader},
     wrecks,
 };
 use milepost_types::{Seq, Timestamp};
 
-use crate::rig::{World, at, dir, segment_file};
+use crate::rig::{World, at, dir, frame, segment_file};
 
 /// What a salvage gives.
 #[derive(Debug, Default, PartialEq)]
@@ -364,4 +364,182 @@ fn a_segment_of_a_newer_version_is_not_salvaged() {
     });
     let refused = wrecks(&*newer.disk(), dir()).unwrap_err();
     assert!(matches!(&refused, LogError::NewerFormat { file, found: 9, .. } if *file == segment_file(2)), "{refused}");
+}
+
+/// What is left of commits whose frames are damaged at the end of a segment is torn only if nothing says that they were
+/// durable: where the next segment begins is a word as good as MANIFEST's, and so is the header of a later batch.
+#[test]
+fn nothing_that_was_durable_is_taken_for_torn() {
+    let (mut world, log) = filled();
+    drop(log);
+    // MANIFEST is lost, too, and promises nothing.
+    world.segments.clear();
+    let third_of_second = with(&world, segment_file(2), |bytes| bytes[64 + 2 * FRAME..].fill(0));
+    let (saved, _) = salvaged(&third_of_second, 0);
+    let mut right = offered(&world);
+    right.remove(&6);
+    assert_eq!((saved.commits, saved.torn.len()), (right, 0));
+    assert_eq!(saved.damage.iter().map(|(id, offset, _)| (*id, *offset)).collect::<Vec<_>>(), [(2, 64 + 2480)]);
+    // Both commits of the open segment: of the later one the header is whole.
+    let bits = [64 + 50, 64 + FRAME + 50];
+    let both = with(&world, segment_file(3), |bytes| bits.iter().for_each(|bit| bytes[*bit] ^= 1));
+    let (saved, _) = salvaged(&both, 0);
+    assert_eq!((saved.commits.len(), saved.torn.len(), saved.damage.len()), (6, 0, 1), "{:?}", saved.told);
+    let neither = with(&both, segment_file(3), |bytes| bytes[64 + FRAME..][..40].fill(0));
+    let (saved, _) = salvaged(&neither, 0);
+    assert_eq!((saved.commits.len(), saved.torn.len(), saved.damage.len()), (6, 1, 0), "{:?}", saved.told);
+}
+
+/// A segment is blamed for nothing that it does not hold: not for a footer of which no byte is left, and not for commits
+/// behind it that somebody promised.
+#[test]
+fn a_segment_is_not_blamed_for_what_is_not_its_own() {
+    let (world, log) = filled();
+    drop(log);
+    let cut = with(&world, segment_file(2), |bytes| bytes.truncate(64 + 3 * FRAME));
+    let (saved, _) = salvaged(&cut, 8);
+    assert_eq!(saved, Saved { commits: offered(&world), ..Saved::default() });
+    let one_byte = with(&world, segment_file(2), |bytes| bytes.truncate(64 + 3 * FRAME + 1));
+    assert_eq!(salvaged(&one_byte, 8).0.damage, [(2, (64 + 3 * FRAME) as u64, 1)]);
+    let last_gone = world.after_kill();
+    last_gone.sim.remove_name(&segment_file(3));
+    let (saved, reached) = salvaged(&last_gone, 8);
+    let right = (1..=6).zip(world.offered.iter().cloned()).collect();
+    assert_eq!(saved, Saved { commits: right, ..Saved::default() });
+    assert_eq!((reached.last.seq, reached.promised), (Seq(6), Seq(8)));
+}
+
+/// A commit that was given is not given again where it stands once more, and ends no damage.
+#[test]
+fn damage_ends_where_the_next_commit_stands() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    for _ in 0..4 {
+        world.commit(&mut log, &[60]);
+    }
+    drop(log);
+    // Junk in the place of the second, the first one in that of the third.
+    let first_twice = with(&world, segment_file(1), |bytes| {
+        bytes[168..272].fill(0xee);
+        bytes.copy_within(64..168, 272);
+    });
+    let (saved, _) = salvaged(&first_twice, 4);
+    assert_eq!((saved.commits.into_keys().collect::<Vec<_>>(), saved.damage), (vec![1, 4], vec![(1, 168, 208)]));
+}
+
+/// The last number that there is is never given to a commit: what bears it is none.
+#[test]
+fn the_last_seq_of_all_is_no_commits() {
+    let (mut world, log) = filled();
+    drop(log);
+    let whole = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let header = SegmentHeader { first_seq: Seq(u64::MAX - 1), ..SegmentHeader::decode(&whole).unwrap() };
+    let mut bytes = header.encode().to_vec();
+    let mut prev_crc = header.crc();
+    for seq in [Seq(u64::MAX - 1), Seq::MAX] {
+        let (body_crc, at) = (crc32fast::hash(b""), Timestamp(seq.0.cast_signed().wrapping_add(9)));
+        let frame = FrameHeader { body_bytes: 0, body_crc, prev_crc, epoch: 1, seq, at, batch_offset: 0 };
+        let (encoded, crc) = frame.encode(header.seed());
+        bytes.extend(encoded);
+        prev_crc = crc;
+    }
+    world.sim.put_file(&segment_file(1), &bytes);
+    world.segments.clear();
+    let wreck = wrecks(&*world.disk(), dir()).unwrap().into_iter().find(|wreck| wreck.named.id.0 == 1).unwrap();
+    let (mut seqs, mut rest, mut reached) = (Vec::new(), Vec::new(), Reached::before(Seq(u64::MAX - 1), Seq(0)));
+    let bounds = Bounds { next_first: None, is_sealed: false };
+    let each = wreck.each(&*world.disk(), &bounds, &mut reached, &mut |remnant| match remnant {
+        Remnant::Frame(view) => seqs.push(view.seq),
+        Remnant::Torn { offset, .. } | Remnant::Damage { offset, .. } => rest.push(offset),
+        Remnant::Removed { .. } => panic!("{remnant:?}"),
+    });
+    each.unwrap();
+    assert_eq!((wreck.first, seqs, rest), (Some(Seq(u64::MAX - 1)), vec![Seq(u64::MAX - 1)], vec![104]));
+}
+
+/// Without a header the first frame is looked for among all that may be one. What only looks like the beginning of one
+/// costs a checksum over as many bytes as it says, and is given up after four times the file: it must not take forever.
+#[test]
+fn what_only_looks_like_frames_hides_one_up_to_a_limit() {
+    let mut world = World::new(4096);
+    let mut log = world.create().unwrap();
+    world.commit(&mut log, &[100]);
+    drop(log);
+    let whole = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let file = |count: usize, body_bytes: &dyn Fn(usize) -> usize| {
+        let bytes = 64 + 40 * count + 144 + 10_000;
+        let mut file = vec![0xff; 64];
+        for _ in 0..count {
+            // Its length, and a seq above the place in its batch.
+            let mut head = [0; 40];
+            head[..4].copy_from_slice(&(body_bytes(bytes - file.len() - 40) as u32).to_le_bytes());
+            head[20] = 5;
+            file.extend(head);
+        }
+        file.extend(&whole[64..64 + 144]);
+        file.resize(bytes, 0);
+        file
+    };
+    for (what, file, is_found) in [
+        ("nothing in front", file(0, &|rest| rest), true),
+        ("less than four times the file", file(4, &|_| 9000), true),
+        ("more than that", file(5, &|_| 9000), false),
+        ("each as long as can be", file(5, &|rest| rest), false),
+        ("each longer than can be", file(5, &|rest| rest + 1), true),
+        ("each much longer", file(3, &|_| 1 << 30), true),
+    ] {
+        let lost = with(&world, segment_file(1), |bytes| *bytes = file);
+        let found = wrecks(&*lost.disk(), dir()).unwrap();
+        assert_eq!(found[0].first, is_found.then_some(Seq(1)), "{what}");
+    }
+}
+
+/// A page that can't be read, and in which nothing but zeros stood, is missed by nobody: the checksum says so.
+#[test]
+fn an_unreadable_page_of_zeros_costs_nothing() {
+    let world = World::new(1 << 20);
+    let mut log = world.clone().create().unwrap();
+    let body = vec![0; 8192 - 64 - 40];
+    log.writer.append(vec![frame(Seq(1), body.clone())]).map_err(|(error, _)| error).unwrap();
+    log.writer.sync().unwrap();
+    drop(log);
+    // A piece as a whole, then its second page, in which the commit ends. The first read is that of the header.
+    for nth in [1, 3] {
+        world.sim.inject(Fault { on: Op::Read, file: None, nth, times: 1, what: FaultKind::Error(5) });
+    }
+    let (saved, _) = salvaged(&world, 1);
+    assert_eq!(world.sim.faults_hit().len(), 2);
+    assert_eq!(saved, Saved { commits: BTreeMap::from([(1, body)]), ..Saved::default() });
+}
+
+/// The footer knows about when a commit was stamped that is not there any more, and of the last one exactly: what comes
+/// behind is stamped later than that.
+#[test]
+fn the_last_stamp_of_a_segment_is_kept_exactly() {
+    let stamps = [1 << 20, (2 << 20) + 3, (2 << 20) + 5, (9 << 20) + 7];
+    for form in [Form::Raw, Form::Compressed] {
+        let mut world = World::new(4096);
+        let mut log = world.create().unwrap();
+        for (seq, at) in (1..).map(Seq).zip(stamps) {
+            let commit = FrameBytes { at: Timestamp(at), ..frame(seq, vec![7; 30]) };
+            log.writer.append(vec![commit]).map_err(|(error, _)| error).unwrap();
+        }
+        log.writer.roll().unwrap();
+        rewrite(&mut world, &mut log, 1, form, |seq| seq > 1);
+        let (saved, mut told) = (|seq| log.reader.stamp(Seq(seq)).unwrap().unwrap().0, Vec::new());
+        for wreck in wrecks(&*world.disk(), dir()).unwrap().iter().filter(|wreck| wreck.named.generation > 0) {
+            let bounds = Bounds { next_first: None, is_sealed: true };
+            let each = wreck.each(&*world.disk(), &bounds, &mut Reached::before(Seq(1), Seq(4)), &mut |remnant| {
+                if let Remnant::Removed { first, last, stamps } = remnant {
+                    told = (first.0..=last.0).map(|seq| stamps.at(Seq(seq)).0).collect();
+                }
+            });
+            each.unwrap();
+        }
+        assert_eq!(told, [2, 3, 4].map(saved), "{form:?}: a reader says the same");
+        assert_eq!((saved(1), told[2]), (stamps[0], stamps[3]));
+        for (at, right) in told.iter().zip(&stamps[1..3]) {
+            assert!((right - 256..*right).contains(at), "{at} for {right}: about, and no later");
+        }
+    }
 }
