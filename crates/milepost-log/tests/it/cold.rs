@@ -4,13 +4,22 @@
 use std::{collections::BTreeMap, ops::ControlFlow, path::PathBuf};
 
 use milepost_log::{
-    BodyPart, Bounds, Form, Found, Log, LogReader, Reached, Remnant, Rewrote, SegmentId, SegmentKind, Verdict, Wreck,
-    find_from, format::block::BLOCK_BYTES, wrecks,
+    BodyPart, Bounds, Form, Found, Log, LogReader, Reached, Remnant, Rewrote, SealedFacts, SegmentId, SegmentKind,
+    Verdict, Wreck, find_from,
+    format::{
+        align_up,
+        block::{BLOCK_BYTES, BLOCK_BYTES_MAX, BlockHeader, Packer, unpack},
+        cold::{self, Cold},
+        frame::{FrameHeader, frame_bytes},
+        header::SegmentHeader,
+        kept::Kept,
+    },
+    wrecks,
 };
-use milepost_types::Seq;
+use milepost_types::{Seq, limits::THINNED_BYTES_MAX};
 use proptest::prelude::*;
 
-use crate::rig::{World, at, dir};
+use crate::rig::{World, all, at, dir};
 
 /// A log of commits of these sizes, one after the other, all sealed segments of it made cold; the file of the first.
 fn cold(sizes: &[usize], segment_bytes: u32) -> (World, Log, PathBuf) {
@@ -124,6 +133,150 @@ fn a_part_of_a_large_commit_costs_one_block() {
     assert_eq!(log.reader.cold_cache_bytes(), kept);
 }
 
+/// The blocks of a cold segment, as they stand in its file before the footer: where each begins, and what is in front.
+fn blocks(bytes: &[u8]) -> Vec<(usize, BlockHeader)> {
+    let header = SegmentHeader::decode(bytes).unwrap();
+    let (mut blocks, mut at) = (Vec::new(), 64);
+    while let Ok(block) = unpack(&bytes[at..], header.seed(), &mut Vec::new()) {
+        blocks.push((at, block));
+        at += block.block_bytes();
+    }
+    blocks
+}
+
+/// A read of one value costs a block: it is filled, and no fuller than that; what is larger is divided evenly.
+#[test]
+fn frames_go_into_blocks_as_long_as_they_fit() {
+    for (sizes, right) in [
+        (&[2008, 2008][..], &[4096][..]),
+        (&[2008, 2001], &[4096]),
+        (&[2008, 2009], &[2048, 2056]),
+        (&[2008, 2000, 0], &[4088, 40]),
+        (&[4056], &[4096]),
+        (&[10, 4057, 10], &[56, 40, 4064, 56]),
+        (&[8200], &[40, 2734, 2734, 2732]),
+        (&[8192], &[40, 4096, 4096]),
+    ] {
+        let (world, log, file) = cold(sizes, 1 << 20);
+        let found: Vec<_> = blocks(&world.sim.file_bytes(&file).unwrap()).into_iter().map(|(_, block)| block).collect();
+        assert_eq!(found.iter().map(|block| block.raw_bytes).collect::<Vec<_>>(), right, "{sizes:?}");
+        let mut raw_at = 64;
+        for block in found {
+            assert_eq!(block.raw_at, raw_at);
+            raw_at += block.raw_bytes;
+        }
+        assert_eq!(all(&log.reader), world.offered);
+    }
+}
+
+/// What a reader keeps of cold segments is blocks of values that were read, to the byte; nothing where it may keep
+/// nothing.
+#[test]
+fn what_is_kept_of_cold_segments_can_be_told_and_set() {
+    let (world, log, file) = cold(&[30_000, 10], 1 << 20);
+    let costs: Vec<u64> = blocks(&world.sim.file_bytes(&file).unwrap())
+        .into_iter()
+        .map(|(_, block)| u64::from(block.raw_bytes) + 96)
+        .collect();
+    let reader = &log.reader;
+    assert_eq!(reader.cold_cache_bytes(), 0);
+    let segments = reader.segments();
+    let found = segments.find(Seq(1)).unwrap().frame().unwrap();
+    assert_eq!(reader.cold_cache_bytes(), costs[0], "its header");
+    for _ in 0..2 {
+        assert_eq!(found.body_from(0, 10).unwrap()[..10], world.offered[0][..10]);
+        assert_eq!(reader.cold_cache_bytes(), costs[0] + costs[1]);
+    }
+    reader.set_cold_cache_bytes(0);
+    assert_eq!(found.body_from(29_990, 10).unwrap()[..], world.offered[0][29_990..]);
+    assert_eq!(reader.cold_cache_bytes(), costs[0] + costs[1]);
+    // It has sixteen parts, and no part has room for half a byte.
+    let fresh = reopened(&world).unwrap();
+    fresh.set_cold_cache_bytes(15);
+    assert_eq!(fresh.frame(Seq(2)).unwrap().frame().unwrap().body(), world.offered[1]);
+    let kept = fresh.cold_cache_bytes();
+    fresh.set_cold_cache_bytes(16 << 20);
+    assert_eq!(fresh.frame(Seq(2)).unwrap().frame().unwrap().body(), world.offered[1]);
+    assert_eq!((kept, fresh.cold_cache_bytes()), (0, *costs.last().unwrap()));
+}
+
+/// Up to four blocks of a value are kept; one that is larger would push out all else.
+#[test]
+fn a_large_value_is_not_kept() {
+    let (world, log, _) = cold(&[60_000], 1 << 20);
+    let body = &world.offered[0];
+    for (count, is_kept) in [(2 * BLOCK_BYTES, true), (4 * BLOCK_BYTES, true), (4 * BLOCK_BYTES + 1, false)] {
+        let reader = reopened(&world).unwrap();
+        let segments = reader.segments();
+        let found = segments.find(Seq(1)).unwrap().frame().unwrap();
+        let before = reader.cold_cache_bytes();
+        assert_eq!(found.body_from(5000, count).unwrap()[..count], body[5000..][..count]);
+        assert_eq!(reader.cold_cache_bytes() - before >= count as u64, is_kept, "{count}");
+        assert!(is_kept || reader.cold_cache_bytes() == before);
+    }
+    drop(log);
+}
+
+/// A length that no frame has, under checksums that are right, is refused before room is made for it.
+#[test]
+fn a_length_that_no_frame_has_is_refused() {
+    let (mut world, log, file) = cold(&[10], 1 << 20);
+    drop(log);
+    let header = SegmentHeader::decode(&world.sim.file_bytes(&file).unwrap()).unwrap();
+    for (body_bytes, end, fits) in [
+        (100, 64 + 144, true),
+        (100, 64 + 143, false),
+        (THINNED_BYTES_MAX, 64 + frame_bytes(THINNED_BYTES_MAX), true),
+        (THINNED_BYTES_MAX + 1, 64 + frame_bytes(THINNED_BYTES_MAX + 1), false),
+    ] {
+        let (bytes, facts) = file_of_one(&header, body_bytes, end);
+        world.sim.put_file(&file, bytes);
+        world.segments[0].sealed = Some(facts);
+        let reader = reopened(&world).unwrap();
+        let found = reader.segments().find(Seq(1)).map(|found| found.frame().unwrap().body_bytes());
+        if fits {
+            assert_eq!(found, Ok(body_bytes));
+            continue;
+        }
+        let walked = reader.for_each_frame(Seq(1), Seq(1), &mut |_| ControlFlow::Continue(()));
+        for refused in [found.unwrap_err(), walked.unwrap_err()] {
+            assert_eq!((&refused.file, refused.offset, refused.seq), (&file, 64, Some(Seq(1))));
+            assert_eq!(refused.what, format!("a body of {body_bytes} bytes can't be here"));
+        }
+    }
+}
+
+/// The file of a cold segment that ends at `end` as it is read, of one commit that says that it has so many bytes. Of
+/// its blocks only the first is one.
+fn file_of_one(header: &SegmentHeader, body_bytes: usize, end: usize) -> (Vec<u8>, SealedFacts) {
+    let (seed, mut file) = (header.seed(), header.encode().to_vec());
+    let frame = FrameHeader {
+        body_bytes: body_bytes as u32,
+        body_crc: 0,
+        prev_crc: header.crc(),
+        epoch: header.epoch,
+        seq: Seq(1),
+        at: at(Seq(1)),
+        batch_offset: 0,
+    };
+    let mut cold = Cold { kept: Kept::of(Seq(1), &[at(Seq(1)).0], &[(0, 64)]), ..Cold::default() };
+    (cold.raw_starts, cold.stored_starts) = (vec![64, 104], vec![64]);
+    Packer::new().pack(64, &frame.encode(seed).0, seed, &mut file);
+    let mut raw_end = 104;
+    while raw_end < end {
+        raw_end = end.min(raw_end + BLOCK_BYTES_MAX);
+        cold.raw_starts.push(raw_end as u32);
+        cold.stored_starts.push(file.len() as u32);
+        file.extend([9; 17]);
+    }
+    cold.stored_starts.push(file.len() as u32);
+    file.resize(align_up(file.len()), 0);
+    let (footer, crc) = cold::encode(&cold, header.crc(), seed);
+    file.extend(footer);
+    let facts = SealedFacts { last_seq: Seq(1), bytes: file.len() as u64, crc };
+    (file, facts)
+}
+
 #[test]
 fn what_is_cold_stays_readable_as_it_is_written_anew() {
     let (mut world, mut log, _) = cold(&[300, 5000, 20_000, 10, 10], 1 << 20);
@@ -206,6 +359,9 @@ fn a_salvage_gets_what_is_whole() {
     let right =
         |commits: &BTreeMap<u64, Vec<u8>>| commits.iter().all(|(seq, body)| *body == world.offered[*seq as usize - 1]);
     assert!(right(&all));
+    let starts: Vec<usize> = blocks(&whole).into_iter().map(|(at, _)| at).collect();
+    let (last_at, last) = blocks(&whole).pop().unwrap();
+    let ends_at = last_at + last.block_bytes();
     for at in (0..64).chain((64..whole.len()).step_by(11)) {
         let world = world.after_kill();
         let mut bytes = whole.to_vec();
@@ -216,13 +372,22 @@ fn a_salvage_gets_what_is_whole() {
         // The header and the footer cost nothing, a block no more than what has a part in it.
         let lost = sizes.len() - commits.len();
         assert!(lost <= 4, "byte {at} of {}: {lost} are lost", whole.len());
-        assert!(!damage.is_empty(), "byte {at} of {}", whole.len());
+        // The header, the block or all behind the blocks, once.
+        let begins = starts.iter().chain([&ends_at]).rfind(|begins| **begins <= at).map_or(0, |begins| *begins as u64);
+        assert_eq!(damage, [begins], "byte {at} of {}", whole.len());
         assert!(at >= 64 || lost == 0, "byte {at}: the header costs nothing");
     }
     for length in (64..whole.len()).step_by(11) {
         let world = world.after_kill();
         world.sim.put_file(&file, &whole[..length]);
         assert!(right(&salvaged(&world, &file).0), "{length}");
+    }
+    // Where it ends between two blocks nothing is damaged, and what is missing is told all the same.
+    for length in starts {
+        let world = world.after_kill();
+        world.sim.put_file(&file, &whole[..length]);
+        let (commits, damage) = salvaged(&world, &file);
+        assert!(right(&commits) && commits.len() < sizes.len() && damage.len() == 1, "{length}: {damage:?}");
     }
 }
 
