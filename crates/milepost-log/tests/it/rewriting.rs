@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
 use milepost_log::{
     Dropped, Form, Found, FrameView, Log, LogReader, Recycled, RewriteError, Rewritten, Rewrote, SegmentId, Verdict,
+    format::header::SegmentHeader,
 };
 use milepost_types::{Seq, Timestamp};
 
@@ -37,6 +38,7 @@ fn expected(world: &World, seq: u64) -> Option<Vec<u8>> {
 /// A log of some segments of commits of many sizes, the last of them open.
 fn filled() -> (World, Log) {
     let mut world = World::new(4096);
+    world.epoch = 4;
     let mut log = world.create().unwrap();
     for round in 0..40 {
         world.commit(&mut log, &[round * 13 % 300, 7, 200 + round]);
@@ -410,6 +412,10 @@ fn a_rewrite_says_what_it_came_to() {
         let file = dir().join(format!("log/{}.seg", known.name()));
         assert_eq!(world.sim.file_bytes(&file).unwrap().len() as u64, rewritten.bytes());
         assert_eq!(known.sealed.unwrap().bytes, rewritten.bytes());
+        // It counts as begun by whoever had begun the first of its sources.
+        let header = SegmentHeader::decode(&world.sim.file_bytes(&file).unwrap()).unwrap();
+        assert_eq!((header.name(), header.form, header.first_seq), (known.name(), form, known.first_seq));
+        assert_eq!((header.epoch, header.store), (5, crate::rig::STORE));
         rewritten.discard();
         assert_eq!(world.sim.list(&dir().join("log")).unwrap(), names);
         check(&world, &log.reader, 0..=0);
@@ -452,6 +458,89 @@ fn it_is_known_where_a_body_may_be_thinned() {
             let is_thinned: Vec<bool> = stats.iter().map(|segment| segment.is_thinned).collect();
             let right = (0..stats.len()).map(|index| index == 1 && !(keeps_all && form == Form::Compressed));
             assert_eq!(is_thinned, right.collect::<Vec<_>>());
+        }
+    }
+}
+
+/// Segments go side by side as one goes alone; whatever is asked for that is no such row is refused, and nothing changes.
+#[test]
+fn segments_side_by_side_are_dropped_at_once() {
+    let (mut world, mut log) = filled();
+    let ids = |first, last| SegmentId(first)..=SegmentId(last);
+    let open = log.writer.segments().last().unwrap().id.0;
+    let before = log.writer.segments();
+    for (first, last) in [(4, 2), (2, open), (open, open), (2, 99), (0, 2), (99, 2)] {
+        assert!(log.rewriter.listed_without(&ids(first, last)).is_none(), "{first} to {last}");
+        assert!(log.rewriter.drop_segments(&ids(first, last)).is_empty(), "{first} to {last}");
+        let refused = log.rewriter.begin(ids(first, last), Form::Raw);
+        let is_named = |error: &RewriteError| matches!(error, RewriteError::NotSealed { first: a, last: b } if (a.0, b.0) == (first, last));
+        assert!(refused.as_ref().is_err_and(is_named), "{first} to {last}: {refused:?}");
+    }
+    assert_eq!(log.writer.segments(), before);
+    let gone = range(&world, 2, 4);
+    world.segments = log.rewriter.listed_without(&ids(2, 4)).unwrap();
+    assert_eq!(log.rewriter.drop_segments(&ids(2, 4)).len(), 3);
+    assert_eq!((log.writer.segments(), world.segments.len()), (world.segments.clone(), before.len() - 2));
+    for seq in 1..=world.offered.len() as u64 {
+        assert_eq!(matches!(log.reader.frame(Seq(seq)).unwrap(), Found::Removed), gone.contains(&seq), "{seq}");
+    }
+    // What stands before a hole and what stands behind it is written anew as ever, but not the hole.
+    assert!(log.rewriter.begin(ids(2, 2), Form::Raw).is_err() && log.rewriter.begin(ids(1, 5), Form::Raw).is_err());
+    assert!(log.rewriter.begin(ids(1, 1), Form::Raw).is_ok() && log.rewriter.begin(ids(5, 5), Form::Raw).is_ok());
+}
+
+/// A step is done after as many bytes as it was given, by the bodies that it met; a commit that is gone already, or
+/// empty, counts as a byte, so that no step goes on for ever.
+#[test]
+fn a_step_goes_as_far_as_its_budget() {
+    let (mut world, mut log) = filled();
+    let judged = range(&world, 2, 3);
+    let whole: Vec<usize> = judged.clone().map(|seq| world.offered[seq as usize - 1].len()).collect();
+    let left: Vec<usize> = judged.map(|seq| expected(&world, seq).map_or(0, |body| body.len())).collect();
+    for (last, bodies) in [(3, whole), (2, left)] {
+        for budget in [usize::MAX, 1000, 333, 1, 0] {
+            let (mut right, mut spent) = (1, 0);
+            for bytes in &bodies {
+                if spent >= budget.max(1) {
+                    (right, spent) = (right + 1, 0);
+                }
+                spent += bytes.max(&1);
+            }
+            let mut rewrite = log.rewriter.begin(SegmentId(2)..=SegmentId(last), Form::Raw).unwrap();
+            let mut steps = 1;
+            while matches!(rewrite.step(budget, &mut |_| Verdict::Keep).unwrap(), Rewrote::More) {
+                steps += 1;
+            }
+            assert_eq!(steps, right, "{budget}");
+        }
+        // Segments 2 and 3 are one from now on, of which some commits are gone.
+        if last == 3 {
+            let rewritten = rewrite(&mut log, 2, last, Form::Raw).unwrap();
+            adopt(&mut world, &log, &rewritten);
+        }
+    }
+}
+
+/// What is written is synced in pieces of 128 KiB, no more and no fewer: a sync of the log waits for one of them at most.
+#[test]
+fn a_new_file_is_written_and_synced_in_pieces() {
+    for form in FORMS {
+        for sizes in [&[1000; 300][..], &[300_000, 50, 50_000, 131_000, 10]] {
+            let mut world = World::new(1 << 20);
+            let mut log = world.create().unwrap();
+            sizes.iter().for_each(|size| world.commit(&mut log, &[*size]));
+            world.roll(&mut log).unwrap();
+            let done = |world: &World| (world.sim.count(Op::Write), world.sim.count(Op::Sync));
+            let (writes, syncs) = done(&world);
+            let mut rewrite = log.rewriter.begin(SegmentId(1)..=SegmentId(1), form).unwrap();
+            let Rewrote::Done(rewritten) = rewrite.step(usize::MAX, &mut |_| Verdict::Keep).unwrap() else {
+                panic!("there is no more to do")
+            };
+            let pieces = rewritten.bytes().div_ceil(128 << 10);
+            assert!(pieces > 2);
+            assert_eq!(done(&world), (writes + pieces, syncs + pieces), "{form:?}, {} bytes", rewritten.bytes());
+            adopt(&mut world, &log, &rewritten);
+            assert_eq!(crate::rig::all(&log.reader), world.offered);
         }
     }
 }
