@@ -225,3 +225,6 @@ fn failure(disk: &dyn Disk, dir: &Path, file: &Path, operation: &'static str, er
         None => RewriteError::Failed(Failure::new(file, operation, &error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,6 @@ impl BodyPart<'_> {
         (bytes[begin..begin + range.len()].into(), 0)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,3 +274,28 @@ fn of_a_footer_all_is_used_that_is_left() {
         }
     }
 }
+
+/// A page of a table that was right when the log was opened comes back from the disk as another one: blocks that are
+/// kept still do not reach as far as the frame says, and that is an error. With the page it is gone.
+#[test]
+fn a_table_that_changes_under_its_map_is_met() {
+    let temp = tempfile::tempdir().unwrap();
+    let (mut log, _) = filled(&Filling::default(), temp.path(), &[9000]);
+    log.writer.roll().unwrap();
+    let mut rewrite = log.rewriter.begin(SegmentId(1)..=SegmentId(1), Form::Compressed).unwrap();
+    let Rewrote::Done(rewritten) = rewrite.step(usize::MAX, &mut |_| Verdict::Keep).unwrap() else { panic!("no end") };
+    log.rewriter.replace(&rewritten);
+    let read = || log.reader.frame(Seq(1)).map(|found| found.frame().unwrap().body().to_vec());
+    assert_eq!(read().unwrap(), body(Seq(1), 1, 9000));
+    // Where its blocks begin, and where the last one ends.
+    let table: Vec<u8> = [64_u32, 104, 3104, 6104, 9104].iter().flat_map(|start| start.to_le_bytes()).collect();
+    let path = log.reader.segment_stats()[0].file.clone().unwrap();
+    let file = OsDisk.open(&path, OpenMode::Write).unwrap();
+    let bytes = OsDisk.open(&path, OpenMode::Read).unwrap().map().unwrap().to_vec();
+    let table_at = bytes.windows(table.len()).position(|window| window == table).unwrap() as u64;
+    file.write_at(&9000_u32.to_le_bytes(), table_at + 16).unwrap();
+    let fault = read().unwrap_err();
+    assert_eq!((&fault.file, fault.seq, &*fault.what), (&path, Some(Seq(1)), "the last block ends in a frame"));
+    file.write_at(&9104_u32.to_le_bytes(), table_at + 16).unwrap();
+    assert_eq!(read().unwrap(), body(Seq(1), 1, 9000));
+}

@@ -293,6 +293,7 @@ fn what_was_removed_is_told_from_what_is_lost() {
         let footer_bit = |bytes: &mut Vec<u8>| *bytes.iter_mut().nth_back(30).unwrap() ^= 1;
         let (saved, _) = salvaged(&with(&world, name, footer_bit), 11);
         assert!(saved.removed.is_empty() && saved.commits.len() > right.len(), "{form:?}: {:?}", saved.told);
+        assert_eq!(saved.damage.len(), 1, "{form:?}: {:?}, what was given before is no damage", saved.told);
         assert!(saved.commits.iter().all(|(seq, body)| *body == world.offered[*seq as usize - 1]));
     }
 }
@@ -418,13 +419,28 @@ fn damage_ends_where_the_next_commit_stands() {
         world.commit(&mut log, &[60]);
     }
     drop(log);
-    // Junk in the place of the second, the first one in that of the third.
-    let first_twice = with(&world, segment_file(1), |bytes| {
-        bytes[168..272].fill(0xee);
-        bytes.copy_within(64..168, 272);
-    });
-    let (saved, _) = salvaged(&first_twice, 4);
-    assert_eq!((saved.commits.into_keys().collect::<Vec<_>>(), saved.damage), (vec![1, 4], vec![(1, 168, 208)]));
+    // Junk in the place of the second, and another first one in that of the third, stamped later than the first.
+    let whole = world.sim.file_bytes(&segment_file(1)).unwrap();
+    let (header, body) = (SegmentHeader::decode(&whole).unwrap(), [0; 64]);
+    let another = FrameHeader {
+        body_bytes: 64,
+        body_crc: crc32fast::hash(&body),
+        prev_crc: 7,
+        epoch: 1,
+        seq: Seq(1),
+        at: Timestamp(at(Seq(1)).0 + 1),
+        batch_offset: 0,
+    };
+    let another = [&another.encode(header.seed()).0[..], &body].concat();
+    for instead in [&whole[64..168], &another[..]] {
+        let first_twice = with(&world, segment_file(1), |bytes| {
+            bytes[168..272].fill(0xee);
+            bytes[272..376].copy_from_slice(instead);
+        });
+        let (saved, _) = salvaged(&first_twice, 4);
+        let (seqs, damage) = (saved.commits.into_keys().collect::<Vec<_>>(), saved.damage);
+        assert_eq!((seqs, damage), (vec![1, 4], vec![(1, 168, 208)]));
+    }
 }
 
 /// The last number that there is is never given to a commit: what bears it is none.

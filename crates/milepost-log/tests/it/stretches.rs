@@ -122,9 +122,10 @@ fn a_whole_file_and_its_stretch_have_one_provenance() {
         assert_eq!(file.provenance(), *seen.last().unwrap());
         assert!(log.writer.segments().contains(&file.known()));
     }
-    // Read from its file or from memory, it is the same.
+    // Read from memory or from its file, before it is sealed and after, it is the same.
     drop(log);
-    let log = world.open().unwrap();
+    let mut log = world.open().unwrap();
+    world.roll(&mut log).unwrap();
     let again = stretches(&log, world.offered.len() as u64);
     let all =
         again.iter().flat_map(|stretch| (stretch.first_seq().0..=stretch.last_seq().0).map(move |seq| (stretch, seq)));

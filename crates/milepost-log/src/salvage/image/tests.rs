@@ -61,6 +61,8 @@ fn whole_blocks_come_back() {
         let (file, image, _) = file_of([300, 70, 200 + rest]);
         check(&file, &file, &image, None);
     }
+    let (file, image, _) = file_of([60_000, 65_536, 50_000]);
+    check(&file, &file, &image, None);
 }
 
 #[test]
@@ -106,4 +108,24 @@ fn a_file_that_ends_in_its_header_is_zeros() {
         let right = [&whole[..length], &[0; 64][length..]].concat();
         assert_eq!((image.bytes, image.damaged), (right, vec![]));
     }
+}
+
+/// A block that is cut is told, however little of it is left: without a footer nobody knows that it was none.
+#[test]
+fn a_block_that_is_cut_is_told() {
+    let (whole, image, places) = file_of([300, 70, 203]);
+    for left in 1..places[2].len() {
+        let end = places[2].start + left;
+        let found = Image::of(&whole[..end], seed(), None);
+        assert_eq!((&found.bytes[..], found.damaged), (&image[..434], vec![places[2].start..end]));
+    }
+}
+
+/// No room is made for a block that would stand where the offsets of no segment reach.
+#[test]
+fn a_block_beyond_any_segment_is_told() {
+    let mut file = vec![1; SEGMENT_HEADER_BYTES];
+    Packer::new().pack((BYTES_MAX - 99) as u32, &[7; 100], seed(), &mut file);
+    let found = Image::of(&file, seed(), None);
+    assert_eq!((&found.bytes[..], found.damaged), (&file[..SEGMENT_HEADER_BYTES], vec![64..file.len()]));
 }
