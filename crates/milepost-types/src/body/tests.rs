@@ -372,6 +372,32 @@ fn origins_out_of_order_are_refused() {
         crafted[to..to + 4].copy_from_slice(&left);
         assert_eq!(walked(&crafted).unwrap_err().what, BodyFault::Table);
     }
+    // Two events that say that they began in one place.
+    let mut crafted = thinned;
+    crafted.copy_within(origins..origins + 4, origins + 8);
+    assert_eq!(walked(&crafted).unwrap_err().what, BodyFault::Table);
+}
+
+/// Of a request without a key nobody can tell any more what it was once events of it went: what is left is the same as
+/// nothing, not even as what is left of it elsewhere. With a key it is.
+#[test]
+fn what_is_left_is_the_same_as_another_only_where_that_is_known() {
+    let events = ["a", "b"].map(|scope| Event::Clear { scope: Scope::parse(scope).unwrap() });
+    for key in [None, Some("once".to_owned())] {
+        let (knows, meta) = (key.is_some(), Meta { idempotency_key: key, ..Meta::default() });
+        let whole = encode(&meta, &events);
+        let whole = Body::parse(&whole).unwrap();
+        let left = |index: u32| match whole.thin(&mut |found| found.index == index).unwrap() {
+            Thinned::Some(bytes) => bytes,
+            other => panic!("one of two was removed: {other:?}"),
+        };
+        let (first, second) = (left(0), left(1));
+        let (first, second) = (Body::parse(&first).unwrap(), Body::parse(&second).unwrap());
+        assert!(whole.holds_the_same(&whole));
+        for (one, other) in [(first, first), (first, second), (second, first), (first, whole), (whole, second)] {
+            assert_eq!(one.holds_the_same(&other), knows, "{one:?} and {other:?}");
+        }
+    }
 }
 
 /// A crafted body could bring names into a store that no writer can write, and reading them back would have panicked.

@@ -96,6 +96,37 @@ fn what_is_wrong_is_told_with_its_place() {
     assert_eq!(Body::parse(&digest).unwrap().kept_digest(), Some(crate::Digest([7; 16])));
 }
 
+/// A flag that a kind of event does not have is of a newer version: what follows it may mean anything.
+#[test]
+fn a_flag_that_a_kind_does_not_have_is_told_as_newer() {
+    let (key, path, number) = (&[0, 1, b'k'][..], &[1, b's'][..], &[7][..]);
+    // Each kind with the flags that it has, and what follows them where none is set.
+    let kinds: [(u8, u8, Vec<u8>); 13] = [
+        (SET, WITH_CONTENT_TYPE | WITH_EXPIRY, [key, &[0]].concat()),
+        (DELETE, 0, key.to_vec()),
+        (CLEAR, 0, vec![]),
+        (CLEAR_PREFIX, 0, path.to_vec()),
+        (CHECKPOINT, WITH_NOTE, key.to_vec()),
+        (RELEASE, 0, key.to_vec()),
+        (FORK, 0, [path, number].concat()),
+        (UNRETAIN, 0, path.to_vec()),
+        (HOLD, WITH_NOTE, [path, path].concat()),
+        (UNHOLD, 0, [path, path].concat()),
+        (ERASE, 0, [key, number].concat()),
+        (ERASE_SCOPE, 0, number.to_vec()),
+        (ERASE_PREFIX, 0, [path, number].concat()),
+    ];
+    for (kind, flags, fields) in kinds {
+        let body = |tag: u8| spelled(0, 0, 1, &[&[SCOPE, 0, 1, b's', tag][..], &fields].concat(), &[]);
+        assert_eq!(fault(&body(kind)), None, "{kind:#x}");
+        for flag in [0x10, 0x20, 0x40, 0x80].into_iter().filter(|flag| flags & flag == 0) {
+            let tag = kind | flag;
+            assert_eq!(fault(&body(tag)), Some((7, BodyFault::Unknown(tag))), "{tag:#x}");
+            assert_eq!(fault(&body(tag | flags)), Some((7, BodyFault::Unknown(tag | flags))), "{tag:#x}");
+        }
+    }
+}
+
 /// FAULTS H1: what could not be written is not read, and what is as large as it may be is.
 #[test]
 fn sizes_beyond_a_limit_are_not_read() {
