@@ -212,3 +212,6 @@ impl Tail {
 }
 
 const NOT_SOUND: Malformed = Malformed("the run's meta does not fit the file");
+
+#[cfg(test)]
+mod tests;

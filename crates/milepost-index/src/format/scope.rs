@@ -108,3 +108,6 @@ pub fn put_clear(out: &mut Vec<u8>, mark: Mark) {
 pub fn clear_at(clears: &[u8], index: usize) -> Mark {
     Mark { seq: u64_at(clears, index * CLEAR_BYTES), record: u32_at(clears, index * CLEAR_BYTES + 8) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,10 @@
 use proptest::prelude::*;
 
 use super::{
-    PAGE_BYTES, bits,
+    NAME_BYTES_MAX, PAGE_BYTES, bits,
     block::{BLOCK_KEYS, Block, BlockEncoder, Entry, Older},
-    front::{Agreement, shared},
-    header::{RUN_HEADER_BYTES, RunHeader},
+    front::{Agreement, Spelled, shared},
+    header::{HeaderFault, RUN_HEADER_BYTES, RunHeader},
     list::{Group, ListEncoder, Order, find_older},
     meta::{self, Meta, TRAILER_BYTES, Tail},
     slots::{LINE_BYTES, Shape},
@@ -401,6 +401,73 @@ fn every_bit_of_a_header_counts() {
     for cut in 0..bytes.len() {
         assert!(RunHeader::decode(&bytes[..cut]).is_err());
     }
+}
+
+/// A checksum that is right says who wrote it, not that this program can read it.
+#[test]
+fn a_newer_version_is_told_from_a_header_that_cannot_be() {
+    let header = RunHeader { id: 7, store: [3; 16], first_seq: 5, last_seq: 9 };
+    let with = |at: usize, field: &[u8]| {
+        let mut bytes = header.encode();
+        bytes[at..at + field.len()].copy_from_slice(field);
+        let crc = crc32fast::hash(&bytes[..60]);
+        bytes[60..].copy_from_slice(&crc.to_le_bytes());
+        RunHeader::decode(&bytes)
+    };
+    assert_eq!(with(8, &[2]), Err(HeaderFault::Newer { found: 2 }));
+    assert_eq!(with(9, &[1]), Err(HeaderFault::Newer { found: 257 }));
+    assert_eq!(with(8, &[0]), Err(HeaderFault::Content));
+    for reserved in (10..16).chain(56..60) {
+        assert_eq!(with(reserved, &[1]), Err(HeaderFault::Content), "byte {reserved}");
+    }
+    let covering = |first_seq: u64, last_seq: u64| with(40, &[first_seq, last_seq].map(u64::to_le_bytes).concat());
+    for (first_seq, last_seq) in [(1, 1), (5, 5), (1, u64::MAX)] {
+        assert_eq!(covering(first_seq, last_seq), Ok(RunHeader { first_seq, last_seq, ..header }));
+    }
+    for (first_seq, last_seq) in [(0, 0), (0, 9), (5, 4), (u64::MAX, 0)] {
+        assert_eq!(covering(first_seq, last_seq), Err(HeaderFault::Content), "{first_seq} to {last_seq}");
+    }
+}
+
+/// Each name is greater than the one before, shares no more than that has, and is no longer than names are.
+#[test]
+fn names_that_do_not_follow_each_other_are_refused() {
+    let most = [b'x'; NAME_BYTES_MAX];
+    for (before, shared, rest, follows) in [
+        (&b""[..], 0, &b"a"[..], true),
+        (b"", 0, b"", false),
+        (b"", 1, b"a", false),
+        (b"abc", 0, b"b", true),
+        (b"abc", 0, b"a", false),
+        (b"abc", 0, b"B", false),
+        (b"abc", 1, b"c", true),
+        (b"abc", 1, b"b", false),
+        (b"abc", 1, b"a", false),
+        (b"abc", 3, b"\0", true),
+        (b"abc", 3, b"", false),
+        (b"abc", 2, b"", false),
+        (b"abc", 4, b"d", false),
+        (b"", 0, &most, true),
+        (b"", 0, &[b'x'; NAME_BYTES_MAX + 1], false),
+        (b"abc", 3, &most[3..], true),
+        (b"abc", 3, &most[2..], false),
+    ] {
+        let mut name = Spelled::default();
+        if !before.is_empty() {
+            name.next(0, before).unwrap();
+        }
+        let next = name.next(shared, rest);
+        let (what, length) = (String::from_utf8_lossy(before), rest.len());
+        assert_eq!(next.is_ok(), follows, "{shared} bytes of {what:?} and {length} more");
+        let right = if follows { [&before[..shared], rest].concat() } else { before.to_vec() };
+        assert_eq!(name.bytes(), right, "{what:?}");
+        // Behind a name that is spelled out any may come.
+        name.clear();
+        assert_eq!((name.next(0, b"a"), name.text()), (Ok(()), Ok("a")));
+    }
+    let mut name = Spelled::default();
+    name.next(0, &[0xff]).unwrap();
+    assert!(name.text().is_err());
 }
 
 /// How many versions a key has is written in the bits that it takes. A block that said 2^32 or more was written, and
