@@ -50,8 +50,8 @@ impl Shape {
         let number_bits = bits::needed(numbers.saturating_sub(1));
         let slots = LINE_BYTES as u32 * 8 / (TAG_BITS + number_bits);
         let per_line = u64::from(slots);
-        // Four fifths: fuller, too many searches touch a second line.
-        let lines = if count == 0 { 0 } else { (count * 5).div_ceil(4 * per_line).max((count + 1).div_ceil(per_line)) };
+        // Four fifths: fuller, too many searches touch a second line. So some are empty, however few names there are.
+        let lines = (count * 5).div_ceil(4 * per_line);
         Shape { number_bits, slots, lines }
     }
 
