@@ -242,11 +242,6 @@ impl<'a> Versions<'a> {
         1 + self.older.map_or(0, |older| older.count)
     }
 
-    /// Whether these are the same versions, in the same place.
-    pub(super) fn is_same(&self, other: &Versions<'_>) -> bool {
-        self.newest == other.newest && self.older == other.older
-    }
-
     /// The newest at or before `seq`, whatever was read before. Reads one group of versions at most, or the first of
     /// the next as well.
     pub fn as_of(&self, seq: u64) -> Result<Option<Version>, Corruption> {
