@@ -396,11 +396,7 @@ impl Finder<'_> {
             let header = self.disk.open(&path, OpenMode::Read).map_err(LogError::io("open", &path));
             let ours = header.and_then(|file| read_header(&*file, &path, name, self.known.store)).is_ok();
             // Without a manifest nobody knows what was dropped.
-            let is_past = if self.known.segments.is_empty() {
-                self.names.first().is_some_and(|first| name.generation == 0 && name.id < first.id)
-            } else {
-                self.names.last().is_some_and(|last| name.id < last.id)
-            };
+            let is_past = !self.known.segments.is_empty() && self.names.last().is_some_and(|last| name.id < last.id);
             if ours && is_past {
                 retired.push(path);
             } else {
