@@ -158,7 +158,7 @@ impl Repair<'_> {
 fn last_batch(heap: &Heap, open: &FoundOpen) -> Result<(u64, Vec<u8>), Corruption> {
     let frames = heap.frames();
     let first = open.chain.batch_first.0.saturating_sub(heap.first_seq().0) as usize;
-    let Some(begin) = heap.get(first).filter(|_| first < frames).map(|frame| u64::from(frame.offset)) else {
+    let Some(begin) = heap.get(first).map(|frame| u64::from(frame.offset)) else {
         return Ok((open.end, Vec::new()));
     };
     let mut bytes = Vec::new();
