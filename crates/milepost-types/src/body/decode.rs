@@ -494,12 +494,10 @@ impl<'a> Cursor<'a> {
         Ok(ForkAt { origin: self.checked_path(origin)?, point: Seq(self.varint()?) })
     }
 
+    /// The text of a name. That it is not empty was seen before, or is seen by who asks: no path may be.
     #[inline]
     fn checked<'b>(&self, name: &'b [u8]) -> Result<&'b str, BodyError> {
-        match std::str::from_utf8(name) {
-            Ok(text) if !text.is_empty() => Ok(text),
-            _ => Err(self.fault(BodyFault::Name)),
-        }
+        std::str::from_utf8(name).map_err(|_| self.fault(BodyFault::Name))
     }
 
     /// A key, a checkpoint's name or a note that a writer could have written.
