@@ -10,7 +10,9 @@ mod ahead; // zeros written behind the open segment's frames
 mod appending; // append, sync, roll, read: the plain way
 mod cold; // segments that are compressed: reads of every kind, damage, salvage
 mod following; // a reader beside a writer
+mod known; // what MANIFEST says, against what is there
 mod left; // frames that an opening leaves in the file
+mod lies; // footers of segments written anew that say what is not there
 mod opening; // find and repair without damage: clean and torn tails, leftovers, names, errors
 mod passing; // commits that are gone where the log is copied from
 mod reading; // segments of every kind, read in every way

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path};
 
 use milepost_io::{Disk as _, OpenMode};
-use milepost_log::{CleanMark, LogError, SegmentId, SegmentName, StoreId, Tail, find, find_from};
+use milepost_log::{CleanMark, Known, LogError, SegmentId, SegmentName, StoreId, Tail, find, find_from};
 use milepost_types::{Seq, Timestamp};
 
 use crate::rig::{World, all, at, dir, end_of, segment_file};
@@ -148,13 +148,17 @@ fn a_visitor_can_stop_the_walk() {
     for _ in 0..12 {
         world.commit(&mut log, &[900]);
     }
-    let mut visited = 0;
-    let stopped = find(world.disk(), dir(), &world.known(), &mut |frame| {
-        visited += 1;
-        if frame.seq == Seq(6) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
-    assert!(matches!(stopped, Err(LogError::Interrupted { seq: Seq(6) })));
-    assert_eq!(visited, 6);
+    // In the open segment as in sealed ones, whether or not somebody may be writing it.
+    for (last, is_locked) in [(6, false), (6, true), (11, false), (11, true), (12, false)] {
+        let mut visited = 0;
+        let known = Known { is_locked, ..world.known() };
+        let stopped = find(world.disk(), dir(), &known, &mut |frame| {
+            visited += 1;
+            if frame.seq == Seq(last) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert!(matches!(stopped, Err(LogError::Interrupted { seq }) if seq == Seq(last)), "{last}");
+        assert_eq!(visited, last);
+    }
 }
 
 #[test]
