@@ -146,6 +146,47 @@ fn refused_zeros_are_nobodys_error() {
     }
 }
 
+/// Zeros that were refused are tried again once a MiB was appended since, and not before; also where some of them had
+/// been written by then.
+#[test]
+fn refused_zeros_are_tried_again_a_mebibyte_later() {
+    for written in [1, 4000] {
+        for (less, tried) in [(0, true), (8, false)] {
+            let (mut world, mut log) = begun(SEGMENT_BYTES);
+            world.commit(&mut log, &[40_000]);
+            let what = FaultKind::ShortWriteThenError { bytes: written, errno: EIO };
+            world.sim.inject(Fault { on: Op::Write, file: None, nth: 1, times: 1, what });
+            world.commit(&mut log, &[24]);
+            assert_eq!(file_bytes(&world), end_of(&log) + written as u64);
+            let again = end_of(&log) + (1 << 20) - less;
+            // A large batch, which has no zeros behind it, and a small one that ends there.
+            let large = again - end_of(&log) - 64 - 40;
+            world.commit(&mut log, &[large as usize]);
+            world.commit(&mut log, &[24]);
+            assert_eq!(end_of(&log), again);
+            assert_eq!(file_bytes(&world) > again, tried, "{less} bytes less, {written} were written");
+            assert_zeros_behind(&world, &log);
+        }
+    }
+}
+
+/// FAULTS B6, C1: a batch is refused where zeros were refused before it, in part: what had been appended stays whole.
+#[test]
+fn a_batch_that_fails_behind_refused_zeros_takes_nothing_with_it() {
+    for written in [1, 50, 100, 4000] {
+        let (mut world, mut log) = begun(SEGMENT_BYTES);
+        let what = FaultKind::ShortWriteThenError { bytes: written, errno: ENOSPC };
+        world.sim.inject(Fault { on: Op::Write, file: None, nth: 1, times: 1, what });
+        world.commit(&mut log, &[21]);
+        world.sim.inject(Fault { on: Op::Write, file: None, nth: 0, times: 1, what: FaultKind::Error(ENOSPC) });
+        world.append(&mut log, &[5000]).unwrap_err();
+        assert_zeros_behind(&world, &log);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+        world.commit(&mut log, &[70]);
+        assert_eq!(all(&world.after_crash(Crash::LoseUnsynced, 0).open().unwrap().reader), world.offered);
+    }
+}
+
 /// FAULTS C1, C2: the disk is full: commits go on within what is ahead, to the last byte, then they are refused; and go
 /// on when there is room.
 #[test]

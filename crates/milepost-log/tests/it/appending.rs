@@ -6,7 +6,7 @@ use milepost_io::SimRng;
 use milepost_log::{FrameBytes, KnownSegment, SegmentId, SegmentKind, format::header::SegmentHeader};
 use milepost_types::{Seq, Timestamp};
 
-use crate::rig::{World, all, at, frame, segment_file};
+use crate::rig::{World, all, at, end_of, frame, segment_file};
 
 #[test]
 fn what_was_appended_is_read_back() {
@@ -18,6 +18,7 @@ fn what_was_appended_is_read_back() {
         world.commit(&mut log, sizes);
         assert_eq!(all(&log.reader), world.offered);
         assert_eq!(log.writer.next_seq(), Seq(world.offered.len() as u64 + 1));
+        assert_eq!(log.writer.open_bytes(), end_of(&log));
     }
     assert_eq!(log.writer.last_at(), at(Seq(11)));
     assert_eq!(all(&world.open().unwrap().reader), world.offered);

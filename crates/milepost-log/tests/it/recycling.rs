@@ -233,6 +233,22 @@ fn a_full_disk_is_left_for_the_spare() {
     world.after_crash(Crash::LoseUnsynced, 0).open().unwrap();
 }
 
+/// A segment without a commit is as good a place as the next: it is not left for a spare.
+#[test]
+fn an_empty_segment_is_not_left_for_the_spare() {
+    let (mut world, mut log) = filled();
+    world.roll(&mut log).unwrap();
+    world.drop_first(&mut log);
+    assert!(matches!(steps(&mut log)[..], [Recycled::Taken, Recycled::Ready(_)]));
+    world.sim.set_capacity(Some(world.sim.used_bytes()));
+    let refused = world.append(&mut log, &[3000]);
+    assert!(matches!(refused, Err(AppendError::DiskFull { .. })), "{refused:?}");
+    assert!(!log.writer.wants_roll());
+    world.sim.set_capacity(None);
+    world.commit(&mut log, &[3000]);
+    assert_eq!(all(&log.reader), world.offered[world.dropped()..]);
+}
+
 #[test]
 fn the_open_segment_is_not_dropped() {
     let mut world = World::new(4096);
