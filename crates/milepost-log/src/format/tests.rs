@@ -246,7 +246,7 @@ fn every_flipped_bit_and_truncation_of_a_footer_is_met() {
 fn a_footer_that_cannot_be_is_refused() {
     let header = segment_header();
     type Spoil = fn(&mut Footer);
-    let wrong: [(&str, Spoil); 14] = [
+    let wrong: [(&str, Spoil); 15] = [
         ("count", |footer| footer.last_seq += 1),
         ("range", |footer| footer.last_seq = 0),
         ("all of u64", |footer| (footer.first_seq, footer.last_seq) = (0, u64::MAX)),
@@ -254,6 +254,7 @@ fn a_footer_that_cannot_be_is_refused() {
         ("times", |footer| footer.last_at = -6),
         ("first", |footer| footer.offsets[0] = 72),
         ("order", |footer| footer.offsets.swap(1, 2)),
+        ("a frame begins anywhere", |footer| footer.offsets[2] += 4),
         ("end", |footer| footer.offsets[4] = 1 << 20),
         ("steps", |footer| footer.times.steps.truncate(4)),
         ("order of steps", |footer| footer.times.steps.swap(3, 4)),
@@ -269,6 +270,14 @@ fn a_footer_that_cannot_be_is_refused() {
         file.truncate(SEGMENT_HEADER_BYTES + 5 * 48);
         file.extend(footer::encode(&footer, header.crc(), header.seed()).0);
         assert_eq!(footer::decode(&file, header.crc(), header.seed()), Err(FooterFault::Content), "{what}");
+    }
+    // The footer itself begins where a frame may, or it is none.
+    for (more, fits) in [(0, true), (8, true), (4, false), (12, false)] {
+        let mut file = sealed_file(5);
+        let begins_at = SEGMENT_HEADER_BYTES + 5 * 48;
+        file.splice(begins_at..begins_at, vec![0; more]);
+        let read = footer::decode(&file, header.crc(), header.seed()).map(|view| view.begins_at);
+        assert_eq!(read, if fits { Ok(begins_at + more) } else { Err(FooterFault::Content) });
     }
 }
 

@@ -87,6 +87,22 @@ fn a_bomb_is_refused_before_it_takes_memory() {
     }
 }
 
+/// What can't be made smaller is stored as it is, also where it would be as long compressed: as many stored bytes as raw
+/// ones are taken for these.
+#[test]
+fn what_compresses_to_its_own_length_comes_back() {
+    let (mut packer, mut met) = (Packer::new(), 0);
+    for (distinct, run) in (0..48_u8).flat_map(|distinct| (1..48).map(move |run| (distinct, run))) {
+        let raw: Vec<u8> = (0..distinct).chain(std::iter::repeat_n(200, run)).collect();
+        met += u32::from(zstd::bulk::compress(&raw, LEVEL).unwrap().len() == raw.len());
+        let (mut bytes, mut out) = (Vec::new(), Vec::new());
+        packer.pack(64, &raw, seed(), &mut bytes);
+        let header = unpack(&bytes, seed(), &mut out).unwrap();
+        assert!(out == raw && header.stored_bytes <= header.raw_bytes, "{distinct} and {run}");
+    }
+    assert!(met > 0, "no length was met exactly");
+}
+
 #[test]
 fn what_is_no_zstd_frame_is_refused() {
     for (raw_bytes, stored) in [(100, &b"anything"[..]), (100, &[0; 99]), (9, &[0x28, 0xb5, 0x2f, 0xfd])] {

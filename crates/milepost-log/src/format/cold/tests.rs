@@ -112,6 +112,25 @@ fn a_table_that_cannot_be_is_refused() {
     assert!(decode(&file, CRC, seed()).is_err());
 }
 
+/// What was read of one segment is not shown for another's, nor a part of it.
+#[test]
+fn what_was_forgotten_is_read_anew() {
+    let (one, other) = (raw_of(900), vec![5; 900]);
+    let (one_file, other_file) = (file_of(&one, &[100]), file_of(&other, &[100]));
+    let [one_view, other_view] = [&one_file, &other_file].map(|file| decode(file, CRC, seed()).unwrap());
+    let mut unpacked = Unpacked::default();
+    // Forwards, within what is held, over its end, backwards, and to the end.
+    for range in [0..250, 50..200, 150..350, 20..30, 700..900] {
+        let raw = 64 + range.start..64 + range.end;
+        let found = unpacked.range(one_view.blocks().unwrap(), seed(), raw.clone(), read(&one_file)).unwrap();
+        assert_eq!(found, &one[range.clone()], "{range:?}");
+        unpacked.clear();
+        let found = unpacked.range(other_view.blocks().unwrap(), seed(), raw, read(&other_file)).unwrap();
+        assert_eq!(found, &other[range], "of the other");
+        unpacked.clear();
+    }
+}
+
 #[test]
 fn blocks_in_each_others_place_are_met() {
     let file = file_of(&vec![3; 900], &[100]);

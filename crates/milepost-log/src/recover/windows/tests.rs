@@ -119,3 +119,45 @@ fn a_break_ends_it() {
     });
     assert_eq!((stop.unwrap(), visited, position.chain.next_seq), (Stop::Interrupted, 3, Seq(3)));
 }
+
+/// A whole frame that does not continue the log is damage where a later batch stands behind it, however far, and the
+/// torn end of the log where none does: no window is enough to tell.
+#[test]
+fn what_is_no_frame_of_the_log_is_judged_by_all_that_follows() {
+    let header = header();
+    for (is_later, zeros) in [(true, 0), (true, 20_000), (false, 20_000)] {
+        let (mut bytes, mut chain) = (header.encode().to_vec(), Chain::begin(&header, Timestamp::MIN));
+        let mut put = |chain: &mut Chain, seq: u64, batch_first: u64| {
+            let begin = bytes.len();
+            bytes.resize(begin + frame_bytes(100), 0);
+            bytes[begin + 40..begin + 140].fill(seq as u8);
+            let crc = crc32fast::hash(&bytes[begin + 40..begin + 140]);
+            let at = Timestamp(seq.cast_signed());
+            chain.write(&mut bytes[begin..begin + 140], crc, at, Seq(batch_first), header.seed());
+        };
+        put(&mut chain, 1, 1);
+        let mut other = Chain { prev_crc: 7, ..chain };
+        put(&mut other, 2, 2);
+        let stands_at = SEGMENT_HEADER_BYTES + frame_bytes(100);
+        put(&mut other, 3, if is_later { 3 } else { 2 });
+        let behind = stands_at + frame_bytes(100);
+        bytes.splice(behind..behind, vec![0; zeros]);
+        let sim = SimDisk::new(1);
+        let file = sim.open(Path::new("/segment"), OpenMode::CreateNew).unwrap();
+        write_all_at(&*file, &bytes, 0).unwrap();
+        for window_bytes in [1, 200, 1 << 10, 4096, 1 << 20] {
+            let expected = Expected { next_first: None, promised: (Seq::ZERO, "it was said"), footer: None };
+            let mut position = Position { at: SEGMENT_HEADER_BYTES, chain: Chain::begin(&header, Timestamp::MIN) };
+            let visit: &mut VisitFrame<'_> = &mut |_, _| ControlFlow::Continue(());
+            let stop = walk_file(&*file, window_bytes, header.seed(), &mut position, &expected, visit).unwrap();
+            let right = match is_later {
+                true => Stop::Corrupt(
+                    "the frame here does not continue the frame before it, but a later batch stands behind it"
+                        .to_owned(),
+                ),
+                false => Stop::Torn(2 * frame_bytes(100) + zeros - 4),
+            };
+            assert_eq!((stop, position.at), (right, stands_at), "{zeros} zeros, windows of {window_bytes}");
+        }
+    }
+}
