@@ -457,3 +457,6 @@ fn read_spelled<'a>(fields: &mut Fields<'a>, length: &mut usize) -> Result<(usiz
 
 const TOO_WIDE: Malformed = Malformed("a number has more bits than it can have");
 const TOO_FAR: Malformed = Malformed("a number above all numbers");
+
+#[cfg(test)]
+mod tests;

@@ -366,6 +366,52 @@ fn a_stretch_of_changes_drawn_byte_by_byte() {
     assert_eq!(group.read_version(), Ok(None));
 }
 
+/// A stretch is written where it takes less than a step for each version, and not where it takes as much.
+#[test]
+fn a_stretch_is_written_where_it_takes_less() {
+    let step = |by: u32| [1 | 1 << 6, (by - 1) as u8];
+    let steps = |all: &[u32]| all.iter().flat_map(|by| step(*by)).collect::<Vec<u8>>();
+    for (distances, expected) in [
+        (&[10, 10][..], steps(&[10, 10])),
+        (&[10, 10, 10], vec![1, 3, 10, 0]),
+        (&[10, 20, 256], steps(&[10, 20, 256])),
+        (&[10, 20, 30, 256], steps(&[10, 20, 30, 256])),
+        (&[10, 20, 30, 40, 256], vec![1, 5, 10, 8, 0, 10, 20, 30, 246]),
+    ] {
+        let mut encoder = ListEncoder::new(Order::OldestFirst);
+        let (mut bytes, mut record) = (vec![9; 3], 20);
+        encoder.begin(3, Place { seq: 8, record: 0 });
+        encoder.push(&mut bytes, 3, Version { seq: 8, record, kind: 1 });
+        for by in distances {
+            record += by;
+            encoder.push(&mut bytes, 3, Version { seq: 8, record, kind: 1 });
+        }
+        assert_eq!(encoder.finish(&mut bytes, 3), 3);
+        assert_eq!(bytes, [&[9, 9, 9][..], &step(20), &expected].concat(), "{distances:?}");
+    }
+}
+
+/// Versions stand in strict order of their addresses; those of one address, in a list of changes, in that of their
+/// kinds.
+#[test]
+fn versions_follow_each_other_in_strict_order() {
+    let version = |(seq, record, kind): (u64, u32, u8)| Version { seq, record, kind };
+    let middle = (5, 20, 2);
+    for (next, newest_first, oldest_first) in [
+        ((4, 90, 9), true, false),
+        ((5, 19, 9), true, false),
+        ((5, 20, 1), false, false),
+        (middle, false, false),
+        ((5, 20, 3), false, true),
+        ((5, 21, 0), false, true),
+        ((6, 0, 0), false, true),
+    ] {
+        let follows = |order: Order| order.follows(version(middle), version(next));
+        let found = (follows(Order::NewestFirst), follows(Order::OldestFirst));
+        assert_eq!(found, (newest_first, oldest_first), "{next:?}");
+    }
+}
+
 /// Names of no one length share what they begin with.
 #[test]
 fn a_block_of_spelled_keys_drawn_byte_by_byte() {
@@ -492,6 +538,24 @@ fn numbers_at_the_edges_come_back() {
             let read: Vec<Entry> = read.into_iter().map(|(_, entry)| entry).collect();
             assert_eq!((count, &read[..]), (2, &entries[..]), "{low} {high}");
         }
+    }
+}
+
+/// Numbers are put side by side in a word before they go to the bytes: also where they fill it to its last bit.
+#[test]
+fn numbers_that_fill_a_word_come_back() {
+    for widths in [&[56, 8, 1, 56][..], &[64, 1, 64], &[32, 32, 32, 1], &[1, 1, 56, 6, 2], &[8; 17], &[63, 1, 1]] {
+        let most = |bits: u32| u64::MAX >> (64 - bits);
+        let mut bytes = Vec::new();
+        let mut writer = bits::BitWriter::new(&mut bytes);
+        widths.iter().for_each(|bits| writer.put(most(*bits) ^ 1, *bits));
+        writer.finish();
+        let mut at = 0;
+        for bits in widths {
+            assert_eq!(bits::get(&bytes, at, *bits), most(*bits) ^ 1, "{bits} bits at {at} of {widths:?}");
+            at += *bits as usize;
+        }
+        assert_eq!(bytes.len(), at.div_ceil(8));
     }
 }
 

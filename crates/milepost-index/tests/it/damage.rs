@@ -137,8 +137,22 @@ fn only_the_expected_file_is_opened() {
     let error = try_with(&newer).unwrap_err();
     assert!(matches!(error, OpenRunError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
 
-    let error = try_with(&[&right[..], &[0]].concat()).unwrap_err();
-    assert!(matches!(error, OpenRunError::Corrupt(_)), "{error}");
+    // Whoever reads the error knows whether the file was cut, or is damaged where it ends.
+    let length = right.len();
+    let mut other_end = right.clone();
+    other_end[length - 1] ^= 1;
+    for (bytes, is_cut) in [
+        (&[&right[..], &[0]].concat()[..], false),
+        (&other_end, false),
+        (&right[..length - 1], true),
+        (&right[..length / 2], true),
+        (&right[..64], true),
+    ] {
+        let error = try_with(bytes).unwrap_err();
+        assert!(matches!(error, OpenRunError::Corrupt(_)), "{error}");
+        let says_so = error.to_string().contains(&format!(": {} of {length} bytes", bytes.len()));
+        assert_eq!(says_so, is_cut, "{} bytes: {error}", bytes.len());
+    }
 
     disk.remove_name(&path);
     let error = open(&disk, &facts).unwrap_err();
@@ -147,6 +161,29 @@ fn only_the_expected_file_is_opened() {
 
 fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
+}
+
+/// FAULTS B5: a run that is cut between its mapping and its opening: what its ends say can't be read, and that is said.
+#[test]
+fn a_run_cut_before_its_ends_were_read() {
+    let (disk, model) = (disk(), small());
+    let facts = model.build(&disk, 7).unwrap();
+    let whole = disk.file_bytes(&RunId(7).path(&dir())).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let path = facts.id.path(temp.path());
+    let file = OsDisk.open(&path, OpenMode::CreateNew).unwrap();
+    let last_page = (whole.len() - 1) / 4096 * 4096;
+    assert!(last_page > 0);
+    for bytes in [0, 4096, last_page] {
+        write_all_at(&*file, &whole, 0).unwrap();
+        let map = OsDisk.open(&path, OpenMode::Read).unwrap().map().unwrap();
+        file.set_bytes(bytes as u64).unwrap();
+        let Err(OpenRunError::Corrupt(corruption)) = Run::read(&path, map, STORE, &facts) else {
+            panic!("{bytes} bytes were enough")
+        };
+        assert!(corruption.what.contains("can't be read") && corruption.offset >= bytes as u64, "{corruption}");
+        assert_eq!(corruption.file, path);
+    }
 }
 
 /// FAULTS B5: a run that is cut while it is mapped: right answers from what is there, named errors for the rest.
