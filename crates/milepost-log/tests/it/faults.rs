@@ -201,6 +201,61 @@ fn a_disk_full_to_the_byte_refuses_a_roll_and_takes_it_when_there_is_room() {
     assert!(after.open().unwrap().writer.segments()[0].sealed.is_some());
 }
 
+/// FAULTS C1: a roll needs room for a footer and a header, says so, and takes no more.
+#[test]
+fn a_roll_takes_the_room_that_it_says_it_needs() {
+    let footer = {
+        let (mut world, mut log) = begun_grown();
+        let end = end_of(&log);
+        world.roll(&mut log).unwrap();
+        log.writer.segments()[0].sealed.unwrap().bytes - end
+    };
+    for (room, needed) in [(footer - 1, Some(footer + 64)), (footer + 63, Some(64)), (footer + 64, None)] {
+        let (mut world, mut log) = begun_grown();
+        world.sim.set_capacity(Some(world.sim.used_bytes() + room));
+        match (world.roll(&mut log), needed) {
+            (Ok(()), None) => {}
+            (Err(AppendError::DiskFull { need, .. }), Some(needed)) => {
+                assert_eq!(need, needed);
+                assert_eq!(world.sim.names(), [segment_file(1)]);
+                world.sim.set_capacity(None);
+                world.roll(&mut log).unwrap();
+            }
+            (rolled, _) => panic!("{room} bytes: {rolled:?}"),
+        }
+        assert!(log.writer.segments()[0].sealed.is_some(), "{room} bytes");
+        world.sim.set_capacity(None);
+        world.commit(&mut log, &[30]);
+        assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+    }
+}
+
+/// FAULTS B3: a system that takes no room ahead is nobody's error: the footer is written all the same.
+#[test]
+fn room_that_cannot_be_taken_ahead_is_done_without() {
+    let (mut world, mut log) = begun_grown();
+    world.sim.inject(fault(Op::Allocate, 0, 1, error(EIO)));
+    world.roll(&mut log).unwrap();
+    assert!(world.sim.faults_hit().iter().any(|fault| fault.on == Op::Allocate));
+    assert!(log.writer.segments()[0].sealed.is_some());
+    world.commit(&mut log, &[30]);
+    assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+}
+
+/// FAULTS B3: a segment could not be begun, and what there is of it not removed: the next attempt writes over it.
+#[test]
+fn what_is_left_of_a_segment_that_was_not_begun_is_written_over() {
+    let (mut world, mut log) = begun();
+    world.sim.inject(fault(Op::Write, 0, 1, error(EIO)));
+    world.sim.inject(fault(Op::Remove, 0, 1, error(EIO)));
+    assert!(matches!(world.roll(&mut log), Err(AppendError::Write(_))));
+    assert_eq!(world.sim.names().len(), 2, "something is left");
+    world.roll(&mut log).unwrap();
+    world.commit(&mut log, &[30]);
+    assert_eq!(world.sim.names(), [segment_file(1), segment_file(2)]);
+    assert_eq!(world.after_crash(Crash::LoseUnsynced, 0).find().unwrap().1, world.offered);
+}
+
 /// FAULTS B3: an error of each operation of a roll that is not "no room": refused and as before, or the log stops.
 /// Never anything in between.
 #[test]
@@ -383,6 +438,42 @@ fn an_error_in_repair_is_an_error_and_no_harm() {
                 let log = world.open().unwrap_or_else(|error| panic!("{on:?} {nth}: {error}"));
                 assert_eq!(all(&log.reader), world.offered);
             }
+        }
+    }
+}
+
+/// FAULTS B1, C1: what is cut goes to the quarantine first, or nothing is cut. But where no room is left the log opens
+/// all the same, or nothing in it could be removed: what is cut was never acknowledged.
+#[test]
+fn what_cannot_be_quarantined_is_cut_only_on_a_full_disk() {
+    let dir = crate::rig::dir().join("quarantine");
+    for on in [Op::CreateDir, Op::Create, Op::Write, Op::Sync, Op::SyncDir] {
+        for code in [EIO, ENOSPC] {
+            let (mut world, mut log) = begun_grown();
+            world.append(&mut log, &[100]).unwrap();
+            let end = end_of(&log) - 144;
+            drop(log);
+            world.offered.truncate(world.acked);
+            let file = segment_file(1);
+            world.sim.truncate(&file, end + 90);
+            let torn = world.sim.file_bytes(&file).unwrap();
+            world.sim.inject(Fault { on, file: Some("quarantine".to_owned()), nth: 0, times: 1, what: error(code) });
+            let opened = world.open().map(drop);
+            assert_eq!(world.sim.faults_hit().len(), 2, "{on:?}");
+            let bytes = world.sim.file_bytes(&file).unwrap();
+            if code == ENOSPC {
+                opened.unwrap();
+                assert_eq!(bytes[..], torn[..end as usize], "{on:?}");
+                assert!(world.sim.list(&dir).map_or(true, |left| left.is_empty()), "{on:?}: half of it is left");
+                continue;
+            }
+            let Err(LogError::Io { path, .. }) = opened else { panic!("{on:?}: {opened:?}") };
+            assert_eq!((path.parent(), &bytes), (Some(&*dir), &torn), "{on:?}");
+            world.sim.clear_faults();
+            world.open().unwrap();
+            let kept = world.sim.list(&dir).unwrap();
+            let kept: Vec<_> = kept.iter().map(|entry| world.sim.file_bytes(&dir.join(&entry.name)).unwrap()).collect();
+            assert!(kept.contains(&torn[end as usize..].to_vec()), "{on:?}");
         }
     }
 }

@@ -125,7 +125,7 @@ fn a_break_ends_it() {
 #[test]
 fn what_is_no_frame_of_the_log_is_judged_by_all_that_follows() {
     let header = header();
-    for (is_later, zeros) in [(true, 0), (true, 20_000), (false, 20_000)] {
+    for (before, is_later, zeros) in [(1, true, 0), (1, true, 20_000), (1, false, 20_000), (0, true, 20_000)] {
         let (mut bytes, mut chain) = (header.encode().to_vec(), Chain::begin(&header, Timestamp::MIN));
         let mut put = |chain: &mut Chain, seq: u64, batch_first: u64| {
             let begin = bytes.len();
@@ -135,11 +135,14 @@ fn what_is_no_frame_of_the_log_is_judged_by_all_that_follows() {
             let at = Timestamp(seq.cast_signed());
             chain.write(&mut bytes[begin..begin + 140], crc, at, Seq(batch_first), header.seed());
         };
-        put(&mut chain, 1, 1);
+        if before > 0 {
+            put(&mut chain, 1, 1);
+        }
         let mut other = Chain { prev_crc: 7, ..chain };
-        put(&mut other, 2, 2);
-        let stands_at = SEGMENT_HEADER_BYTES + frame_bytes(100);
-        put(&mut other, 3, if is_later { 3 } else { 2 });
+        let next = chain.next_seq.0;
+        put(&mut other, next, next);
+        let stands_at = SEGMENT_HEADER_BYTES + before * frame_bytes(100);
+        put(&mut other, next + 1, if is_later { next + 1 } else { next });
         let behind = stands_at + frame_bytes(100);
         bytes.splice(behind..behind, vec![0; zeros]);
         let sim = SimDisk::new(1);
@@ -157,7 +160,7 @@ fn what_is_no_frame_of_the_log_is_judged_by_all_that_follows() {
                 ),
                 false => Stop::Torn(2 * frame_bytes(100) + zeros - 4),
             };
-            assert_eq!((stop, position.at), (right, stands_at), "{zeros} zeros, windows of {window_bytes}");
+            assert_eq!((stop, position.at), (right, stands_at), "{before} before, {zeros} zeros, {window_bytes}");
         }
     }
 }
