@@ -152,6 +152,148 @@ fn room_that_is_wanted_begins_one_pass() {
     end();
     assert_eq!(engine.compacted().passes, passes, "none is due");
     shared.room_wanted.store(true, Ordering::Release);
+    assert!(shared.compact_gently(), "one has begun");
+    // Wanted while it is under way: another one, when this has come to its end.
+    shared.room_wanted.store(true, Ordering::Release);
     end();
-    assert_eq!(engine.compacted().passes, passes + 1);
+    assert_eq!(engine.compacted().passes, passes + 2);
+    let pause = engine.pause_compaction();
+    shared.room_wanted.store(true, Ordering::Release);
+    assert!(!shared.compact_gently() && shared.room_wanted.load(Ordering::Acquire), "it is paused");
+    drop(pause);
+    end();
+    assert_eq!(engine.compacted().passes, passes + 3);
+}
+
+/// What came while a pass was under way is for the next one, so whoever was told that one has ended looks again.
+#[test]
+fn a_thread_looks_again_when_a_pass_has_ended_and_rests_when_none_is_due() {
+    let engine = open(Settings::default());
+    erase(&engine);
+    let shared = engine.shared();
+    let mut looks = Vec::new();
+    while looks.last() != Some(&(false, 1)) {
+        looks.push((shared.compact_gently(), engine.compacted().passes));
+        assert!(looks.len() < 50, "{looks:?}");
+    }
+    assert!(looks.contains(&(true, 1)), "{looks:?}");
+    assert!(looks.iter().all(|(is_more, passes)| *is_more || *passes == 1), "not halfway: {looks:?}");
+}
+
+/// Compaction by itself is for the one who writes, with threads of the engine's own, unless it was told not to.
+#[test]
+fn only_a_writer_with_threads_of_its_own_compacts_by_itself() {
+    for (compaction, threads, is_so) in [
+        (true, Threads::Spawned, true),
+        (false, Threads::Spawned, false),
+        (true, Threads::Stepped, false),
+        (false, Threads::Stepped, false),
+    ] {
+        let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
+        let settings = Settings { compaction, threads, ..Settings::default() };
+        let engine = Engine::open(Parts::simulated(&disk, &clock), Path::new("/s"), settings).unwrap();
+        assert_eq!(engine.shared().compacts_by_itself(), is_so, "{compaction}, {threads:?}");
+        engine.close().unwrap();
+        let reader = Engine::open_read_only(Parts::simulated(&disk, &clock), Path::new("/s")).unwrap();
+        assert!(!reader.shared().compacts_by_itself());
+    }
+}
+
+/// What the next pass is compared with: each reason by itself begins one, met to the byte, the commit and the
+/// microsecond, and missed by one.
+#[test]
+fn a_pass_is_due_for_each_reason_by_itself() {
+    let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
+    let engine = open_on(&disk, &clock, Settings { segment_bytes: 4 << 10, ..Settings::default() });
+    let scope = Scope::parse("user/18").unwrap();
+    for n in 0..90_u64 {
+        engine.commit(engine.request().set(&scope, &format!("k{n}"), &[7; 1000]).unwrap()).unwrap();
+    }
+    erase(&engine);
+    let shared = engine.shared();
+    let now = shared.as_it_is();
+    let hour = Duration::from_secs(3600).as_micros() as i64;
+    let is_due = |last: LastPass| {
+        shared.compactor.lock().last = Some(last);
+        shared.is_compaction_due()
+    };
+    assert!(now.told > 1 && !is_due(now), "nothing has changed");
+    assert!(is_due(LastPass { told: now.told - 1, ..now }), "something was erased");
+    assert!(!is_due(LastPass { told: now.told + 1, ..now }));
+    assert!(is_due(LastPass { at: Timestamp(now.at.0 + 1), ..now }), "the clock was ahead");
+    assert!(is_due(LastPass { at: Timestamp(now.at.0 - hour), ..now }), "an hour has gone by");
+    assert!(!is_due(LastPass { at: Timestamp(now.at.0 - hour + 1), ..now }));
+
+    // By a segment, or by an eighth if that is more.
+    let segment_bytes = u64::from(shared.settings.segment_bytes);
+    let was = |log_bytes| LastPass { log_bytes, ..now };
+    let last_by_an_eighth = (0..now.log_bytes).rev().find(|was| was + was / 8 <= now.log_bytes).unwrap();
+    assert!(last_by_an_eighth / 8 > segment_bytes, "a store of many segments");
+    assert!(is_due(was(last_by_an_eighth)) && !is_due(was(last_by_an_eighth + 1)));
+    assert!(!is_due(was(now.log_bytes - segment_bytes)), "less than an eighth");
+    let small = open(Settings { segment_bytes: 4 << 10, ..Settings::default() });
+    for n in 0..8 {
+        small.commit(small.request().set(&scope, &format!("k{n}"), &[7; 1000]).unwrap()).unwrap();
+    }
+    let (shared, now) = (small.shared(), small.shared().as_it_is());
+    let is_due = |log_bytes| {
+        shared.compactor.lock().last = Some(LastPass { log_bytes, ..now });
+        shared.is_compaction_due()
+    };
+    assert!((8000..32_000).contains(&now.log_bytes));
+    for was in 0..now.log_bytes {
+        assert_eq!(is_due(was), now.log_bytes - was >= segment_bytes, "{was} of {}", now.log_bytes);
+    }
+}
+
+/// The open segment is sealed soon for what was erased, and after an hour for what a policy takes; never for nothing.
+#[test]
+fn the_open_segment_is_sealed_when_its_time_has_come() {
+    const HOUR: i64 = 3_600_000_000;
+    let clock = SimClock::new(BEGIN);
+    let engine =
+        open_on(&SimDisk::new(1), &clock, Settings { look_every: Duration::from_secs(60), ..Settings::default() });
+    erase(&engine);
+    let shared = engine.shared();
+    let now = shared.as_it_is();
+    // Whether it holds what was erased, and enough of what goes; how long ago it was sealed, and the last pass ended.
+    let is_due = |has_erased, is_worth_it, sealed_ago: i64, ended_ago: Option<i64>| {
+        let compactor = Compactor {
+            open_has_erased: has_erased,
+            is_open_worth_it: is_worth_it,
+            since: Timestamp(now.at.0 - sealed_ago),
+            last: ended_ago.map(|ago| LastPass { at: Timestamp(now.at.0 - ago), ..now }),
+            ..Compactor::default()
+        };
+        shared.is_sealing_due(&compactor)
+    };
+    let rows = [
+        ((true, false, 60_000_000, Some(0)), true),
+        ((true, false, 59_999_999, Some(0)), false),
+        ((true, false, 0, Some(0)), false),
+        ((true, false, 59_999_999, Some(HOUR)), false),
+        ((true, false, -1, Some(0)), true),
+        ((false, true, HOUR, Some(HOUR)), true),
+        ((false, true, HOUR - 1, Some(HOUR)), false),
+        ((false, true, HOUR, Some(HOUR - 1)), false),
+        ((false, true, HOUR, None), true),
+        ((false, true, HOUR - 1, None), false),
+        ((false, true, -1, None), true),
+        ((true, true, HOUR, Some(0)), true),
+        ((false, false, HOUR, Some(HOUR)), false),
+        ((false, false, -1, None), false),
+    ];
+    for (row, right) in rows {
+        let (has_erased, is_worth_it, sealed_ago, ended_ago) = row;
+        assert_eq!(is_due(has_erased, is_worth_it, sealed_ago, ended_ago), right, "{row:?}");
+    }
+    // A pass is due for what was erased as soon as it can be sealed, and not before.
+    let mut compactor = shared.compactor.lock();
+    (compactor.last, compactor.open_has_erased, compactor.since) = (Some(now), true, now.at);
+    drop(compactor);
+    assert!(!shared.is_compaction_due());
+    shared.compactor.lock().since = Timestamp(now.at.0 - 60_000_000);
+    assert!(shared.is_compaction_due());
+    shared.compactor.lock().open_has_erased = false;
+    assert!(!shared.is_compaction_due());
 }
