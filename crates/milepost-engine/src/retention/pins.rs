@@ -133,3 +133,6 @@ impl Drop for Pin {
         self.shared.pins.remove(self.table, self.needs);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,3 +147,6 @@ pub(crate) fn is_at_or_below(place: &str, prefix: &ScopePrefix) -> bool {
 fn prefix_of(text: &str) -> ScopePrefix {
     ScopePrefix::parse(text).expect("checked when it was inserted")
 }
+
+#[cfg(test)]
+mod tests;
