@@ -268,3 +268,6 @@ pub(crate) struct LastPass {
     pub(crate) told: u64,
     pub(crate) at: Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,61 @@ fn small_ones_become_one() {
     assert_eq!(plan(&few, Worth::AThird, 800), []);
     let many: Vec<Tally> = (1..=12).map(small).collect();
     assert_eq!(plan(&many, Worth::AThird, 800), [rewrite(1, 8), rewrite(9, 12)]);
+    // An eighth of a segment is not small; what is less is.
+    for (bytes, tasks) in [(99, vec![rewrite(1, 4)]), (100, vec![]), (101, vec![])] {
+        let four: Vec<Tally> = (1..=4).map(|id| Tally { bytes, ..tally(id, 9, 0) }).collect();
+        assert_eq!(plan(&four, Worth::AThird, 800), tasks, "of {bytes} bytes");
+    }
+}
+
+/// Small ones become one with those that are small, stand in the same form and right beside them.
+#[test]
+fn small_ones_become_one_only_with_their_like() {
+    let small = |id| Tally { bytes: 20, ..tally(id, 9, 0) };
+    let (cold, large) = (|id| Tally { form: Form::Compressed, ..small(id) }, |id| tally(id, 9, 0));
+    let open = |id| Tally { is_sealed: false, ..small(id) };
+    let rows: [(&str, Vec<Tally>, Vec<Task>); 6] = [
+        ("four", (1..5).map(small).collect(), vec![rewrite(1, 4)]),
+        ("one is large", vec![small(1), small(2), large(3), small(4), small(5)], vec![]),
+        ("one is cold", vec![small(1), small(2), cold(3), small(4), small(5)], vec![]),
+        ("one is open", vec![small(1), small(2), small(3), open(4), small(5)], vec![]),
+        ("one was dropped", vec![small(1), small(2), small(4), small(5)], vec![]),
+        ("the fifth is cold", vec![small(1), small(2), small(3), small(4), cold(5)], vec![rewrite(1, 4)]),
+    ];
+    for (story, tallies, tasks) in rows {
+        assert_eq!(plan(&tallies, Worth::Anything, 800), tasks, "{story}");
+    }
+}
+
+/// One that is larger than a segment by itself, since a commit was, is written anew as one, and alone.
+#[test]
+fn what_is_larger_than_a_segment_is_written_anew_alone() {
+    let huge = |id| Tally { bytes: 5000, ..tally(id, 9, 9) };
+    assert_eq!(plan(&[huge(1), huge(2)], Worth::AThird, 800), [rewrite(1, 1), rewrite(2, 2)]);
+    assert_eq!(
+        plan(&[tally(1, 9, 9), huge(2), tally(3, 9, 9)], Worth::AThird, 800),
+        [1, 2, 3].map(|id| rewrite(id, id))
+    );
+}
+
+/// A third of the records is worth it, and nothing less; of those that none stays of, all.
+#[test]
+fn a_third_is_worth_it_and_nothing_less() {
+    for (stays, goes, is_worth_it) in [(2, 1, true), (4, 2, true), (5, 2, false), (3, 1, false), (1, 0, false)] {
+        let tasks = if is_worth_it { vec![rewrite(1, 1)] } else { vec![] };
+        assert_eq!(plan(&[tally(1, stays, goes)], Worth::AThird, 800), tasks, "{goes} of {}", stays + goes);
+        let tasks = if goes > 0 { vec![rewrite(1, 1)] } else { vec![] };
+        assert_eq!(plan(&[tally(1, stays, goes)], Worth::Anything, 800), tasks, "by hand, {goes} of {}", stays + goes);
+    }
+}
+
+#[test]
+fn as_large_a_part_of_the_bytes_stays_as_of_the_records() {
+    let rows = [(100, 1, 3, 25), (100, 3, 1, 75), (100, 0, 7, 0), (100, 7, 0, 100), (100, 0, 0, 100), (10, 1, 2, 3)];
+    for (bytes, stays, goes, right) in rows {
+        assert_eq!(in_proportion(bytes, stays, goes), right, "{bytes} bytes, {stays} stay and {goes} go");
+    }
+    assert_eq!(in_proportion(u64::MAX, u64::MAX, u64::MAX), u64::MAX / 2, "however large");
 }
 
 /// What was dropped between two segments stands between them: they can't become one.
@@ -90,6 +145,9 @@ fn runs_that_know_much_that_is_gone_are_thinned_side_by_side() {
     assert_eq!(thinned(&[run(1, 0, 0, 0)], Worth::Anything), []);
     // Of what goes, the tasks take half.
     assert_eq!(thinned(&[run(1, 9, 1, 4), run(11, 9, 1, 3)], Worth::AThird), [1..=10]);
+    // Where no task takes anything, what is absent already is worth it, and what goes is not.
+    assert_eq!(runs_to_thin(&[run(1, 9, 3, 0), run(11, 9, 0, 9)], &[tally(1, 9, 5)], &[], Worth::AThird), [1..=10]);
+    assert_eq!(runs_to_thin(&[run(1, 9, 0, 9)], &[], &[], Worth::Anything), []);
 }
 
 fn tallies() -> impl Strategy<Value = Vec<Tally>> {
