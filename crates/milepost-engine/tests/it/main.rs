@@ -7,6 +7,7 @@
 //! * `erased`: what is erased while somebody walks
 //! * `ended`: tasks that have ended within each other, and what is cleared below them
 //! * `expiry`: scopes of tasks that have ended
+//! * `explained`: what is told of what retention makes of a place
 //! * `forks`: scopes that begin as others
 //! * `history`: more changes than are gathered at a time
 //! * `newer`: commits that a later version wrote, or nobody did
@@ -39,6 +40,7 @@ mod compaction;
 mod ended;
 mod erased;
 mod expiry;
+mod explained;
 mod faults;
 mod forks;
 mod history;
