@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use milepost_types::{Policy, Timestamp};
+use milepost_engine::{ENDED_KEY, Index};
+use milepost_types::{Policy, Timestamp, Writer};
 
 use crate::{
     compaction,
@@ -69,6 +70,63 @@ fn a_task_goes_on_where_all_below_was_cleared_since_its_end() {
         rig.days(11);
         rig.compact();
         assert!(!rig.is_there("task/a"), "{prefix}: said again, it ends");
+    }
+}
+
+/// What the commit does besides that says that a task has ended is no work behind its end: it claims the task, clears
+/// what is below, or sets something there.
+#[test]
+fn what_the_last_commit_of_a_task_does_besides_is_no_work_behind_its_end() {
+    for does in ["nothing else", "claims it", "clears below", "clears all below", "sets below"] {
+        let rig = Rig::new(65);
+        for of in ["task/a", "task/a/b"] {
+            rig.set(of, "k", b"1");
+        }
+        let mut request = rig.store.request();
+        match does {
+            "claims it" => request = request.fence(&scope("task/a"), 7).unwrap(),
+            "clears below" => request.add_clear(&scope("task/a/b")).unwrap(),
+            "clears all below" => request.add_clear_prefix(&place("task/a/b")).unwrap(),
+            "sets below" => request.add_set(&scope("task/a/b"), "last", b"1").unwrap(),
+            _ => {}
+        }
+        request.add_set(&scope("task/a"), ENDED_KEY, b"ended").unwrap();
+        rig.store.commit(request).unwrap();
+        assert_eq!(rig.store.explain(&place("task/a")).unwrap().ended, 1, "it {does}");
+        rig.days(11);
+        rig.compact();
+        assert!(!rig.is_there("task/a"), "it {does}");
+    }
+}
+
+/// What somebody erased below a task since its end is work, and a task below that expired is none, also when no name
+/// is left of what was there.
+#[test]
+fn a_task_goes_on_where_somebody_erased_below_it_and_not_where_a_task_expired() {
+    for (writer, bytes, stays) in [("ann", 0, true), ("retention", 1, true), ("retention", 0, false)] {
+        for index in [Index::Keep, Index::Rebuild] {
+            let mut rig = compaction::Rig::new(66);
+            rig.retain("", expire_after(10).keep_for(Duration::ZERO));
+            for of in ["task/a", "task/a/b", "task/a/b/c"] {
+                rig.set(of, "k", b"1");
+            }
+            rig.set("task/a", ENDED_KEY, b"ended");
+            let mut erase = rig.store.request().writer(Writer::new(writer).unwrap());
+            erase.add_erase_prefix(&place("task/a/b"), bytes).unwrap();
+            rig.store.commit(erase).unwrap();
+            for n in 0..30 {
+                rig.set("elsewhere", "k", &[n; 300]);
+            }
+            rig.compact();
+            rig = rig.again(index);
+            assert!(rig.store.explain(&place("task/a/b")).unwrap().scopes == 0 || index == Index::Keep);
+            let ended = rig.store.explain(&place("task/a")).unwrap().ended;
+            assert_eq!(ended, u64::from(!stays), "{bytes} bytes by {writer}, {index:?}");
+            rig.clock.advance(11 * DAY.unsigned_abs());
+            rig.compact();
+            let is_there = rig.store.get("task/a", "k").unwrap().is_some();
+            assert_eq!(is_there, stays, "{bytes} bytes by {writer}, {index:?}");
+        }
     }
 }
 

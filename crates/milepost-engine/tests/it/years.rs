@@ -162,6 +162,10 @@ fn erasures_by_hand_stay() {
     let mut request = rig.store.request().writer(ann.clone());
     request.add_erase_scope(&scope("task/erased"), 1).unwrap();
     let by_ann = rig.store.commit(request).unwrap().seq;
+    // Of what was nothing as well.
+    let mut request = rig.store.request().writer(ann.clone());
+    request.add_erase_scope(&scope("task/never"), 0).unwrap();
+    let of_nothing = rig.store.commit(request).unwrap().seq;
     for of in ["task/held", "task/ended"] {
         tell(&rig, |request| request.add_set(&scope(of), ENDED_KEY, b"ended").unwrap());
     }
@@ -172,7 +176,7 @@ fn erasures_by_hand_stay() {
         let told = changes.filter(|change| change.kind == ChangeKind::Erase);
         told.map(|change| (change.scope.to_string(), change.seq, change.writer)).collect::<Vec<_>>()
     };
-    assert_eq!(erasures(&rig).len(), 3);
+    assert_eq!(erasures(&rig).len(), 4);
     tell(&rig, |request| request.add_hold(&place("task/held"), "case", None).unwrap());
     rig.clock.advance(2 * DAY_US);
     for n in 0..300_u64 {
@@ -185,8 +189,9 @@ fn erasures_by_hand_stay() {
     let rig = rig.again(Index::Rebuild);
     rig.compact();
     let left = erasures(&rig);
-    assert_eq!(left.len(), 2, "{left:?}");
-    assert_eq!(left[0], ("task/erased".to_owned(), by_ann, Some(ann)));
-    assert_eq!(left[1].0, "task/held");
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert_eq!(left[0], ("task/erased".to_owned(), by_ann, Some(ann.clone())));
+    assert_eq!(left[1], ("task/never".to_owned(), of_nothing, Some(ann)));
+    assert_eq!(left[2].0, "task/held");
     assert!(rig.store.get("task/ended", "k").unwrap().is_none() && rig.store.last().seq > Seq(300));
 }
