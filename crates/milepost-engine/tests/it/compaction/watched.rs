@@ -1,10 +1,12 @@
 //! Compaction that is watched, and paused.
 
-use milepost_engine::{Compacted, Index, SegmentFate, SegmentSurvey};
-use milepost_io::Op;
+use std::{path::Path, sync::Arc};
+
+use milepost_engine::{Compacted, Engine, Index, Parts, SegmentFate, SegmentSurvey};
+use milepost_io::{Clock, Op, Process, SimEntropy};
 use milepost_types::Policy;
 
-use super::{KEYS, Rig, answers, same};
+use super::{DIR, KEYS, Rig, answers, same};
 use crate::scope;
 
 fn surveyed(rig: &Rig) -> Vec<SegmentSurvey> {
@@ -70,6 +72,82 @@ fn what_a_compaction_would_gain_is_what_it_gains() {
     assert!(is_about(dead, gained(&rig, before)), "{dead} was told, {} came", gained(&rig, before));
     assert_eq!(surveyed(&rig).iter().map(SegmentSurvey::dead_bytes).sum::<u64>(), 0, "nothing is left to gain");
     assert_eq!(surveyed(&rig).iter().map(|of| of.goes).sum::<u64>(), 0);
+}
+
+/// What is told of a compaction is what it did: on the way the bytes of the segments that it takes, one after the
+/// other until all are seen to; in the end how many went whole and how many were written anew, and the bytes.
+#[test]
+fn what_a_compaction_says_that_it_did_is_what_it_did() {
+    for is_by_hand in [true, false] {
+        let rig = mixed();
+        let fate = |of: &SegmentSurvey| if is_by_hand { of.fate } else { of.by_itself };
+        let survey = surveyed(&rig);
+        let taken = survey.iter().filter(|of| fate(of) != SegmentFate::Stays);
+        let (taken, before) = (taken.map(|of| of.segment.file_bytes).sum::<u64>(), rig.file_bytes());
+        // Stretches of the same fate side by side.
+        let fates: Vec<SegmentFate> = survey.iter().map(fate).collect();
+        let dropped = fates.chunk_by(|one, next| one == next).filter(|of| of[0] == SegmentFate::Dropped).count();
+        let mut told = Vec::new();
+        let done = if is_by_hand {
+            rig.store.compact(&mut |seen, all| told.push((seen, all))).unwrap()
+        } else {
+            while rig.store.step_compact().unwrap() {}
+            rig.store.compacted()
+        };
+        assert_eq!(done.dropped, dropped as u64, "{done:?}, {fates:?}");
+        assert!(done.rewritten > 0 && done.made_cold == 0 && done.bytes_after > 0, "{done:?}");
+        assert_eq!(done.bytes_before - done.bytes_after, gained(&rig, before), "{done:?}");
+        assert_eq!(rig.store.compacted(), done, "it is the first of this opening");
+        if is_by_hand {
+            assert!(told.iter().all(|(seen, all)| seen <= all), "{told:?}");
+            let of_first: Vec<u64> = told.iter().filter(|(_, all)| *all == taken).map(|(seen, _)| *seen).collect();
+            assert!(of_first.is_sorted() && of_first.len() > 3, "{taken}: {told:?}");
+            assert_eq!((of_first[0], of_first.last()), (0, Some(&taken)), "{told:?}");
+            assert_eq!(told.iter().map(|(_, all)| *all).max(), Some(taken), "{told:?}");
+        } else {
+            assert_eq!((done.passes, done.bytes_before), (1, taken), "{done:?}");
+        }
+    }
+}
+
+/// A thread may begin a pass of its own while somebody waits for one by hand, which takes all that goes: that the
+/// other one has ended, which leaves what is not worth its while, is not the end of it.
+#[test]
+fn a_pass_of_another_does_not_stand_for_the_one_that_was_asked_for() {
+    let rig = mixed();
+    while rig.store.step_compact().unwrap() {}
+    assert!(surveyed(&rig).iter().any(|of| of.goes > 0), "some of it is not worth a pass of its own accord");
+    let mut steps = 0;
+    let done = rig.store.compact(&mut |_, _| {
+        steps += 1;
+        if steps == 2 {
+            // The pass by hand is given up, and another one begins of its own accord.
+            drop(rig.store.pause_compaction());
+            assert!(rig.store.step_compact().unwrap());
+        }
+        assert!(steps < 10_000, "a compaction comes to an end");
+    });
+    assert!(done.unwrap().passes > 1);
+    let left: Vec<SegmentSurvey> = surveyed(&rig).into_iter().filter(|of| of.goes > 0).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Who only reads a store, and who has closed it, changes nothing of it.
+#[test]
+fn a_store_that_is_only_read_or_closed_is_not_compacted() {
+    let rig = mixed();
+    let clock = Arc::clone(&rig.clock) as Arc<dyn Clock>;
+    let (disk, entropy) = (Arc::new(rig.disk.clone()), Arc::new(SimEntropy::new(9)));
+    let parts = Parts { disk, clock, entropy, process: Process::simulated() };
+    let reader = Engine::open_read_only(parts, Path::new(DIR)).unwrap();
+    rig.store.close().unwrap();
+    let before = changes(&rig);
+    for store in [&reader, &rig.store] {
+        assert!(!store.step_compact().unwrap());
+        let mut told = 0;
+        assert_eq!(store.compact(&mut |_, _| told += 1).unwrap(), Compacted::default());
+        assert_eq!((told, changes(&rig)), (0, before));
+    }
 }
 
 /// Everything that a store does to its disk, by a count of what changes something.
