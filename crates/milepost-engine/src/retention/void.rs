@@ -140,3 +140,6 @@ impl Judging<'_> {
         Ok(first)
     }
 }
+
+#[cfg(test)]
+mod tests;
