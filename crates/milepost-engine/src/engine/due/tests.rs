@@ -4,7 +4,7 @@ use milepost_io::{Fault, FaultKind, Op, Process, SimClock, SimDisk, SimEntropy};
 use milepost_types::{Policy, Scope, ScopePrefix};
 
 use super::*;
-use crate::{Engine, Parts, Settings};
+use crate::{Engine, Parts, Request, Settings};
 
 const BEGIN: Timestamp = Timestamp(1_700_000_000_000_000);
 
@@ -178,6 +178,53 @@ fn a_thread_looks_again_when_a_pass_has_ended_and_rests_when_none_is_due() {
     }
     assert!(looks.contains(&(true, 1)), "{looks:?}");
     assert!(looks.iter().all(|(is_more, passes)| *is_more || *passes == 1), "not halfway: {looks:?}");
+}
+
+/// Where nothing can go, because nothing was ever said of what is kept, nobody looks again and again.
+#[test]
+fn a_store_of_which_nothing_can_go_is_left_alone() {
+    let engine = open(Settings::default());
+    engine.commit(engine.request().set(&Scope::parse("user/18").unwrap(), "k", b"1").unwrap()).unwrap();
+    for _ in 0..3 {
+        assert!(!engine.shared().compact_gently());
+    }
+    assert_eq!(engine.compacted().passes, 0);
+}
+
+/// Whether a thread has begun that compacts.
+fn has_thread(engine: &Engine) -> bool {
+    let told = format!("{:?}", engine.shared().workers);
+    let of_compact = told.split("compact: Worker").nth(1).expect("it is one of the workers");
+    of_compact.split("stopping").next().is_some_and(|worker| worker.contains("Some(Running"))
+}
+
+/// A process of one commit begins no thread, where nothing was ever said of what is kept. Once it was, here or before,
+/// a thread looks from time to time; of an erasure as well.
+#[test]
+fn a_thread_begins_when_there_may_be_something_to_do_and_not_before() {
+    let retain = |request: &mut Request| {
+        request.add_retain(&ScopePrefix::root(), &Policy::default().keep_last(1)).unwrap();
+    };
+    let erase = |request: &mut Request| request.add_erase(&Scope::parse("a").unwrap(), "k", 0).unwrap();
+    let tellings: [(&dyn Fn(&mut Request), bool); 3] = [(&retain, true), (&erase, true), (&retain, false)];
+    for (tell, is_let) in tellings {
+        let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
+        let settings = Settings { look_every: Duration::from_secs(3600), compaction: is_let, ..Settings::default() };
+        let open = || Engine::open(Parts::simulated(&disk, &clock), Path::new("/s"), settings.clone()).unwrap();
+        let engine = open();
+        engine.commit(engine.request().set(&Scope::parse("a").unwrap(), "k", b"1").unwrap()).unwrap();
+        assert!(!has_thread(&engine), "nothing can go");
+        let mut request = engine.request();
+        tell(&mut request);
+        engine.commit(request).unwrap();
+        assert_eq!(has_thread(&engine), is_let);
+        engine.close().unwrap();
+        let again = open();
+        assert_eq!(has_thread(&again), is_let, "from the opening on");
+        again.close().unwrap();
+        let reader = Engine::open_read_only(Parts::simulated(&disk, &clock), Path::new("/s")).unwrap();
+        assert!(!has_thread(&reader), "who only reads");
+    }
 }
 
 /// Compaction by itself is for the one who writes, with threads of the engine's own, unless it was told not to.
