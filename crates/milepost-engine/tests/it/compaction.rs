@@ -287,6 +287,27 @@ fn a_hold_keeps_everything_and_a_view_what_it_sees() {
     assert!(frame_bytes(&rig.store) < bytes, "what the views held is gone");
 }
 
+/// Who follows the commits keeps those that are to come, and none that were shown.
+#[test]
+fn who_follows_the_commits_keeps_those_that_come_yet() {
+    let rig = Rig::new(4);
+    rig.retain("a", Policy::default().keep_last(1));
+    for n in 0..60 {
+        rig.set("a", "k0", &[n; 200]);
+    }
+    let mut watch = rig.store.watch(Seq::FIRST);
+    assert_eq!(watch.try_next().unwrap().map(|commit| commit.seq), Some(Seq::FIRST));
+    let frames = || rig.store.segments().iter().map(|segment| segment.frames).sum::<u64>();
+    rig.compact();
+    assert_eq!(frames(), 61, "all but the first come yet");
+    let shown = std::iter::from_fn(|| watch.try_next().unwrap()).count();
+    assert_eq!(shown, 60);
+    rig.compact();
+    assert_eq!(frames(), 2, "the policy, and the value that is there");
+    let last = rig.set("a", "k0", b"new");
+    assert_eq!(watch.try_next().unwrap().map(|commit| commit.seq), Some(last));
+}
+
 #[test]
 fn nobody_forks_from_what_is_gone() {
     let rig = Rig::new(5);

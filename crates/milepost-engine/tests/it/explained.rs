@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use milepost_engine::{ENDED_KEY, Explanation, Request};
-use milepost_types::{At, Policy, Receipt, Timestamp};
+use milepost_types::{At, Policy, Receipt, Seq, Timestamp};
 
 use crate::{
     compaction::{Rig, place},
@@ -66,6 +66,40 @@ fn what_is_kept_of_a_place_and_what_goes_is_counted() {
 
     rig.compact();
     assert_eq!(explained(&rig, "a").horizon.map(|row| row.seq), Some(rig.store.last().seq));
+}
+
+/// What was said of what is kept is told in the order of the places, and so are the horizons, where they say more than
+/// that of the place around.
+#[test]
+fn what_was_said_is_told_in_the_order_of_the_places() {
+    let rig = Rig::new(76);
+    rig.set("a", "k0", b"1");
+    for (prefix, last) in [("b", 1), ("", 2), ("a/b", 3), ("a", 4)] {
+        rig.retain(prefix, Policy::default().keep_last(last));
+    }
+    for (prefix, name) in [("b", "y"), ("a", "z"), ("b", "x")] {
+        tell(&rig, |request| request.add_hold(&place(prefix), name, None).unwrap());
+    }
+    let policies = rig.store.policies().unwrap();
+    let policies = policies.iter().map(|set| (set.prefix.as_str(), set.policy.keep_last, set.seq.0));
+    let right = [("", Some(2), 3), ("a", Some(4), 5), ("a/b", Some(3), 4), ("b", Some(1), 2)];
+    assert_eq!(policies.collect::<Vec<_>>(), right);
+    let holds = rig.store.holds().unwrap();
+    let holds = holds.iter().map(|set| (set.prefix.as_str(), set.name.as_str(), set.seq.0));
+    assert_eq!(holds.collect::<Vec<_>>(), [("a", "z", 7), ("b", "x", 8), ("b", "y", 6)]);
+    let told = explained(&rig, "a");
+    assert_eq!(told.policies_below.iter().map(|set| set.prefix.to_string()).collect::<Vec<_>>(), ["a/b"]);
+    assert!(told.holds_below.is_empty() && told.hold.is_some_and(|set| set.prefix == place("a")));
+    let told = explained(&rig, "");
+    assert_eq!((told.policies_below.len(), told.holds_below.len(), told.hold), (3, 3, None));
+
+    let horizons = || rig.store.horizons().into_iter().map(|row| (row.prefix.to_string(), row.seq)).collect::<Vec<_>>();
+    assert!(horizons().is_empty());
+    rig.compact();
+    let last = rig.store.last().seq;
+    // Of what is held it stays where it was, which is told beside one around it that has moved.
+    let right = [("", last), ("a", Seq::ZERO), ("a/b", Seq::ZERO), ("b", Seq::ZERO)];
+    assert_eq!(horizons(), right.map(|(prefix, seq)| (prefix.to_owned(), seq)));
 }
 
 /// A place of which a policy was set has a horizon of its own. While that is where it began, nothing is told of it.
@@ -167,8 +201,8 @@ fn tasks_that_have_ended_are_counted_and_when_the_first_goes() {
     assert_eq!((told.scopes, told.versions, told.goes_now), (8, 15, 0));
     let of_c = explained(&rig, "task/c");
     assert_eq!((of_c.ended, of_c.ended_above, of_c.next_expires_at), (1, None, later(c, 600)), "none is above it");
-    let first_of_below = of_c.next_goes_at;
-    assert!(first_of_below.is_some(), "the first of two values goes after an hour");
+    assert!(of_c.next_goes_at.is_some(), "the first of two values goes after an hour");
+    assert_eq!(explained(&rig, "task/b/below").next_goes_at, None, "it is held");
 
     // Its time has come: all of it goes with the next pass, whatever else would keep it.
     rig.clock.advance(600 * SECOND);

@@ -2,9 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use milepost_engine::{Compacted, Engine, Index, Parts, SegmentFate, SegmentSurvey};
-use milepost_io::{Clock, Op, Process, SimEntropy};
-use milepost_types::Policy;
+use milepost_engine::{CompactError, Compacted, Engine, Index, Parts, SegmentFate, SegmentSurvey};
+use milepost_io::{Clock, Fault, FaultKind, Op, Process, SimEntropy};
+use milepost_types::{At, Policy};
 
 use super::{DIR, KEYS, Rig, answers, same};
 use crate::scope;
@@ -130,6 +130,46 @@ fn a_pass_of_another_does_not_stand_for_the_one_that_was_asked_for() {
     assert!(done.unwrap().passes > 1);
     let left: Vec<SegmentSurvey> = surveyed(&rig).into_iter().filter(|of| of.goes > 0).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// How many bytes go is judged by the number of records. Where what stays is much smaller than what goes, segments come
+/// out that are small: they become one before the compaction ends, which was asked for all of it.
+#[test]
+fn segments_that_come_out_small_become_one() {
+    let rig = Rig::new(13);
+    rig.retain("a", Policy::default().keep_last(1));
+    for n in 0..12_u8 {
+        let mut request = rig.store.request().set(&scope("a"), KEYS[0], &[n; 3600]).unwrap();
+        for key in KEYS {
+            request = request.set(&scope("d"), &format!("{key}/{n}"), &[n]).unwrap();
+        }
+        rig.store.commit(request).unwrap();
+    }
+    let before = rig.store.segments().len();
+    let done = rig.compact();
+    assert!(done.dropped == 0 && done.rewritten as usize >= before - 2, "{done:?} of {before}");
+    assert!(rig.store.segments().len() <= 4, "{:?}", rig.store.segments());
+    let again = rig.compact();
+    assert_eq!((again.rewritten, again.passes), (0, 1));
+    assert_eq!(rig.store.view(At::Latest).unwrap().scan("d", "").count(), 60);
+}
+
+/// What there was no room for is told, and not taken for done. It can be asked for again when there is.
+#[test]
+fn a_compaction_without_room_says_so_and_is_made_when_there_is_some() {
+    let rig = mixed();
+    let full =
+        Fault { on: Op::Create, file: Some("log/".to_owned()), nth: 0, times: u64::MAX, what: FaultKind::Error(28) };
+    rig.disk.inject(full);
+    for _ in 0..2 {
+        let told = rig.store.compact(&mut |_, _| {});
+        assert!(matches!(told, Err(CompactError::DiskFull { .. })), "{told:?}");
+        assert!(surveyed(&rig).iter().any(|of| of.goes > 0));
+    }
+    assert!(rig.store.compacted().dropped > 0, "what goes whole needs no room");
+    rig.disk.clear_faults();
+    assert!(rig.compact().rewritten > 0);
+    assert!(surveyed(&rig).iter().all(|of| of.goes == 0));
 }
 
 /// Who only reads a store, and who has closed it, changes nothing of it.
