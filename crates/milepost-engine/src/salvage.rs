@@ -13,7 +13,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::ErrorKind,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
@@ -21,7 +20,7 @@ use std::{
 
 use milepost_io::{Disk, OpenMode, write_all_at};
 use milepost_log::{
-    Bounds, FrameView, KnownSegment, Reached, Remnant, SegmentId, StoreId, Wreck, begin_behind, wrecks,
+    Bounds, FrameView, KnownSegment, Reached, Remnant, SegmentId, SegmentName, StoreId, Wreck, begin_behind, wrecks,
 };
 use milepost_types::{
     Corruption, EventRef, Receipt, Scope, ScopePrefix, Seq, Timestamp, Writer,
@@ -297,7 +296,8 @@ struct Quarantine {
 }
 
 impl Quarantine {
-    fn lay(&self, segment: SegmentId, offset: u64, bytes: &[u8]) -> Result<Option<PathBuf>, OpenError> {
+    /// Lays damaged bytes there, under a name of their own: the directory is new, and no byte of a file is laid twice.
+    fn lay(&self, segment: SegmentName, offset: u64, bytes: &[u8]) -> Result<Option<PathBuf>, OpenError> {
         if bytes.is_empty() {
             return Ok(None);
         }
@@ -308,10 +308,6 @@ impl Quarantine {
         let laid = || {
             self.disk.create_dir(&below)?;
             self.disk.sync_dir(&self.dir)?;
-            match self.disk.remove(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
             let file = self.disk.open(&path, OpenMode::CreateNew)?;
             write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
             file.sync()?;
@@ -396,7 +392,7 @@ impl Salvage {
             }
             Remnant::Damage { offset, bytes, what } => self.damaged(wreck, place(offset, Some(self.next), what), bytes),
             Remnant::Torn { offset, bytes } => {
-                let copy = self.quarantine.lay(wreck.named.id, offset, bytes)?;
+                let copy = self.quarantine.lay(wreck.named, offset, bytes)?;
                 let what = "the remains of a batch that was never acknowledged".to_owned();
                 let place = place(offset, Some(self.next), what);
                 self.torn = Some(Quarantined { place, bytes: bytes.len() as u64, copy });
@@ -406,7 +402,7 @@ impl Salvage {
     }
 
     fn damaged(&mut self, wreck: &Wreck, place: Corruption, bytes: &[u8]) -> Result<(), FillError> {
-        let copy = self.quarantine.lay(wreck.named.id, place.offset, bytes)?;
+        let copy = self.quarantine.lay(wreck.named, place.offset, bytes)?;
         // Of several places before the next whole commit the first is named: what is lost begins there.
         self.suspect.get_or_insert_with(|| place.clone());
         self.damage.push(Quarantined { place, bytes: bytes.len() as u64, copy });
@@ -559,3 +555,6 @@ impl Salvage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,8 @@
 //! What stands in the places of lost commits, and whose segments are taken.
 
+mod torn;
+mod world;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -31,6 +34,9 @@ fn salvaged(rig: &Rig, disk: &SimDisk) -> (Salvaged, Engine) {
     let progress = &mut |done, total| told.push((done, total));
     let done = salvage(parts.clone(), Path::new(DIR), Path::new(SALVAGED), settings(), progress).unwrap();
     assert!(told.windows(2).all(|two| two[0].0 < two[1].0 && two[1].0 <= two[1].1), "{told:?}");
+    // As large a part with each segment.
+    let (segments, (first, all)) = (told.len() as u64, told[0]);
+    assert!(first == all / segments && told[told.len() - 1].0 == first * segments, "{told:?}");
     (done, Engine::open(parts, Path::new(SALVAGED), settings()).unwrap())
 }
 
@@ -110,7 +116,8 @@ fn segments_that_are_not_of_the_store_are_left_out() {
     };
     let (own, strange) = (segments(DIR), segments("/other"));
     let strange_bytes = rig.disk.file_bytes(strange.last().unwrap()).unwrap();
-    for name in ["0000000099.seg", "0000000000.seg", "0000000001-1.seg"] {
+    let last = own.last().unwrap().file_stem().unwrap().to_str().unwrap();
+    for name in ["0000000099.seg", "0000000000.seg", "0000000001-1.seg", &format!("{last}-1.seg")] {
         let disk = rig.disk.copy();
         disk.put_file(&Path::new(DIR).join("log").join(name), &strange_bytes);
         let (done, engine) = salvaged(&rig, &disk);
@@ -118,9 +125,77 @@ fn segments_that_are_not_of_the_store_are_left_out() {
         assert!(engine.get("stranger", "k").unwrap().is_none(), "{name}");
     }
     // The first segment again, changed and under a name that MANIFEST does not know: nothing of it is looked at.
-    let disk = rig.disk.copy();
-    let mut bytes = rig.disk.file_bytes(&own[0]).unwrap();
-    bytes[700] ^= 1;
-    disk.put_file(&Path::new(DIR).join("log/0000000000.seg"), &bytes);
-    assert_eq!(salvaged(&rig, &disk).0.damage, []);
+    for name in ["0000000000.seg", &format!("{last}-1.seg")] {
+        let disk = rig.disk.copy();
+        let mut bytes = rig.disk.file_bytes(&own[0]).unwrap();
+        bytes[700] ^= 1;
+        disk.put_file(&Path::new(DIR).join("log").join(name), &bytes);
+        assert_eq!(salvaged(&rig, &disk).0.damage, [], "{name}");
+    }
+}
+
+/// MANIFEST may lag behind the log by the segment that was begun last: that counts, too.
+#[test]
+fn a_segment_that_was_begun_after_manifest_was_written_counts() {
+    let rig = Rig::new(75);
+    let manifest = Path::new(DIR).join("MANIFEST");
+    let (mut n, mut listed, mut segments) = (0_u8, Vec::new(), 0);
+    while n < 40 || rig.store.segments().len() == segments {
+        (listed, segments) = (rig.disk.file_bytes(&manifest).unwrap(), rig.store.segments().len());
+        rig.set("a", &format!("key {n:02}"), &[n; 300]);
+        n += 1;
+    }
+    let disk = rig.disk.kill();
+    disk.put_file(&manifest, &listed);
+    let (done, engine) = salvaged(&rig, &disk);
+    assert_eq!((done.commits, done.lost.len(), done.damage.len()), (u64::from(n), 0, 0));
+    let key = format!("key {:02}", n - 1);
+    assert_eq!(engine.get("a", &key).unwrap().unwrap().seq(), Seq(u64::from(n)));
+}
+
+/// Of a segment that is there twice, under two names, the copy that is damaged takes nothing away.
+#[test]
+fn a_damaged_copy_of_a_segment_takes_nothing_away() {
+    let rig = Rig::new(76);
+    for n in 0..40_u8 {
+        rig.set("a", &format!("key {n:02}"), &[n; 300]);
+    }
+    let disk = rig.disk.kill();
+    let open = disk.names().into_iter().rfind(|path| path.extension() == Some("seg".as_ref())).unwrap();
+    let whole = disk.file_bytes(&open).unwrap();
+    let last = [39; 300];
+    let at = whole.windows(300).position(|window| window == last).unwrap();
+    let mut damaged = whole.clone();
+    damaged[at] ^= 1;
+    let copy = open.with_file_name("0000000099.seg");
+    for (first, second) in [(&whole, &damaged), (&damaged, &whole)] {
+        let disk = disk.copy();
+        disk.put_file(&open, first);
+        disk.put_file(&copy, second);
+        let (done, _) = salvaged(&rig, &disk);
+        assert_eq!((done.commits, done.last.seq, done.lost_count()), (40, Seq(40), 0), "{done:?}");
+    }
+}
+
+/// A sealed segment whose end is gone is damaged, though no commit is lost; one that was never sealed is not.
+#[test]
+fn a_footer_that_is_gone_is_damage_and_no_loss() {
+    let rig = Rig::new(77);
+    for n in 0..40_u8 {
+        rig.set("a", &format!("key {n:02}"), &[n; 300]);
+    }
+    let disk = rig.disk.kill();
+    let (done, _) = salvaged(&rig, &disk.copy());
+    assert_eq!((done.commits, done.damage.len()), (40, 0), "{:?}", done.damage);
+    for segment in disk.names().into_iter().filter(|path| path.extension() == Some("seg".as_ref())) {
+        let name = segment.file_stem().unwrap().to_str().unwrap().to_owned();
+        let is_open = rig.store.segments().last().unwrap().name.to_string() == name;
+        let disk = disk.copy();
+        let bytes = disk.file_bytes(&segment).unwrap();
+        disk.put_file(&segment, [&bytes[..bytes.len() - 16], &[0; 16]].concat());
+        let (done, _) = salvaged(&rig, &disk);
+        assert_eq!((done.commits, done.lost_count()), (40, 0), "{name}");
+        let told: Vec<&str> = done.damage.iter().map(|damage| damage.place.what.as_str()).collect();
+        assert_eq!(told, if is_open { vec![] } else { vec!["the footer is missing"] }, "{name}");
+    }
 }
