@@ -84,7 +84,7 @@ impl Place {
         let is_new = match disk.list(dir) {
             Ok(entries) => entries.is_empty(),
             Err(error) if error.kind() == ErrorKind::NotFound => true,
-            Err(error) if error.kind() == ErrorKind::NotADirectory => false,
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Err(is_a_file(dir)),
             Err(error) => return Err(BackupError::io("list", dir)(error)),
         };
         if is_new {
@@ -182,11 +182,15 @@ fn read_store(disk: &dyn Disk, dir: &Path) -> Result<StoreId, BackupError> {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_place(disk, dir)),
         Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(BackupError::NotBackups { dir: dir.to_owned(), why: "it is a file".to_owned() });
+            return Err(is_a_file(dir));
         }
         Err(error) => return Err(BackupError::io("read", &path)(error)),
     };
     format::decode_store(&bytes).map_err(|fault| fault_at(&path, fault))
+}
+
+fn is_a_file(dir: &Path) -> BackupError {
+    BackupError::NotBackups { dir: dir.to_owned(), why: "it is a file".to_owned() }
 }
 
 /// Whether a directory is empty, but for what a beginning that was cut short has left.

@@ -1,5 +1,8 @@
 //! Backups: what they tell of what is gone, of what is damaged, and of calls that fail.
 
+mod moments;
+mod places;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
