@@ -169,7 +169,7 @@ fn segment_bytes(disk: &dyn Disk, dir: &Path, settings: &Settings, manifest: &Ma
 
 /// A torn tail is copied before it is cut. Without room for it the copy is left out.
 fn make_room_for_torn(disk: &dyn Disk, dir: &Path, reserve: &Reserve, torn_bytes: u64) {
-    if torn_bytes > 0 && disk.free_bytes(dir).is_ok_and(|free| free / 2 < torn_bytes) {
+    if disk.free_bytes(dir).is_ok_and(|free| free / 2 < torn_bytes) {
         reserve.give(For::Rewrite, torn_bytes);
     }
 }

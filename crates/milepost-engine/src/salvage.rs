@@ -410,9 +410,7 @@ impl Salvage {
     }
 
     fn keep(&mut self, place: Receipt, body: &[u8]) -> Result<(), FillError> {
-        if place.seq > self.next {
-            self.fill(place.seq.prev(), place.at)?;
-        }
+        self.fill(place.seq.prev(), place.at)?;
         self.suspect = None;
         self.filling.push_body(place, body.to_vec())?;
         self.commits += 1;
@@ -425,11 +423,11 @@ impl Salvage {
         // As late as can be: right before the next whole commit.
         let stamp = |seq: Seq| Timestamp(before.0.saturating_sub_unsigned(through.0 + 1 - seq.0));
         while self.removed.first_key_value().is_some_and(|((first, _), _)| *first <= through) {
-            let Some(((first, last), mut stamps)) = self.removed.pop_first() else { break };
+            let Some(((first, last), stamps)) = self.removed.pop_first() else { break };
             if last > through {
-                let is_each = stamps.len() as u64 == last.0 - first.0 + 1;
-                let rest = if is_each { stamps.split_off((through.0 + 1 - first.0) as usize) } else { Stamps::new() };
-                self.removed.entry((Seq(through.0 + 1), last)).or_insert(rest);
+                // The file of a segment that was dropped is there all the same, whole in part. When each commit of the
+                // rest was made it does not say.
+                self.removed.entry((Seq(through.0 + 1), last)).or_default();
             }
             let last = last.min(through);
             // Two copies of a segment may both say it.

@@ -156,8 +156,8 @@ impl Creation<'_> {
             let from = (next <= stretch.last_seq()).then_some(next);
             let bytes = match (from, stretch.whole_bytes()) {
                 (None, _) => 0,
-                (Some(_), Some(bytes)) if is_whole => bytes as u64,
-                (Some(from), _) => stretch.bytes_from(from)?,
+                (Some(_), Some(bytes)) => bytes as u64,
+                (Some(from), None) => stretch.bytes_from(from)?,
             };
             plan.push(Planned { stretch, there, from, bytes, is_whole });
         }
@@ -215,8 +215,8 @@ impl Creation<'_> {
         let Some(from) = from else { return Ok(()) };
         let made;
         let source = match stretch.whole_bytes() {
-            Some(bytes) if is_whole => Source::File(stretch, bytes),
-            _ => {
+            Some(bytes) => Source::File(stretch, bytes),
+            None => {
                 made = stretch.seal(from)?;
                 Source::Bytes(&made)
             }
