@@ -1,4 +1,4 @@
-use milepost_io::{Crash, SimDisk};
+use milepost_io::{Crash, Fault, FaultKind, Op, SimDisk};
 
 use super::*;
 
@@ -164,6 +164,9 @@ fn a_flipped_bit_is_no_other_size() {
 fn a_look_is_wanted_whenever_the_open_segment_has_grown_by_a_part() {
     let reserve = open(&disk());
     while reserve.take_look() {}
+    // The smallest one is enough for a log of this size; it is looked at when half as much is there.
+    let first = RESERVE_BYTES_MIN * LOG_PARTS / 2;
+    assert!(!reserve.note_growth(first - 1) && reserve.note_growth(first) && reserve.take_look());
     let mut bytes = 4_000_000;
     assert!(reserve.note_growth(bytes) && reserve.take_look() && !reserve.take_look());
     for _ in 0..3 {
@@ -175,4 +178,194 @@ fn a_look_is_wanted_whenever_the_open_segment_has_grown_by_a_part() {
     reserve.look_again();
     assert!(!reserve.note_growth(2 * bytes), "it is wanted already");
     assert!(reserve.take_look() && !reserve.take_look());
+}
+
+/// Bytes of the file.
+fn file_bytes(disk: &SimDisk) -> u64 {
+    disk.file_bytes(Path::new("/s/RESERVE")).unwrap().len() as u64
+}
+
+/// A log of which the reserve is as large as this: so many rows of segments.
+fn log_worth(bytes: u64) -> LogSize {
+    LogSize { segments: bytes / SEGMENT_ROW_BYTES, ..SMALL }
+}
+
+/// Each may have so much of it, to the last byte, and not a byte more: a third stays of what a rewrite asks, a sixth of
+/// what removals ask, and of all the block in which its size stands.
+#[test]
+fn each_may_have_its_part_to_the_last_byte() {
+    for (what, most) in [(For::Manifest, 15), (For::Removal, 13), (For::Rewrite, 10)] {
+        let most = most * BLOCK_BYTES;
+        for (need, given) in [(1, 2 * BLOCK_BYTES), (most - 1, most), (most, most), (most + 1, 0)] {
+            let disk = disk();
+            let reserve = open(&disk);
+            reserve.keep_for(SMALL);
+            assert_eq!(reserve.to_give(what), most, "{what:?}");
+            assert_eq!(reserve.give(what, need), given > 0, "{what:?}, {need}");
+            assert_eq!(reserve.stats(), ReserveStats { bytes: WHOLE - given, whole: WHOLE }, "{what:?}, {need}");
+            assert_eq!((reserve.is_short(), file_bytes(&disk)), (given > 0, WHOLE - given), "{what:?}, {need}");
+        }
+    }
+    // What the disk does not take back is not given.
+    let disk = disk();
+    let reserve = Arc::new(open(&disk));
+    reserve.keep_for(SMALL);
+    let what = FaultKind::Error(5);
+    disk.inject(Fault { on: Op::SetBytes, file: None, nth: 0, times: u64::MAX, what });
+    assert!(!reserve.give(For::Manifest, 1) && reserve.lend().is_none() && !reserve.is_short());
+    disk.clear_faults();
+    assert!(reserve.lend().is_some());
+}
+
+/// It grows when the log is worth a quarter more than it is, and a quarter of what is free is enough for that; then the
+/// file is as large as it says.
+#[test]
+fn it_grows_by_a_quarter_at_least_and_takes_a_quarter_of_the_room_at_most() {
+    let more = WHOLE + WHOLE / GROWTH_PARTS;
+    for (worth, free, grows) in [
+        (more - BLOCK_BYTES, u64::MAX, false),
+        (more, u64::MAX, true),
+        (more, PLENTY_PARTS * (more - WHOLE), true),
+        (more, PLENTY_PARTS * (more - WHOLE) - 1, false),
+        (4 * WHOLE, PLENTY_PARTS * 3 * WHOLE, true),
+        (4 * WHOLE, PLENTY_PARTS * 3 * WHOLE - 1, false),
+    ] {
+        let disk = disk();
+        let reserve = open(&disk);
+        assert!(reserve.keep_for(SMALL));
+        disk.set_capacity(free.checked_add(WHOLE));
+        assert_eq!(reserve.keep_for(log_worth(worth)), grows, "{worth} of {free}");
+        let whole = if grows { worth } else { WHOLE };
+        assert_eq!(reserve.stats(), ReserveStats { bytes: whole, whole });
+        assert_eq!(file_bytes(&disk), whole, "{worth} of {free}");
+        assert_eq!(open(&disk).stats(), ReserveStats { bytes: whole, whole }, "{worth} of {free}");
+    }
+}
+
+/// A crash may leave it larger than it says: what nobody counts is given back. A short one stays short.
+#[test]
+fn an_opening_cuts_what_is_more_than_the_whole() {
+    for (bytes, left) in [(WHOLE + 1, WHOLE), (WHOLE, WHOLE), (WHOLE - 1, WHOLE - 1)] {
+        let disk = disk();
+        open(&disk).keep_for(SMALL);
+        let mut file = disk.file_bytes(Path::new("/s/RESERVE")).unwrap();
+        file.resize(bytes as usize, 0);
+        disk.put_file(Path::new("/s/RESERVE"), &file);
+        let reserve = open(&disk);
+        assert_eq!((file_bytes(&disk), reserve.stats().bytes, reserve.is_short()), (left, left, left < WHOLE));
+    }
+}
+
+/// While something is tried there is twice as much each time, until it is done or there is no more. What MANIFEST had
+/// comes back when it is written; what anything else had is in use.
+#[test]
+fn what_is_tried_gets_twice_as_much_each_time() {
+    let of = |what, attempts_needed: usize| {
+        let disk = disk();
+        let reserve = open(&disk);
+        reserve.keep_for(SMALL);
+        let mut attempts = 0;
+        let done = reserve.with(
+            what,
+            |need: &u64| Some(*need),
+            || {
+                attempts += 1;
+                if attempts < attempts_needed { Err(2 * BLOCK_BYTES) } else { Ok(attempts) }
+            },
+        );
+        (done, attempts, reserve.stats().bytes / BLOCK_BYTES, reserve.is_short())
+    };
+    assert_eq!(of(For::Manifest, 1), (Ok(1), 1, 16, false), "nothing was asked");
+    assert_eq!(of(For::Manifest, 2), (Ok(2), 2, 16, false));
+    assert_eq!(of(For::Manifest, 3), (Ok(3), 3, 16, false));
+    // Two blocks and one, four and one; eight are not there.
+    assert_eq!(of(For::Manifest, 9), (Err(2 * BLOCK_BYTES), 3, 8, true));
+    assert_eq!(of(For::Removal, 2), (Ok(2), 2, 13, true));
+    // What is not lacking room is not tried again, and what others had is not taken from them.
+    let disk = disk();
+    let reserve = open(&disk);
+    reserve.keep_for(SMALL);
+    assert!(reserve.give(For::Removal, 1));
+    let mut attempts = 0;
+    let done = reserve.with(
+        For::Manifest,
+        |_: &u64| None,
+        || {
+            attempts += 1;
+            Err::<(), _>(5)
+        },
+    );
+    assert_eq!((done, attempts, reserve.stats().bytes), (Err(5), 1, WHOLE - 2 * BLOCK_BYTES));
+    assert_eq!(reserve.with(For::Manifest, |_: &u64| None, || Ok(())), Ok(()));
+    assert_eq!((reserve.stats().bytes, reserve.is_short()), (WHOLE - 2 * BLOCK_BYTES, true));
+}
+
+/// What comes back behind MANIFEST is as much as there is room for, by halves, and no more than was given.
+#[test]
+fn as_much_comes_back_as_there_is_room_for() {
+    // Twelve blocks are missing: twelve, six, three, two or one of them are tried.
+    for (room, taken) in [(12, 12), (20, 12), (11, 6), (6, 6), (5, 3), (2, 2), (1, 1), (0, 0)] {
+        let disk = disk();
+        let reserve = open(&disk);
+        reserve.keep_for(SMALL);
+        let mut attempts = 0;
+        let done = reserve.with(
+            For::Manifest,
+            |need: &u64| Some(*need),
+            || {
+                attempts += 1;
+                let bytes = reserve.stats().bytes;
+                if attempts == 1 {
+                    return Err(11 * BLOCK_BYTES);
+                }
+                disk.set_capacity(Some(bytes + room * BLOCK_BYTES));
+                Ok(bytes)
+            },
+        );
+        let left = done.unwrap();
+        assert_eq!(left, WHOLE - 12 * BLOCK_BYTES);
+        assert_eq!(reserve.stats().bytes, left + taken * BLOCK_BYTES, "room for {room}");
+        assert_eq!(file_bytes(&disk), left + taken * BLOCK_BYTES, "room for {room}");
+        assert_eq!(reserve.is_short(), taken < 12, "room for {room}");
+    }
+}
+
+/// Room that is just enough is taken, and the missing bytes are said of what is not; while something is lent, there has
+/// to be so much room that it is enough for both.
+#[test]
+fn it_is_made_whole_where_there_is_room_to_the_last_byte() {
+    for is_lent in [false, true] {
+        let disk = disk();
+        let reserve = Arc::new(open(&disk));
+        reserve.keep_for(SMALL);
+        let lent = reserve.lend().unwrap();
+        let missing = WHOLE - reserve.stats().bytes;
+        let lent = is_lent.then_some(lent);
+        let room = if is_lent { PLENTY_PARTS * missing } else { missing };
+        disk.set_capacity(Some(WHOLE - missing + room - 1));
+        let lacking = reserve.make_whole().unwrap_err();
+        assert_eq!((lacking.need, lacking.free), (missing, Some(Room::Free(room - 1))), "lent: {is_lent}");
+        assert_eq!((reserve.is_short(), file_bytes(&disk)), (true, WHOLE - missing));
+        disk.set_capacity(Some(WHOLE - missing + room));
+        reserve.make_whole().unwrap();
+        assert_eq!((reserve.is_short(), file_bytes(&disk), reserve.stats().bytes), (false, WHOLE, WHOLE));
+        drop(lent);
+    }
+}
+
+/// One that can't be made leaves nothing, and is tried again.
+#[test]
+fn one_that_can_not_be_made_is_tried_again() {
+    for on in [Op::Remove, Op::Create, Op::Allocate, Op::Write, Op::Sync] {
+        let disk = disk();
+        let reserve = open(&disk);
+        if on == Op::Remove {
+            disk.put_file(Path::new("/s/RESERVE"), b"in the way");
+        }
+        disk.inject(Fault { on, file: Some("RESERVE".to_owned()), nth: 0, times: 1, what: FaultKind::Error(5) });
+        assert!(!reserve.keep_for(SMALL), "{on:?}");
+        assert_eq!((reserve.stats(), reserve.is_short()), (ReserveStats::default(), false), "{on:?}");
+        assert!(reserve.keep_for(SMALL), "{on:?}");
+        assert_eq!((reserve.stats().bytes, file_bytes(&disk)), (WHOLE, WHOLE), "{on:?}");
+    }
 }
