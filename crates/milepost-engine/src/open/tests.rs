@@ -1,4 +1,7 @@
-//! A store at the end of its numbers.
+//! A store at the end of its numbers, what is there instead of one, and readers of one that is replaced meanwhile.
+
+mod looks;
+mod places;
 
 use std::{path::Path, sync::Arc};
 
