@@ -97,3 +97,6 @@ impl Backup {
 fn store_of(manifest: &format::BackupManifest) -> StoreId {
     StoreId(manifest.store)
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,8 +34,23 @@ fn what_is_encoded_is_decoded() {
     let mut tail_gone = BackupManifest { last_seq: 44, last_at: 440, ..manifest() };
     tail_gone.pieces.truncate(1);
     assert_eq!(decode(&encode(&tail_gone), 3), Ok(tail_gone));
+    let mut at_the_end = manifest();
+    end_at(&mut at_the_end, u64::MAX - 2);
+    at_the_end.pieces[2].segment = SEGMENT_MAX;
+    assert_eq!(decode(&encode(&at_the_end), 3), Ok(at_the_end.clone()));
+    at_the_end.pieces.truncate(1);
+    assert_eq!(decode(&encode(&at_the_end), 3), Ok(at_the_end));
+    // Between two pieces a segment was dropped.
+    let mut gap = manifest();
+    (gap.pieces[1].first_seq, gap.pieces[1].segment, gap.pieces[2].segment) = (13, 3, 3);
+    assert_eq!(decode(&encode(&gap), 3), Ok(gap));
     let store = StoreId([9; 16]);
     assert_eq!(decode_store(&encode_store(store)), Ok(store));
+}
+
+/// The last commit is this one, in the last piece.
+fn end_at(manifest: &mut BackupManifest, last: u64) {
+    (manifest.pieces[2].last_seq, manifest.last_seq) = (last, last);
 }
 
 #[test]
@@ -57,7 +72,7 @@ fn every_cut_and_every_flipped_bit_is_named() {
 #[test]
 fn pieces_that_do_not_follow_each_other_are_refused() {
     type Change = fn(&mut BackupManifest);
-    let broken: [(&str, Change); 13] = [
+    let broken: [(&str, Change); 17] = [
         ("another number", |m| m.number = 4),
         ("a gap", |m| m.pieces[1].first_seq = 12),
         ("an overlap", |m| m.pieces[1].first_seq = 10),
@@ -77,6 +92,16 @@ fn pieces_that_do_not_follow_each_other_are_refused() {
             m.pieces.truncate(1);
             (m.last_seq, m.last_at) = (31, 100);
         }),
+        ("two times of the end", |m| {
+            m.pieces.truncate(1);
+            (m.last_seq, m.last_at) = (10, 101);
+        }),
+        ("no seq behind the end", |m| {
+            m.pieces.truncate(1);
+            (m.last_seq, m.last_at) = (u64::MAX - 1, 101);
+        }),
+        ("no seq behind a piece", |m| end_at(m, u64::MAX - 1)),
+        ("no segment behind the last", |m| m.pieces[2].segment = SEGMENT_MAX + 1),
     ];
     for (what, change) in broken {
         let mut manifest = manifest();
