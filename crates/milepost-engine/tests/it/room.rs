@@ -202,6 +202,21 @@ fn what_only_takes_away_is_taken_and_nothing_else() {
     rig.close();
 }
 
+/// What was given comes back with the next step once there is room, and that step says that it did something.
+#[test]
+fn a_step_makes_the_reserve_whole_once_there_is_room() {
+    let mut rig = Rig::new(1 << 20);
+    rig.fill(3000);
+    while rig.commit(rig.store.request().set(&scope("a"), "k9", b"1").unwrap()).is_ok() {}
+    rig.commit(rig.request(|r| r.add_delete(&scope("a"), "k1").unwrap())).unwrap();
+    let is_whole = || rig.store.stats().reserve.bytes == rig.store.stats().reserve.whole;
+    assert!(!is_whole() && !rig.store.step_recycle());
+    rig.disk.set_capacity(Some(2 << 20));
+    assert!(rig.store.step_recycle() && is_whole());
+    while rig.store.step_recycle() {}
+    assert!(is_whole());
+}
+
 /// A reserve that is used up is an end, not a way around: removals are refused as well, reads go on, and room on the
 /// disk is all that is needed. MANIFEST can still be written: the store is closed and opened.
 #[test]
