@@ -96,3 +96,6 @@ impl Shared {
         fault.map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,3 +59,6 @@ impl InPipeline {
         self.refused.fetch_min(self.number, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

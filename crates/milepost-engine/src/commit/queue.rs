@@ -228,3 +228,6 @@ impl Queue {
         self.waiting.lock().generations.front().is_some_and(|oldest| !oldest.has_successor)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -406,3 +406,6 @@ impl Sealed {
         frame_bytes(self.body.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,3 +181,135 @@ fn nothing_is_erased_that_the_same_commit_holds() {
         assert!(store.get(of, "k").unwrap().is_none(), "{of}");
     }
 }
+
+/// What a commit has taken away already is not there for what follows in it: the same as if there were two.
+#[test]
+fn what_meets_nothing_behind_the_events_before_it_is_no_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    // `k=` sets, `-k` deletes, `!` clears a scope, `!!` it and those below.
+    let rows: [(&[&str], usize); 15] = [
+        (&["!a", "-a k"], 1),
+        (&["!a", "!a"], 1),
+        (&["!a", "-b k"], 2),
+        (&["!a", "!b"], 2),
+        (&["!a", "-a/b k"], 2),
+        (&["!a", "!!a", "!a/b"], 2),
+        (&["!!a", "-a/b k"], 1),
+        (&["!!a", "!a/b", "!a"], 1),
+        (&["!!a", "-b k"], 2),
+        (&["=a x", "!a", "-a x", "-a k"], 2),
+        (&["=b x", "!a", "-b x", "-b k", "!b"], 4),
+        (&["-a k", "!a"], 1),
+        (&["-a k", "=a x", "!a"], 3),
+        (&["-a k", "=a x", "-a x", "!a"], 3),
+        (&["!a", "=a k", "!a"], 3),
+    ];
+    for (steps, kept) in rows {
+        let mut request = store.request();
+        ["a", "a/b", "b"].iter().for_each(|of| request.add_set(&scope(of), "k", b"1").unwrap());
+        let before = store.commit(request).unwrap().seq;
+        let mut request = store.request();
+        for step in steps {
+            let (of, key) = step.trim_start_matches(['!', '-', '=']).split_once(' ').unwrap_or((&step[1..], ""));
+            match &step[..1] {
+                "=" => request.add_set(&scope(of), key, b"2").unwrap(),
+                "-" => request.add_delete(&scope(of), key).unwrap(),
+                _ if step.starts_with("!!") => {
+                    request.add_clear_prefix(&ScopePrefix::parse(&step[2..]).unwrap()).unwrap();
+                }
+                _ => request.add_clear(&scope(of)).unwrap(),
+            }
+        }
+        assert_eq!(store.commit(request).unwrap().seq, Seq(before.0 + 1), "{steps:?}");
+        assert_eq!(store.commit_at(Seq(before.0 + 1)).unwrap().unwrap().events.len(), kept, "{steps:?}");
+    }
+}
+
+/// From its time on, to the microsecond, a value is not there for conditions either.
+#[test]
+fn a_value_that_expires_with_the_commit_is_absent() {
+    for (later, is_there) in [(-1, false), (0, false), (1, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = SimClock::new(Timestamp(1_700_000_000_000_000));
+        let parts = Parts { clock: Arc::new(clock.clone()), ..Parts::real() };
+        let store = Checked { engine: Engine::open(parts, dir.path(), Settings::default()).unwrap() };
+        let (s, now) = (scope("s"), Timestamp(1_700_000_001_000_000));
+        let expires_at = Some(Timestamp(now.0 + later));
+        store.commit(store.request().set_with(&s, "k", b"1", None, expires_at).unwrap()).unwrap();
+        clock.set(now);
+        let failed = Precondition::KeyAbsent { scope: s.clone(), key: Key::parse("k").unwrap() };
+        match store.commit(store.request().require(failed.clone()).set(&s, "other", b"1").unwrap()) {
+            Ok(receipt) => assert!(!is_there && receipt.at == now, "{later}"),
+            Err(error) => {
+                assert!(is_there, "{later}");
+                assert_eq!(refusal(error), Refusal::Precondition { failed, actual: Some(Seq(1)) });
+            }
+        }
+    }
+}
+
+/// A scope that nothing was ever written to has no version, and is told as that.
+#[test]
+fn the_version_that_a_scope_was_not_at_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    set(&store, "k", b"1");
+    set(&store, "k", b"2");
+    for (of, seq, actual) in [("s", 1, Some(2)), ("s", 0, Some(2)), ("none", 1, None), ("s/below", 2, None)] {
+        let failed = Precondition::ScopeAt { scope: scope(of), seq: Seq(seq) };
+        let request = store.request().require(failed.clone()).set(&scope("s"), "k", b"3").unwrap();
+        let actual = actual.map(Seq);
+        assert_eq!(refusal(store.commit(request).unwrap_err()), Refusal::Precondition { failed, actual });
+    }
+    let at_none = Precondition::ScopeAt { scope: scope("none"), seq: Seq::ZERO };
+    store.commit(store.request().require(at_none).set(&scope("none"), "k", b"1").unwrap()).unwrap();
+}
+
+/// A hold keeps what lies at and below its place. So it is in the way of an erasure there, and of one of all that lies
+/// around it; not of one of a scope above it, which takes nothing of what it keeps.
+#[test]
+fn a_hold_is_in_the_way_of_what_would_take_something_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let place = |prefix: &str| ScopePrefix::parse(prefix).unwrap();
+    let hold = |prefix: &str| {
+        let mut request = store.request();
+        request.add_hold(&place(prefix), "case", None).unwrap();
+        store.commit(request).unwrap();
+    };
+    let unhold = |request: &mut milepost_engine::Request, prefix: &str| {
+        request.add_unhold(&place(prefix), "case").unwrap();
+    };
+    for (held, of, with_below, is_free) in [
+        ("a/b", "a/b", false, false),
+        ("a/b", "a/b/c", false, false),
+        ("a/b", "a", false, true),
+        ("a/b", "a", true, false),
+        ("a/b", "a/bc", true, true),
+        ("a/b", "", true, false),
+        ("", "a", false, false),
+        ("", "", true, false),
+    ] {
+        hold(held);
+        let erase = |request: &mut milepost_engine::Request| match with_below {
+            true => request.add_erase_prefix(&place(of), 0).unwrap(),
+            false => request.add_erase_scope(&scope(of), 0).unwrap(),
+        };
+        let mut request = store.request();
+        erase(&mut request);
+        let case = format!("{of} with below: {with_below}, while {held} is held");
+        match store.commit(request) {
+            Ok(_) => assert!(is_free, "{case}"),
+            Err(error) => {
+                assert!(!is_free, "{case}");
+                assert_eq!(refusal(error), Refusal::Held { prefix: place(held), name: "case".to_owned() });
+            }
+        }
+        // Released in the same commit, it is in nobody's way.
+        let mut request = store.request();
+        unhold(&mut request, held);
+        erase(&mut request);
+        store.commit(request).unwrap();
+    }
+}

@@ -1,11 +1,14 @@
 use std::{
     future::Future,
+    path::Path,
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
-use milepost_types::{At, ScopePrefix, Seq};
+use milepost_engine::{Engine, Parts, Settings, Threads};
+use milepost_io::SimDisk;
+use milepost_types::{At, ScopePrefix, Seq, limits::BATCH_BYTES_MAX};
 
 use crate::{open, scope};
 
@@ -95,4 +98,23 @@ fn a_ticket_is_a_plain_future() {
     drop(submit("dropped"));
     assert_eq!(submit("last").wait().unwrap().seq, Seq(202));
     assert!(store.get("s", "dropped").unwrap().is_some());
+}
+
+/// Where the caller drives the steps nobody else leads: each step leads what fits into a batch, and what does not fit
+/// waits for the next.
+#[test]
+fn where_the_caller_leads_nobody_else_does() {
+    let settings = Settings { threads: Threads::Stepped, ..Settings::default() };
+    let parts = Parts { disk: Arc::new(SimDisk::new(1)), ..Parts::real() };
+    let store = Engine::open(parts, Path::new("/s"), settings).unwrap();
+    let submit = |bytes| store.submit(store.request().set(&scope("s"), "k", &vec![7; bytes]).unwrap()).unwrap();
+    let tickets = [BATCH_BYTES_MAX / 2, BATCH_BYTES_MAX / 2, 10, 10].map(submit);
+    for led in [1, 3, 0] {
+        for _ in 0..1000 {
+            std::thread::yield_now();
+        }
+        assert_eq!(store.step_leader().commits, led);
+    }
+    assert_eq!(tickets.map(|ticket| ticket.wait().unwrap().seq.0), [1, 2, 3, 4]);
+    assert_eq!(store.stats().batches, 2);
 }

@@ -137,3 +137,6 @@ pub(super) fn lacking(error: &CommitError) -> Option<u64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
