@@ -1,4 +1,4 @@
-//! Which runs a merge takes, and what is told of one that is not made.
+//! Which runs a merge takes, what is told of one that is not made, and which files count when a store is opened.
 
 use std::ops::RangeInclusive;
 
@@ -49,7 +49,15 @@ impl World {
     }
 
     fn step(&mut self) -> Result<bool, IndexError> {
-        self.indexer.step(&self.state, &mut |_| Ok(()))
+        let last = self.last;
+        self.indexer.step(&self.state, &mut |listed| {
+            // Each commit by one run, and those that are not there yet by none.
+            let firsts = listed.iter().map(|run| run.first_seq);
+            let behind = std::iter::once(1).chain(listed.iter().map(|run| run.last_seq + 1));
+            assert!(firsts.zip(behind).all(|(first, behind)| first == behind), "{listed:?}");
+            assert!(listed.last().is_some_and(|run| run.last_seq <= last), "{listed:?}");
+            Ok(())
+        })
     }
 
     /// As many runs more, and no merge goes on meanwhile.
@@ -83,8 +91,23 @@ impl World {
         }
         let known: u64 = self.state.pin().runs().iter().map(|run| run.version_count()).sum();
         assert_eq!(known, 2 * self.last);
-        let files = self.disk.names().iter().filter(|path| path.extension().is_some_and(|kind| kind == "run")).count();
-        assert_eq!(files, runs.len(), "no other files are left");
+        assert_eq!(self.files().len(), runs.len(), "no other files are left");
+    }
+
+    /// The numbers of the runs that lie there.
+    fn files(&self) -> Vec<u64> {
+        let found = milepost_index::list(&self.disk, Path::new("/s/index")).unwrap();
+        found.runs.into_iter().map(|id| id.0).collect()
+    }
+
+    /// What MANIFEST would say of the runs, in the order of their commits.
+    fn facts(&self) -> Vec<RunFacts> {
+        self.state.pin().runs().iter().rev().map(|run| run.facts()).collect()
+    }
+
+    fn fail(&self, on: Op, file: &str) {
+        let what = FaultKind::Error(5);
+        self.disk.inject(Fault { on, file: Some(file.to_owned()), nth: 0, times: 1, what });
     }
 }
 
@@ -164,40 +187,41 @@ fn what_is_thinned_is_what_holds_the_commits_and_no_merge_takes_it() {
 #[test]
 fn what_kept_a_run_from_being_made_is_told_and_tried_again() {
     let mut world = World::new();
-    let fail = |world: &World, on, file: &str| {
-        let what = FaultKind::Error(5);
-        world.disk.inject(Fault { on, file: Some(file.to_owned()), nth: 0, times: 1, what });
-    };
     world.freeze();
-    fail(&world, Op::CreateDir, "index");
+    world.fail(Op::CreateDir, "index");
     let told = world.step().unwrap_err().to_string();
     assert!(told.contains("/s/index"), "of the directory: {told}");
-    fail(&world, Op::Create, "index/");
+    world.fail(Op::Create, "index/");
     let told = world.step().unwrap_err().to_string();
     assert!(told.contains("/s/index/"), "of the file: {told}");
-    fail(&world, Op::Map, "index/");
+    world.fail(Op::Map, "index/");
     let told = loop {
         if let Err(error) = world.step() {
             break error.to_string();
         }
     };
     assert!(told.contains("/s/index/"), "of the file that was made: {told}");
-    let refused = || OpenError::Stopped(Failure::new(Path::new("/s/MANIFEST"), "sync", "no such luck"));
-    let World { state, indexer, .. } = &mut world;
-    let told = loop {
-        if let Err(error) = indexer.step(state, &mut |_| Err(refused())) {
-            break error.to_string();
-        }
-    };
-    assert!(told.contains("MANIFEST") && told.contains("no such luck"), "of the list: {told}");
-    assert!(world.state.load().frozen().is_some() && world.runs().is_empty(), "nothing has changed");
-    // Which MANIFEST is there is not known: that file stays, and no other takes its number.
-    let made: Vec<_> = world.disk.names().into_iter().filter(|path| path.starts_with("/s/index")).collect();
+    let path = Path::new("/s/MANIFEST");
+    let refused = || OpenError::io("write", path, std::io::Error::other("no such luck"));
+    let stopped = || OpenError::Stopped(Failure::new(path, "sync", "no such luck"));
+    let rows: [(&dyn Fn() -> OpenError, &[u64]); 2] = [(&refused, &[]), (&stopped, &[4])];
+    for (why, left) in rows {
+        let World { state, indexer, .. } = &mut world;
+        let told = loop {
+            if let Err(error) = indexer.step(state, &mut |_| Err(why())) {
+                break error.to_string();
+            }
+        };
+        assert!(told.contains("MANIFEST") && told.contains("no such luck"), "of the list: {told}");
+        assert!(world.state.load().frozen().is_some() && world.runs().is_empty(), "nothing has changed");
+        // After a sync that failed it is not known which MANIFEST is there: what it may list stays.
+        assert_eq!(world.files(), left, "{told}");
+    }
+    // And no other takes its number.
     while world.state.load().frozen().is_some() {
         world.step().unwrap();
     }
-    assert_eq!(world.runs(), [(1, 1)]);
-    assert!(made.iter().all(|path| world.disk.names().contains(path)), "{made:?}");
+    assert_eq!((world.runs(), world.files()), (vec![(1, 1)], vec![4, 5]));
 }
 
 /// A panic would come again with each step, and leaves what it was at half done.
@@ -208,4 +232,119 @@ fn after_a_step_that_has_panicked_no_run_is_made() {
     world.indexer.is_stepping = true;
     let told = world.step().unwrap_err().to_string();
     assert!(told.contains("panicked") && told.contains("open the store again"), "{told}");
+}
+
+/// An opening that is refused leaves the files as they were: those of before, merged or not, and none of its own.
+#[test]
+fn runs_that_were_made_by_an_opening_that_is_refused_are_removed() {
+    let mut world = World::new();
+    world.add(2);
+    world.indexer = Indexer::new(Arc::new(world.disk.clone()), Path::new("/s"), STORE, 3);
+    world.add(2);
+    while world.step().unwrap() {}
+    assert_eq!((world.runs(), world.files()), (vec![(1, 4)], vec![1, 2, 5]), "of its own none that is merged is left");
+    world.add(1);
+    world.freeze();
+    assert!(world.step().unwrap(), "one more is on its way");
+    assert_eq!(world.files(), [1, 2, 5, 6]);
+    let World { state, indexer, .. } = &mut world;
+    indexer.discard(state);
+    assert_eq!(world.files(), [1, 2]);
+    let left = world.disk.names().into_iter().filter(|path| path.to_string_lossy().contains("/index/"));
+    assert_eq!(left.count(), 2, "nor what was on its way");
+}
+
+/// What MANIFEST lists is opened, up to the first run that does not follow the one before it, or is not there: the log
+/// says again what the others said.
+#[test]
+fn runs_are_opened_from_the_first_commit_on_without_a_gap() {
+    let mut world = World::new();
+    world.add(4);
+    while world.step().unwrap() {}
+    world.add(2);
+    let all = world.facts();
+    assert_eq!(all.iter().map(|run| (run.first_seq, run.last_seq)).collect::<Vec<_>>(), [(1, 4), (5, 5), (6, 6)]);
+    let opened = |listed: &[RunFacts]| {
+        let found = open(&world.disk, Path::new("/s"), STORE, listed).unwrap();
+        assert_eq!(found.last_seq(), Seq(found.runs.last().map_or(0, |run| run.facts().last_seq)));
+        (spans(found.runs.iter()), found.lost)
+    };
+    let [merged, five, six] = all[..] else { panic!("{all:?}") };
+    assert_eq!(opened(&all), (vec![(1, 4), (5, 5), (6, 6)], None));
+    assert_eq!(opened(&[]), (vec![], None));
+    for (listed, left, expected) in [
+        (vec![merged, six], vec![(1, 4)], "seq 6 to 6, expected was 5"),
+        (vec![five, six], vec![], "seq 5 to 5, expected was 1"),
+        (vec![merged, merged], vec![(1, 4)], "seq 1 to 4, expected was 5"),
+        (vec![RunFacts { last_seq: 0, ..merged }], vec![], "seq 1 to 0, expected was 1"),
+    ] {
+        let (found, lost) = opened(&listed);
+        assert_eq!(found, left, "{listed:?}");
+        assert!(lost.as_ref().is_some_and(|why| why.contains(expected)), "{lost:?}");
+    }
+    world.disk.remove_name(&five.id.path(Path::new("/s/index")));
+    let (found, lost) = opened(&all);
+    assert!(found == [(1, 4)] && lost.is_some(), "{found:?} {lost:?}");
+}
+
+#[test]
+fn a_run_gets_a_number_above_all_that_are_listed_or_lie_there() {
+    let mut world = World::new();
+    let next = |world: &World, listed: &[u64]| {
+        let facts = |id: &u64| RunFacts { id: RunId(*id), first_seq: 1, last_seq: 1, bytes: 0, crc: 0 };
+        next_id(&world.disk, Path::new("/s"), &listed.iter().map(facts).collect::<Vec<_>>()).unwrap()
+    };
+    assert_eq!((next(&world, &[]), next(&world, &[7])), (1, 8), "before there is a directory");
+    world.add(3);
+    let most = RunId::MAX.0;
+    for (listed, id) in [(&[][..], 4), (&[1, 2], 4), (&[3], 4), (&[9, 5], 10), (&[most], most + 1), (&[most + 1, 5], 6)]
+    {
+        assert_eq!(next(&world, listed), id, "{listed:?}");
+    }
+}
+
+/// A run that nobody lists was made of commits that were durable all the same; but of another store it says nothing.
+#[test]
+fn what_runs_cover_is_told_whether_they_are_listed_or_not() {
+    let mut world = World::new();
+    let told = |world: &World| covered(&world.disk, Path::new("/s"), STORE);
+    assert_eq!(told(&world), Seq::ZERO);
+    world.add(3);
+    assert_eq!((told(&world), covered(&world.disk, Path::new("/s"), [7; 16])), (Seq(3), Seq::ZERO));
+    world.disk.put_file(Path::new("/s/index/000009.run"), b"no run at all");
+    assert_eq!(told(&world), Seq(3));
+    world.disk.remove_name(Path::new("/s/index/000003.run"));
+    assert_eq!(told(&world), Seq(2));
+}
+
+#[test]
+fn files_that_are_not_listed_are_removed_and_strangers_are_left() {
+    let mut world = World::new();
+    clean(&world.disk, Path::new("/s"), &[]);
+    world.add(3);
+    let facts = world.facts();
+    for name in ["000007.run.tmp", "notes.txt"] {
+        world.disk.put_file(&Path::new("/s/index").join(name), b"left");
+    }
+    clean(&world.disk, Path::new("/s"), &facts[1..]);
+    assert_eq!(world.files(), [2, 3]);
+    let left = ["000007.run.tmp", "notes.txt"].map(|name| world.disk.file_bytes(&Path::new("/s/index").join(name)));
+    assert_eq!(left.map(|bytes| bytes.is_some()), [false, true]);
+}
+
+/// Where runs belong there may be nothing, a file of somebody else's, or a disk that fails.
+#[test]
+fn a_directory_that_can_not_be_listed_is_told() {
+    let mut world = World::new();
+    world.add(1);
+    let next = |world: &World| next_id(&world.disk, Path::new("/s"), &[]).map_err(|error| error.to_string());
+    world.fail(Op::List, "index");
+    let told = next(&world).unwrap_err();
+    assert!(told.contains("/s/index") && !told.contains("move it away"), "{told}");
+    assert_eq!(next(&world), Ok(2));
+    let disk = SimDisk::new(1);
+    disk.create_dir(Path::new("/s")).unwrap();
+    disk.put_file(Path::new("/s/index"), b"left");
+    let told = next(&World { disk, ..world }).unwrap_err();
+    assert!(told.contains("a file is there; move it away"), "{told}");
 }
