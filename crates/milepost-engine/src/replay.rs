@@ -170,3 +170,6 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

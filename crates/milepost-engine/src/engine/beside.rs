@@ -180,3 +180,6 @@ impl Shared {
             || self.state.load().runs().iter().any(|run| manifest.runs.iter().all(|row| row.id != run.facts().id.0))
     }
 }
+
+#[cfg(test)]
+mod tests;

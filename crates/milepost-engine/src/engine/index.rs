@@ -186,3 +186,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

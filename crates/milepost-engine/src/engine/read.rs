@@ -274,3 +274,6 @@ impl Shared {
         self.published() >= seq
     }
 }
+
+#[cfg(test)]
+mod tests;
