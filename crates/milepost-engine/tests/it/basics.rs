@@ -48,10 +48,39 @@ fn a_scan_is_in_order_and_ends_with_its_prefix() {
     assert_eq!(keys("", None), ["a", "b", "b/1", "b/2", "c"]);
     assert_eq!(keys("b/", None), ["b/1", "b/2"]);
     assert_eq!(keys("b", Some("b/1")), ["b/2"]);
+    assert_eq!(keys("b", Some("b")), ["b/1", "b/2"], "behind the key itself");
+    assert_eq!(keys("b", Some("a")), ["b", "b/1", "b/2"], "what comes before the prefix is passed anyway");
+    assert_eq!([keys("b", Some("c")), keys("", Some("c")), keys("d", None)], [const { Vec::<String>::new() }; 3]);
     store.commit(store.request().set(&s, "b/0", b"").unwrap().delete(&s, "c").unwrap()).unwrap();
     assert_eq!(keys("", None), ["a", "b", "b/0", "b/1", "b/2"]);
     store.commit(store.request().clear(&s).unwrap().set(&s, "z", b"").unwrap()).unwrap();
     assert_eq!(keys("", None), ["z"]);
+    // What the store keeps for itself is shown by no scan.
+    store.commit(store.request().idempotency_key("once").unwrap().set(&s, "z", b"").unwrap()).unwrap();
+    assert_eq!(store.view(At::Latest).unwrap().scan("$/idempotency", "").count(), 0);
+}
+
+/// A scan looks up more and more keys at a time: wherever such a piece ends, and whatever of it is gone, each key comes
+/// once.
+#[test]
+fn a_scan_of_any_length_shows_each_key_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, s) = (open(dir.path()), scope("s"));
+    let key = |n: usize| format!("{n:05}");
+    for (from, count) in [(0, 15), (15, 1), (16, 1), (17, 30), (47, 1), (48, 1), (49, 3000)] {
+        let mut request = store.request();
+        (from..from + count).for_each(|n| request.add_set(&s, &key(n), b"1").unwrap());
+        store.commit(request).unwrap();
+        let view = store.view(At::Latest).unwrap();
+        let shown: Vec<String> = view.scan("s", "").map(|entry| entry.unwrap().key.to_string()).collect();
+        assert_eq!(shown, (0..from + count).map(key).collect::<Vec<_>>());
+    }
+    let mut request = store.request();
+    (0..3049).filter(|n| n % 100 != 7).for_each(|n| request.add_delete(&s, &key(n)).unwrap());
+    store.commit(request).unwrap();
+    let view = store.view(At::Latest).unwrap();
+    let shown: Vec<String> = view.scan("s", "").map(|entry| entry.unwrap().key.to_string()).collect();
+    assert_eq!(shown, (7..3049).step_by(100).map(key).collect::<Vec<_>>());
 }
 
 #[test]
@@ -180,4 +209,14 @@ fn a_value_is_as_good_as_its_bytes() {
     store.commit(store.request().set(&scope("s"), "k", b"one").unwrap()).unwrap();
     let value = store.get("s", "k").unwrap().unwrap();
     assert!(value == *b"one".as_slice() && value != *b"two".as_slice() && value != *b"".as_slice());
+}
+
+/// Names are made of it that nobody else has: in this store, in another one, or in a copy.
+#[test]
+fn no_number_is_drawn_twice() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let stores = dirs.each_ref().map(|dir| open(dir.path()));
+    let drawn: std::collections::BTreeSet<u64> =
+        stores.iter().flat_map(|store| (0..50).map(move |_| store.draw())).collect();
+    assert_eq!(drawn.len(), 100);
 }

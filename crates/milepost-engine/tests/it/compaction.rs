@@ -44,6 +44,11 @@ impl Rig {
         Rig { disk, clock, store }
     }
 
+    /// What another process takes, on the same machine.
+    pub(crate) fn parts(&self) -> Parts {
+        parts(&self.disk, &self.clock)
+    }
+
     pub(crate) fn set(&self, of: &str, key: &str, value: &[u8]) -> Seq {
         self.clock.advance(1_000_000);
         let request = self.store.request().set(&scope(of), key, value).unwrap();
@@ -90,13 +95,16 @@ impl Rig {
     }
 }
 
-pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
-    let parts = Parts {
+fn parts(disk: &SimDisk, clock: &Arc<SimClock>) -> Parts {
+    Parts {
         disk: Arc::new(disk.clone()),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         entropy: Arc::new(SimEntropy::new(7)),
         process: Process::simulated(),
-    };
+    }
+}
+
+pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engine {
     let settings = Settings {
         segment_bytes: 4 << 10,
         memory_bytes: 8 << 10,
@@ -104,7 +112,7 @@ pub(crate) fn open(disk: &SimDisk, clock: &Arc<SimClock>, index: Index) -> Engin
         index,
         ..Settings::default()
     };
-    Engine::open(parts, Path::new(DIR), settings).unwrap()
+    Engine::open(parts(disk, clock), Path::new(DIR), settings).unwrap()
 }
 
 pub(crate) fn place(prefix: &str) -> ScopePrefix {

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::Path};
 
 use milepost_engine::{ChangeKind, CommitError, Engine, ErasedSince, HistoryQuery, Parts, Refusal, Settings};
-use milepost_types::{At, ScopePrefix, Seq};
+use milepost_types::{At, Event, ScopePrefix, Seq};
 
 use crate::{Checked, scope};
 
@@ -227,4 +227,56 @@ fn what_a_fork_lacks_since_an_erasure_of_its_origin_is_told() {
     assert_eq!(told, ErasedSince { keys: u64::from(KEYS) - 1, perhaps: 0, whole: Some(by) });
     assert_eq!(keys.len(), KEYS as usize - 1, "but for k008, which is its own");
     assert_eq!((keys[6].as_str(), keys[7].as_str()), (&*format!("k006 {by} true"), &*format!("k007 {by} true")));
+}
+
+/// A commit may set what it erases, before and behind that: what stands before it is shown to nobody, what stands
+/// behind it to everybody, as if they were commits of their own.
+#[test]
+fn of_what_a_commit_sets_and_erases_is_shown_what_stands_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Checked { engine: Engine::open(Parts::real(), dir.path(), Settings::default()).unwrap() };
+    let set = |of: &str, key: &str| Event::Set {
+        scope: scope(of),
+        key: milepost_types::Key::parse(key).unwrap(),
+        value: b"1".to_vec(),
+        content_type: None,
+        expires_at: None,
+    };
+    let (a, key) = (scope("a"), milepost_types::Key::parse("k").unwrap());
+    let erase = Event::Erase { scope: a.clone(), key: key.clone(), bytes: 1 };
+    let erase_scope = Event::EraseScope { scope: scope("b"), bytes: 1 };
+    let delete = Event::Delete { scope: a, key };
+    let rows = [
+        (set("a", "k"), false),
+        (set("b", "k"), false),
+        (set("a", "other"), true),
+        (set("b", "other"), false),
+        (set("c", "k"), true),
+        (delete, false),
+        (set("a", "k"), false),
+        (erase, true),
+        (set("a", "k"), true),
+        (erase_scope, true),
+        (set("b", "k"), true),
+        (set("a", "k"), true),
+    ];
+    for end in 1..=rows.len() {
+        let mut request = store.request();
+        rows[..end].iter().for_each(|(event, _)| request.add_event(event).unwrap());
+        let seq = store.commit(request).unwrap().seq;
+        // What has no erasure behind it in this commit is there still.
+        let (is_erased, all_erased) = (end > 7, end > 9);
+        let stays = |(event, stays): &&(Event, bool)| match event {
+            Event::Set { scope, .. } if scope.as_str() == "b" => *stays || !all_erased,
+            _ => *stays || !is_erased,
+        };
+        let left: Vec<Event> = rows[..end].iter().filter(stays).map(|(event, _)| event.clone()).collect();
+        assert_eq!(store.commit_at(seq).unwrap().unwrap().events, left, "{end} events");
+        let shown = store.replay(seq).next().unwrap().unwrap();
+        assert_eq!((shown.seq, shown.events), (seq, left), "{end} events");
+        // The next one begins from nothing.
+        let mut request = store.request().clear_prefix(&ScopePrefix::root()).unwrap();
+        request.add_erase_prefix(&ScopePrefix::parse("none").unwrap(), 0).unwrap();
+        store.commit(request).unwrap();
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc, time::Duration};
 
-use milepost_engine::{CommitError, Engine, OpenError, Parts, Settings, Threads};
+use milepost_engine::{CommitError, Engine, OpenError, Parts, Refusal, Settings, Threads};
 use milepost_io::{
     Clock, Crash, DirEntry, DirId, DirLock, Disk, DiskFile, Fault, FaultKind, Map, Op, OpenMode, Process, Room,
     SimClock, SimDisk, SimEntropy,
@@ -403,6 +403,38 @@ fn a_wild_clock_does_not_make_time_run_backwards() {
     set(&store, b"later").unwrap();
     clock.set(Timestamp(start.0));
     assert!(store.get("s", "ttl").unwrap().is_none());
+}
+
+/// A clock that jumps ahead by ten years is not believed, by a microsecond less it is; but one that was wrong before,
+/// as one is that begins at 1970, may be set right.
+#[test]
+fn a_clock_may_jump_by_ten_years_or_from_a_time_that_was_wrong() {
+    const CLOCKS_ARE_RIGHT_SINCE: i64 = 1_577_836_800_000_000;
+    let (right, most) = (CLOCKS_ARE_RIGHT_SINCE, limits::CLOCK_JUMP_MAX_US);
+    for (first, then, is_believed) in [
+        (right, right + most, true),
+        (right, right + most + 1, false),
+        (right + 5, right + 5 + most, true),
+        (right + 5, right + 6 + most, false),
+        (right - 1, right + most, true),
+        (0, i64::MAX - 5, true),
+    ] {
+        let clock = SimClock::new(Timestamp(first));
+        let parts = Parts { clock: Arc::new(clock.clone()), ..parts(Arc::new(SimDisk::new(1))) };
+        let settings = Settings { threads: Threads::Stepped, ..Settings::default() };
+        let store = Engine::open(parts, Path::new("/s"), settings).unwrap();
+        set(&store, b"1").unwrap();
+        assert_eq!(store.last().at, Timestamp(first));
+        clock.set(Timestamp(then));
+        match set(&store, b"2") {
+            Ok(_) => assert!(is_believed && store.last().at == Timestamp(then), "{first} to {then}"),
+            Err(CommitError::Refused(why)) => {
+                let jump = Refusal::ClockJump { last: Timestamp(first), wall: Timestamp(then) };
+                assert!(!is_believed && *why == jump, "{first} to {then}: {why:?}");
+            }
+            Err(error) => panic!("{first} to {then}: {error}"),
+        }
+    }
 }
 
 /// The writer replaces files: one that is listed may be gone when a reader opens it. Then it looks again, a few

@@ -2,28 +2,19 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use milepost_engine::{Engine, Index, Parts, ReadError, View};
-use milepost_io::{Clock, Process, SimDisk, SimEntropy};
+use milepost_engine::{Engine, Index, ReadError, Request, View};
+use milepost_io::SimDisk;
 use milepost_types::{At, Event, Policy, ScopePrefix, Seq};
 
 use super::{DIR, KEYS, Rig};
 use crate::scope;
 
 fn reader_beside(rig: &Rig) -> Engine {
-    let parts = Parts {
-        disk: Arc::new(rig.disk.clone()),
-        clock: Arc::clone(&rig.clock) as Arc<dyn Clock>,
-        entropy: Arc::new(SimEntropy::new(7)),
-        process: Process::simulated(),
-    };
-    Engine::open_read_only(parts, Path::new(DIR)).unwrap()
+    Engine::open_read_only(rig.parts(), Path::new(DIR)).unwrap()
 }
 
 /// A process that reads beside the one that compacts is never told a wrong value of the past: the right one, or that
@@ -197,6 +188,54 @@ fn what_was_erased_is_erased_to_a_view_that_is_held() {
     assert!(held.get_many("a", &KEYS[..1]).is_ok_and(|found| found[0].is_none()) || held.get("a", KEYS[0]).is_err());
     let seen = held.scan("a", "").filter_map(Result::ok).filter(|entry| entry.key.as_str() == KEYS[0]);
     assert_eq!(seen.count(), 0);
+    // Of all else the store has only what it keeps, and says so.
+    let is_before = |error: ReadError| matches!(error, ReadError::BeforeHorizon { .. });
+    assert!(held.get("a", KEYS[1]).is_err_and(is_before));
+    assert!(held.get_many("a", &KEYS[1..]).is_err_and(is_before));
+    assert!(held.versions("a", &KEYS[1..]).is_err_and(is_before));
+    assert!(held.scope_version("a").is_err_and(is_before));
+    assert!(held.scopes(&ScopePrefix::root()).is_err_and(is_before));
+    assert!(held.scan("a", "").next().unwrap().is_err_and(is_before));
+}
+
+/// What was erased elsewhere changes nothing of a checkpoint: its own scope is read as it was, from what the store
+/// keeps for it, until it is released; of other scopes it keeps nothing.
+#[test]
+fn a_view_at_a_checkpoint_outlives_an_erasure_elsewhere() {
+    let rig = Rig::new(6);
+    rig.retain("", Policy::default().keep_last(1));
+    for key in KEYS {
+        rig.set("a", key, b"then");
+        rig.set("d", key, b"secret");
+    }
+    let mut request = rig.store.request();
+    request.add_checkpoint(&scope("a"), "good", None).unwrap();
+    rig.store.commit(request).unwrap();
+    let reader = reader_beside(&rig);
+    let held = reader.view(At::checkpoint(&scope("a"), "good")).unwrap();
+    let go_on = |with: &dyn Fn(&mut Request)| {
+        for round in 0..6u64 {
+            for n in 0..60usize {
+                rig.set("a", KEYS[n % KEYS.len()], &[round as u8; 100]);
+                rig.set("d", KEYS[1 + n % (KEYS.len() - 1)], &[round as u8; 9]);
+            }
+            if round == 2 {
+                let mut request = rig.store.request();
+                with(&mut request);
+                rig.store.commit(request).unwrap();
+            }
+            rig.compact();
+        }
+        reader.refresh().unwrap();
+    };
+    let is_before = |error: ReadError| matches!(error, ReadError::BeforeHorizon { .. });
+    go_on(&|request| request.add_erase(&scope("d"), KEYS[0], 0).unwrap());
+    let values = held.get_many("a", &KEYS).unwrap();
+    assert!(values.iter().all(|value| value.as_ref().unwrap().to_vec() == b"then"));
+    assert_eq!(held.scan("a", "").map(|entry| entry.unwrap().value.to_vec()).collect::<Vec<_>>(), [b"then"; 5]);
+    assert!(held.get("d", KEYS[1]).is_err_and(is_before));
+    go_on(&|request| request.add_release(&scope("a"), "good").unwrap());
+    assert!(held.get("a", KEYS[1]).is_err_and(is_before));
 }
 
 /// While a view was held, each refresh added the writer's new segments to those of the handle, and let none of them go:

@@ -1,12 +1,12 @@
 //! Values that had expired, and that compaction took.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use milepost_engine::{ChangeKind, HistoryQuery, Index, Subject};
+use milepost_engine::{ChangeKind, Engine, HistoryQuery, Index, Subject};
 use milepost_io::Clock;
 use milepost_types::{At, Key, Policy, Precondition, ScopePrefix, Timestamp};
 
-use super::{KEYS, Rig, files_with, frame_bytes, place};
+use super::{DIR, KEYS, Rig, files_with, frame_bytes, place};
 use crate::scope;
 
 /// A value that had expired was removed, and the next compaction asked the log when it would: each one after that
@@ -143,6 +143,21 @@ fn a_clear_replaces_nothing_that_had_expired() {
     while rig.store.step_compact().unwrap() {}
     let done = rig.store.compacted();
     assert!(done.rewritten == 1 && done.runs == 0, "{done:?}");
+    // The index still knows them, and nobody else does: to each read they have expired, and are not missing.
+    let (store, parts) = (&rig.store, rig.parts());
+    let reader = Engine::open_read_only(parts, Path::new(DIR)).unwrap();
+    for engine in [store, &reader] {
+        assert!(engine.get("a", KEYS[0]).unwrap().is_none());
+        for at in [At::Latest, At::Seq(store.last().seq)] {
+            let view = engine.view(at).unwrap();
+            assert!(KEYS.iter().all(|key| view.get("a", key).unwrap().is_none()));
+            assert_eq!(view.get_many("a", &["live", KEYS[1]]).unwrap().iter().flatten().count(), 1);
+            assert_eq!(view.versions("a", &["live", KEYS[2]]).unwrap().iter().flatten().count(), 1);
+            let keys: Vec<_> = view.scan("a", "").map(|entry| entry.unwrap().key.to_string()).collect();
+            assert_eq!(keys, ["live"]);
+            assert_eq!(view.diff("a", &view, "none").unwrap().map(Result::unwrap).count(), 1);
+        }
+    }
     let cleared = rig.store.commit(rig.store.request().clear(&scope("a")).unwrap()).unwrap().seq;
     let query = HistoryQuery { prefix: place("a"), since: Some(cleared), ..HistoryQuery::default() };
     let told: Vec<_> = rig.store.history(query).unwrap().map(Result::unwrap).collect();
