@@ -183,8 +183,8 @@ fn no_store_is_restored_that_could_not_be_opened() {
     }
 }
 
-/// A store that has fewer commits than its newest backup was put back to an older copy, unless its epoch is so far above
-/// that it was restored.
+/// A store that has fewer commits than its newest backup was put back to an older copy, unless its epoch is so far
+/// above that it was restored.
 #[test]
 fn a_store_with_fewer_commits_was_restored_if_its_epoch_says_so() {
     let rig = Rig::new();

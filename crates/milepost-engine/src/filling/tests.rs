@@ -223,7 +223,8 @@ fn thinned() -> Vec<u8> {
 #[test]
 fn a_store_that_may_hold_less_than_was_written_says_so() {
     let horizon = || Horizon { prefix: ScopePrefix::root(), seq: Seq(1), at: Timestamp(1) };
-    let rows: [(&str, fn(&mut Filling), Vec<Horizon>, bool); 5] = [
+    type Fill = fn(&mut Filling);
+    let rows: [(&str, Fill, Vec<Horizon>, bool); 5] = [
         ("all of it is there", |_| {}, vec![], false),
         ("what lies before a horizon may be missing", |_| {}, vec![horizon()], true),
         ("one was thinned", |filling| filling.push_body(at(3, 3), thinned()).unwrap(), vec![], true),

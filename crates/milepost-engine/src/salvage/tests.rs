@@ -30,8 +30,8 @@ fn value(seq: u64) -> Vec<u8> {
     format!("the value of {seq:020}").into_bytes()
 }
 
-/// A store with these commits, and between them some that say nothing, or a gap where they would be many. The last is so
-/// large that its segment is sealed at the end.
+/// A store with these commits, and between them some that say nothing, or a gap where they would be many. The last is
+/// so large that its segment is sealed at the end.
 fn store(disk: &SimDisk, commits: &[u64]) {
     let filler = vec![7; settings().unsealed_bytes_max() as usize];
     let mut filling = Filling::begin(parts(disk), Path::new(DIR), Purpose::Import, settings()).unwrap();
@@ -122,8 +122,8 @@ fn a_few_lost_commits_behind_very_many_others_are_marked_each() {
     assert_eq!(keys, [format!("{first:020}"), format!("{:020}", first + 1)]);
 }
 
-/// Of commits that were removed side by side in one segment the salvaged store knows when each was made, unless they are
-/// so many that it leaves a gap: then the first and the last.
+/// Of commits that were removed side by side in one segment the salvaged store knows when each was made, unless they
+/// are so many that it leaves a gap: then the first and the last.
 #[test]
 fn of_many_removed_commits_the_times_of_the_first_and_the_last_are_kept() {
     // The last is told exactly, the others as near as a segment knows it.
@@ -161,8 +161,8 @@ fn of_many_removed_commits_the_times_of_the_first_and_the_last_are_kept() {
     }
 }
 
-/// What the new store writes must never pass for what the damaged one wrote: its epoch is far above. Where there is none
-/// so far above that the store can be opened afterwards, nothing is begun.
+/// What the new store writes must never pass for what the damaged one wrote: its epoch is far above. Where there is
+/// none so far above that the store can be opened afterwards, nothing is begun.
 #[test]
 fn epochs_come_to_an_end() {
     let most = u32::MAX - 1 - RESTORED_EPOCHS;

@@ -105,8 +105,8 @@ fn what_looks_torn_while_somebody_writes_is_on_its_way() {
     assert_eq!(looks, 1);
 }
 
-/// What belongs to a store is named in no report, and what does not is, wherever it lies; so is a file where a directory
-/// belongs, and the other way round.
+/// What belongs to a store is named in no report, and what does not is, wherever it lies; so is a file where a
+/// directory belongs, and the other way round.
 #[test]
 fn what_is_not_of_the_store_is_named() {
     let rig = held();

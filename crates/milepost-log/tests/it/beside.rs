@@ -1,5 +1,5 @@
-//! A disk on which somebody else does something between two operations: a writer beside a reader, or whatever it is that
-//! makes a disk give other bytes than were written.
+//! A disk on which somebody else does something between two operations: a writer beside a reader, or whatever it is
+//! that makes a disk give other bytes than were written.
 
 use std::{
     io,
@@ -30,10 +30,10 @@ pub(crate) struct Event {
 /// At the beginning of which operation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    AtSync,
+    Sync,
     /// The size of a file is asked for.
-    AtBytes,
-    AtOpen(PathBuf),
+    Bytes,
+    Open(PathBuf),
 }
 
 impl Beside {
@@ -68,7 +68,7 @@ struct BesideFile {
 
 impl Disk for Beside {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        self.happens(&When::AtOpen(path.to_owned()));
+        self.happens(&When::Open(path.to_owned()));
         let file = self.sim.open(path, mode)?;
         Ok(Box::new(BesideFile { file, disk: self.clone() }))
     }
@@ -111,11 +111,11 @@ impl DiskFile for BesideFile {
         self.file.write_at(bytes, offset)
     }
     fn sync(&self) -> io::Result<()> {
-        self.disk.happens(&When::AtSync);
+        self.disk.happens(&When::Sync);
         self.file.sync()
     }
     fn bytes(&self) -> io::Result<u64> {
-        self.disk.happens(&When::AtBytes);
+        self.disk.happens(&When::Bytes);
         self.file.bytes()
     }
     fn set_bytes(&self, bytes: u64) -> io::Result<()> {

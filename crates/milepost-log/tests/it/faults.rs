@@ -160,7 +160,7 @@ fn a_file_that_does_not_say_what_was_written_is_not_read() {
         let mut log = create(disk.clone(), dir(), STORE, 1, &entropy, Latch::default(), settings).unwrap();
         (0..commits).for_each(|_| world.commit(&mut log, &[100]));
         // The first sync of a roll is that of the next segment's header.
-        let event = |bytes| Event { when: When::AtSync, nth: 1, files: vec![(segment_file(1), bytes)] };
+        let event = |bytes| Event { when: When::Sync, nth: 1, files: vec![(segment_file(1), bytes)] };
         *disk.event.lock() = instead.map(event);
         world.roll(&mut log).unwrap();
         assert!(disk.event.lock().is_none());
@@ -446,7 +446,7 @@ fn an_error_in_repair_is_an_error_and_no_harm() {
 /// all the same, or nothing in it could be removed: what is cut was never acknowledged.
 #[test]
 fn what_cannot_be_quarantined_is_cut_only_on_a_full_disk() {
-    let dir = crate::rig::dir().join("quarantine");
+    let dir = dir().join("quarantine");
     for on in [Op::CreateDir, Op::Create, Op::Write, Op::Sync, Op::SyncDir] {
         for code in [EIO, ENOSPC] {
             let (mut world, mut log) = begun_grown();

@@ -177,11 +177,11 @@ fn what_is_taken_back_is_not_shown() {
     let mut log = world.create().unwrap();
     world.commit(&mut log, &[10]);
     let before = world.sim.file_bytes(&segment_file(1)).unwrap();
-    let disk = Beside::new(&world.sim, When::AtOpen(PathBuf::new()), vec![(segment_file(1), before)]);
+    let disk = Beside::new(&world.sim, When::Open(PathBuf::new()), vec![(segment_file(1), before)]);
     let found = find(disk.clone(), dir(), &world.known(), &mut |_| ControlFlow::Continue(())).unwrap();
     let mut follower = found.into_follower();
     world.append(&mut log, &[100, 200]).unwrap();
-    disk.event.lock().as_mut().unwrap().when = When::AtSync;
+    disk.event.lock().as_mut().unwrap().when = When::Sync;
     assert!(refresh(&mut follower).unwrap().is_empty());
     assert_eq!(follower.last_seq(), Seq(1));
 }
@@ -206,7 +206,7 @@ fn what_is_taken_back_is_not_shown_by_an_opening() {
                 other.sim.file_bytes(&segment_file(1)).unwrap()
             }
         };
-        let disk = Beside::new(&world.sim, When::AtSync, vec![(segment_file(1), taken_back)]);
+        let disk = Beside::new(&world.sim, When::Sync, vec![(segment_file(1), taken_back)]);
         let mut bodies = Vec::new();
         let found = find(disk, dir(), &world.known(), &mut |frame| {
             bodies.push(frame.body.to_vec());
@@ -232,7 +232,7 @@ fn what_looks_damaged_is_read_again() {
     torn[64 + 144..64 + 2 * 144].fill(0);
     world.sim.put_file(&segment_file(1), &torn);
     assert!(matches!(world.find(), Err(LogError::Corrupt(_))), "it stays so: damage");
-    let disk = Beside::new(&world.sim, When::AtSync, vec![(segment_file(1), whole)]);
+    let disk = Beside::new(&world.sim, When::Sync, vec![(segment_file(1), whole)]);
     let mut seqs = Vec::new();
     let found = find(disk, dir(), &world.known(), &mut |frame| {
         seqs.push(frame.seq.0);
@@ -253,7 +253,7 @@ fn what_was_appended_before_a_roll_is_not_missed() {
     world.commit(&mut log, &[20]);
     world.roll(&mut log).unwrap();
     world.commit(&mut log, &[30]);
-    let disk = Beside::new(&earlier.sim, When::AtOpen(segment_file(2)), world.files());
+    let disk = Beside::new(&earlier.sim, When::Open(segment_file(2)), world.files());
     let found = find(disk, dir(), &earlier.known(), &mut |_| ControlFlow::Continue(())).unwrap();
     let mut follower = found.into_follower();
     assert_eq!(refresh(&mut follower).unwrap(), world.offered[1..]);
@@ -268,7 +268,7 @@ fn an_opening_beside_a_roll_goes_on_in_the_next_segment() {
     let earlier = world.after_kill();
     world.roll(&mut log).unwrap();
     world.commit(&mut log, &[30]);
-    let disk = Beside::new(&earlier.sim, When::AtOpen(segment_file(1)), world.files());
+    let disk = Beside::new(&earlier.sim, When::Open(segment_file(1)), world.files());
     let mut seqs = Vec::new();
     find(disk, dir(), &earlier.known(), &mut |frame| {
         seqs.push(frame.seq.0);
@@ -298,8 +298,8 @@ fn another_history_is_noticed() {
     assert!(corruption.what.contains("does not continue what was read"), "{corruption}");
 }
 
-/// A follower, too, reads a place again at which it has seen damage and a later batch behind: a page may have come late.
-/// Where it stays so it is damage; where another frame stands by then, it is told that it was another history.
+/// A follower, too, reads a place again at which it has seen damage and a later batch behind: a page may have come
+/// late. Where it stays so it is damage; where another frame stands by then, it is told that it was another history.
 #[test]
 fn a_follower_reads_again_what_looks_damaged() {
     let mut world = World::new(4096);
@@ -325,13 +325,13 @@ fn a_follower_reads_again_what_looks_damaged() {
     let by_then = [(damaged.clone(), "a later batch stands behind it"), (other, "does not continue what was read")];
     for ((bytes, told), follower) in by_then.into_iter().zip(&mut followers) {
         world.sim.put_file(&segment_file(1), &damaged);
-        *disk.event.lock() = Some(Event { when: When::AtBytes, nth: 1, files: vec![(segment_file(1), bytes)] });
+        *disk.event.lock() = Some(Event { when: When::Bytes, nth: 1, files: vec![(segment_file(1), bytes)] });
         let Err(LogError::Corrupt(corruption)) = refresh(follower) else { panic!("{told}") };
         assert_eq!((corruption.offset, corruption.seq), (64 + 144, Some(Seq(2))));
         assert!(corruption.what.contains(told), "{corruption}");
     }
     world.sim.put_file(&segment_file(1), &damaged);
-    *disk.event.lock() = Some(Event { when: When::AtBytes, nth: 1, files: vec![(segment_file(1), whole)] });
+    *disk.event.lock() = Some(Event { when: When::Bytes, nth: 1, files: vec![(segment_file(1), whole)] });
     assert!(refresh(&mut followers[2]).unwrap().is_empty(), "nothing that was seen damaged is shown");
     assert!(disk.event.lock().is_none());
     assert_eq!(refresh(&mut followers[2]).unwrap(), world.offered[1..]);

@@ -190,7 +190,8 @@ fn what_is_before_the_log_is_told_from_what_is_behind_it() {
 }
 
 /// Whoever asks for a part of a body gets that part, and what can be read with it: from the map or from memory what is
-/// left of the page in which it ends, from a compressed segment what is left of the block. Any part of that can be kept.
+/// left of the page in which it ends, from a compressed segment what is left of the block. Any part of that can be
+/// kept.
 #[test]
 fn a_part_of_a_body_comes_with_what_is_read_with_it() {
     for (kind, form) in [

@@ -462,7 +462,8 @@ fn it_is_known_where_a_body_may_be_thinned() {
     }
 }
 
-/// Segments go side by side as one goes alone; whatever is asked for that is no such row is refused, and nothing changes.
+/// Segments go side by side as one goes alone; whatever is asked for that is no such row is refused, and nothing
+/// changes.
 #[test]
 fn segments_side_by_side_are_dropped_at_once() {
     let (mut world, mut log) = filled();
@@ -521,7 +522,8 @@ fn a_step_goes_as_far_as_its_budget() {
     }
 }
 
-/// What is written is synced in pieces of 128 KiB, no more and no fewer: a sync of the log waits for one of them at most.
+/// What is written is synced in pieces of 128 KiB, no more and no fewer: a sync of the log waits for one of them at
+/// most.
 #[test]
 fn a_new_file_is_written_and_synced_in_pieces() {
     for form in FORMS {

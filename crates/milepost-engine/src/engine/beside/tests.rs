@@ -77,12 +77,13 @@ fn a_file_that_is_not_listed_any_more_is_told_from_one_that_is_not_listed_yet() 
         let known = KnownSegment { dropped: Some(facts), ..KnownSegment::open(SegmentId::FIRST, Seq(1)) };
         manifest::rows(&[known]).remove(0).state
     };
-    let rows: [(&str, fn(&mut Manifest, SegmentState), bool); 9] = [
+    type Change = fn(&mut Manifest, SegmentState);
+    let rows: [(&str, Change, bool); 9] = [
         ("as it is", |_, _| {}, false),
-        ("the newest segment is not listed yet", |it, _| drop(it.segments.pop()), false),
+        ("the newest segment is not listed yet", |it, _| it.segments.truncate(it.segments.len() - 1), false),
         ("nor the one before it", |it, _| it.segments.truncate(it.segments.len() - 2), false),
-        ("the first segment is gone", |it, _| drop(it.segments.remove(0)), true),
-        ("one in the middle is gone", |it, _| drop(it.segments.remove(2)), true),
+        ("the first segment is gone", |it, _| _ = it.segments.remove(0), true),
+        ("one in the middle is gone", |it, _| _ = it.segments.remove(2), true),
         ("one was written anew", |it, _| it.segments[1].generation += 1, true),
         ("one was dropped", |it, dropped| it.segments[1].state = dropped, true),
         ("no run is listed", |it, _| it.runs.clear(), true),

@@ -206,7 +206,8 @@ fn a_thread_begins_when_there_may_be_something_to_do_and_not_before() {
         request.add_retain(&ScopePrefix::root(), &Policy::default().keep_last(1)).unwrap();
     };
     let erase = |request: &mut Request| request.add_erase(&Scope::parse("a").unwrap(), "k", 0).unwrap();
-    let tellings: [(&dyn Fn(&mut Request), bool); 3] = [(&retain, true), (&erase, true), (&retain, false)];
+    type Tell<'a> = &'a dyn Fn(&mut Request);
+    let tellings: [(Tell<'_>, bool); 3] = [(&retain, true), (&erase, true), (&retain, false)];
     for (tell, is_let) in tellings {
         let (disk, clock) = (SimDisk::new(1), SimClock::new(BEGIN));
         let settings = Settings { look_every: Duration::from_secs(3600), compaction: is_let, ..Settings::default() };

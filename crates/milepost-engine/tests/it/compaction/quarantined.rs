@@ -45,8 +45,8 @@ fn what_an_erasure_came_after_goes_from_quarantine_or_it_is_told_that_it_did_not
     assert_eq!(rig.store.stats().quarantine_bytes, 6);
 }
 
-/// Where anything is held, what may have been erased stays in quarantine, and whoever erases is told so; of what nothing
-/// was erased since nothing is told.
+/// Where anything is held, what may have been erased stays in quarantine, and whoever erases is told so; of what
+/// nothing was erased since nothing is told.
 #[test]
 fn what_a_hold_keeps_in_quarantine_is_told() {
     let dir = Path::new("/s/quarantine");

@@ -176,8 +176,8 @@ pub(super) fn rewrite(store: &Engine, segment: SegmentId, judge: &mut dyn FnMut(
     store.adopt(rewritten).unwrap();
 }
 
-/// Whatever is lost beside what was removed, before it, behind it or between: no removed commit is called lost, and each
-/// commit has the time that is known, or the latest that it can have had.
+/// Whatever is lost beside what was removed, before it, behind it or between: no removed commit is called lost, and
+/// each commit has the time that is known, or the latest that it can have had.
 #[test]
 fn what_was_removed_is_told_from_what_is_lost_beside_it() {
     let world = World::new();

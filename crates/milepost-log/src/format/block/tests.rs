@@ -87,8 +87,8 @@ fn a_bomb_is_refused_before_it_takes_memory() {
     }
 }
 
-/// What can't be made smaller is stored as it is, also where it would be as long compressed: as many stored bytes as raw
-/// ones are taken for these.
+/// What can't be made smaller is stored as it is, also where it would be as long compressed: as many stored bytes as
+/// raw ones are taken for these.
 #[test]
 fn what_compresses_to_its_own_length_comes_back() {
     let (mut packer, mut met) = (Packer::new(), 0);
