@@ -1,5 +1,5 @@
-//! A disk on which somebody else does something between two operations: a writer beside a reader, or whatever it is
-//! that makes a disk give other bytes than were written.
+//! A disk on which somebody else does something between two operations: a writer beside a reader, or whatever makes a
+//! disk give other bytes than were written.
 
 use std::{
     io,

@@ -298,8 +298,8 @@ fn another_history_is_noticed() {
     assert!(corruption.what.contains("does not continue what was read"), "{corruption}");
 }
 
-/// A follower, too, reads a place again at which it has seen damage and a later batch behind: a page may have come
-/// late. Where it stays so it is damage; where another frame stands by then, it is told that it was another history.
+/// A follower, too, reads a place again at which it has seen damage and a later batch behind: a page may come late.
+/// Where it stays so it is damage; where another frame stands by then, it is told that it was another history.
 #[test]
 fn a_follower_reads_again_what_looks_damaged() {
     let mut world = World::new(4096);

@@ -190,8 +190,7 @@ fn what_is_before_the_log_is_told_from_what_is_behind_it() {
 }
 
 /// Whoever asks for a part of a body gets that part, and what can be read with it: from the map or from memory what is
-/// left of the page in which it ends, from a compressed segment what is left of the block. Any part of that can be
-/// kept.
+/// left of the page in which it ends, from a compressed segment what is left of the block. All of that can be kept.
 #[test]
 fn a_part_of_a_body_comes_with_what_is_read_with_it() {
     for (kind, form) in [
@@ -264,7 +263,10 @@ fn each_frame_is_checked_when_it_is_first_read() {
         drop(log);
         let file = dir().join(format!("log/{}.seg", world.segments[0].name()));
         let read = |reader: &LogReader, seq: u64| match reader.frame(Seq(seq)) {
-            Ok(found) => found.frame().unwrap().body() == world.offered[seq as usize - 1],
+            Ok(found) => {
+                assert_eq!(found.frame().unwrap().body(), world.offered[seq as usize - 1], "{seq}");
+                true
+            }
             Err(corruption) => {
                 assert_eq!((&corruption.file, corruption.seq), (&file, Some(Seq(seq))));
                 false

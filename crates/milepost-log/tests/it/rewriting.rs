@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use milepost_io::{Crash, Disk as _, Fault, FaultKind, Op};
 use milepost_log::{
-    Dropped, Form, Found, FrameView, Log, LogReader, Recycled, RewriteError, Rewritten, Rewrote, SegmentId, Verdict,
-    format::header::SegmentHeader,
+    Dropped, Form, Found, FrameBytes, FrameView, Log, LogReader, Recycled, RewriteError, Rewritten, Rewrote, SegmentId,
+    Verdict, format::header::SegmentHeader,
 };
 use milepost_types::{Seq, Timestamp};
 
@@ -462,8 +462,7 @@ fn it_is_known_where_a_body_may_be_thinned() {
     }
 }
 
-/// Segments go side by side as one goes alone; whatever is asked for that is no such row is refused, and nothing
-/// changes.
+/// Segments go side by side as one goes alone; what is asked for and is no such row is refused, and nothing changes.
 #[test]
 fn segments_side_by_side_are_dropped_at_once() {
     let (mut world, mut log) = filled();
@@ -474,8 +473,10 @@ fn segments_side_by_side_are_dropped_at_once() {
         assert!(log.rewriter.listed_without(&ids(first, last)).is_none(), "{first} to {last}");
         assert!(log.rewriter.drop_segments(&ids(first, last)).is_empty(), "{first} to {last}");
         let refused = log.rewriter.begin(ids(first, last), Form::Raw);
-        let is_named = |error: &RewriteError| matches!(error, RewriteError::NotSealed { first: a, last: b } if (a.0, b.0) == (first, last));
-        assert!(refused.as_ref().is_err_and(is_named), "{first} to {last}: {refused:?}");
+        let Err(RewriteError::NotSealed { first: named_first, last: named_last }) = refused else {
+            panic!("{first} to {last}: {refused:?}")
+        };
+        assert_eq!((named_first.0, named_last.0), (first, last));
     }
     assert_eq!(log.writer.segments(), before);
     let gone = range(&world, 2, 4);
@@ -522,8 +523,7 @@ fn a_step_goes_as_far_as_its_budget() {
     }
 }
 
-/// What is written is synced in pieces of 128 KiB, no more and no fewer: a sync of the log waits for one of them at
-/// most.
+/// What is written is synced in pieces of 128 KiB, no more and no fewer: a sync of the log waits for one at most.
 #[test]
 fn a_new_file_is_written_and_synced_in_pieces() {
     for form in FORMS {
@@ -543,6 +543,41 @@ fn a_new_file_is_written_and_synced_in_pieces() {
             assert_eq!(done(&world), (writes + pieces, syncs + pieces), "{form:?}, {} bytes", rewritten.bytes());
             adopt(&mut world, &log, &rewritten);
             assert_eq!(crate::rig::all(&log.reader), world.offered);
+        }
+    }
+}
+
+/// Commits a few microseconds apart, among others seconds away: the footer does not know which of them a moment lies
+/// behind. The frames say it; those that are gone count with what stands before the next frame.
+#[test]
+fn moments_between_commits_that_the_footer_cant_tell_apart_are_found() {
+    let close = 5 << 20;
+    let stamps = [1 << 20, close, close + 10, close + 20, close + 30, 9 << 20];
+    for form in FORMS {
+        let mut world = World::new(4096);
+        let mut log = world.create().unwrap();
+        for (seq, at) in (1..).map(Seq).zip(stamps) {
+            let commit = FrameBytes { at: Timestamp(at), ..crate::rig::frame(seq, vec![7; 30]) };
+            log.writer.append(vec![commit]).map_err(|(error, _)| error).unwrap();
+        }
+        world.sync(&mut log).unwrap();
+        world.roll(&mut log).unwrap();
+        let mut rewrite = log.rewriter.begin(SegmentId(1)..=SegmentId(1), form).unwrap();
+        let mut goes = |view: FrameView<'_>| if [3, 5].contains(&view.seq.0) { Verdict::Remove } else { Verdict::Keep };
+        let Rewrote::Done(rewritten) = rewrite.step(usize::MAX, &mut goes).unwrap() else { panic!("no end") };
+        adopt(&mut world, &log, &rewritten);
+        for (moment, seq) in [
+            (stamps[0] - 1, 0),
+            (stamps[0], 1),
+            (close - 1, 1),
+            (close, 3),
+            (close + 19, 3),
+            (close + 20, 5),
+            (close + 31, 5),
+            (stamps[5] - 1, 5),
+            (stamps[5], 6),
+        ] {
+            assert_eq!(log.reader.seq_at(Timestamp(moment)).unwrap(), Seq(seq), "{form:?}, {moment}");
         }
     }
 }

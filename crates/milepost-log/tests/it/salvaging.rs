@@ -391,8 +391,8 @@ fn nothing_that_was_durable_is_taken_for_torn() {
     assert_eq!((saved.commits.len(), saved.torn.len(), saved.damage.len()), (6, 1, 0), "{:?}", saved.told);
 }
 
-/// A segment is blamed for nothing that it does not hold: not for a footer of which no byte is left, and not for
-/// commits behind it that somebody promised.
+/// A segment is blamed for nothing that it does not hold: not for a footer of which no byte is left, nor for commits
+/// behind it that somebody promised.
 #[test]
 fn a_segment_is_not_blamed_for_what_is_not_its_own() {
     let (world, log) = filled();
