@@ -16,9 +16,14 @@ fn hash(key: &str) -> u64 {
 
 /// Names that share beginnings of any length, and ends that decide within 16 bytes, behind them, or by length alone.
 fn names() -> impl Strategy<Value = Vec<String>> {
-    let end = prop_oneof!["[ab\u{0}ä]{0,3}", "[ab]{14,20}", "x{0,40}[ab]{0,2}"];
+    let wide = prop_oneof!["[a-h0@]{1,4}", "[a-h0@]{60,90}"];
+    let end = prop_oneof!["[ab\u{0}ä]{1,3}", "[ab]{14,20}", "x{0,40}[ab]{1,2}", wide];
     let names = proptest::collection::vec(end, 1..80);
-    ("k{1,30}", names).prop_map(|(begin, ends)| ends.into_iter().map(|end| begin.clone() + &end).collect())
+    // The beginning alone is a name as well.
+    ("k{0,30}", names).prop_map(|(begin, ends)| {
+        let whole = ends.into_iter().map(|end| begin.clone() + &end);
+        Some(begin.clone()).filter(|begin| !begin.is_empty()).into_iter().chain(whole).collect()
+    })
 }
 
 /// Puts each name in as a commit of its own, some of which fail; what must be found, oldest version first.
