@@ -84,6 +84,46 @@ fn a_delete_of_what_is_gone_is_told() {
     }
 }
 
+/// The horizon is a commit itself: what it replaced may be gone, and what the one behind it replaced is there.
+#[test]
+fn what_was_replaced_at_the_horizon_may_be_gone() {
+    let rig = Rig::new(13);
+    rig.retain("a", Policy::default().keep_last(1));
+    for n in 1..=4 {
+        rig.set("a", "k0", format!("v{n}").as_bytes());
+    }
+    rig.compact();
+    assert_eq!(horizon(&rig.store, "a"), 5);
+    rig.set("a", "k0", b"v5");
+    assert_eq!(lines(&rig.store, "a"), ["5: removed -> v4", "6: v4 -> v5"]);
+}
+
+/// Whether anything is gone between two changes is looked up in the commits between them, up to so many. Beyond that
+/// the value may be gone.
+#[test]
+fn a_value_is_looked_for_through_so_many_commits() {
+    for (apart, told) in [(63, "v1 -> v2"), (64, "v1 -> v2"), (65, "removed -> v2"), (66, "removed -> v2")] {
+        let rig = Rig::new(14);
+        rig.retain("a", Policy::default().keep_last(9));
+        rig.retain("d", Policy::default().keep_last(1));
+        // Their segment is written anew without them, and with what is kept beside.
+        for n in 0..20 {
+            rig.set("d", "k0", &[n; 100]);
+        }
+        let first = rig.set("a", "k0", b"v1").0;
+        for n in 1..apart {
+            rig.set("e", &format!("{n}"), b"kept");
+        }
+        rig.set("a", "k0", b"v2");
+        for _ in 0..20 {
+            rig.set("d", "k0", &[9; 100]);
+        }
+        assert!(rig.compact().rewritten > 0);
+        let last = format!("{}: {told}", first + apart);
+        assert_eq!(lines(&rig.store, "a"), [format!("{first}: removed -> v1"), last], "{apart} commits apart");
+    }
+}
+
 /// From where on a scope's past can be read.
 fn horizon(store: &Engine, of: &str) -> u64 {
     let of = ScopePrefix::parse(of).unwrap();
