@@ -196,20 +196,19 @@ impl View {
         }
     }
 
-    /// The same, of a version that the store meets now.
+    /// The same, of a version that was met in what the store had when a difference was gathered: a reader beside the
+    /// writer holds that, and here the pins of the views keep it.
     pub(crate) fn value_in_store(&self, segments: &Segments, version: Version) -> Result<Option<Value>, ReadError> {
         match self.pin.shared.value(segments, version, || self.at()) {
-            Err(ReadError::Removed { .. }) if version.expires() && self.is_kept() => Ok(None),
+            Err(ReadError::Removed { .. }) if version.expires() => Ok(None),
             value => value,
         }
     }
 
-    /// Whether what it sees is surely there in what it reads from: of what it holds that was known when it was opened.
+    /// Whether what it sees is surely there in what it reads from. In what it holds it is: of the scopes that it may
+    /// see nothing had been removed by then but what had expired, whatever other places keep.
     fn was_kept(&self) -> bool {
-        match self.held() {
-            Some(_) => self.before.as_ref().is_none_or(|before| before.horizons.last() <= self.seq),
-            None => self.is_kept(),
-        }
+        self.held().is_some() || self.is_kept()
     }
 
     /// Whether what it sees is surely there in the store. Then of the values that it meets none was removed but those

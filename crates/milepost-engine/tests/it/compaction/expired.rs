@@ -203,3 +203,37 @@ fn what_speaks_of_places_below_is_told() {
     assert_eq!(told(&place("a/b")), (Some("a/b".to_owned()), vec![]));
     assert_eq!(told(&place("ab")), (None, vec![]));
 }
+
+/// A reader was told that such a value was missing, where the writer said that it had expired: another place kept less
+/// of its past, and the index still knew what was gone.
+#[test]
+fn what_had_expired_has_expired_whatever_other_places_keep() {
+    let rig = Rig::new(10);
+    rig.retain("a", Policy::default().keep_for(Duration::from_secs(60)));
+    rig.retain("z", Policy::default().keep_last(1));
+    let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
+    for key in KEYS {
+        let request = rig.store.request().set_with(&scope("a"), key, &[7; 600], None, soon).unwrap();
+        rig.store.commit(request).unwrap();
+    }
+    rig.clock.advance(6_000_000);
+    rig.set("a", "live", b"1");
+    for n in 0..40u8 {
+        rig.set("d", &format!("stays/{n}"), &[n; 30]);
+    }
+    rig.clock.advance(61_000_000);
+    let since = rig.set("z", "k", b"1");
+    rig.set("z", "k", b"2");
+    while rig.store.step_compact().unwrap() {}
+    let done = rig.store.compacted();
+    assert!(done.rewritten > 0 && done.runs == 0, "{done:?}");
+    let horizon = |of: &str| rig.store.horizons().into_iter().find(|row| row.prefix == place(of)).unwrap().seq;
+    assert!(horizon("a") <= since && since < horizon("z"), "{:?}", rig.store.horizons());
+    let reader = Engine::open_read_only(rig.parts(), Path::new(DIR)).unwrap();
+    for engine in [&rig.store, &reader] {
+        let view = engine.view(At::Seq(since)).unwrap();
+        assert!(view.get("a", KEYS[0]).unwrap().is_none());
+        assert_eq!(view.scan("a", "").map(|entry| entry.unwrap().key.to_string()).collect::<Vec<_>>(), ["live"]);
+        assert_eq!(view.diff("a", &view, "none").unwrap().map(Result::unwrap).count(), 1);
+    }
+}
