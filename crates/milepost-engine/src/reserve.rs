@@ -290,8 +290,7 @@ impl Reserve {
     pub(crate) fn lend(self: &Arc<Reserve>) -> Option<Lent> {
         let lent = Lent(Arc::clone(self));
         self.is_lent.store(true, Ordering::Relaxed);
-        let rest = self.to_give(For::Rewrite);
-        (rest > 0 && self.give(For::Rewrite, rest)).then_some(lent)
+        self.give(For::Rewrite, self.to_give(For::Rewrite)).then_some(lent)
     }
 
     /// Has somebody look whether it is large enough.
