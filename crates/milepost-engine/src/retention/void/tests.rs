@@ -343,6 +343,25 @@ fn a_clear_that_says_that_a_task_goes_on_stays() {
     }
 }
 
+/// What the commit clears besides that says that a task has ended says nothing of its going on.
+#[test]
+fn a_clear_by_the_last_commit_of_a_task_goes() {
+    let world = World::new();
+    world.retain("", present());
+    for of in ["task/a", "task/b", "task/b/c"] {
+        world.set(of, "k");
+    }
+    let end = world.tell(|request| {
+        request.add_clear(&scope("task/a")).unwrap();
+        request.add_clear_prefix(&place("task/b")).unwrap();
+        request.add_set(&scope("task"), ENDED_KEY, b"ended").unwrap();
+    });
+    assert!(world.goes("task/a", end, 0) && world.goes("task/b/", end, 0));
+    world.set("task/a", "to be cleared");
+    let behind = world.tell(|request| request.add_clear(&scope("task/a")).unwrap());
+    assert!(!world.goes("task/a", behind, 0) && world.goes("task/b/", behind, 0), "one behind it does");
+}
+
 /// Where forks stand first that a clear may hide: at a scope, or anywhere below a prefix.
 #[test]
 fn the_first_fork_below_a_place_is_found() {
