@@ -229,6 +229,45 @@ fn a_checkpoint_does_not_speak_for_the_scopes_below() {
     assert!(matches!(told, Err(milepost_engine::ReadError::BeforeHorizon { .. })), "{told:?}");
 }
 
+/// What a checkpoint keeps of a scope is hidden by the clear that came behind it, of the scope or of all below a place:
+/// the clear stays for as long as that does, or the value would be there again for an index that is made anew.
+#[test]
+fn a_clear_stays_for_what_a_checkpoint_keeps_of_what_it_met() {
+    for (of, cleared) in [("a", "a"), ("a", "a/"), ("a/b", "a/"), ("a/b/c", "a/"), ("a/b", "a/b/")] {
+        let rig = Rig::new(16);
+        rig.retain("", Policy::default().keep_for(Duration::ZERO));
+        rig.set(of, "k0", b"then");
+        let mut request = rig.store.request();
+        request.add_checkpoint(&scope(of), "good", None).unwrap();
+        rig.store.commit(request).unwrap();
+        let mut request = rig.store.request();
+        match cleared.strip_suffix('/') {
+            Some(prefix) => request.add_clear_prefix(&place(prefix)).unwrap(),
+            None => request.add_clear(&scope(cleared)).unwrap(),
+        }
+        rig.store.commit(request).unwrap();
+        for n in 0..20 {
+            rig.set("e", "k0", &[n; 600]);
+        }
+        rig.compact();
+        let rig = rig.again(Index::Rebuild);
+        let good = rig.store.view(At::Checkpoint { scope: scope(of), name: "good".to_owned() }).unwrap();
+        assert_eq!(good.get(of, "k0").unwrap().unwrap().to_vec(), b"then", "{of}, cleared by {cleared}");
+        assert!(rig.store.get(of, "k0").unwrap().is_none(), "{of} was cleared by {cleared}");
+        // With the checkpoint the value goes, and then the clear.
+        let mut request = rig.store.request();
+        request.add_release(&scope(of), "good").unwrap();
+        rig.store.commit(request).unwrap();
+        rig.set("e", "k0", b"last");
+        rig.compact();
+        let rig = rig.again(Index::Rebuild);
+        rig.compact();
+        assert!(rig.store.get(of, "k0").unwrap().is_none(), "{of} was cleared by {cleared}");
+        let left: Vec<u64> = rig.store.replay(Seq::FIRST).into_iter().map(|commit| commit.unwrap().seq.0).collect();
+        assert_eq!(left, [1, rig.store.last().seq.0], "{of}, cleared by {cleared}");
+    }
+}
+
 /// What was counted as staying for a view may go by the time that it is written anew, if the view was closed since.
 /// Then nothing is left of the segment, and it is dropped.
 #[test]
