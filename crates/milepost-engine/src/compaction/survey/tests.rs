@@ -72,6 +72,11 @@ fn drawn(engine: &Engine, rng: &mut SimRng) {
         }
         11 => request.add_fork(&of, &scope(SCOPES[rng.index(5)]), engine.last().seq.prev()).unwrap(),
         12 => request = request.idempotency_key(&format!("once/{}", engine.last().seq)).unwrap(),
+        // What is claimed beside what goes.
+        13 => request = request.fence(&scope("task"), 7).unwrap().set(&of, key, &[7; 50]).unwrap(),
+        14 if rng.coin() => request.add_clear_prefix(&ScopePrefix::root()).unwrap(),
+        15 => request.add_checkpoint(&of, "c", None).unwrap(),
+        16 => request.add_release(&of, "c").unwrap(),
         _ => request.add_set(&of, key, &[7; 50]).unwrap(),
     }
     // Refused: a fork onto state.
@@ -112,7 +117,8 @@ fn known(engine: &Engine) -> BTreeMap<u64, (u64, u64)> {
     };
     let mut names = tiers.every_scope("").unwrap();
     while let Some(name) = names.read_next().unwrap() {
-        let marks = tiers.own_marks(name).unwrap().into_iter();
+        // A clear of the root stays for good, and is counted as of its segment alone.
+        let marks = tiers.own_marks(name).unwrap().into_iter().filter(|_| name != ROOT);
         marks.map(|mark| Version { seq: mark.seq, record: mark.record, kind: Kind::Delete }).for_each(&mut count);
         if is_prefix(name) {
             continue;
