@@ -137,7 +137,7 @@ impl View {
         key: &str,
         named: Named,
     ) -> Result<Option<ErasedKey>, ReadError> {
-        let (was, mark) = was(tiers, parts, key)?;
+        let (was, mark) = was(tiers, parts, key, self.seq)?;
         let Some(by) = mark.map(|mark| Seq(mark.seq)).filter(|by| *by > self.seq) else { return Ok(None) };
         let is_sure = match (was, named) {
             (Was::NotThere, _) | (Was::Unknown, Named::No) => return Ok(None),
@@ -187,16 +187,26 @@ fn named(tiers: &Tiers, parts: &[Part<'_>], behind: Seq, last: Seq) -> Result<BT
     Ok(named)
 }
 
-/// What a key was, whatever was erased since, and the last erasure that hides it.
-fn was(tiers: &Tiers, parts: &[Part<'_>], key: &str) -> Result<(Was, Option<Mark>), ReadError> {
-    let mut last = None;
+/// What a key was at a moment, whatever was erased since, and the last erasure that hides it.
+fn was(tiers: &Tiers, parts: &[Part<'_>], key: &str, moment: Seq) -> Result<(Was, Option<Mark>), ReadError> {
+    let (mut last, mut is_hidden) = (None, false);
     for Part { scope, seq, behind, clear, erased } in parts {
         last = last.max(erased.as_ref().map_or(Ok(None), |erased| erased.mark(key))?);
+        // What was erased of an origin by then, though behind the fork, the moment did not show.
+        is_hidden |= erased.is_some() && is_erased_between(tiers, (scope.as_str(), key), *seq, moment)?;
         let newest = tiers.newest(scope, key, *seq)?;
         if let Some(own) = newest.filter(|own| behind.is_none_or(|behind| !behind.stands_after(own))) {
             let is_gone = own.kind == Kind::Delete || clear.is_some_and(|clear| clear.stands_after(&own));
-            return Ok((if is_gone { Was::NotThere } else { Was::There(own) }, last));
+            return Ok((if is_gone || is_hidden { Was::NotThere } else { Was::There(own) }, last));
         }
     }
     Ok((Was::Unknown, last))
+}
+
+/// Whether a key, or all of its scope, was erased behind one commit and through another.
+fn is_erased_between(tiers: &Tiers, (scope, key): (&str, &str), behind: Seq, through: Seq) -> Result<bool, ReadError> {
+    let whole = tiers.erased_behind(scope, behind.0)?.map(|seq| seq.0);
+    let named = tiers.versions_ever(&erased_keys_of(scope), key)?;
+    let named = named.iter().map(|claim| claim.seq).find(|seq| *seq > behind.0);
+    Ok(whole.into_iter().chain(named).any(|seq| seq <= through.0))
 }
