@@ -1,5 +1,7 @@
 //! What is erased while somebody walks, or has a plan: from then on it is not shown, and does not come back.
 
+mod since;
+
 use std::{ops::ControlFlow, path::Path};
 
 use milepost_engine::{ChangeKind, CommitError, Engine, ErasedSince, HistoryQuery, Parts, Refusal, Settings};
