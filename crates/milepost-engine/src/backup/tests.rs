@@ -218,3 +218,33 @@ fn a_store_with_fewer_commits_was_restored_if_its_epoch_says_so() {
         }
     }
 }
+
+/// What a backup holds that the store has lost may be given up. Then nothing of it is in the next one, though a part of
+/// the same segment was brought before, from the same place on.
+#[test]
+fn what_was_given_up_is_in_no_later_backup() {
+    let rig = Rig::new();
+    let engine = rig.open();
+    rig.commit(&engine, 20, 0);
+    rig.create(&engine).unwrap();
+    let older = rig.copy();
+    rig.commit(&engine, 2, 20);
+    rig.create(&engine).unwrap();
+    for more in [0, 1, 2, 5] {
+        let older = older.copy();
+        for path in rig.disk.names().into_iter().filter(|path| path.starts_with(BACKUPS)) {
+            older.disk.put_file(&path, rig.disk.file_bytes(&path).unwrap());
+        }
+        let engine = older.open();
+        older.commit(&engine, more, 100);
+        assert!(matches!(older.create(&engine), Err(BackupError::RolledBack { .. })), "{more} more");
+        let made = create(&engine, Path::new(BACKUPS), Rollback::Accept, &mut |_, _| {}).unwrap();
+        assert_eq!((made.number, made.last), (3, engine.last()), "{more} more");
+        assert_eq!(older.verify(), [""; 0], "{more} more");
+        assert_eq!(older.restore().unwrap().last, engine.last(), "{more} more");
+        let parts = Parts::simulated(&older.disk, &older.clock);
+        let restored = Engine::open_read_only(parts, Path::new(RESTORED)).unwrap();
+        let commits = |of: &Engine| of.replay(Seq::FIRST).into_iter().map(|commit| commit.unwrap()).collect::<Vec<_>>();
+        assert_eq!(commits(&restored), commits(&engine), "{more} more");
+    }
+}

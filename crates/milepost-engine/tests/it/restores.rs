@@ -1,5 +1,5 @@
 use milepost_engine::{Difference, ReadError, Request};
-use milepost_types::{At, ContentType, Seq, Timestamp};
+use milepost_types::{At, ContentType, Precondition, Seq, Timestamp, limits};
 
 use crate::{Checked, open, scope};
 
@@ -92,6 +92,29 @@ fn a_restore_is_one_commit_of_the_difference() {
     assert_eq!(diff(&store, ("s", 1), ("s", 5)), Vec::<String>::new());
     assert_eq!(diff(&store, ("s", 1), ("s", 4)).len(), 3, "history stays");
     assert!(store.restoration(&s, At::Seq(Seq(1))).unwrap().differences().is_empty());
+}
+
+/// Whether it is within what a commit may hold is said before it is committed: it brings a condition of its own, unless
+/// there is nothing to restore.
+#[test]
+fn a_restore_that_does_not_fit_is_told_beforehand() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let s = scope("s");
+    set(&store, "s", &[("a", "1")]);
+    set(&store, "s", &[("a", "2")]);
+    let with = |conditions: usize| {
+        let untouched = || Precondition::ScopeAt { scope: s.clone(), seq: Seq(2) };
+        (0..conditions).fold(store.request(), |request, _| request.require(untouched()))
+    };
+    let most = limits::PRECONDITIONS_MAX;
+    for (at, conditions, fits) in
+        [(1, 0, true), (1, most - 1, true), (1, most, false), (2, most, true), (2, most + 1, true)]
+    {
+        let plan = store.restoration(&s, At::Seq(Seq(at))).unwrap();
+        assert_eq!(plan.fits(with(conditions)).is_ok(), fits, "to {at}, beside {conditions} conditions");
+    }
+    assert_eq!(store.last().seq, Seq(2), "nothing is written");
 }
 
 #[test]

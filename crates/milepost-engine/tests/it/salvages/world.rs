@@ -209,6 +209,29 @@ fn what_was_removed_is_told_from_what_is_lost_beside_it() {
     }
 }
 
+/// Of a log whose first segments were let go nothing is lost: the copy begins where it does.
+#[test]
+fn a_log_that_begins_later_is_copied_from_there() {
+    let rig = Rig::new(79);
+    for n in 0..40_u8 {
+        rig.set("a", &format!("key {n:02}"), &[n; 300]);
+    }
+    let segments = rig.store.segments();
+    assert!(rig.store.drop_segments(&(segments[0].name.id..=segments[1].name.id)).unwrap());
+    while rig.store.step_recycle() {}
+    rig.store.close().unwrap();
+    let first = segments[2].first_seq.0;
+    for lost in [&[][..], &[first], &[first, first + 1], &[40]] {
+        let disk = rig.disk.copy();
+        break_commits(&disk, lost);
+        let (done, engine) = salvaged(&rig, &disk);
+        assert_eq!((done.lost_count(), done.last.seq), (lost.len() as u64, Seq(40)), "{lost:?}");
+        let found: Vec<u64> = engine.replay(Seq::FIRST).into_iter().map(|commit| commit.unwrap().seq.0).collect();
+        assert_eq!(found, (first..=40).collect::<Vec<_>>(), "{lost:?}");
+        assert_eq!(engine.segments()[0].first_seq, Seq(first), "{lost:?}");
+    }
+}
+
 /// A crash may leave the file of a segment that MANIFEST lists as dropped. What of it is damaged is not lost: it was
 /// removed before.
 #[test]
