@@ -375,6 +375,35 @@ fn what_was_inherited_expires_between_two_moments() {
     assert_eq!((world.told.walked, world.told.differences), (1, 0));
 }
 
+/// Nothing shows through a fork any more that was erased as a whole since, at moments before that neither: no version
+/// says so of what it began with. An erasure before the fork takes nothing of that.
+#[test]
+fn what_a_fork_began_with_is_walked_to_once_it_was_erased_as_a_whole() {
+    for (is_erased_since, walked, differences) in [(false, 0, 1), (true, 1, 2)] {
+        let mut world = World::new(0);
+        (world.told, world.compacting) = (Told::default(), false);
+        let [origin, fork] = ["a", "f"].map(|name| Scope::parse(name).unwrap());
+        let erase = |world: &World| {
+            let mut request = world.engine().request();
+            request.add_erase_scope(&fork, 0).unwrap();
+            assert!(world.put(request));
+        };
+        world.put(world.engine().request().set(&origin, "k", b"v").unwrap().set(&origin, "l", b"v").unwrap());
+        world.put(world.engine().request().set(&fork, "k", b"before").unwrap());
+        erase(&world);
+        let mut request = world.engine().request();
+        request.add_fork(&fork, &origin, Seq(1)).unwrap();
+        assert!(world.put(request.set(&fork, "m", b"own").unwrap()));
+        if is_erased_since {
+            erase(&world);
+        }
+        let view = world.engine().view(At::Seq(Seq(4))).unwrap();
+        world.same_of(Side { scope: "f", view: &view }, Side { scope: "a", view: &view });
+        let told = view.diff("f", &view, "a").unwrap().count();
+        assert_eq!((world.told.walked, told), (walked, differences), "erased since: {is_erased_since}");
+    }
+}
+
 /// With more versions than keys the walk is the shorter way.
 #[test]
 fn a_key_that_changed_often_is_walked_to() {
