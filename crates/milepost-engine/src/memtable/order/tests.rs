@@ -71,3 +71,21 @@ proptest! {
 fn a_scope_without_keys_has_none_in_order() {
     assert_eq!(Keys::new().in_order(&AtomicU32::new(0)), []);
 }
+
+/// What two keys share ends at the first byte in which they differ, in whichever of its bits.
+#[test]
+fn two_keys_stand_in_order_by_the_first_byte_that_differs() {
+    for begin in ["", "k", "kkkkkk", "kkkkkkk", "kkkkkkkk", "kkkkkkkkk"] {
+        for (less, greater) in [('0', '1'), ('0', '@'), ('0', 'z'), ('a', 'b'), ('a', 'c'), ('a', 'e'), ('a', 'q')] {
+            // The rest of the greater one is the lesser.
+            let names = [format!("{begin}{greater}a"), format!("{begin}{less}z")];
+            for names in [&names, &[names[1].clone(), names[0].clone()]] {
+                let (keys, newest) = (Keys::new(), AtomicU32::new(0));
+                fill(&keys, &newest, names, &[false]);
+                let found: Vec<Box<str>> =
+                    keys.in_order(&newest).into_iter().map(|index| keys.entry(index).key()).collect();
+                assert!(found.is_sorted(), "{found:?}");
+            }
+        }
+    }
+}
