@@ -1,3 +1,5 @@
+//! What a directory lies in, by what stands in the directories around it.
+
 use milepost_io::SimDisk;
 
 use super::*;

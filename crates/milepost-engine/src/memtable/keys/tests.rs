@@ -132,8 +132,8 @@ fn keys_of_all_lengths_are_told_apart() {
     assert!(came.iter().rev().map(|key| &**key).eq(names));
 }
 
-/// A fence and an idempotency key are no events of their commit, and stand before all of them. A checkpoint's name and
-/// a fork are.
+/// A fence and an idempotency key are no events of their commit, and stand before all of them. The name of a checkpoint
+/// and a fork are events.
 #[test]
 fn claims_of_a_commit_are_told_from_events() {
     for (kind, record, is_of_commit) in [
