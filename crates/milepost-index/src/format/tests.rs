@@ -249,17 +249,21 @@ fn candidates(shape: Shape, lines: &[&[u8; LINE_BYTES]], hash: u64) -> Vec<u64> 
     }
 }
 
-/// The last line overflows into the first.
+/// A full line overflows into the next, the last one into the first.
 #[test]
 fn slots_go_round() {
-    let shape = Shape::of(30, 30);
-    let mut table = vec![0; shape.bytes() as usize];
-    for nth in 0..30 {
-        insert(shape, &mut table, u64::MAX - nth, nth);
-    }
-    let lines: Vec<&[u8; LINE_BYTES]> = table.as_chunks().0.iter().collect();
-    for nth in 0..30 {
-        assert_eq!(candidates(shape, &lines, u64::MAX - nth), vec![nth]);
+    // In one line; in lines where all belong into the first, and into the last.
+    for (count, lines, first) in [(30, 1, u64::MAX), (100, 4, 150), (100, 4, u64::MAX)] {
+        let shape = Shape::of(count, count);
+        assert_eq!(shape.lines(), lines);
+        let mut table = vec![0; shape.bytes() as usize];
+        for nth in 0..count {
+            insert(shape, &mut table, first - nth, nth);
+        }
+        let lines: Vec<&[u8; LINE_BYTES]> = table.as_chunks().0.iter().collect();
+        for nth in 0..count {
+            assert_eq!(candidates(shape, &lines, first - nth), vec![nth], "{nth} of {count}");
+        }
     }
 }
 
@@ -325,6 +329,11 @@ fn a_step_drawn_byte_by_byte() {
         let mut bytes = Vec::new();
         step::put(&mut bytes, Place { seq: 7, record: from }, Version { seq: 7, record, kind: 0 });
         assert_eq!(bytes, expected, "{from} to {record}");
+    }
+    for (seq, expected) in [(7, &[0][..]), (8, &[1 << 4]), (6, &[2 << 4]), (9, &[3 << 4, 4]), (5, &[3 << 4, 3])] {
+        let mut bytes = Vec::new();
+        step::put(&mut bytes, Place { seq: 7, record: 9 }, Version { seq, record: 9, kind: 0 });
+        assert_eq!(bytes, expected, "seq 7 to {seq}");
     }
 }
 
@@ -544,15 +553,17 @@ fn numbers_at_the_edges_come_back() {
 /// Numbers are put side by side in a word before they go to the bytes: also where they fill it to its last bit.
 #[test]
 fn numbers_that_fill_a_word_come_back() {
-    for widths in [&[56, 8, 1, 56][..], &[64, 1, 64], &[32, 32, 32, 1], &[1, 1, 56, 6, 2], &[8; 17], &[63, 1, 1]] {
-        let most = |bits: u32| u64::MAX >> (64 - bits);
+    let rows =
+        [&[56, 8, 1, 56][..], &[64, 1, 64], &[32, 32, 32, 1], &[1, 1, 56, 6, 2], &[8; 17], &[63, 1, 1], &[1; 130]];
+    for widths in rows {
+        let number = |nth: usize| (u64::MAX >> (64 - widths[nth])) - nth as u64 % 2;
         let mut bytes = Vec::new();
         let mut writer = bits::BitWriter::new(&mut bytes);
-        widths.iter().for_each(|bits| writer.put(most(*bits) ^ 1, *bits));
+        widths.iter().zip(0..).for_each(|(bits, nth)| writer.put(number(nth), *bits));
         writer.finish();
         let mut at = 0;
-        for bits in widths {
-            assert_eq!(bits::get(&bytes, at, *bits), most(*bits) ^ 1, "{bits} bits at {at} of {widths:?}");
+        for (bits, nth) in widths.iter().zip(0..) {
+            assert_eq!(bits::get(&bytes, at, *bits), number(nth), "{bits} bits at {at} of {widths:?}");
             at += *bits as usize;
         }
         assert_eq!(bytes.len(), at.div_ceil(8));
