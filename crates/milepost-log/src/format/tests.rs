@@ -220,6 +220,29 @@ fn footers_come_back() {
     }
 }
 
+/// When a frame was stamped is known to within what a step of its block is; another moment does not fit it.
+#[test]
+fn a_footer_tells_when_each_frame_was_stamped() {
+    let header = segment_header();
+    for pace in [1, 1000, 3_000_000, 1 << 40] {
+        let stamps: Vec<i64> = (0..100).map(|index| index * pace - 7).collect();
+        let times = Times::of(&stamps);
+        let shifts = times.shifts.clone();
+        let footer = Footer { first_at: -7, last_at: stamps[99], times, ..footer_of(100) };
+        let mut file = sealed_file(100);
+        file.truncate(SEGMENT_HEADER_BYTES + 100 * 48);
+        file.extend(footer::encode(&footer, header.crc(), header.seed()).0);
+        let view = footer::decode(&file, header.crc(), header.seed()).unwrap();
+        for (index, at) in stamps.iter().enumerate() {
+            let step = 1_i64 << shifts[index / 64];
+            let early = at - view.stamp(&file, index).0;
+            assert!((0..step).contains(&early), "{early} too early, of {pace} in steps of {step}");
+            let fits = [at - step, *at, at + step].map(|at| view.fits(&file, index, Timestamp(at)));
+            assert_eq!(fits, [false, true, false], "frame {index} of {pace}");
+        }
+    }
+}
+
 #[test]
 fn every_flipped_bit_and_truncation_of_a_footer_is_met() {
     let (file, header) = (sealed_file(5), segment_header());
