@@ -21,10 +21,12 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Waits until the commit is durable or refused.
+    /// Waits until the commit is durable or refused. In a child of a fork, which has no part in what was on its way
+    /// then, it ends with [`CommitError::Forked`].
     pub fn wait(self) -> Result<Receipt, CommitError> {
         self.shared.see_through(&self.place);
-        self.outcome().expect("seen through until it was there")
+        // Only a child does not see it through.
+        self.outcome().unwrap_or(Err(CommitError::Forked))
     }
 
     fn outcome(&self) -> Option<Outcome> {
@@ -44,6 +46,9 @@ impl Future for Ticket {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(outcome) = self.outcome() {
             return Poll::Ready(outcome);
+        }
+        if self.shared.is_child() {
+            return Poll::Ready(Err(CommitError::Forked));
         }
         if self.place.fate.wake_later(self.place.index, context.waker()) {
             return Poll::Ready(self.outcome().expect("it is there"));

@@ -1,5 +1,11 @@
 //! A handle in a forked child says so; the parent is unhurt, and nothing hangs at the child's exit.
 
+use std::{
+    future::Future as _,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
 use milepost::{At, ErrorKind, Seq, Store};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
@@ -61,6 +67,42 @@ fn the_child_is_told_and_the_parent_goes_on() {
     assert_eq!(get(&store, &a, "k").as_deref(), Some(&b"2"[..]));
     store.close().unwrap();
     assert_eq!(place.open().last().seq.0, 2);
+}
+
+/// A commit that was on its way at the fork is the parent's: its ticket tells the child so, however it is asked, instead
+/// of ending it or never coming to an end.
+#[test]
+fn a_ticket_from_before_the_fork_tells_the_child() {
+    let place = Place::new();
+    let store = place.open();
+    let (a, large) = (scope("a"), vec![7; 4 << 20]);
+    for is_awaited in [false, true] {
+        // One that was durable when the process forked says that in both.
+        let told = (0..50).any(|_| {
+            let mut ticket = Some(store.commit().set(&a, "k", &large).submit().unwrap());
+            let code = in_a_child(|| {
+                let mut ticket = ticket.take().unwrap();
+                let outcome = if is_awaited {
+                    match Pin::new(&mut ticket).poll(&mut Context::from_waker(Waker::noop())) {
+                        Poll::Ready(outcome) => outcome,
+                        Poll::Pending => return 3,
+                    }
+                } else {
+                    ticket.wait()
+                };
+                match outcome.map(drop).map_err(|error| error.kind()) {
+                    Ok(()) => 1,
+                    Err(ErrorKind::Forked) => 0,
+                    Err(_) => 2,
+                }
+            });
+            assert!(code <= 1, "{code}, awaited: {is_awaited}");
+            ticket.take().unwrap().wait().unwrap();
+            code == 0
+        });
+        assert!(told, "each commit was durable before the process could fork");
+    }
+    store.close().unwrap();
 }
 
 /// It ends as programs end, with what runs then: the threads of the handle are not there, and nothing waits for them.
