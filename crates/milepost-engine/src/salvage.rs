@@ -13,6 +13,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
@@ -296,24 +297,37 @@ struct Quarantine {
 }
 
 impl Quarantine {
-    /// Lays damaged bytes there, under a name of their own: the directory is new, and no byte of a file is laid twice.
+    /// Lays damaged bytes there, under a name of their own.
     fn lay(&self, segment: SegmentName, offset: u64, bytes: &[u8]) -> Result<Option<PathBuf>, OpenError> {
         if bytes.is_empty() {
             return Ok(None);
         }
         let below = self.dir.join(QUARANTINE);
-        let path = below.join(format!("{segment}-{offset}-{}.bytes", self.epoch));
-        let failed =
-            |error| OpenError::no_room_or_io(&*self.disk, &self.dir, bytes.len() as u64, "write", &path, error);
-        let laid = || {
+        // A damaged block is told by its place in the file, a frame in a whole one by where it stood before it was
+        // compressed: the two may be one number.
+        let named = |again: u32| match again {
+            0 => below.join(format!("{segment}-{offset}-{}.bytes", self.epoch)),
+            _ => below.join(format!("{segment}-{offset}-{again}-{}.bytes", self.epoch)),
+        };
+        let (mut again, mut path) = (0, named(0));
+        let mut laid = || {
             self.disk.create_dir(&below)?;
             self.disk.sync_dir(&self.dir)?;
-            let file = self.disk.open(&path, OpenMode::CreateNew)?;
+            let file = loop {
+                match self.disk.open(&path, OpenMode::CreateNew) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => again += 1,
+                    opened => break opened?,
+                }
+                path = named(again);
+            };
             write_all_at(&*file, bytes, 0).map_err(|short| short.error)?;
             file.sync()?;
             self.disk.sync_dir(&below)
         };
-        laid().map_err(failed)?;
+        let done = laid();
+        let failed =
+            |error| OpenError::no_room_or_io(&*self.disk, &self.dir, bytes.len() as u64, "write", &path, error);
+        done.map_err(failed)?;
         Ok(Some(path))
     }
 }

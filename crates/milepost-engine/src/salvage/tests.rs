@@ -185,3 +185,21 @@ fn epochs_come_to_an_end() {
         }
     }
 }
+
+/// A damaged block is told by its place in the file, a frame in a whole block by where it stood before that was
+/// compressed. Of two in one place both are kept, and neither keeps the salvage from its end.
+#[test]
+fn what_is_damaged_in_one_place_is_kept_twice() {
+    let disk = SimDisk::new(11);
+    disk.create_dir(Path::new(DIR)).unwrap();
+    let quarantine = Quarantine { disk: Arc::new(disk.clone()), dir: DIR.into(), epoch: 9 };
+    let segment = SegmentName { id: SegmentId(3), generation: 1 };
+    let mut laid = |bytes: &[u8]| quarantine.lay(segment, 4096, bytes).unwrap().unwrap();
+    let paths = [laid(b"a block"), laid(b"a frame"), laid(b"another")];
+    let kept: Vec<Vec<u8>> = paths.iter().map(|path| disk.file_bytes(path).unwrap()).collect();
+    assert_eq!(kept, [&b"a block"[..], b"a frame", b"another"]);
+    for path in paths {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.ends_with("-9.bytes"), "{name}: an erasure finds by the epoch what came before it");
+    }
+}
