@@ -74,6 +74,8 @@ struct Part<'t> {
     /// The last clear that meets the scope.
     clear: Option<Mark>,
     erased: Option<ErasedOf<'t>>,
+    /// Whether neither it nor any part in front of it had been erased as a whole by the moment.
+    is_shown: bool,
 }
 
 impl View {
@@ -92,7 +94,8 @@ impl View {
         }
         let lineage = shared.lineage(&tiers);
         let parts = parts(&lineage, scope, self.seq)?;
-        let whole = parts.iter().filter_map(|part| part.erased.as_ref()?.whole()).max();
+        let shown = parts.iter().filter(|part| part.is_shown);
+        let whole = shown.filter_map(|part| part.erased.as_ref()?.whole()).max();
         told.whole = whole.map(|mark| Seq(mark.seq)).filter(|by| *by > self.seq);
         let mut named = named(&tiers, &parts, self.seq, shared.published())?.into_iter().peekable();
         let mut tell = |key: &str, is_named| {
@@ -159,15 +162,16 @@ impl View {
 /// What a moment of a scope is read from.
 fn parts<'t>(lineage: &Lineage<'t, Shared>, scope: &str, seq: Seq) -> Result<Vec<Part<'t>>, ReadError> {
     let (tiers, mut parts) = (lineage.tiers, Vec::new());
-    let (mut scope, mut seq) = (scope.to_owned(), seq);
+    let (mut scope, mut seq, moment) = (scope.to_owned(), seq, seq);
+    let mut is_shown = true;
     loop {
         let (fork, clear) = (lineage.fork(&scope, seq)?, tiers.last_clear(&scope, seq)?);
         let (erased, behind) = (tiers.erased_of(&scope)?, fork.as_ref().map(|fork| fork.place));
-        parts.push(Part { scope, seq, behind, clear, erased });
-        match fork {
-            Some(fork) if clear.is_none_or(|clear| clear < fork.place) => (scope, seq) = (fork.origin, fork.point),
-            Some(_) | None => return Ok(parts),
-        }
+        // Behind the fork, of an origin.
+        is_shown = is_shown && tiers.erased_behind(&scope, seq.0)?.is_none_or(|erased| erased > moment);
+        parts.push(Part { scope, seq, behind, clear, erased, is_shown });
+        let Some(fork) = fork.filter(|fork| clear.is_none_or(|clear| clear < fork.place)) else { return Ok(parts) };
+        (scope, seq) = (fork.origin, fork.point);
     }
 }
 
@@ -190,10 +194,11 @@ fn named(tiers: &Tiers, parts: &[Part<'_>], behind: Seq, last: Seq) -> Result<BT
 /// What a key was at a moment, whatever was erased since, and the last erasure that hides it.
 fn was(tiers: &Tiers, parts: &[Part<'_>], key: &str, moment: Seq) -> Result<(Was, Option<Mark>), ReadError> {
     let (mut last, mut is_hidden) = (None, false);
-    for Part { scope, seq, behind, clear, erased } in parts {
+    for Part { scope, seq, behind, clear, erased, is_shown } in parts {
         last = last.max(erased.as_ref().map_or(Ok(None), |erased| erased.mark(key))?);
         // What was erased of an origin by then, though behind the fork, the moment did not show.
-        is_hidden |= erased.is_some() && is_erased_between(tiers, (scope.as_str(), key), *seq, moment)?;
+        let is_passed = erased.is_some() && *seq < moment;
+        is_hidden |= !is_shown || is_passed && is_named_between(tiers, (scope.as_str(), key), *seq, moment)?;
         let newest = tiers.newest(scope, key, *seq)?;
         if let Some(own) = newest.filter(|own| behind.is_none_or(|behind| !behind.stands_after(own))) {
             let is_gone = own.kind == Kind::Delete || clear.is_some_and(|clear| clear.stands_after(&own));
@@ -203,10 +208,8 @@ fn was(tiers: &Tiers, parts: &[Part<'_>], key: &str, moment: Seq) -> Result<(Was
     Ok((Was::Unknown, last))
 }
 
-/// Whether a key, or all of its scope, was erased behind one commit and through another.
-fn is_erased_between(tiers: &Tiers, (scope, key): (&str, &str), behind: Seq, through: Seq) -> Result<bool, ReadError> {
-    let whole = tiers.erased_behind(scope, behind.0)?.map(|seq| seq.0);
-    let named = tiers.versions_ever(&erased_keys_of(scope), key)?;
-    let named = named.iter().map(|claim| claim.seq).find(|seq| *seq > behind.0);
-    Ok(whole.into_iter().chain(named).any(|seq| seq <= through.0))
+/// Whether a key was erased by its name behind one commit and through another.
+fn is_named_between(tiers: &Tiers, (scope, key): (&str, &str), behind: Seq, through: Seq) -> Result<bool, ReadError> {
+    let claims = tiers.versions_ever(&erased_keys_of(scope), key)?;
+    Ok(claims.iter().any(|claim| claim.seq > behind.0 && claim.seq <= through.0))
 }
