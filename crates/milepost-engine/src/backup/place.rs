@@ -190,7 +190,7 @@ fn read_store(disk: &dyn Disk, dir: &Path) -> Result<StoreId, BackupError> {
 }
 
 fn is_a_file(dir: &Path) -> BackupError {
-    BackupError::NotBackups { dir: dir.to_owned(), why: "it is a file".to_owned() }
+    BackupError::NotBackups { dir: dir.to_owned(), why: "it, or a directory above it, is a file".to_owned() }
 }
 
 /// Whether a directory is empty, but for what a beginning that was cut short has left.

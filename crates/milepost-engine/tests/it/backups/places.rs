@@ -95,8 +95,8 @@ fn a_file_is_no_place_for_backups() {
     let rig = store();
     let disk = rig.disk.copy();
     disk.put_file(Path::new(BACKUPS), b"mine");
-    assert_eq!(told(&list(&disk).unwrap_err()), "it is a file");
-    assert_eq!(told(&create(&reader(&rig, &disk)).unwrap_err()), "it is a file");
+    assert_eq!(told(&list(&disk).unwrap_err()), "it, or a directory above it, is a file");
+    assert_eq!(told(&create(&reader(&rig, &disk)).unwrap_err()), "it, or a directory above it, is a file");
 }
 
 /// What can't be read is told as that: not as a place that is none, or damaged.
