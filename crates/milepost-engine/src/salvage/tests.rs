@@ -194,7 +194,7 @@ fn what_is_damaged_in_one_place_is_kept_twice() {
     disk.create_dir(Path::new(DIR)).unwrap();
     let quarantine = Quarantine { disk: Arc::new(disk.clone()), dir: DIR.into(), epoch: 9 };
     let segment = SegmentName { id: SegmentId(3), generation: 1 };
-    let mut laid = |bytes: &[u8]| quarantine.lay(segment, 4096, bytes).unwrap().unwrap();
+    let laid = |bytes: &[u8]| quarantine.lay(segment, 4096, bytes).unwrap().unwrap();
     let paths = [laid(b"a block"), laid(b"a frame"), laid(b"another")];
     let kept: Vec<Vec<u8>> = paths.iter().map(|path| disk.file_bytes(path).unwrap()).collect();
     assert_eq!(kept, [&b"a block"[..], b"a frame", b"another"]);

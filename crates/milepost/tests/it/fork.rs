@@ -69,8 +69,8 @@ fn the_child_is_told_and_the_parent_goes_on() {
     assert_eq!(place.open().last().seq.0, 2);
 }
 
-/// A commit that was on its way at the fork is the parent's: its ticket tells the child so, however it is asked, instead
-/// of ending it or never coming to an end.
+/// A commit that was on its way at the fork is the parent's: its ticket tells the child so, however it is asked,
+/// instead of ending it or never coming to an end.
 #[test]
 fn a_ticket_from_before_the_fork_tells_the_child() {
     let place = Place::new();

@@ -202,8 +202,8 @@ fn what_was_erased_since_a_moment_is_told_as_by_a_list_of_all_that_happened() {
     assert!(sure > 1000 && perhaps > 100 && whole > 1000, "{sure} {perhaps} {whole}");
 }
 
-/// What a fork had erased of its own by a moment it did not show then, though it was set and erased once more since, and
-/// compaction has taken of it whatever it may.
+/// What a fork had erased of its own by a moment it did not show then, though it was set and erased once more since,
+/// and compaction has taken of it whatever it may.
 #[test]
 fn what_a_fork_had_erased_itself_is_not_told_as_there() {
     for is_whole in [false, true] {
