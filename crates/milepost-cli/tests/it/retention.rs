@@ -486,7 +486,6 @@ fn what_was_erased_since_is_said_by_restore_fork_and_diff() {
         {"difference":"erased","key":"name","old_erased_by":8}
         {"difference":"erased","key":"theme","old_erased_by":8}
         {"difference":"erased_scope","old_erased_by":8}
-        {"difference":"erased","key":"mail","new_erased_by":8}
         {"difference":"erased","key":"name","new_erased_by":8}
         {"difference":"erased","key":"theme","new_erased_by":8}
         {"difference":"erased_scope","new_erased_by":8}
