@@ -299,6 +299,7 @@ impl Memtable {
 
     /// Reads a key, and gives its versions from the newest on; `None`, and nothing read, if a failed commit left
     /// nothing but its name.
+    #[inline]
     pub(crate) fn read_key(&self, index: KeyIndex, key: &mut String) -> Option<Descent> {
         let entry = self.keys.entry(index);
         let descent = entry.descent()?;

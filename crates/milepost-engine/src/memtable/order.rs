@@ -105,6 +105,7 @@ impl KeyEntry<'_> {
     }
 
     /// Puts the key in the place of another text.
+    #[inline]
     pub(super) fn read_key(&self, key: &mut String) {
         let mut bytes = std::mem::take(key).into_bytes();
         bytes.clear();
