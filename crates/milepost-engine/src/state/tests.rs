@@ -84,6 +84,17 @@ fn merge(disk: &SimDisk, state: &State, id: u64, from: usize, count: usize) {
     state.merged(&parts, &merged);
 }
 
+/// Memory is frozen behind a commit, or a run is made of it, or two of them are merged, as it is drawn.
+fn move_on(disk: &SimDisk, state: &State, seq: u64, rng: &mut SimRng) {
+    match rng.below(10) {
+        0..3 if state.load().frozen().is_none() => state.freeze(Seq(seq)),
+        // A run is made or merged once at most behind a commit: so the commit's number is its name.
+        3..6 if state.load().frozen().is_some() => flush(disk, state, seq),
+        6 if state.load().runs().len() > 3 => merge(disk, state, seq, rng.index(2), 2),
+        _ => {}
+    }
+}
+
 fn same(right: &Tiers, found: &Tiers, seq: Seq) {
     let reserved = |scope| [(IDEMPOTENCY, "key 3"), (IDEMPOTENCY, "key 17"), (FENCE, scope)];
     for scope in SCOPES.into_iter().chain(["none", "a/b/c/d"]) {

@@ -192,7 +192,7 @@ fn tiers_count_and_tell_what_there_is() {
     for seed in 0..4 {
         let (mut rng, disk) = (SimRng::new(seed), SimDisk::new(seed));
         disk.create_dir(Path::new("/index")).unwrap();
-        let (state, mut told, mut next_id) = (State::new(ScopeHash::seed(&STORE), Vec::new()), Told::new(), 1);
+        let (state, mut told) = (State::new(ScopeHash::seed(&STORE), Vec::new()), Told::new());
         for seq in 1..=90 {
             let events: Vec<_> = (0..=rng.below(3)).map(|_| drawn(&mut rng)).collect();
             commit(&mut told, &state, seq, &events);
@@ -200,18 +200,7 @@ fn tiers_count_and_tell_what_there_is() {
             if seq % 9 == 0 {
                 check(&state.load(), &told, seq);
             }
-            match rng.below(10) {
-                0..3 if state.load().frozen().is_none() => state.freeze(Seq(seq)),
-                3..6 if state.load().frozen().is_some() => {
-                    flush(&disk, &state, next_id);
-                    next_id += 1;
-                }
-                6 if state.load().runs().len() > 3 => {
-                    merge(&disk, &state, next_id, rng.index(2), 2);
-                    next_id += 1;
-                }
-                _ => {}
-            }
+            move_on(&disk, &state, seq, &mut rng);
         }
         assert!(state.load().runs().len() > 2, "seed {seed}: or this tests little");
     }

@@ -174,7 +174,7 @@ fn what_was_erased_is_told_by_tiers_as_by_a_list_of_all_that_happened() {
     for seed in 0..4 {
         let (mut rng, disk) = (SimRng::new(seed), SimDisk::new(seed));
         disk.create_dir(Path::new("/index")).unwrap();
-        let (state, mut told, mut next_id) = (State::new(ScopeHash::seed(&STORE), Vec::new()), Told::default(), 1);
+        let (state, mut told) = (State::new(ScopeHash::seed(&STORE), Vec::new()), Told::default());
         assert!(state.load().erased_of("a").unwrap().is_none());
         for seq in 1..=120 {
             commit(&mut told, &state, seq, &drawn(&mut rng));
@@ -194,18 +194,7 @@ fn what_was_erased_is_told_by_tiers_as_by_a_list_of_all_that_happened() {
                 }
             }
             state.publish(Seq(seq));
-            match rng.below(10) {
-                0..3 if state.load().frozen().is_none() => state.freeze(Seq(seq)),
-                3..6 if state.load().frozen().is_some() => {
-                    flush(&disk, &state, next_id);
-                    next_id += 1;
-                }
-                6 if state.load().runs().len() > 3 => {
-                    merge(&disk, &state, next_id, rng.index(2), 2);
-                    next_id += 1;
-                }
-                _ => {}
-            }
+            move_on(&disk, &state, seq, &mut rng);
         }
         assert!(state.load().runs().len() > 2, "seed {seed}: or this tests little");
     }

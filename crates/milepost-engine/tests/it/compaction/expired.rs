@@ -123,23 +123,27 @@ fn of_a_key_that_came_back_the_newest_values_stay() {
     assert_eq!((explained().next_goes_at, explained().goes_now), (None, 5));
 }
 
-/// A value that had expired was removed, and the index still knew of it: a clear of its scope, which took another key,
-/// was told to have replaced what was removed, where there was nothing.
-#[test]
-fn a_clear_replaces_nothing_that_had_expired() {
-    let rig = Rig::new(9);
-    rig.retain("a", Policy::default().keep_last(0));
+/// Values that have expired since, and beside them so much that stays that of the segment a third goes, and of the run less.
+fn values_that_expire(rig: &Rig) {
     let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
     for key in KEYS {
         let request = rig.store.request().set_with(&scope("a"), key, &[7; 600], None, soon).unwrap();
         rig.store.commit(request).unwrap();
     }
     rig.clock.advance(6_000_000);
-    // Of the segment a third goes, and of the run less.
     rig.set("a", "live", b"1");
     for n in 0..40u8 {
         rig.set("d", &format!("stays/{n}"), &[n; 30]);
     }
+}
+
+/// A value that had expired was removed, and the index still knew of it: a clear of its scope, which took another key,
+/// was told to have replaced what was removed, where there was nothing.
+#[test]
+fn a_clear_replaces_nothing_that_had_expired() {
+    let rig = Rig::new(9);
+    rig.retain("a", Policy::default().keep_last(0));
+    values_that_expire(&rig);
     while rig.store.step_compact().unwrap() {}
     let done = rig.store.compacted();
     assert!(done.rewritten == 1 && done.runs == 0, "{done:?}");
@@ -211,16 +215,7 @@ fn what_had_expired_has_expired_whatever_other_places_keep() {
     let rig = Rig::new(10);
     rig.retain("a", Policy::default().keep_for(Duration::from_secs(60)));
     rig.retain("z", Policy::default().keep_last(1));
-    let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
-    for key in KEYS {
-        let request = rig.store.request().set_with(&scope("a"), key, &[7; 600], None, soon).unwrap();
-        rig.store.commit(request).unwrap();
-    }
-    rig.clock.advance(6_000_000);
-    rig.set("a", "live", b"1");
-    for n in 0..40u8 {
-        rig.set("d", &format!("stays/{n}"), &[n; 30]);
-    }
+    values_that_expire(&rig);
     rig.clock.advance(61_000_000);
     let since = rig.set("z", "k", b"1");
     rig.set("z", "k", b"2");
