@@ -123,7 +123,8 @@ fn of_a_key_that_came_back_the_newest_values_stay() {
     assert_eq!((explained().next_goes_at, explained().goes_now), (None, 5));
 }
 
-/// Values that have expired since, and beside them so much that stays that of the segment a third goes, and of the run less.
+/// Values that have expired since, and beside them so much that stays that of the segment a third goes, and of the run
+/// less.
 fn values_that_expire(rig: &Rig) {
     let soon = Some(Timestamp(rig.clock.now().0 + 5_000_000));
     for key in KEYS {
